@@ -1,0 +1,158 @@
+// Package aws holds the vocabulary that every layer shares: who calls
+// (Principal), what is being called (Call), what must be permitted (Check) and
+// how a refusal reads (Denied).
+//
+// It owns no state and imports the standard library only. A Call enters the
+// context in wire, when a signature has been verified or the Invoker was
+// used, and is read by services, the stack engine and the authorizer.
+package aws
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// PrincipalType tells which kind of identity a Principal is.
+type PrincipalType string
+
+// The kinds of principal, as the IAM user guide names them.
+const (
+	PrincipalAnonymous   PrincipalType = "Anonymous"
+	PrincipalRoot        PrincipalType = "Account"
+	PrincipalUser        PrincipalType = "User"
+	PrincipalAssumedRole PrincipalType = "AssumedRole"
+	PrincipalFederated   PrincipalType = "FederatedUser"
+	PrincipalService     PrincipalType = "AWSService"
+)
+
+// Principal is an authenticated identity. It never holds a secret, so it may be
+// stored: a stack keeps the Principal that created it and acts as that caller
+// until it ends. The policies of the identity are not part of it; they are read
+// at each call, so that a revoked permission acts at once.
+type Principal struct {
+	Type    PrincipalType `json:"type"`
+	Account string        `json:"account"`
+	// ARN is the identity's own ARN: arn:aws:iam::A:root, :user/path/name, or
+	// arn:aws:sts::A:assumed-role/role/session.
+	ARN string `json:"arn"`
+	// UniqueID is AIDA... for a user, AROA...:session for a role session, the
+	// account id for root.
+	UniqueID string `json:"uniqueId"`
+	// RoleARN and SessionName are set for assumed roles.
+	RoleARN     string `json:"roleArn,omitempty"`
+	SessionName string `json:"sessionName,omitempty"`
+	// SessionPolicies are JSON policy documents that further limit a session.
+	SessionPolicies []string          `json:"sessionPolicies,omitempty"`
+	SessionTags     map[string]string `json:"sessionTags,omitempty"`
+	// Service is the service principal (codedeploy.amazonaws.com) of
+	// PrincipalService, and the service that assumed the role where one did.
+	Service string `json:"service,omitempty"`
+	// InstanceID is the EC2 instance whose metadata service handed out the
+	// session, or whose identity document signed the request.
+	InstanceID  string    `json:"instanceId,omitempty"`
+	AccessKeyID string    `json:"accessKeyId,omitempty"`
+	IssuedAt    time.Time `json:"issuedAt,omitzero"`
+	ExpiresAt   time.Time `json:"expiresAt,omitzero"`
+}
+
+// Call describes one operation in flight. wire makes it for requests from
+// outside, the Invoker derives it for calls between services.
+type Call struct {
+	Principal Principal
+	Account   string // account the call acts in, 12 digits
+	Region    string
+	RequestID string
+	Service   string // signing name: "ec2", "cloudformation"
+	Operation string
+	SourceIP  netip.Addr
+	Secure    bool // TLS
+	UserAgent string
+	// Endpoint is the base URL the caller used, without trailing slash; URLs
+	// handed out in answers begin with the server's own endpoint instead.
+	Endpoint string
+	// Via lists the services that made the call on the caller's behalf, first
+	// to last (aws:CalledVia), as service principals: cloudformation.amazonaws.com.
+	Via []string
+	// Token makes a create idempotent across crashes: the stack engine sets it
+	// (stack id, logical id, generation); a service that finds a row made with
+	// the same token returns that row. Never set from outside.
+	Token string
+}
+
+type callKey struct{}
+
+// WithCall returns a context that carries c.
+func WithCall(ctx context.Context, c Call) context.Context {
+	return context.WithValue(ctx, callKey{}, c)
+}
+
+// CallFrom returns the Call of the operation in flight, or the zero Call.
+func CallFrom(ctx context.Context) Call {
+	c, _ := ctx.Value(callKey{}).(Call)
+	return c
+}
+
+// WithVia returns c as made by service (a service principal) on behalf of c's
+// caller.
+func (c Call) WithVia(service string) Call {
+	c.Via = append(slices.Clone(c.Via), service)
+	return c
+}
+
+// Check is one permission that an operation needs. An operation that touches
+// several resources needs all its checks to pass.
+type Check struct {
+	// Action is the IAM action: "s3:GetObject".
+	Action string
+	// Resource is the ARN acted on, or "*".
+	Resource string
+	// Context holds condition keys beyond the global ones: "s3:prefix",
+	// "aws:ResourceTag/Name". Keys are compared without case.
+	Context map[string][]string
+	// ResourcePolicy is the JSON policy of the resource (bucket policy), or "".
+	ResourcePolicy string
+	// ResourceAccount owns the resource; "" means the caller's account.
+	ResourceAccount string
+}
+
+// Denied is the refusal of one Check. wire turns it into the code and the
+// status that the service's protocol uses; Error gives AWS's sentence.
+type Denied struct {
+	Principal string // ARN, or "" for anonymous
+	Action    string
+	Resource  string
+	// Reason is AWS's clause: "no identity-based policy allows the
+	// s3:GetObject action", "with an explicit deny in an identity-based policy".
+	Reason string
+	// Explicit tells a deny statement from the absence of an allow.
+	Explicit bool
+}
+
+func (d *Denied) Error() string {
+	who := "User: " + d.Principal
+	if d.Principal == "" {
+		who = "User: anonymous"
+	}
+	s := who + " is not authorized to perform: " + d.Action
+	if d.Resource != "" && d.Resource != "*" {
+		s += " on resource: " + d.Resource
+	}
+	if d.Explicit {
+		return s + " " + d.Reason
+	}
+	return s + " because " + d.Reason
+}
+
+// Ptr returns a pointer to v: API types have pointer members, as in the SDKs.
+func Ptr[T any](v T) *T { return &v }
+
+// Val returns what p points to, or the zero value.
+func Val[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}
