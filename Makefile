@@ -1,0 +1,59 @@
+# make build   bin/hardstand (with the guest binary inside)
+# make demo    the tutorial, on a server of its own, until Ctrl-C
+# make test    all tests; suites that cannot run here are listed at the end
+# make lint    vet, staticcheck, formatting, law of imports
+# make e2e     stock clients (aws CLI, boto3, SDK v2) against a running server
+# make bench   benchmarks; results belong in docs/performance.md
+# make fuzz    every fuzz target, FUZZTIME each
+# make generate  API tables from botocore, reference docs from the tables
+SHELL := /bin/bash
+GO ?= go
+FUZZTIME ?= 10s
+GOFILES := $(shell find cmd internal -name '*.go' 2>/dev/null)
+
+export CGO_ENABLED := 0
+
+.PHONY: build demo test lint e2e bench fuzz generate agent clean check-go
+
+build: check-go bin/hardstand
+
+check-go:
+	@scripts/check-go.sh "$(GO)"
+
+cmd/hardstand/guestbin/hardstand-guest: $(GOFILES) go.mod go.sum
+	$(GO) build -trimpath -ldflags '-s -w' -o $@ ./cmd/hardstand-guest
+
+bin/hardstand: cmd/hardstand/guestbin/hardstand-guest $(GOFILES) go.mod go.sum
+	$(GO) build -trimpath -ldflags '-s -w' -o $@ ./cmd/hardstand
+
+demo: build
+	@scripts/demo.sh
+
+test: build
+	@scripts/test.sh
+
+lint: check-go cmd/hardstand/guestbin/hardstand-guest
+	@test -z "$$(gofmt -l cmd internal test)" || { gofmt -l cmd internal test; echo 'gofmt: files above are not formatted'; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(GO) test -count=1 ./internal/architecture/
+
+e2e: build
+	@scripts/e2e.sh
+
+bench: build
+	@bench/run.sh
+
+fuzz: check-go
+	@scripts/fuzz.sh $(FUZZTIME)
+
+generate:
+	$(GO) run ./internal/awsgen
+	$(GO) run ./cmd/hardstand reference docs/reference
+
+agent:
+	GOARCH=amd64 $(GO) build -trimpath -ldflags '-s -w' -o bin/hardstand-guest-amd64 ./cmd/hardstand-guest
+	GOARCH=arm64 $(GO) build -trimpath -ldflags '-s -w' -o bin/hardstand-guest-arm64 ./cmd/hardstand-guest
+
+clean:
+	rm -rf bin cmd/hardstand/guestbin/hardstand-guest
