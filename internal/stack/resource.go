@@ -1,0 +1,131 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+)
+
+// ErrNotFound is what Read returns for a resource that no longer exists.
+var ErrNotFound = errors.New("resource does not exist")
+
+// Request is one piece of work on one resource. The engine fills every field
+// that applies; a resource type never changes it.
+type Request struct {
+	StackID, StackName string
+	LogicalID          string
+	Type               string // AWS::EC2::Instance
+	// PhysicalID is what Create announced: empty on the first Create, set when a
+	// Create is repeated after a crash, and set for Read, Update and Delete.
+	PhysicalID string
+	// Token names this creation (stack, logical id, generation). It is the same
+	// each time the creation is repeated, and ctx's Call carries it too, where the
+	// service finds it.
+	Token string
+	// Properties are resolved: nil, bool, string, json.Number, []any and
+	// map[string]any only. OldProperties are set for Update alone.
+	Properties, OldProperties map[string]any
+	// Tags are the stack's own and aws:cloudformation:stack-name, stack-id and
+	// logical-id. OldTags are what the resource has, for Update.
+	Tags, OldTags   map[string]string
+	Region, Account string
+}
+
+// Result is what a resource has become.
+type Result struct {
+	// PhysicalID must not change between Create, Read and Update.
+	PhysicalID string
+	// Ref is what {"Ref": id} gives; empty means PhysicalID.
+	Ref string
+	// Attributes are what Fn::GetAtt gives, by name. All of Schema.Attributes
+	// that have a value must be there. Values have the types of
+	// Request.Properties.
+	Attributes map[string]any
+}
+
+// Resource makes, reads, changes and deletes one type of resource. It is
+// implemented beside the service that owns the type, in
+// service/<svc>/resource_<type>.go, and calls that service through the Invoker
+// with the ctx it is given: ctx's Call carries the stack's caller (or its role),
+// so that IAM binds stacks as it binds users.
+//
+// Every method blocks until the work is done and gives up when ctx ends. After a
+// crash the engine repeats the call that was in flight, so each must be safe to
+// repeat: a creation finds by its token what it made before, a deletion of what
+// is gone succeeds.
+//
+// Errors reach the user as the reason of a FAILED event. Return the *awserr.Error
+// of the operation as it is; see Reason.
+type Resource interface {
+	// Schema describes the type. It must not change while the program runs.
+	Schema() Schema
+	// Create makes the resource and returns when it is stable. It calls started
+	// as soon as the physical id is known, which the engine stores at once, so
+	// that a creation which fails afterwards is still cleaned up.
+	Create(ctx context.Context, r Request, started func(physicalID string)) (Result, error)
+	// Read returns the resource as it is now, or ErrNotFound.
+	Read(ctx context.Context, r Request) (Result, error)
+	// Update changes the resource in place from OldProperties to Properties. It
+	// is never called when a create-only property has changed.
+	Update(ctx context.Context, r Request) (Result, error)
+	// Delete removes the resource and returns when it is gone.
+	Delete(ctx context.Context, r Request) error
+}
+
+// Schema describes a resource type to the engine. SchemaOf fills the property
+// lists from the struct that Decode decodes into.
+type Schema struct {
+	// Properties are the names of the properties that the type supports.
+	Properties []string
+	// Required must be given, CreateOnly need another resource to change.
+	Required, CreateOnly []string
+	// Attributes are the names for Fn::GetAtt. "Outputs.*" stands for any name
+	// that begins with "Outputs."; "*" for any name at all.
+	Attributes []string
+	// Taggable types get the stack's tags; a change of those alone is an Update.
+	Taggable bool
+	// Capability is set for types that need CAPABILITY_IAM; NameProperty is then
+	// the property whose presence needs CAPABILITY_NAMED_IAM.
+	Capability   bool
+	NameProperty string
+	// Signals is set for types that may have a CreationPolicy.
+	Signals bool
+}
+
+// HasAttribute reports whether Fn::GetAtt may ask for name.
+func (s Schema) HasAttribute(name string) bool {
+	return slices.ContainsFunc(s.Attributes, func(a string) bool {
+		prefix, wild := strings.CutSuffix(a, "*")
+		return a == name || wild && strings.HasPrefix(name, prefix)
+	})
+}
+
+// Registry holds the resource types of a server by name.
+type Registry map[string]Resource
+
+// Tag is one element of a Tags property.
+type Tag struct {
+	Key   string `cfn:",required"`
+	Value string
+	// PropagateAtLaunch is meaningful for groups only.
+	PropagateAtLaunch *bool
+}
+
+// TagsWith returns the tags a new resource gets: the stack's, overridden by the
+// template's own, ordered by key.
+func (r Request) TagsWith(own []Tag) []Tag {
+	all := make(map[string]string, len(r.Tags)+len(own))
+	for k, v := range r.Tags {
+		all[k] = v
+	}
+	for _, t := range own {
+		all[t.Key] = t.Value
+	}
+	tags := make([]Tag, 0, len(all))
+	for k, v := range all {
+		tags = append(tags, Tag{Key: k, Value: v})
+	}
+	slices.SortFunc(tags, func(a, b Tag) int { return strings.Compare(a.Key, b.Key) })
+	return tags
+}
