@@ -1,0 +1,73 @@
+package network
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+)
+
+// ErrAddressInUse is returned when a public address is already routed by
+// somebody else on this machine (another server, a VPN). The caller may choose
+// another address and try again.
+var ErrAddressInUse = errors.New("public address is in use on this machine")
+
+// VPC is one virtual network: a namespace that routes between its instances.
+type VPC struct {
+	ID   string
+	CIDR netip.Prefix
+	// Gateway says whether an internet gateway is attached. Without one the
+	// VPC has no uplink: no public address answers and nothing gets out.
+	Gateway bool
+}
+
+// NIC is one network interface of an instance.
+type NIC struct {
+	ID             string // eni-...
+	VPC            string // vpc-...
+	VPCCIDR        netip.Prefix
+	Subnet         netip.Prefix
+	Private        netip.Addr
+	Public         netip.Addr // zero: none
+	MAC            string
+	SecurityGroups []string
+}
+
+// Group is a security group: what its members may receive and send. What no
+// rule allows is dropped.
+type Group struct {
+	ID              string
+	Ingress, Egress []Rule
+}
+
+// Rule allows traffic with one peer: a CIDR or the members of a group.
+type Rule struct {
+	// Protocol is tcp, udp, icmp, -1 (everything) or an IP protocol number.
+	Protocol string
+	// From and To are ports; for icmp type and code, -1 meaning any.
+	From, To int
+	// CIDR is the peer unless Group is set.
+	CIDR netip.Prefix
+	// Group names the peer group, in the same VPC.
+	Group string
+}
+
+// Router returns the address of the subnet's router, which is the first one.
+func (n NIC) Router() netip.Addr { return n.Subnet.Masked().Addr().Next() }
+
+func (n NIC) validate() error {
+	switch {
+	case n.ID == "" || n.VPC == "":
+		return fmt.Errorf("network interface %q of VPC %q: both ids are needed", n.ID, n.VPC)
+	case !n.VPCCIDR.IsValid() || !n.VPCCIDR.Addr().Is4() || !n.Subnet.IsValid() || !n.Subnet.Addr().Is4():
+		return fmt.Errorf("network interface %s: VPC CIDR %v and subnet %v must be IPv4", n.ID, n.VPCCIDR, n.Subnet)
+	case !n.Private.IsValid() || !n.Subnet.Contains(n.Private):
+		return fmt.Errorf("network interface %s: address %v is not in subnet %v", n.ID, n.Private, n.Subnet)
+	case n.Public.IsValid() && !n.Public.Is4():
+		return fmt.Errorf("network interface %s: public address %v is not IPv4", n.ID, n.Public)
+	}
+	if _, err := net.ParseMAC(n.MAC); err != nil {
+		return fmt.Errorf("network interface %s: %w", n.ID, err)
+	}
+	return nil
+}
