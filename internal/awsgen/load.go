@@ -43,6 +43,7 @@ type operation struct {
 	HTTP struct {
 		Method     string `json:"method"`
 		RequestURI string `json:"requestUri"`
+		Status     int    `json:"responseCode"`
 	} `json:"http"`
 	Input    *reference  `json:"input"`
 	Output   *reference  `json:"output"`

@@ -54,6 +54,9 @@ func (g *generator) serviceLine() model.Service {
 func (g *generator) operationLine(name string) model.OperationLine {
 	op := g.api.Operations[name]
 	l := model.OperationLine{Name: name, NameOnly: !g.api.wanted[name], Unsigned: op.AuthType == "none"}
+	if op.HTTP.Status != 200 {
+		l.Status = op.HTTP.Status
+	}
 	if op.HTTP.Method != "POST" {
 		l.Method = op.HTTP.Method
 	}

@@ -66,6 +66,7 @@ type Operation struct {
 	Modelled      bool
 	Method        string // HTTP method
 	URI           string // "/{Bucket}/{Key+}?tagging"
+	Status        int    // HTTP status of success
 	Input         *Shape // nil: takes nothing
 	Output        *Shape // nil: gives nothing
 	ResultWrapper string // element around the output of query answers

@@ -16,6 +16,7 @@ type OperationLine struct {
 	NameOnly      bool     `json:"nameOnly,omitempty"`
 	Method        string   `json:"method,omitempty"` // "" = POST
 	URI           string   `json:"uri,omitempty"`    // "" = /
+	Status        int      `json:"status,omitempty"` // 0 = 200
 	Input         string   `json:"in,omitempty"`
 	Output        string   `json:"out,omitempty"`
 	ResultWrapper string   `json:"wrapper,omitempty"`
@@ -160,7 +161,7 @@ func (l *linker) member(c *MemberCell) *Member {
 }
 
 func (l *linker) operation(line *OperationLine) {
-	op := &Operation{Name: line.Name, Modelled: !line.NameOnly, Method: line.Method, URI: line.URI,
+	op := &Operation{Name: line.Name, Modelled: !line.NameOnly, Method: line.Method, URI: line.URI, Status: line.Status,
 		ResultWrapper: line.ResultWrapper, InputRoot: line.InputRoot, OutputRoot: line.OutputRoot,
 		Unsigned: line.Unsigned}
 	if op.Method == "" {
@@ -168,6 +169,9 @@ func (l *linker) operation(line *OperationLine) {
 	}
 	if op.URI == "" {
 		op.URI = "/"
+	}
+	if op.Status == 0 {
+		op.Status = 200
 	}
 	if line.Input != "" {
 		op.Input = l.find(line.Input)
