@@ -70,8 +70,16 @@ func (p *readerPool) drop(s *session) {
 
 func (p *readerPool) close() error {
 	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	return p.flush()
+}
+
+// flush closes the idle sessions.
+func (p *readerPool) flush() error {
+	p.mu.Lock()
 	idle := p.idle
-	p.idle, p.closed = nil, true
+	p.idle = nil
 	p.mu.Unlock()
 	var errs []error
 	for _, s := range idle {
@@ -98,13 +106,9 @@ func (db *DB) view(ctx context.Context, fn func(*Tx) error) (stale func(*Tx) err
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s, err := db.readers.get(ctx)
+	s, err := db.beginView(ctx)
 	if err != nil {
 		return nil, err
-	}
-	if err := s.run(db.engine.beginRead()); err != nil {
-		db.readers.drop(s)
-		return nil, fmt.Errorf("begin a read: %w", err)
 	}
 	tx := &Tx{db: db, s: s}
 	defer func() {
@@ -117,4 +121,24 @@ func (db *DB) view(ctx context.Context, fn func(*Tx) error) (stale func(*Tx) err
 	}()
 	err = fn(tx)
 	return tx.stale, err
+}
+
+// beginView begins a reading transaction. When the session it got is broken,
+// the others that idled beside it are too, and it connects anew.
+func (db *DB) beginView(ctx context.Context) (*session, error) {
+	for retried := false; ; retried = true {
+		s, err := db.readers.get(ctx)
+		if err != nil {
+			return nil, err
+		}
+		err = s.run(db.engine.beginRead())
+		if err == nil {
+			return s, nil
+		}
+		db.readers.drop(s)
+		if retried {
+			return nil, fmt.Errorf("begin a read: %w", err)
+		}
+		_ = db.readers.flush()
+	}
 }
