@@ -177,7 +177,7 @@ func (c *Chunked) advance() error {
 func (c *Chunked) openChunk() (int64, error) {
 	line, err := c.line()
 	if err != nil {
-		return 0, err
+		return 0, incomplete() // also at EOF: the last chunk must be there
 	}
 	digits, extension, _ := strings.Cut(line, ";")
 	size, err := strconv.ParseUint(strings.TrimSpace(digits), 16, 62)
