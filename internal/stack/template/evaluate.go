@@ -1,0 +1,305 @@
+package template
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Unknown is the value of what depends on a resource that does not exist yet.
+// Functions of an Unknown are Unknown.
+type Unknown struct{}
+
+// noValue is the value of {"Ref": "AWS::NoValue"}; maps and lists drop it.
+type noValue struct{}
+
+// Resources gives the values of resources that exist.
+type Resources interface {
+	Ref(id string) (any, error)
+	GetAtt(id, attribute string) (any, error)
+}
+
+// World gives what a template may ask of its account.
+type World interface {
+	// Export returns the value of an export; ok is false when there is none.
+	Export(name string) (value string, ok bool, err error)
+	// Zones returns the availability zones of a region that Fn::GetAZs gives.
+	Zones(region string) ([]string, error)
+	// Secret resolves {{resolve:service:reference}}.
+	Secret(service, reference string) (string, error)
+}
+
+// Scope is a template with the values that its functions need.
+type Scope struct {
+	Template *Template
+	// Parameters are the values that Ref gives: strings or []any of strings.
+	Parameters map[string]any
+	// Pseudo are the values of the pseudo parameters but NoValue.
+	Pseudo map[string]any
+	// Conditions are set by EvaluateConditions.
+	Conditions map[string]bool
+	// Resources is nil while none exists: references are then Unknown.
+	Resources Resources
+	// World is nil where the account must not be asked: Unknown again.
+	World World
+
+	trace map[string]bool // ids of resources referred to
+}
+
+// Active tells whether what stands under a condition exists.
+func (s *Scope) Active(condition string) bool { return condition == "" || s.Conditions[condition] }
+
+// Eval replaces the functions below v by their values. path is where v stands,
+// for messages: /Outputs/X/Value.
+func (s *Scope) Eval(v any, path string) (any, error) {
+	out, err := s.eval(v, path)
+	if _, none := out.(noValue); none {
+		return nil, err
+	}
+	return out, err
+}
+
+// EvalMap is Eval for a map, such as the properties of a resource.
+func (s *Scope) EvalMap(m map[string]any, path string) (map[string]any, error) {
+	v, err := s.Eval(m, path)
+	if err != nil {
+		return nil, err
+	}
+	out, ok := v.(map[string]any)
+	if !ok && m != nil {
+		return nil, errorf("[Error] %s: must be an object", path)
+	}
+	return out, nil
+}
+
+func (s *Scope) eval(v any, path string) (any, error) {
+	if name, arg, ok := call(v); ok {
+		return s.call(name, arg, path+"/"+name)
+	}
+	switch x := v.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(x))
+		for _, k := range slices.Sorted(maps.Keys(x)) {
+			e, err := s.eval(x[k], path+"/"+k)
+			if err != nil {
+				return nil, err
+			}
+			if _, none := e.(noValue); !none {
+				out[k] = e
+			}
+		}
+		return out, nil
+	case []any:
+		return s.evalList(x, path)
+	case string:
+		return s.dynamic(x)
+	}
+	return v, nil
+}
+
+func (s *Scope) evalList(list []any, path string) (any, error) {
+	out := make([]any, 0, len(list))
+	for i, e := range list {
+		v, err := s.eval(e, fmt.Sprintf("%s/%d", path, i))
+		if err != nil {
+			return nil, err
+		}
+		if _, none := v.(noValue); !none {
+			out = append(out, v)
+		}
+	}
+	return out, nil
+}
+
+// call evaluates one function. Shapes have been judged by checkFunctions.
+func (s *Scope) call(name string, arg any, path string) (any, error) {
+	switch name {
+	case "Ref":
+		id, _ := arg.(string)
+		return s.ref(id, path)
+	case "Fn::GetAtt":
+		return s.getAtt(arg, path)
+	case "Fn::Sub":
+		return s.sub(arg, path)
+	case "Fn::If":
+		list := arg.([]any)
+		if s.Conditions[list[0].(string)] {
+			return s.eval(list[1], path)
+		}
+		return s.eval(list[2], path)
+	}
+	v, err := s.eval(arg, path)
+	if err != nil {
+		return nil, err
+	}
+	if f, ok := pure[name]; ok {
+		if unknown(v) {
+			return Unknown{}, nil
+		}
+		return f(v)
+	}
+	switch name {
+	case "Fn::Select":
+		return selectItem(v)
+	case "Fn::FindInMap":
+		return s.findInMap(v)
+	case "Fn::GetAZs":
+		return s.zones(v)
+	case "Fn::ImportValue":
+		return s.importValue(v)
+	}
+	return s.truth(name, v)
+}
+
+func (s *Scope) ref(id, path string) (any, error) {
+	if v, ok := s.Parameters[id]; ok {
+		return v, nil
+	}
+	if id == "AWS::NoValue" {
+		return noValue{}, nil
+	}
+	if v, ok := s.Pseudo[id]; ok {
+		return v, nil
+	}
+	if s.trace != nil {
+		s.trace[id] = true
+	}
+	if s.Resources == nil {
+		return Unknown{}, nil
+	}
+	v, err := s.Resources.Ref(id)
+	return v, at(path, err)
+}
+
+func (s *Scope) getAtt(arg any, path string) (any, error) {
+	id, a := getAttArguments(arg)
+	v, err := s.eval(a, path)
+	if err != nil {
+		return nil, err
+	}
+	attr, ok := v.(string)
+	if !ok {
+		return nil, checkGetAtt(nil)
+	}
+	return s.attribute(id, attr, path)
+}
+
+func (s *Scope) attribute(id, attr, path string) (any, error) {
+	if s.trace != nil {
+		s.trace[id] = true
+	}
+	if s.Resources == nil {
+		return Unknown{}, nil
+	}
+	v, err := s.Resources.GetAtt(id, attr)
+	return v, at(path, err)
+}
+
+// at adds the place of a function to an error that its value gave.
+func at(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := Message(err); ok {
+		return err
+	}
+	return errorf("[Error] %s: %s", path, err)
+}
+
+func (s *Scope) sub(arg any, path string) (any, error) {
+	body, own := subArguments(arg)
+	parts, err := subParts(body)
+	if err != nil {
+		return nil, err
+	}
+	var b strings.Builder
+	open := false
+	for _, p := range parts {
+		b.WriteString(p.literal)
+		if p.name == "" {
+			continue
+		}
+		v, err := s.variable(p.name, own, path)
+		if err != nil {
+			return nil, err
+		}
+		if unknown(v) {
+			open = true
+			continue
+		}
+		value, ok := text(v)
+		if !ok {
+			return nil, errorf("Template error: Fn::Sub expression does not resolve to a string: %s", p.name)
+		}
+		b.WriteString(value)
+	}
+	if open {
+		return Unknown{}, nil
+	}
+	return s.dynamic(b.String())
+}
+
+func (s *Scope) variable(name string, own map[string]any, path string) (any, error) {
+	if v, ok := own[name]; ok {
+		return s.eval(v, path)
+	}
+	if id, attr, ok := strings.Cut(name, "."); ok {
+		return s.attribute(id, attr, path)
+	}
+	return s.ref(name, path)
+}
+
+// dynamic replaces {{resolve:...}} in a text.
+func (s *Scope) dynamic(v string) (any, error) {
+	if s.World == nil || !strings.Contains(v, "{{resolve:") {
+		return v, nil
+	}
+	var b strings.Builder
+	for {
+		before, rest, found := strings.Cut(v, "{{resolve:")
+		ref, after, closed := strings.Cut(rest, "}}")
+		if !found || !closed {
+			b.WriteString(v)
+			return b.String(), nil
+		}
+		service, reference, _ := strings.Cut(ref, ":")
+		value, err := s.World.Secret(service, reference)
+		if err != nil {
+			return nil, err
+		}
+		b.WriteString(before + value)
+		v = after
+	}
+}
+
+// unknown reports whether v is Unknown or holds it.
+func unknown(v any) bool {
+	switch x := v.(type) {
+	case Unknown:
+		return true
+	case []any:
+		return slices.ContainsFunc(x, unknown)
+	case map[string]any:
+		for _, e := range x {
+			if unknown(e) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// JSON returns v as JSON text with ordered keys. Unknown is the text that change
+// sets show for it.
+func JSON(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}
+
+// MarshalJSON implements json.Marshaler.
+func (Unknown) MarshalJSON() ([]byte, error) { return []byte(`"{{changeSet:KNOWN_AFTER_APPLY}}"`), nil }
