@@ -1,0 +1,116 @@
+// Package blob keeps the bytes of objects. A blob is written once, never
+// changed, and named by a random id that its owner stores in a row: a caller's
+// key never becomes a path.
+//
+// It imports the standard library only. Flow enters by Put, which returns when
+// the bytes are durable, before the owner commits the row that names them; it
+// leaves by Open. Bytes whose row was never committed, or whose row is gone, are
+// orphans: Sweep removes those that earlier runs left.
+package blob
+
+import (
+	"context"
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"errors"
+	"hash"
+	"hash/crc32"
+	"hash/crc64"
+	"io"
+)
+
+// ErrNotFound says that no blob has the id.
+var ErrNotFound = errors.New("blob not found")
+
+// Algorithm names a hash that Put can compute while it writes.
+type Algorithm string
+
+// The hashes that S3 knows.
+const (
+	MD5       Algorithm = "MD5"
+	SHA1      Algorithm = "SHA1"
+	SHA256    Algorithm = "SHA256"
+	CRC32     Algorithm = "CRC32"
+	CRC32C    Algorithm = "CRC32C"
+	CRC64NVME Algorithm = "CRC64NVME"
+)
+
+var (
+	castagnoli = crc32.MakeTable(crc32.Castagnoli)
+	// nvme is the polynomial of the NVM Express specification, reversed.
+	nvme = crc64.MakeTable(0x9a6c9329ac4bc9b5)
+)
+
+// NewHash returns a fresh hash, nil for an unknown algorithm.
+func NewHash(a Algorithm) hash.Hash {
+	switch a {
+	case MD5:
+		return md5.New()
+	case SHA1:
+		return sha1.New()
+	case SHA256:
+		return sha256.New()
+	case CRC32:
+		return crc32.NewIEEE()
+	case CRC32C:
+		return crc32.New(castagnoli)
+	case CRC64NVME:
+		return crc64.New(nvme)
+	}
+	return nil
+}
+
+// Info describes a blob that was just written.
+type Info struct {
+	ID   string
+	Size int64
+	// Sums are the hashes that were asked for, big-endian.
+	Sums map[Algorithm][]byte
+}
+
+// Store is a place for blobs.
+type Store interface {
+	// Put writes all of r and returns when it is durable. An error of r is
+	// returned as it is, and nothing stays behind.
+	Put(ctx context.Context, r io.Reader, sums ...Algorithm) (Info, error)
+	// Open returns length bytes from offset, or all from there when length is
+	// negative, or ErrNotFound. A blob that is deleted meanwhile is still read
+	// to its end.
+	Open(ctx context.Context, id string, offset, length int64) (io.ReadCloser, error)
+	// Clone gives the bytes of a blob a second id.
+	Clone(ctx context.Context, id string) (string, error)
+	// Delete removes a blob; one that is gone is no error.
+	Delete(ctx context.Context, id string) error
+	// Sweep deletes the blobs of earlier runs that keep does not want and
+	// returns how many. Blobs written since the store was opened stay.
+	Sweep(ctx context.Context, keep func(id string) bool) (int, error)
+}
+
+// summing computes the hashes asked for of what is written to it.
+type summing map[Algorithm]hash.Hash
+
+func newSumming(algorithms []Algorithm) summing {
+	s := summing{}
+	for _, a := range algorithms {
+		if h := NewHash(a); h != nil {
+			s[a] = h
+		}
+	}
+	return s
+}
+
+func (s summing) Write(p []byte) (int, error) {
+	for _, h := range s {
+		_, _ = h.Write(p) // a hash never fails
+	}
+	return len(p), nil
+}
+
+func (s summing) sums() map[Algorithm][]byte {
+	out := make(map[Algorithm][]byte, len(s))
+	for a, h := range s {
+		out[a] = h.Sum(nil)
+	}
+	return out
+}
