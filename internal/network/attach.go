@@ -1,0 +1,288 @@
+package network
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Attach connects the network namespace ns to its VPC by interface nic, with
+// everything that nic says. Attaching what is attached already is quick and
+// brings addresses and groups up to date. The VPC is made if SetVPC was not
+// called before; it then has no internet gateway.
+func (n *Network) Attach(ctx context.Context, ns *os.File, nic NIC) error {
+	if err := nic.validate(); err != nil {
+		return err
+	}
+	nic = nic.normal()
+	v, err := n.open(nic.VPC)
+	if err != nil {
+		return err
+	}
+	defer v.mu.Unlock()
+	if err := v.attach(ns, nic); err != nil {
+		return fmt.Errorf("attach network interface %s: %w", nic.ID, err)
+	}
+	n.mu.Lock()
+	n.nics[nic.ID] = v
+	n.mu.Unlock()
+	return nil
+}
+
+// normal returns a copy whose groups are sorted and unique.
+func (n NIC) normal() NIC {
+	n.SecurityGroups = slices.Compact(slices.Sorted(slices.Values(n.SecurityGroups)))
+	return n
+}
+
+func (v *vpc) attach(ns *os.File, nic NIC) error {
+	if err := v.addCIDR(nic.VPCCIDR); err != nil {
+		return err
+	}
+	if err := v.addRouter(nic.Router()); err != nil {
+		return err
+	}
+	// Rules come first: an address without them is dropped, so nothing slips
+	// through while the link comes up.
+	if err := v.register(nic); err != nil {
+		return err
+	}
+	if err := v.connect(ns, nic); err != nil {
+		return errors.Join(err, v.unregister(nic.ID))
+	}
+	return nil
+}
+
+// register brings filter, public route and mirror to what nic says.
+func (v *vpc) register(nic NIC) error {
+	old, known := v.nics[nic.ID]
+	if known && old.Private != nic.Private {
+		return fmt.Errorf("private address cannot change from %v to %v", old.Private, nic.Private)
+	}
+	for _, other := range v.nics {
+		if other.ID != nic.ID && (other.Private == nic.Private || (nic.Public.IsValid() && other.Public == nic.Public)) {
+			return fmt.Errorf("%s already has private address %v and public address %v", other.ID, other.Private, other.Public)
+		}
+	}
+	if err := v.routePublic(nic.Public); err != nil {
+		return err
+	}
+	if known && old.Public == nic.Public && slices.Equal(old.SecurityGroups, nic.SecurityGroups) {
+		return nil
+	}
+	err := v.change(func(f *filter) error {
+		if known {
+			if err := f.dropNIC(old, v.linkName(old)); err != nil {
+				return err
+			}
+		}
+		return f.addNIC(nic, v.linkName(nic))
+	})
+	if err != nil {
+		if old.Public != nic.Public {
+			err = errors.Join(err, v.unroutePublic(nic.Public))
+		}
+		return err
+	}
+	v.nics[nic.ID] = nic
+	if known && old.Public != nic.Public {
+		return v.unroutePublic(old.Public)
+	}
+	return nil
+}
+
+// unregister undoes register. An interface that is not known is no error.
+func (v *vpc) unregister(nicID string) error {
+	nic, known := v.nics[nicID]
+	if !known {
+		return nil
+	}
+	err := v.unroutePublic(nic.Public)
+	delete(v.nics, nicID) // first: a rebuild after an error must leave it out
+	return errors.Join(err, v.change(func(f *filter) error { return f.dropNIC(nic, v.linkName(nic)) }))
+}
+
+// connect makes the link between the VPC and ns, unless it is there.
+func (v *vpc) connect(ns *os.File, nic NIC) error {
+	name := v.linkName(nic)
+	mac, err := net.ParseMAC(nic.MAC)
+	if err != nil {
+		return err
+	}
+	link, err := veth(v.route, name, gatewayMAC, instanceLink, mac, ns)
+	if errors.Is(err, unix.EEXIST) {
+		there, checkErr := v.connected(ns, mac)
+		if checkErr != nil || there {
+			return checkErr
+		}
+		// The link of an instance that ended: its namespace is still being
+		// taken down, or held by somebody.
+		if err := v.disconnect(name); err != nil {
+			return err
+		}
+		link, err = veth(v.route, name, gatewayMAC, instanceLink, mac, ns)
+	}
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(v.prepareRouterEnd(link, nic, mac), prepareInstanceEnd(ns, nic)); err != nil {
+		return errors.Join(err, deleteLink(v.route, link))
+	}
+	return nil
+}
+
+// connected says whether ns has the interface with the hardware address mac.
+func (v *vpc) connected(ns *os.File, mac net.HardwareAddr) (bool, error) {
+	h, err := handleIn(ns)
+	if err != nil {
+		return false, err
+	}
+	defer h.Close()
+	link, err := h.LinkByName(instanceLink)
+	if missing(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("find %s: %w", instanceLink, err)
+	}
+	return slices.Equal(link.Attrs().HardwareAddr, mac), nil
+}
+
+func (v *vpc) disconnect(name string) error {
+	link, err := v.route.LinkByName(name)
+	if missing(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("find link %s: %w", name, err)
+	}
+	return deleteLink(v.route, link)
+}
+
+// prepareRouterEnd sets up the VPC's end of an instance's link.
+func (v *vpc) prepareRouterEnd(link netlink.Link, nic NIC, mac net.HardwareAddr) error {
+	name := link.Attrs().Name
+	if err := v.route.NeighSet(permanent(link, nic.Private, mac)); err != nil {
+		return fmt.Errorf("set neighbour on %s: %w", name, err)
+	}
+	err := v.route.RouteReplace(&netlink.Route{LinkIndex: link.Attrs().Index, Dst: ipNet(single(nic.Private)), Scope: netlink.SCOPE_LINK})
+	if err != nil {
+		return fmt.Errorf("route %v to %s: %w", nic.Private, name, err)
+	}
+	// Proxied ARP answers are delayed by up to 0.8 s otherwise. Unlike the
+	// other settings this one is not inherited from a default.
+	return inNamespace(v.ns, func() error { return sysctl("ipv4/neigh/"+name+"/proxy_delay", "0") })
+}
+
+// prepareInstanceEnd sets up lo and the interface inside the instance.
+func prepareInstanceEnd(ns *os.File, nic NIC) error {
+	h, err := handleIn(ns)
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	link, err := h.LinkByName(instanceLink)
+	if err != nil {
+		return fmt.Errorf("find %s: %w", instanceLink, err)
+	}
+	if err := loopbackUp(h); err != nil {
+		return err
+	}
+	if err := h.LinkSetUp(link); err != nil {
+		return fmt.Errorf("bring up %s: %w", instanceLink, err)
+	}
+	subnet := netip.PrefixFrom(nic.Private, nic.Subnet.Bits())
+	if err := h.AddrReplace(link, &netlink.Addr{IPNet: ipNet(subnet)}); err != nil {
+		return fmt.Errorf("address %s: %w", instanceLink, err)
+	}
+	if err := h.NeighSet(permanent(link, nic.Router(), gatewayMAC)); err != nil {
+		return fmt.Errorf("set neighbour on %s: %w", instanceLink, err)
+	}
+	err = h.RouteReplace(&netlink.Route{LinkIndex: link.Attrs().Index, Gw: nic.Router().AsSlice(),
+		Dst: ipNet(netip.PrefixFrom(netip.IPv4Unspecified(), 0))})
+	if err != nil {
+		return fmt.Errorf("set default route by %s: %w", instanceLink, err)
+	}
+	return nil
+}
+
+func loopbackUp(h *netlink.Handle) error {
+	lo, err := h.LinkByName("lo")
+	if err != nil {
+		return fmt.Errorf("find lo: %w", err)
+	}
+	if err := h.LinkSetUp(lo); err != nil {
+		return fmt.Errorf("bring up lo: %w", err)
+	}
+	return nil
+}
+
+// Detach removes an interface. One that does not exist is no error.
+func (n *Network) Detach(ctx context.Context, nicID string) error {
+	v := n.holder(nicID)
+	if v == nil {
+		return nil
+	}
+	defer v.mu.Unlock()
+	nic, known := v.nics[nicID]
+	if !known {
+		return nil
+	}
+	err := errors.Join(v.unregister(nicID), v.disconnect(v.linkName(nic)))
+	n.mu.Lock()
+	delete(n.nics, nicID)
+	n.mu.Unlock()
+	if err != nil {
+		return fmt.Errorf("detach network interface %s: %w", nicID, err)
+	}
+	return nil
+}
+
+// holder returns the VPC of an interface, locked, or nil.
+func (n *Network) holder(nicID string) *vpc {
+	n.mu.Lock()
+	v := n.nics[nicID]
+	n.mu.Unlock()
+	if v != nil {
+		v.mu.Lock()
+	}
+	return v
+}
+
+// SetPublic gives an interface a public address, another one, or (the zero
+// address) none.
+func (n *Network) SetPublic(ctx context.Context, nicID string, public netip.Addr) error {
+	return n.update(nicID, func(nic *NIC) { nic.Public = public })
+}
+
+// SetMembership makes an interface a member of exactly these groups.
+func (n *Network) SetMembership(ctx context.Context, nicID string, groups []string) error {
+	return n.update(nicID, func(nic *NIC) { nic.SecurityGroups = groups })
+}
+
+func (n *Network) update(nicID string, edit func(*NIC)) error {
+	v := n.holder(nicID)
+	if v == nil {
+		return fmt.Errorf("network interface %s is not attached", nicID)
+	}
+	defer v.mu.Unlock()
+	nic, known := v.nics[nicID]
+	if !known {
+		return fmt.Errorf("network interface %s is not attached", nicID)
+	}
+	edit(&nic)
+	if err := nic.validate(); err != nil {
+		return err
+	}
+	if err := v.register(nic.normal()); err != nil {
+		return fmt.Errorf("change network interface %s: %w", nicID, err)
+	}
+	return nil
+}

@@ -1,0 +1,272 @@
+package network
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"os"
+	"slices"
+	"sync"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// vpc is the open end of one VPC's namespace and the mirror of what the kernel
+// has been told about it.
+type vpc struct {
+	net *Network
+	id  string
+
+	mu      sync.Mutex
+	deleted bool
+	ns      *os.File // nil until opened
+	route   *netlink.Handle
+	filter  *filter
+	uplink  netlink.Link // host's end; nil without an internet gateway
+
+	cidrs   []netip.Prefix
+	routers map[netip.Addr]bool // subnets' first addresses, held on lo
+	nics    map[string]NIC
+	groups  map[string]Group
+}
+
+// SetVPC makes a VPC or brings an existing one to the given state.
+func (n *Network) SetVPC(ctx context.Context, want VPC) error {
+	v, err := n.open(want.ID)
+	if err != nil {
+		return err
+	}
+	defer v.mu.Unlock()
+	if err := v.addCIDR(want.CIDR); err != nil {
+		return err
+	}
+	if want.Gateway {
+		return v.attachGateway()
+	}
+	return v.detachGateway()
+}
+
+// DeleteVPC ends a VPC's namespace. It must have no interfaces.
+func (n *Network) DeleteVPC(ctx context.Context, id string) error {
+	v, err := n.existing(id)
+	if err != nil || v == nil {
+		return err
+	}
+	defer v.mu.Unlock()
+	if len(v.nics) > 0 {
+		return fmt.Errorf("VPC %s still has %d network interfaces", id, len(v.nics))
+	}
+	if err := v.detachGateway(); err != nil {
+		return err
+	}
+	if err := v.release(); err != nil {
+		return err
+	}
+	v.deleted = true
+	n.mu.Lock()
+	delete(n.vpcs, id)
+	n.mu.Unlock()
+	return n.dissolve(id)
+}
+
+// open returns the VPC, locked, and makes its namespace when there is none.
+func (n *Network) open(id string) (*vpc, error) {
+	for {
+		n.mu.Lock()
+		v := n.vpcs[id]
+		if v == nil {
+			v = &vpc{net: n, id: id}
+			n.vpcs[id] = v
+		}
+		n.mu.Unlock()
+		v.mu.Lock()
+		if v.deleted { // while we waited: there is a new one, or none
+			v.mu.Unlock()
+			continue
+		}
+		if v.ns == nil {
+			if err := v.start(); err != nil {
+				v.mu.Unlock()
+				return nil, fmt.Errorf("open VPC %s: %w", id, err)
+			}
+		}
+		return v, nil
+	}
+}
+
+// existing returns the VPC, locked, if this process or an earlier one has made
+// it, else nil.
+func (n *Network) existing(id string) (*vpc, error) {
+	n.mu.Lock()
+	known := n.vpcs[id] != nil
+	n.mu.Unlock()
+	if !known {
+		if _, err := os.Stat(n.pinPath(id)); errors.Is(err, os.ErrNotExist) {
+			return nil, nil
+		}
+	}
+	return n.open(id)
+}
+
+// start opens or makes the namespace. The table is replaced by an empty one:
+// the mirror of a VPC that is just opened is empty, and mirror and kernel agree
+// from here on. Adopt fills the mirror first.
+func (v *vpc) start() error {
+	if err := v.openNamespace(); err != nil {
+		return err
+	}
+	if v.nics == nil {
+		v.nics, v.groups = map[string]NIC{}, map[string]Group{}
+	}
+	if err := v.rebuild(); err != nil {
+		return errors.Join(err, v.release())
+	}
+	return nil
+}
+
+func (v *vpc) openNamespace() error {
+	path := v.net.pinPath(v.id)
+	ns, err := openPin(path)
+	if errors.Is(err, os.ErrNotExist) {
+		ns, err = createNamespace(path, setupVPC)
+	}
+	if err != nil {
+		return err
+	}
+	v.routers = map[netip.Addr]bool{}
+	if v.route, err = handleIn(ns); err != nil {
+		ns.Close()
+		return err
+	}
+	v.cidrs, v.uplink = nil, nil
+	v.filter = newFilter(int(ns.Fd()), v.net.cfg.Prefix, v.net.uplinkPeer())
+	v.ns = ns
+	return nil
+}
+
+// setupVPC runs inside a new namespace. Links inherit the defaults, so that
+// attaching one needs no further settings.
+func setupVPC() error {
+	for _, s := range [][2]string{
+		{"ipv4/ip_forward", "1"},
+		{"ipv4/conf/all/rp_filter", "1"},
+		{"ipv4/conf/default/rp_filter", "1"},
+		{"ipv4/conf/default/proxy_arp", "1"},
+		{"ipv4/conf/all/accept_redirects", "0"},
+		{"ipv4/conf/default/accept_redirects", "0"},
+		{"ipv4/conf/all/send_redirects", "0"},
+		{"ipv4/conf/default/send_redirects", "0"},
+	} {
+		if err := sysctl(s[0], s[1]); err != nil {
+			return err
+		}
+	}
+	if _, err := os.Stat("/proc/sys/net/ipv6"); err == nil {
+		if err := sysctl("ipv6/conf/default/disable_ipv6", "1"); err != nil {
+			return err
+		}
+	}
+	lo, err := netlink.LinkByName("lo")
+	if err != nil {
+		return fmt.Errorf("find lo: %w", err)
+	}
+	return netlink.LinkSetUp(lo)
+}
+
+// addCIDR makes addresses of the VPC that no instance holds unreachable, so
+// that they never leave by the uplink.
+func (v *vpc) addCIDR(cidr netip.Prefix) error {
+	cidr = cidr.Masked()
+	if !cidr.IsValid() || !cidr.Addr().Is4() {
+		return fmt.Errorf("VPC %s: %v is not an IPv4 CIDR", v.id, cidr)
+	}
+	if slices.Contains(v.cidrs, cidr) {
+		return nil
+	}
+	err := v.route.RouteReplace(&netlink.Route{Dst: ipNet(cidr), Type: unix.RTN_UNREACHABLE})
+	if err != nil {
+		return fmt.Errorf("VPC %s: route %v: %w", v.id, cidr, err)
+	}
+	v.cidrs = append(v.cidrs, cidr)
+	return nil
+}
+
+// addRouter gives the namespace the address of a subnet's router: it answers
+// ARP for it and is the source of the errors it reports.
+func (v *vpc) addRouter(router netip.Addr) error {
+	if v.routers[router] {
+		return nil
+	}
+	lo, err := v.route.LinkByName("lo")
+	if err != nil {
+		return fmt.Errorf("find lo: %w", err)
+	}
+	if err := v.route.AddrReplace(lo, &netlink.Addr{IPNet: ipNet(single(router))}); err != nil {
+		return fmt.Errorf("add router address %v: %w", router, err)
+	}
+	v.routers[router] = true
+	return nil
+}
+
+// change runs a function that queues changes of the table and commits them.
+// When that fails the table is rebuilt from the mirror, which the caller
+// changes only afterwards.
+func (v *vpc) change(queue func(*filter) error) error {
+	err := queue(v.filter)
+	if err == nil {
+		err = v.filter.commit()
+	}
+	if err == nil {
+		return nil
+	}
+	if again := v.rebuild(); again != nil {
+		return fmt.Errorf("%w (and rebuilding the table: %w)", err, again)
+	}
+	return err
+}
+
+// rebuild replaces the table by what the mirror says, in one transaction:
+// tracked connections go on, no packet meets a table that is half there.
+func (v *vpc) rebuild() error {
+	f := v.filter
+	if err := f.discard(); err != nil {
+		return err
+	}
+	if err := f.reset(); err != nil {
+		return err
+	}
+	for _, id := range slices.Sorted(maps.Keys(v.groups)) {
+		if err := f.setGroup(v.groups[id]); err != nil {
+			return err
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(v.nics)) {
+		nic := v.nics[id]
+		if err := f.addNIC(nic, v.linkName(nic)); err != nil {
+			return err
+		}
+	}
+	return f.commit()
+}
+
+func (v *vpc) linkName(nic NIC) string { return linkFor(v.net.cfg.Prefix, nic.Private) }
+
+// release closes what the process holds of the VPC.
+func (v *vpc) release() error {
+	if v.ns == nil {
+		return nil
+	}
+	v.route.Close()
+	err := errors.Join(v.filter.close(), v.ns.Close())
+	v.ns = nil
+	return err
+}
+
+func (v *vpc) close() error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.release()
+}
