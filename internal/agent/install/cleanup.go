@@ -1,0 +1,55 @@
+package install
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+)
+
+// cleanup removes, last first, what the previous Install recorded, then the
+// record. What is gone already, and a directory that holds something else, are
+// left alone.
+func cleanup(file string, tools Tools) error {
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read cleanup file: %w", err)
+	}
+	lines := strings.Split(string(data), "\n")
+	// The last piece is empty, or a line that a crash cut short.
+	for i := len(lines) - 2; i >= 0; i-- {
+		if lines[i] == "" {
+			continue
+		}
+		if err := remove(lines[i], tools); err != nil {
+			return fmt.Errorf("remove what the previous deployment installed: %w", err)
+		}
+	}
+	return os.Remove(file)
+}
+
+func remove(line string, tools Tools) error {
+	if path, ok := strings.CutPrefix(line, "semanage\x00"); ok {
+		return tools.run("semanage", "fcontext", "-d", path)
+	}
+	info, err := os.Lstat(line)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return os.Remove(line)
+	}
+	err = syscall.Rmdir(line)
+	if errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, syscall.EBUSY) || errors.Is(err, syscall.EEXIST) {
+		return nil
+	}
+	return err
+}

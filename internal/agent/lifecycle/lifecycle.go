@@ -1,0 +1,92 @@
+// Package lifecycle knows the lifecycle events of a server deployment: their
+// order, who executes them and which revision on disk each one uses.
+//
+// It is pure. The agent asks it what to run, the service asks it what to send.
+package lifecycle
+
+import "slices"
+
+// The lifecycle events.
+const (
+	BeforeBlockTraffic = "BeforeBlockTraffic"
+	BlockTraffic       = "BlockTraffic"
+	AfterBlockTraffic  = "AfterBlockTraffic"
+	ApplicationStop    = "ApplicationStop"
+	DownloadBundle     = "DownloadBundle"
+	BeforeInstall      = "BeforeInstall"
+	Install            = "Install"
+	AfterInstall       = "AfterInstall"
+	ApplicationStart   = "ApplicationStart"
+	ValidateService    = "ValidateService"
+	BeforeAllowTraffic = "BeforeAllowTraffic"
+	AllowTraffic       = "AllowTraffic"
+	AfterAllowTraffic  = "AfterAllowTraffic"
+)
+
+// InPlace returns the events of a deployment in place without a load balancer,
+// in order.
+func InPlace() []string {
+	return []string{ApplicationStop, DownloadBundle, BeforeInstall, Install, AfterInstall, ApplicationStart, ValidateService}
+}
+
+// Local returns the events codedeploy-local runs by default, in order.
+func Local() []string {
+	return slices.Concat([]string{BeforeBlockTraffic, AfterBlockTraffic}, InPlace(), []string{BeforeAllowTraffic, AfterAllowTraffic})
+}
+
+// ByAgent reports whether an agent executes the event.
+func ByAgent(event string) bool {
+	return event == DownloadBundle || event == Install || Scriptable(event)
+}
+
+// Scriptable reports whether the event runs the scripts of a hook.
+func Scriptable(event string) bool {
+	return event != DownloadBundle && event != Install && slices.Contains(Local(), event)
+}
+
+// FailureIgnorable reports whether a deployment's
+// ignoreApplicationStopFailures covers the event.
+func FailureIgnorable(event string) bool {
+	return event == ApplicationStop || event == BeforeBlockTraffic || event == AfterBlockTraffic
+}
+
+// Revision says which revision on disk an event uses.
+type Revision int
+
+// The revisions an event can use.
+const (
+	Current        Revision = iota // the one being deployed
+	LastSuccessful                 // the last whose Install succeeded
+	MostRecent                     // the last that was unpacked
+)
+
+// RevisionFor returns the revision that event uses. currentUnpacked tells that
+// the deployment's own archive is on disk already: the events that stop an
+// application then belong to it.
+func RevisionFor(event, creator, deploymentType string, currentUnpacked bool) Revision {
+	if creator == "codeDeployRollback" && deploymentType == "BLUE_GREEN" {
+		switch event {
+		case BeforeBlockTraffic, AfterBlockTraffic:
+			return MostRecent
+		case ApplicationStop, BeforeAllowTraffic, AfterAllowTraffic:
+			return LastSuccessful
+		}
+		return Current
+	}
+	switch event {
+	case BeforeBlockTraffic, AfterBlockTraffic, ApplicationStop:
+		if !currentUnpacked {
+			return LastSuccessful
+		}
+	}
+	return Current
+}
+
+// Noop reports whether executing event does nothing: no revision to take
+// scripts from, or none for it.
+func Noop(event string, haveRevision bool, scripts int) bool {
+	if event == DownloadBundle || event == Install {
+		return false
+	}
+	return !haveRevision || scripts == 0
+}

@@ -1,0 +1,40 @@
+package poll
+
+import (
+	"errors"
+	"math"
+	"net"
+	"syscall"
+	"time"
+)
+
+// quickRetries is how many times in a row a service that cannot be reached is
+// tried every second, before the table applies: a server that restarts is back
+// within that time.
+const quickRetries = 20
+
+// backoff returns the wait after the n-th failed poll in a row, n from 1:
+// 10, 13, 17, 21, 27, 34, 44, 56, 71, 90 s, as the official agents wait.
+func backoff(n int, err error) time.Duration {
+	if unreachable(err) {
+		if n <= quickRetries {
+			return time.Second
+		}
+		n -= quickRetries
+	}
+	if n >= 10 {
+		return 90 * time.Second
+	}
+	return time.Duration(math.Floor(90*math.Pow(1.2675, float64(n-10)))) * time.Second
+}
+
+func unreachable(err error) bool {
+	var op *net.OpError
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) || errors.As(err, &op) && op.Op == "dial" && !op.Timeout()
+}
+
+// retryWait returns the wait before the n-th repetition of a call that must get
+// through, n from 0: 1, 2, 4, 8, 16, then 30 s.
+func retryWait(n int) time.Duration {
+	return min(time.Second<<min(n, 5), 30*time.Second)
+}

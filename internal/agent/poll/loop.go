@@ -1,0 +1,135 @@
+package poll
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/hardstand/hardstand/internal/agent/hooks"
+	"github.com/hardstand/hardstand/internal/agent/spec"
+	"github.com/hardstand/hardstand/internal/agent/state"
+	"github.com/hardstand/hardstand/internal/clock"
+)
+
+// Executor carries commands out.
+type Executor interface {
+	// Noop reports whether there is nothing to do for command.
+	Noop(command string, s *spec.Spec) (bool, error)
+	// Run executes it and returns the message of success.
+	Run(ctx context.Context, command string, s *spec.Spec) (string, error)
+}
+
+// Opener checks an envelope and returns its content.
+type Opener interface {
+	Open(e *spec.Envelope) ([]byte, error)
+}
+
+// Loop is the running agent.
+type Loop struct {
+	Client   *Client
+	Verifier Opener
+	Executor Executor
+	State    state.Dir
+	Clock    clock.Clock
+	Log      *slog.Logger
+	// Every is the least time between two polls that find nothing.
+	Every time.Duration
+	// KillWait is how long Run waits for running commands after ctx has ended.
+	KillWait time.Duration
+
+	mu       sync.Mutex
+	inFlight map[string]bool
+	work     sync.WaitGroup
+}
+
+// maxCommands bounds what runs at once; the service sends one at a time.
+const maxCommands = 16
+
+// Run polls until ctx ends, then lets running commands finish.
+func (l *Loop) Run(ctx context.Context) error {
+	l.inFlight = map[string]bool{}
+	l.recoverCommands(ctx)
+	failures := 0
+	for ctx.Err() == nil {
+		began := l.Clock.Now()
+		cmd, err := l.Client.Poll(ctx)
+		switch {
+		case ctx.Err() != nil:
+		case err != nil:
+			failures++
+			wait := backoff(failures, err)
+			l.Log.Error("poll failed", "error", err, "failures", failures, "retry_in", wait.String())
+			_ = clock.Sleep(ctx, l.Clock, wait) // ctx is looked at next
+		case cmd != nil:
+			failures = 0
+			l.dispatch(ctx, cmd)
+		default:
+			failures = 0
+			if rest := l.Every - l.Clock.Now().Sub(began); rest > 0 {
+				_ = clock.Sleep(ctx, l.Clock, rest)
+			}
+		}
+	}
+	return l.drain()
+}
+
+// dispatch starts cmd unless it runs already. Commands outlive ctx: a stopped
+// agent finishes what it has begun.
+func (l *Loop) dispatch(ctx context.Context, cmd *Command) {
+	l.mu.Lock()
+	busy := l.inFlight[cmd.HostCommandIdentifier] || len(l.inFlight) >= maxCommands
+	if !busy {
+		l.inFlight[cmd.HostCommandIdentifier] = true
+	}
+	l.mu.Unlock()
+	if busy {
+		// The service will offer it again; asking at once would spin.
+		_ = clock.Sleep(ctx, l.Clock, max(l.Every, time.Second))
+		return
+	}
+	l.work.Go(func() {
+		defer func() {
+			l.mu.Lock()
+			delete(l.inFlight, cmd.HostCommandIdentifier)
+			l.mu.Unlock()
+		}()
+		l.process(context.WithoutCancel(ctx), cmd)
+	})
+}
+
+func (l *Loop) drain() error {
+	done := make(chan struct{})
+	go func() {
+		l.work.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-l.Clock.After(l.KillWait):
+		return fmt.Errorf("a command still ran %s after the agent was told to stop", l.KillWait)
+	}
+}
+
+// recoverCommands fails what ran when the agent last ended. What cannot be
+// reported now is tried again at the next start.
+func (l *Loop) recoverCommands(ctx context.Context) {
+	tracked, err := l.State.Tracked()
+	if err != nil {
+		l.Log.Error("read running commands", "error", err)
+		return
+	}
+	for deployment, id := range tracked {
+		d := Diagnostics{Code: hooks.CodeRestarted, Message: "Failed: Failing in-progress lifecycle event after an agent restart."}
+		l.Log.Warn("failing a lifecycle event that ran when the agent ended", "deployment", deployment, "command", id)
+		if err := l.completeSurely(ctx, id, Failed, d, 5); err != nil {
+			l.Log.Error("report interrupted command", "deployment", deployment, "error", err)
+			continue
+		}
+		if err := l.State.Untrack(deployment); err != nil {
+			l.Log.Error("forget interrupted command", "deployment", deployment, "error", err)
+		}
+	}
+}

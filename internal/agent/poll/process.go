@@ -1,0 +1,136 @@
+package poll
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/hardstand/hardstand/internal/agent/hooks"
+	"github.com/hardstand/hardstand/internal/agent/spec"
+	"github.com/hardstand/hardstand/internal/clock"
+)
+
+// completeTries repeats a completion for about an hour: a completion that is
+// lost makes the service wait for its own time-out and then say less than we
+// know.
+const completeTries = 120
+
+// process takes cmd from its specification to its completion. Whatever goes
+// wrong is reported to the service with its cause.
+func (l *Loop) process(ctx context.Context, cmd *Command) {
+	log := l.Log.With("command", cmd.CommandName, "execution", cmd.DeploymentExecutionID)
+	s, noop, err := l.prepare(ctx, cmd)
+	if err != nil {
+		log.Error("cannot start command", "error", err)
+		l.finish(ctx, cmd, "", err)
+		return
+	}
+	status, err := l.acknowledge(ctx, cmd, noop)
+	if err != nil {
+		log.Error("acknowledge command", "error", err)
+		return // the service offers it again or times it out
+	}
+	switch {
+	case status == Succeeded:
+		return
+	case status == Failed && noop:
+		l.finish(ctx, cmd, "Succeeded: CompletedNoopCommand", nil)
+		return
+	case status == Failed:
+		return
+	}
+	if err := l.State.Track(s.DeploymentID, cmd.HostCommandIdentifier); err != nil {
+		l.finish(ctx, cmd, "", fmt.Errorf("track command: %w", err))
+		return
+	}
+	log.Info("command started", "deployment", s.DeploymentID)
+	message, err := l.execute(ctx, cmd, s)
+	log.Info("command ended", "deployment", s.DeploymentID, "error", err)
+	if l.finish(ctx, cmd, message, err) {
+		if err := l.State.Untrack(s.DeploymentID); err != nil {
+			log.Error("forget command", "error", err)
+		}
+	}
+}
+
+func (l *Loop) prepare(ctx context.Context, cmd *Command) (*spec.Spec, bool, error) {
+	var env *spec.Envelope
+	err := l.retry(ctx, 5, func() (err error) {
+		env, err = l.Client.Specification(ctx, cmd)
+		return err
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	content, err := l.Verifier.Open(env)
+	if err != nil {
+		return nil, false, err
+	}
+	s, err := spec.Parse(content)
+	if err != nil {
+		return nil, false, err
+	}
+	noop, err := l.Executor.Noop(cmd.CommandName, s)
+	return s, noop, err
+}
+
+func (l *Loop) acknowledge(ctx context.Context, cmd *Command, noop bool) (status Status, err error) {
+	err = l.retry(ctx, 5, func() (err error) {
+		status, err = l.Client.Acknowledge(ctx, cmd, noop)
+		return err
+	})
+	return status, err
+}
+
+// execute keeps a defect in one command from ending the agent.
+func (l *Loop) execute(ctx context.Context, cmd *Command, s *spec.Spec) (message string, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			l.Log.Error("command panicked", "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("internal error of the agent: %v", p)
+		}
+	}()
+	return l.Executor.Run(ctx, cmd.CommandName, s)
+}
+
+// finish reports the end of cmd and says whether the service has heard it.
+func (l *Loop) finish(ctx context.Context, cmd *Command, message string, failure error) bool {
+	status, d := Succeeded, Diagnostics{Code: hooks.CodeSuccess, Message: message}
+	if failure != nil {
+		status, d = Failed, Describe(failure)
+	}
+	if err := l.completeSurely(ctx, cmd.HostCommandIdentifier, status, d, completeTries); err != nil {
+		l.Log.Error("report the end of a command", "command", cmd.CommandName, "error", err)
+		return false
+	}
+	return true
+}
+
+// Describe turns an error into diagnostics.
+func Describe(err error) Diagnostics {
+	var f *hooks.Failure
+	if errors.As(err, &f) {
+		return Diagnostics{Code: f.Code, Script: f.Script, Message: f.Message, Log: f.Log}
+	}
+	return Diagnostics{Code: hooks.CodeUnknown, Message: err.Error()}
+}
+
+func (l *Loop) completeSurely(ctx context.Context, id string, status Status, d Diagnostics, tries int) error {
+	return l.retry(ctx, tries, func() error { return l.Client.Complete(ctx, id, status, d) })
+}
+
+// retry repeats call while the service cannot be reached, fails or throttles.
+func (l *Loop) retry(ctx context.Context, tries int, call func() error) error {
+	for n := 0; ; n++ {
+		err := call()
+		var api *APIError
+		if err == nil || n+1 >= tries || errors.As(err, &api) && api.final() {
+			return err
+		}
+		l.Log.Warn("call failed; trying again", "error", err)
+		if clock.Sleep(ctx, l.Clock, retryWait(n)) != nil {
+			return err
+		}
+	}
+}
