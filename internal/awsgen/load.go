@@ -164,7 +164,7 @@ func readModel(data, tool, name string) ([]byte, error) {
 
 // override merges a file of the model's own form: shapes that are new are
 // added, of shapes that exist the members given are replaced, an operation's
-// input and output get the root element given.
+// output gets the root element given, and an operation that is null is dropped.
 func (a *api) override(file string) error {
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -191,6 +191,10 @@ func (a *api) override(file string) error {
 		}
 	}
 	for name, op := range o.Operations {
+		if op == nil {
+			delete(a.Operations, name)
+			continue
+		}
 		if a.Operations[name] == nil || a.Operations[name].Output == nil {
 			return fmt.Errorf("%s: no output of %s", file, name)
 		}

@@ -563,17 +563,6 @@ type GetBucketInventoryConfigurationOutput struct {
 	InventoryConfiguration *InventoryConfiguration
 }
 
-// GetBucketLifecycleInput is the input of GetBucketLifecycle.
-type GetBucketLifecycleInput struct {
-	Bucket              *string
-	ExpectedBucketOwner *string
-}
-
-// GetBucketLifecycleOutput is the output of GetBucketLifecycle.
-type GetBucketLifecycleOutput struct {
-	Rules []Rule
-}
-
 // GetBucketLifecycleConfigurationInput is the input of GetBucketLifecycleConfiguration.
 type GetBucketLifecycleConfigurationInput struct {
 	Bucket              *string
@@ -640,19 +629,6 @@ type GetBucketMetricsConfigurationInput struct {
 // GetBucketMetricsConfigurationOutput is the output of GetBucketMetricsConfiguration.
 type GetBucketMetricsConfigurationOutput struct {
 	MetricsConfiguration *MetricsConfiguration
-}
-
-// GetBucketNotificationInput is the input of GetBucketNotification.
-type GetBucketNotificationInput struct {
-	Bucket              *string
-	ExpectedBucketOwner *string
-}
-
-// GetBucketNotificationOutput is the output of GetBucketNotification.
-type GetBucketNotificationOutput struct {
-	TopicConfiguration         *TopicConfigurationDeprecated
-	QueueConfiguration         *QueueConfigurationDeprecated
-	CloudFunctionConfiguration *CloudFunctionConfiguration
 }
 
 // GetBucketNotificationConfigurationInput is the input of GetBucketNotificationConfiguration.
@@ -1119,18 +1095,6 @@ type ListBucketsOutput struct {
 	Prefix            *string
 }
 
-// ListDirectoryBucketsInput is the input of ListDirectoryBuckets.
-type ListDirectoryBucketsInput struct {
-	ContinuationToken   *string
-	MaxDirectoryBuckets *int32
-}
-
-// ListDirectoryBucketsOutput is the output of ListDirectoryBuckets.
-type ListDirectoryBucketsOutput struct {
-	Buckets           []Bucket
-	ContinuationToken *string
-}
-
 // ListMultipartUploadsInput is the input of ListMultipartUploads.
 type ListMultipartUploadsInput struct {
 	Bucket              *string
@@ -1393,19 +1357,6 @@ type PutBucketInventoryConfigurationInput struct {
 type PutBucketInventoryConfigurationOutput struct {
 }
 
-// PutBucketLifecycleInput is the input of PutBucketLifecycle.
-type PutBucketLifecycleInput struct {
-	Bucket                 *string
-	ContentMD5             *string
-	ChecksumAlgorithm      ChecksumAlgorithm
-	LifecycleConfiguration *LifecycleConfiguration
-	ExpectedBucketOwner    *string
-}
-
-// PutBucketLifecycleOutput is the output of PutBucketLifecycle.
-type PutBucketLifecycleOutput struct {
-}
-
 // PutBucketLifecycleConfigurationInput is the input of PutBucketLifecycleConfiguration.
 type PutBucketLifecycleConfigurationInput struct {
 	Bucket                             *string
@@ -1443,19 +1394,6 @@ type PutBucketMetricsConfigurationInput struct {
 
 // PutBucketMetricsConfigurationOutput is the output of PutBucketMetricsConfiguration.
 type PutBucketMetricsConfigurationOutput struct {
-}
-
-// PutBucketNotificationInput is the input of PutBucketNotification.
-type PutBucketNotificationInput struct {
-	Bucket                    *string
-	ContentMD5                *string
-	ChecksumAlgorithm         ChecksumAlgorithm
-	NotificationConfiguration *NotificationConfigurationDeprecated
-	ExpectedBucketOwner       *string
-}
-
-// PutBucketNotificationOutput is the output of PutBucketNotification.
-type PutBucketNotificationOutput struct {
 }
 
 // PutBucketNotificationConfigurationInput is the input of PutBucketNotificationConfiguration.

@@ -142,15 +142,6 @@ type Checksum struct {
 	ChecksumType      ChecksumType
 }
 
-// CloudFunctionConfiguration is the structure CloudFunctionConfiguration of the API.
-type CloudFunctionConfiguration struct {
-	Id             *string
-	Event          Event
-	Events         []Event
-	CloudFunction  *string
-	InvocationRole *string
-}
-
 // CommonPrefix is the structure CommonPrefix of the API.
 type CommonPrefix struct {
 	Prefix *string
@@ -505,11 +496,6 @@ type LambdaFunctionConfiguration struct {
 	Filter            *NotificationConfigurationFilter
 }
 
-// LifecycleConfiguration is the structure LifecycleConfiguration of the API.
-type LifecycleConfiguration struct {
-	Rules []Rule
-}
-
 // LifecycleExpiration is the structure LifecycleExpiration of the API.
 type LifecycleExpiration struct {
 	Date                      *time.Time
@@ -654,13 +640,6 @@ type NotificationConfiguration struct {
 	QueueConfigurations          []QueueConfiguration
 	LambdaFunctionConfigurations []LambdaFunctionConfiguration
 	EventBridgeConfiguration     *EventBridgeConfiguration
-}
-
-// NotificationConfigurationDeprecated is the structure NotificationConfigurationDeprecated of the API.
-type NotificationConfigurationDeprecated struct {
-	TopicConfiguration         *TopicConfigurationDeprecated
-	QueueConfiguration         *QueueConfigurationDeprecated
-	CloudFunctionConfiguration *CloudFunctionConfiguration
 }
 
 // NotificationConfigurationFilter is the structure NotificationConfigurationFilter of the API.
@@ -823,14 +802,6 @@ type QueueConfiguration struct {
 	Filter   *NotificationConfigurationFilter
 }
 
-// QueueConfigurationDeprecated is the structure QueueConfigurationDeprecated of the API.
-type QueueConfigurationDeprecated struct {
-	Id     *string
-	Event  Event
-	Events []Event
-	Queue  *string
-}
-
 // RecordExpiration is the structure RecordExpiration of the API.
 type RecordExpiration struct {
 	Expiration ExpirationState
@@ -926,18 +897,6 @@ type RestoreStatus struct {
 type RoutingRule struct {
 	Condition *Condition
 	Redirect  *Redirect
-}
-
-// Rule is the structure Rule of the API.
-type Rule struct {
-	Expiration                     *LifecycleExpiration
-	ID                             *string
-	Prefix                         *string
-	Status                         ExpirationStatus
-	Transition                     *Transition
-	NoncurrentVersionTransition    *NoncurrentVersionTransition
-	NoncurrentVersionExpiration    *NoncurrentVersionExpiration
-	AbortIncompleteMultipartUpload *AbortIncompleteMultipartUpload
 }
 
 // S3KeyFilter is the structure S3KeyFilter of the API.
@@ -1081,14 +1040,6 @@ type TopicConfiguration struct {
 	TopicArn *string
 	Events   []Event
 	Filter   *NotificationConfigurationFilter
-}
-
-// TopicConfigurationDeprecated is the structure TopicConfigurationDeprecated of the API.
-type TopicConfigurationDeprecated struct {
-	Id     *string
-	Events []Event
-	Event  Event
-	Topic  *string
 }
 
 // Transition is the structure Transition of the API.

@@ -1,0 +1,199 @@
+package wire
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/aws/ids"
+	"github.com/hardstand/hardstand/internal/aws/model"
+	"github.com/hardstand/hardstand/internal/wire/codec"
+	"github.com/hardstand/hardstand/internal/wire/sigv4"
+)
+
+// exchange is one request and its answer. The fields fill in from top to bottom
+// as serve learns them; an error is answered with what is known by then.
+type exchange struct {
+	server *Server
+	w      http.ResponseWriter
+	r      *http.Request
+	id     string // request id
+	began  time.Time
+
+	signature *sigv4.Signature // nil: unsigned
+	body      []byte           // of all but S3's requests
+	form      url.Values       // of query and EC2 requests
+	service   *service         // nil: no service is meant
+	address   s3Address        // of rest-xml requests
+	operation string
+	principal aws.Principal
+	region    string
+
+	status     int // answered with
+	code       string
+	identified bool // the request id is in the headers
+	written    bool // the status line has gone out
+	audited    bool // the call itself has written the log line
+}
+
+// serve runs the request to its answer, or returns the error to answer with.
+func (e *exchange) serve() error {
+	signature, signErr := e.parseSignature()
+	e.signature = signature
+	if err := e.route(); err != nil {
+		return err
+	}
+	if e.wantsLanding() {
+		e.written = true
+		e.server.cfg.Landing.ServeHTTP(e.w, e.r)
+		return nil
+	}
+	if signErr != nil {
+		return signErr
+	}
+	e.setRequestID()
+	if err := e.authenticate(); err != nil {
+		return err
+	}
+	op := e.service.Model.Operations[e.operation]
+	row := e.service.operations[e.operation]
+	if row == nil {
+		return notImplemented(e.service.Model, e.operation)
+	}
+	in := row.New()
+	if err := e.decode(op, in); err != nil {
+		return e.service.decodeError(err)
+	}
+	ctx := aws.WithCall(e.r.Context(), e.call())
+	e.audited = true
+	out, err := e.server.run(ctx, e.service, row, in)
+	if err != nil {
+		return err
+	}
+	return e.respond(op, out)
+}
+
+func (e *exchange) call() aws.Call {
+	c := aws.Call{Principal: e.principal, Account: e.principal.Account, Region: e.region, RequestID: e.id,
+		Service: e.service.Model.Name, Operation: e.operation, SourceIP: remoteAddr(e.r), Secure: e.r.TLS != nil,
+		UserAgent: e.r.UserAgent(), Endpoint: endpoint(e.r)}
+	if c.Account == "" {
+		c.Account = e.server.cfg.Account
+	}
+	return c
+}
+
+// wantsLanding recognises a person with a browser.
+func (e *exchange) wantsLanding() bool {
+	return e.server.cfg.Landing != nil && e.signature == nil && e.r.Method == http.MethodGet && e.r.URL.Path == "/" &&
+		e.r.URL.RawQuery == "" && strings.Contains(e.r.Header.Get("Accept"), "text/html")
+}
+
+// decode fills in from the request.
+func (e *exchange) decode(op *model.Operation, in any) error {
+	m := e.service.Model
+	switch m.Protocol {
+	case model.JSON:
+		return codec.DecodeJSON(e.body, op.Input, in, true)
+	case model.RestXML:
+		return e.decodeREST(op, in)
+	}
+	form, err := codec.NewForm(e.form)
+	if err != nil {
+		return err
+	}
+	return form.Decode(op.Input, in, m.Protocol == model.EC2)
+}
+
+func (e *exchange) decodeREST(op *model.Operation, in any) error {
+	req := codec.RESTRequest{Labels: map[string]string{"Bucket": e.address.bucket, "Key": e.address.key},
+		Query: e.r.URL.Query(), Header: e.r.Header}
+	if codec.Streams(op) {
+		req.Stream = e.r.Body
+	} else {
+		doc, err := readBody(e.w, e.r)
+		if err != nil {
+			return err
+		}
+		req.Document = doc
+	}
+	// net/http takes the length out of the headers; the model wants it there.
+	length := e.r.Header.Get("X-Amz-Decoded-Content-Length")
+	if length == "" && e.r.ContentLength >= 0 {
+		length = strconv.FormatInt(e.r.ContentLength, 10)
+	}
+	if length != "" {
+		req.Header = e.r.Header.Clone()
+		req.Header.Set("Content-Length", length)
+	}
+	return codec.DecodeREST(op, in, req)
+}
+
+// setRequestID chooses the id's form by the service. S3 sends a second one, opaque
+// to everyone, that clients print in their errors.
+func (e *exchange) setRequestID() {
+	if e.identified {
+		return
+	}
+	e.identified = true
+	h := e.w.Header()
+	if e.service != nil && e.service.Model.Protocol == model.RestXML {
+		e.id = ids.Upper(16)
+		h["x-amz-request-id"] = []string{e.id}
+		h["x-amz-id-2"] = []string{e.hostID()}
+		return
+	}
+	h["x-amzn-RequestId"] = []string{e.id}
+}
+
+func (e *exchange) hostID() string { return strings.ToLower(e.id) + "=hardstand" }
+
+// finish turns a panic into an answer and writes the log line of a request that
+// did not get as far as a call.
+func (e *exchange) finish() {
+	if p := recover(); p != nil {
+		if p == http.ErrAbortHandler {
+			panic(p)
+		}
+		e.server.cfg.Log.Error("panic in a request", "request_id", e.id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		if e.written {
+			panic(http.ErrAbortHandler) // the client must not take the half for the whole
+		}
+		e.fail(errInternal())
+	}
+	if e.audited || e.status == 0 {
+		return
+	}
+	name := ""
+	if e.service != nil {
+		name = e.service.Model.Name
+	}
+	e.server.cfg.Log.LogAttrs(e.r.Context(), slog.LevelInfo, "refused", slog.String("service", name),
+		slog.String("operation", e.operation), slog.String("principal", e.principal.ARN), slog.String("code", e.code),
+		slog.Duration("duration", e.server.cfg.Clock.Now().Sub(e.began)), slog.String("request_id", e.id))
+}
+
+// asAWS returns the error that the caller sees. What is not AWS's becomes
+// InternalFailure; its own text goes to the log only.
+func (s *Server) asAWS(err error, protocol model.Protocol, svc *service, requestID string) *awserr.Error {
+	if denied := deniedError(err, protocol); denied != nil {
+		return denied
+	}
+	if e := awserr.As(err); e != nil {
+		if svc != nil && e.HTTPStatus() == http.StatusBadRequest && svc.statuses[e.Code] != 0 {
+			withStatus := *e
+			withStatus.Status = svc.statuses[e.Code]
+			return &withStatus
+		}
+		return e
+	}
+	s.cfg.Log.Error("internal failure", "request_id", requestID, "error", err.Error())
+	return errInternal()
+}

@@ -1,0 +1,197 @@
+package wire
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/aws/model"
+	"github.com/hardstand/hardstand/internal/wire/codec"
+)
+
+// maxBody bounds every body that is read into memory; S3's object bodies are not.
+const maxBody = 4 << 20
+
+// route finds the service and the operation: the signing name in the scope, then
+// X-Amz-Target or Version; for unsigned requests X-Amz-Target, the Host's label,
+// Action, and S3 as the last resort, whose paths are free.
+func (e *exchange) route() error {
+	if e.signature != nil {
+		if err := e.bySignature(); err != nil {
+			return err
+		}
+	} else if err := e.byLooks(); err != nil {
+		return err
+	}
+	if e.service == nil {
+		return awserr.New("InvalidRequest", "No service of this server is meant by the request.")
+	}
+	switch e.service.Model.Protocol {
+	case model.RestXML:
+		return e.routeREST()
+	case model.JSON:
+		return e.routeTarget()
+	}
+	return e.routeAction()
+}
+
+func (e *exchange) bySignature() error {
+	candidates := e.server.bySigner[e.signature.Service]
+	if len(candidates) == 0 {
+		// Told apart from a wrong signature: the service is real, but not here.
+		e.service = nil
+		return awserr.Status(http.StatusNotImplemented, "NotImplemented",
+			"hardstand does not implement the service %s.", printable(e.signature.Service))
+	}
+	e.service = candidates[0]
+	if e.service.Model.Protocol == model.RestXML {
+		return nil
+	}
+	if err := e.readForm(); err != nil {
+		return err
+	}
+	for _, c := range candidates {
+		if c.Model.APIVersion == e.form.Get("Version") {
+			e.service = c
+		}
+	}
+	return nil
+}
+
+func (e *exchange) byLooks() error {
+	if target := e.r.Header.Get("X-Amz-Target"); target != "" {
+		prefix, _, _ := strings.Cut(target, ".")
+		for _, s := range e.server.services {
+			for _, p := range s.Model.TargetPrefixes {
+				if p == prefix {
+					e.service = s
+					return e.readForm()
+				}
+			}
+		}
+	}
+	host := hostname(e.r.Host)
+	if label, rest, ok := strings.Cut(host, "."); ok && strings.HasSuffix(rest, "amazonaws.com") {
+		e.service = e.server.byName[label]
+	}
+	s3 := e.server.byName["s3"]
+	if e.service == nil && bucketOf(host) == "" && (e.r.URL.Query().Has("Action") || isForm(e.r)) {
+		if err := e.readForm(); err != nil {
+			return err
+		}
+		e.service = e.server.byAction(e.form)
+	}
+	if e.service == nil {
+		e.service = s3
+	}
+	if e.service != nil && e.service.Model.Protocol != model.RestXML {
+		return e.readForm()
+	}
+	return nil
+}
+
+// byAction finds the service by Version, whose dates differ between services, and
+// Action.
+func (s *Server) byAction(form url.Values) *service {
+	for _, svc := range s.services {
+		if svc.Model.Protocol != model.Query && svc.Model.Protocol != model.EC2 {
+			continue
+		}
+		if svc.Model.Operations[form.Get("Action")] != nil && (form.Get("Version") == svc.Model.APIVersion || form.Get("Version") == "") {
+			return svc
+		}
+	}
+	return nil
+}
+
+func isForm(r *http.Request) bool {
+	t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return err == nil && t == "application/x-www-form-urlencoded" && r.Method == http.MethodPost
+}
+
+// readForm reads the body and, unless it is JSON, the parameters in it and in the
+// query string.
+func (e *exchange) readForm() error {
+	if e.form != nil {
+		return nil
+	}
+	body, err := readBody(e.w, e.r)
+	if err != nil {
+		return err
+	}
+	e.body = body
+	e.form = url.Values{}
+	query := e.r.URL.RawQuery
+	if e.r.Header.Get("X-Amz-Target") == "" && e.r.Method == http.MethodPost {
+		query += "&" + string(body)
+	}
+	if strings.Count(query, "&") > codec.MaxParameters+64 {
+		return awserr.New("MalformedQueryString", "The query string has more than %d parameters.", codec.MaxParameters)
+	}
+	if e.form, err = url.ParseQuery(strings.TrimSpace(strings.Trim(query, "&"))); err != nil {
+		e.form = url.Values{}
+		return awserr.Status(http.StatusNotFound, "MalformedQueryString", "The query string contains a syntax error.")
+	}
+	return nil
+}
+
+// readBody reads a body that is to be whole in memory.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.Body == nil || r.ContentLength == 0 {
+		return nil, nil
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return nil, awserr.Status(http.StatusRequestEntityTooLarge, "RequestEntityTooLarge",
+			"Request size exceeded the limit of %d bytes", maxBody)
+	case err != nil:
+		return nil, bodyError(err)
+	}
+	return body, nil
+}
+
+func (e *exchange) routeTarget() error {
+	prefix, name, ok := strings.Cut(e.r.Header.Get("X-Amz-Target"), ".")
+	for _, p := range e.service.Model.TargetPrefixes {
+		if ok && p == prefix && e.service.Model.Operations[name] != nil {
+			e.operation = name
+			return nil
+		}
+	}
+	return awserr.New("UnknownOperationException", "The requested operation is not recognized by the service.")
+}
+
+func (e *exchange) routeAction() error {
+	action, version := e.form.Get("Action"), e.form.Get("Version")
+	m := e.service.Model
+	switch {
+	case action == "":
+		return awserr.New("MissingAction", "The request is missing an action or operation parameter")
+	case m.Operations[action] == nil && m.Protocol == model.EC2:
+		return awserr.New("InvalidAction", "The action %s is not valid for this web service.", printable(action))
+	case m.Operations[action] == nil,
+		m.Protocol == model.Query && version != "" && version != m.APIVersion:
+		return awserr.New("InvalidAction", "Could not find operation %s for version %s", printable(action), printable(version))
+	}
+	e.operation = action
+	return nil
+}
+
+// printable bounds and cleans what an answer repeats of the request.
+func printable(s string) string {
+	if len(s) > 128 {
+		s = s[:128]
+	}
+	return strings.Map(func(c rune) rune {
+		if c < ' ' || c > '~' {
+			return '?'
+		}
+		return c
+	}, s)
+}
