@@ -36,6 +36,10 @@ func RunCommand(root guest.Root, r Run, files [3]*os.File) (int, error) {
 		return 1, err
 	}
 	defer conn.Close()
+	// Before the command starts: from then on a signal is meant for it.
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
+	defer signal.Stop(signals)
 	if err := send(conn, Request{Op: OpRun, Run: &r}, files[:]); err != nil {
 		return 1, err
 	}
@@ -47,9 +51,6 @@ func RunCommand(root guest.Root, r Run, files [3]*os.File) (int, error) {
 	if started.Error != "" {
 		return 1, errors.New(started.Error)
 	}
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
-	defer signal.Stop(signals)
 	ended := make(chan struct{})
 	defer close(ended)
 	go func() {
