@@ -1,0 +1,118 @@
+package initd
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/hardstand/hardstand/internal/clock"
+	"github.com/hardstand/hardstand/internal/guest"
+	"github.com/hardstand/hardstand/internal/guest/handover"
+)
+
+const (
+	instanceIDFile = guest.InstanceIDFile
+	userDataFile   = guest.UserDataFile
+
+	// grace is what processes get between SIGTERM and SIGKILL at shutdown. The
+	// daemon waits longer than this before it kills PID 1.
+	grace = 10 * time.Second
+)
+
+// baseEnv is the environment of what PID 1 starts. Everything else comes from
+// /etc/environment, which boot reads.
+var baseEnv = []string{"PATH=" + guest.DefaultPath, "HOME=/root", "LANG=C.UTF-8", "TERM=linux"}
+
+// catchSignals takes every signal whose default would end PID 1. They are
+// caught, not ignored: ignored ones would stay ignored in every child.
+func (m *machine) catchSignals() {
+	signal.Notify(m.signals,
+		unix.SIGCHLD, unix.SIGPWR, unix.SIGTERM, unix.SIGINT,
+		unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGPIPE,
+		unix.SIGIO, unix.SIGVTALRM, unix.SIGPROF, unix.SIGXCPU, unix.SIGXFSZ)
+}
+
+// serve starts what boots the instance and then reaps until the end. It returns
+// PID 1's exit status.
+func (m *machine) serve() int {
+	if err := m.startBoot(); err != nil {
+		fmt.Fprintf(os.Stderr, "hardstand: cannot boot: %v\n", err)
+		return m.finish(handover.ReasonPoweroff, 1)
+	}
+	slim()
+	for {
+		select {
+		case s := <-m.signals:
+			switch s {
+			case unix.SIGCHLD:
+				m.reaper.reap()
+			case unix.SIGPWR, unix.SIGTERM:
+				return m.end(handover.ReasonPoweroff)
+			case unix.SIGINT:
+				return m.end(handover.ReasonReboot)
+			}
+		case reason := <-m.shutdown:
+			return m.end(reason)
+		}
+	}
+}
+
+// startBoot starts the process that brings up services and runs user data.
+func (m *machine) startBoot() error {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	_, _, err = m.reaper.fork("/proc/self/exe", []string{"hardstand-guest", "boot"}, &syscall.ProcAttr{
+		Dir: "/", Env: baseEnv, Files: []uintptr{null.Fd(), 1, 2},
+		Sys: &syscall.SysProcAttr{Setsid: true},
+	})
+	return err
+}
+
+// RequestShutdown asks for the end of the instance, with one of handover's
+// reasons. It does not wait.
+func (m *machine) requestShutdown(reason string) {
+	select {
+	case m.shutdown <- reason:
+	default: // already ending
+	}
+}
+
+// end stops every process, politely first, and leaves the note.
+func (m *machine) end(reason string) int {
+	fmt.Fprintf(os.Stdout, "hardstand: %s\n", reason)
+	empty := m.reaper.emptied()
+	_ = unix.Kill(-1, unix.SIGTERM)
+	// A process that is stopped would not see SIGTERM until it continues.
+	_ = unix.Kill(-1, unix.SIGCONT)
+	m.reaper.reap()
+	deadline := clock.System{}.After(grace)
+	for waiting := true; waiting; {
+		select {
+		case <-m.signals:
+			m.reaper.reap()
+		case <-empty:
+			waiting = false
+		case <-deadline:
+			_ = unix.Kill(-1, unix.SIGKILL)
+			waiting = false
+		}
+	}
+	return m.finish(reason, 0)
+}
+
+// finish leaves the exit note. The file systems go with the namespaces.
+func (m *machine) finish(reason string, code int) int {
+	f := os.NewFile(handover.ExitFD, "exit")
+	if err := handover.WriteExit(f, handover.Exit{Reason: reason, Code: code}); err != nil {
+		fmt.Fprintf(os.Stderr, "hardstand: %v\n", err)
+		return 1
+	}
+	return code
+}

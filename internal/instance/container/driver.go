@@ -1,0 +1,176 @@
+package container
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/hardstand/hardstand/internal/clock"
+	"github.com/hardstand/hardstand/internal/guest"
+	"github.com/hardstand/hardstand/internal/instance"
+	"github.com/hardstand/hardstand/internal/network"
+)
+
+// Network connects an instance's network namespace. network.Network is one.
+type Network interface {
+	Attach(ctx context.Context, ns *os.File, nic network.NIC) error
+	Detach(ctx context.Context, nicID string) error
+}
+
+// Config is what Open needs.
+type Config struct {
+	// DataDir holds everything named in the package comment.
+	DataDir string
+	// Prefix begins the name of every kernel object: hs and six hex digits.
+	Prefix string
+	// Guest is the guest binary.
+	Guest []byte
+	// Links and Dirs are laid into the image; Files too, by path.
+	Links []guest.Link
+	Dirs  []string
+	Files map[string][]byte
+	// CA is the PEM certificate that instances trust.
+	CA []byte
+	// Network connects instances; nil leaves them with a loopback only.
+	Network Network
+	// OnNamespace runs when the network namespace of an instance is connected
+	// and before PID 1 is released, and again when it is recovered: the place to
+	// open listeners in it. ns is closed when it returns.
+	OnNamespace func(id string, ns *os.File) error
+	// OnRelease undoes OnNamespace when the instance has ended.
+	OnRelease func(id string)
+	// HostUsers leaves out the user namespace: root inside is root outside.
+	HostUsers bool
+	Clock     clock.Clock
+	Log       *slog.Logger
+}
+
+// parallel bounds simultaneous launches: more than a few only wait for each
+// other in the kernel.
+const parallel = 6
+
+// Driver implements instance.Driver.
+type Driver struct {
+	cfg     Config
+	groups  *groups
+	mounter *mounter
+	binary  *os.File
+	ranges  *ranges
+	bootID  string
+	slots   chan struct{}
+
+	imageOnce  sync.Once
+	imageReady chan struct{}
+	image      *image
+	imageErr   error
+
+	// background counts deletions and watchers that Close waits for.
+	background sync.WaitGroup
+	closing    chan struct{}
+}
+
+var _ instance.Driver = (*Driver)(nil)
+
+// Open prepares the data directory and starts building the image, which Launch
+// waits for. It does not touch running instances.
+func Open(cfg Config) (*Driver, error) {
+	d := &Driver{
+		cfg: cfg, slots: make(chan struct{}, parallel),
+		imageReady: make(chan struct{}), closing: make(chan struct{}),
+	}
+	for _, dir := range []string{"instances", "console", "images", "guest", "trash"} {
+		if err := os.MkdirAll(d.path(dir), 0o700); err != nil {
+			return nil, fmt.Errorf("open data directory: %w", err)
+		}
+	}
+	var err error
+	if d.bootID, err = readBootID(); err != nil {
+		return nil, err
+	}
+	if d.groups, err = openGroups(cfg.Prefix); err != nil {
+		return nil, err
+	}
+	if d.ranges, err = loadRanges(d.path("instances"), cfg.HostUsers); err != nil {
+		return nil, err
+	}
+	if d.binary, err = installGuest(d.path("guest"), cfg.Guest); err != nil {
+		return nil, err
+	}
+	if d.mounter, err = startMounter(); err != nil {
+		return nil, errors.Join(err, d.binary.Close())
+	}
+	if cfg.HostUsers {
+		cfg.Log.Warn("user namespaces are off: root in an instance is root on this machine")
+	}
+	d.background.Go(d.buildImage)
+	d.background.Go(d.emptyTrash)
+	return d, nil
+}
+
+// Close waits for deletions in progress. Instances keep running.
+func (d *Driver) Close() error {
+	close(d.closing)
+	d.background.Wait()
+	d.mounter.stop()
+	return d.binary.Close()
+}
+
+// Name implements instance.Driver.
+func (d *Driver) Name() string { return "container" }
+
+// Executes implements instance.Driver.
+func (d *Driver) Executes() bool { return true }
+
+func (d *Driver) path(parts ...string) string {
+	return filepath.Join(append([]string{d.cfg.DataDir}, parts...)...)
+}
+
+func (d *Driver) dir(id string) string         { return d.path("instances", id) }
+func (d *Driver) consolePath(id string) string { return d.path("console", id+".log") }
+
+// consoleTail is how much of the console GetConsoleOutput shows.
+const consoleTail = 64 << 10
+
+// Console implements instance.Driver.
+func (d *Driver) Console(id string) ([]byte, time.Time, error) {
+	f, err := os.Open(d.consolePath(id))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, time.Time{}, nil
+	}
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("console of %s: %w", id, err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("console of %s: %w", id, err)
+	}
+	text, err := io.ReadAll(io.NewSectionReader(f, max(0, info.Size()-consoleTail), consoleTail))
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("console of %s: %w", id, err)
+	}
+	return text, info.ModTime(), nil
+}
+
+func (d *Driver) buildImage() {
+	defer close(d.imageReady)
+	d.image, d.imageErr = buildImage(d.path("images"), imageSource{
+		Links: d.cfg.Links, Dirs: d.cfg.Dirs, Files: d.cfg.Files, CA: d.cfg.CA,
+	}, d.cfg.Log)
+}
+
+// readyImage waits for the image.
+func (d *Driver) readyImage(ctx context.Context) (*image, error) {
+	select {
+	case <-d.imageReady:
+		return d.image, d.imageErr
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}

@@ -1,0 +1,44 @@
+package container
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// installGuest writes the guest binary below dir, under its digest, and opens it.
+// Older ones stay: instances that run have them bound.
+func installGuest(dir string, binary []byte) (*os.File, error) {
+	if len(binary) == 0 {
+		return nil, errors.New("install guest binary: it is empty; build cmd/hardstand-guest first (make build)")
+	}
+	sum := sha256.Sum256(binary)
+	dir = filepath.Join(dir, hex.EncodeToString(sum[:]))
+	path := filepath.Join(dir, "hardstand-guest")
+	if info, err := os.Stat(path); err != nil || info.Size() != int64(len(binary)) {
+		if err := writeExecutable(dir, path, binary); err != nil {
+			return nil, fmt.Errorf("install guest binary: %w", err)
+		}
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("install guest binary: %w", err)
+	}
+	return f, nil
+}
+
+// writeExecutable goes through a temporary name, so that a half-written file is
+// never taken for the binary.
+func writeExecutable(dir, path string, content []byte) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	tmp := path + ".new"
+	if err := os.WriteFile(tmp, content, 0o755); err != nil {
+		return err
+	}
+	return os.Rename(tmp, path)
+}

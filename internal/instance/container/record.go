@@ -1,0 +1,70 @@
+package container
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// record is what a later daemon needs to find an instance again. It is replaced
+// by rename, and not synced: it is worth nothing after the machine went down.
+type record struct {
+	Version int    `json:"version"`
+	ID      string `json:"id"`
+	// Base is the first of the instance's user ids, 0 without user namespace.
+	Base      uint32 `json:"base"`
+	PID       int    `json:"pid"`
+	StartTime uint64 `json:"startTime"`
+	BootID    string `json:"bootId"`
+	NIC       string `json:"nic,omitempty"`
+	// Image and Guest are the digests the instance was started with.
+	Image string `json:"image"`
+	Guest string `json:"guest"`
+}
+
+const recordVersion = 1
+
+func (d *Driver) exitPath(id string) string { return filepath.Join(d.dir(id), "exit.json") }
+
+// record is the step that makes the instance known to later daemons. It comes
+// before the release: an instance that runs always has a record.
+func (l *launch) record(context.Context) error {
+	started, err := startTime(l.proc.pid)
+	if err != nil {
+		return fmt.Errorf("start time of PID 1: %w", err)
+	}
+	return writeRecord(l.d.dir(l.spec.ID), record{
+		Version: recordVersion, ID: l.spec.ID, Base: l.base, PID: l.proc.pid, StartTime: started,
+		BootID: l.d.bootID, NIC: l.spec.NIC.ID, Image: l.image.digest, Guest: filepath.Base(filepath.Dir(l.d.binary.Name())),
+	})
+}
+
+func writeRecord(dir string, r record) error {
+	doc, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("encode record: %w", err)
+	}
+	path := filepath.Join(dir, "record.json")
+	if err := os.WriteFile(path+".new", doc, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+func readRecord(dir string) (record, error) {
+	var r record
+	doc, err := os.ReadFile(filepath.Join(dir, "record.json"))
+	if err != nil {
+		return r, err
+	}
+	if err := json.Unmarshal(doc, &r); err != nil {
+		return r, fmt.Errorf("decode record: %w", err)
+	}
+	if r.Version != recordVersion {
+		return r, errors.New("record was written by another version of hardstand")
+	}
+	return r, nil
+}

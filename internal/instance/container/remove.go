@@ -1,0 +1,128 @@
+package container
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/hardstand/hardstand/internal/instance"
+)
+
+// Remove implements instance.Driver.
+func (d *Driver) Remove(_ context.Context, id string) error {
+	if err := d.discard(id); err != nil {
+		return fmt.Errorf("remove %s: %w", id, err)
+	}
+	d.ranges.release(id)
+	return nil
+}
+
+// discard moves the instance's directory to the trash, which is emptied in the
+// background: deleting a tree takes longer than anybody wants to wait.
+func (d *Driver) discard(id string) error {
+	dir := d.dir(id)
+	if _, err := os.Lstat(dir); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	trash, err := os.MkdirTemp(d.path("trash"), id+"-")
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(dir, filepath.Join(trash, "disk")); err != nil {
+		return errors.Join(err, os.Remove(trash))
+	}
+	d.background.Go(func() { d.delete(trash) })
+	return nil
+}
+
+// emptyTrash deletes what an earlier daemon left there.
+func (d *Driver) emptyTrash() {
+	entries, err := os.ReadDir(d.path("trash"))
+	if err != nil {
+		d.cfg.Log.Error("trash not emptied", "error", err)
+		return
+	}
+	for _, e := range entries {
+		d.delete(d.path("trash", e.Name()))
+	}
+}
+
+// delete removes a tree of the trash, unless something is mounted below: a bind
+// mount of the host's /usr looks like any other directory, and would be emptied.
+func (d *Driver) delete(tree string) {
+	mounted, err := mountedBelow(tree)
+	if err == nil && mounted != "" {
+		err = fmt.Errorf("%s is a mount point", mounted)
+	}
+	if err == nil {
+		err = os.RemoveAll(tree)
+	}
+	if err != nil {
+		d.cfg.Log.Error("disk of a removed instance stays", "path", tree, "error", err)
+	}
+}
+
+// mountedBelow returns a mount point at or below dir in the daemon's namespace.
+func mountedBelow(dir string) (string, error) {
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return "", fmt.Errorf("read mounts: %w", err)
+	}
+	for line := range strings.Lines(string(mounts)) {
+		fields := strings.Fields(line)
+		if len(fields) < 5 {
+			continue
+		}
+		if at := unescapeMount(fields[4]); at == dir || strings.HasPrefix(at, dir+"/") {
+			return at, nil
+		}
+	}
+	return "", nil
+}
+
+// unescapeMount undoes the octal escapes of mountinfo.
+var mountEscapes = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
+
+func unescapeMount(s string) string { return mountEscapes.Replace(s) }
+
+// Sweep implements instance.Driver: whatever has a directory or a control group
+// here and is not kept is ended and removed.
+func (d *Driver) Sweep(_ context.Context, keep map[string]bool) error {
+	entries, err := os.ReadDir(d.path("instances"))
+	if err != nil {
+		return fmt.Errorf("sweep: %w", err)
+	}
+	ids := d.groups.names()
+	for _, e := range entries {
+		ids = append(ids, e.Name())
+	}
+	var errs []error
+	for _, id := range ids {
+		if !keep[id] {
+			errs = append(errs, d.sweepOne(id))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (d *Driver) sweepOne(id string) error {
+	rec, err := readRecord(d.dir(id))
+	if err == nil {
+		var ended *instance.Ended
+		p, err := d.find(rec)
+		if err != nil && !errors.As(err, &ended) {
+			return fmt.Errorf("sweep %s: %w", id, err)
+		}
+		if p != nil {
+			if err := p.kill(); err != nil {
+				return fmt.Errorf("sweep %s: %w", id, err)
+			}
+			<-p.ended
+		}
+	}
+	d.letGo(id, rec.NIC)
+	return d.Remove(context.Background(), id)
+}
