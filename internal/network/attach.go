@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -21,6 +22,10 @@ func (n *Network) Attach(ctx context.Context, ns *os.File, nic NIC) error {
 	if err := nic.validate(); err != nil {
 		return err
 	}
+	inode, err := inodeOf(ns)
+	if err != nil {
+		return err
+	}
 	nic = nic.normal()
 	v, err := n.open(nic.VPC)
 	if err != nil {
@@ -31,7 +36,7 @@ func (n *Network) Attach(ctx context.Context, ns *os.File, nic NIC) error {
 		return fmt.Errorf("attach network interface %s: %w", nic.ID, err)
 	}
 	n.mu.Lock()
-	n.nics[nic.ID] = v
+	n.nics[nic.ID], n.spaces[inode] = v, nic.ID
 	n.mu.Unlock()
 	return nil
 }
@@ -238,6 +243,7 @@ func (n *Network) Detach(ctx context.Context, nicID string) error {
 	err := errors.Join(v.unregister(nicID), v.disconnect(v.linkName(nic)))
 	n.mu.Lock()
 	delete(n.nics, nicID)
+	maps.DeleteFunc(n.spaces, func(_ uint64, id string) bool { return id == nicID })
 	n.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("detach network interface %s: %w", nicID, err)
@@ -285,4 +291,45 @@ func (n *Network) update(nicID string, edit func(*NIC)) error {
 		return fmt.Errorf("change network interface %s: %w", nicID, err)
 	}
 	return nil
+}
+
+// vpcAt returns the VPC whose interface was attached to the namespace ns, or "".
+func (n *Network) vpcAt(ns *os.File) string {
+	inode, err := inodeOf(ns)
+	if err != nil {
+		return ""
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if v := n.nics[n.spaces[inode]]; v != nil {
+		return v.id
+	}
+	return ""
+}
+
+// inodeOf identifies a namespace for as long as it exists.
+func inodeOf(ns *os.File) (uint64, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(ns.Fd()), &st); err != nil {
+		return 0, fmt.Errorf("identify namespace: %w", err)
+	}
+	return st.Ino, nil
+}
+
+// privateOf returns the private address behind a public one of the VPC.
+func (n *Network) privateOf(vpcID string, public netip.Addr) (netip.Addr, bool) {
+	n.mu.Lock()
+	v := n.vpcs[vpcID]
+	n.mu.Unlock()
+	if v == nil {
+		return netip.Addr{}, false
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, nic := range v.nics {
+		if nic.Public == public {
+			return nic.Private, true
+		}
+	}
+	return netip.Addr{}, false
 }

@@ -101,9 +101,10 @@ type Network struct {
 	host *netlink.Handle
 	wall *hostTable
 
-	mu   sync.Mutex
-	vpcs map[string]*vpc
-	nics map[string]*vpc // by interface id
+	mu     sync.Mutex
+	vpcs   map[string]*vpc
+	nics   map[string]*vpc   // by interface id
+	spaces map[uint64]string // interface id by inode of the namespace it was attached to
 }
 
 // Open prepares the host: its table of rules, and forwarding where instances
@@ -116,7 +117,8 @@ func Open(ctx context.Context, cfg Config) (*Network, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open netlink: %w", err)
 	}
-	n := &Network{cfg: cfg, log: cfg.Log, host: host, vpcs: map[string]*vpc{}, nics: map[string]*vpc{}}
+	n := &Network{cfg: cfg, log: cfg.Log, host: host}
+	n.forget()
 	if n.wall, err = openHostTable(host, cfg); err != nil {
 		host.Close()
 		return nil, fmt.Errorf("prepare the host's network: %w", err)
@@ -124,33 +126,21 @@ func Open(ctx context.Context, cfg Config) (*Network, error) {
 	return n, nil
 }
 
-// Config returns the configuration with its defaults filled in.
+// Config returns the network's configuration with its defaults filled in.
 func (n *Network) Config() Config { return n.cfg }
 
 // Close releases what the process holds. The kernel's objects stay, so that
 // instances keep running with their network.
 func (n *Network) Close() error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	var errs []error
-	for _, v := range n.vpcs {
-		errs = append(errs, v.close())
-	}
-	n.vpcs, n.nics = map[string]*vpc{}, map[string]*vpc{}
+	err := n.release()
 	n.host.Close()
-	return errors.Join(append(errs, n.wall.close())...)
+	return errors.Join(err, n.wall.close())
 }
 
 // Destroy removes every kernel object of the prefix. Instances that still run
-// lose their network.
+// lose their network. Close comes after it.
 func (n *Network) Destroy() error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	var errs []error
-	for _, v := range n.vpcs {
-		errs = append(errs, v.close())
-	}
-	n.vpcs, n.nics = map[string]*vpc{}, map[string]*vpc{}
+	errs := []error{n.release()}
 	pins, err := n.pins()
 	errs = append(errs, err)
 	for id := range pins {
@@ -158,6 +148,25 @@ func (n *Network) Destroy() error {
 	}
 	errs = append(errs, n.sweepLinks(nil), n.wall.remove())
 	return errors.Join(errs...)
+}
+
+// release closes every open VPC and empties the mirror.
+func (n *Network) release() error {
+	n.mu.Lock()
+	open := n.vpcs
+	n.forget()
+	n.mu.Unlock()
+	// A VPC's lock is never taken under n.mu: Attach takes them the other way.
+	var errs []error
+	for _, v := range open {
+		errs = append(errs, v.close())
+	}
+	return errors.Join(errs...)
+}
+
+// forget empties the mirror. The caller holds n.mu.
+func (n *Network) forget() {
+	n.vpcs, n.nics, n.spaces = map[string]*vpc{}, map[string]*vpc{}, map[uint64]string{}
 }
 
 func (n *Network) pinPath(vpcID string) string {

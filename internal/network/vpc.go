@@ -74,26 +74,39 @@ func (n *Network) DeleteVPC(ctx context.Context, id string) error {
 
 // open returns the VPC, locked, and makes its namespace when there is none.
 func (n *Network) open(id string) (*vpc, error) {
+	v := n.lock(id)
+	if v.ns != nil {
+		return v, nil
+	}
+	err := v.openNamespace()
+	if err == nil {
+		// The mirror is empty, and so is the table from here on.
+		if err = v.rebuild(); err != nil {
+			err = errors.Join(err, v.release())
+		}
+	}
+	if err != nil {
+		v.mu.Unlock()
+		return nil, fmt.Errorf("open VPC %s: %w", id, err)
+	}
+	return v, nil
+}
+
+// lock returns the VPC, locked and perhaps not open.
+func (n *Network) lock(id string) *vpc {
 	for {
 		n.mu.Lock()
 		v := n.vpcs[id]
 		if v == nil {
-			v = &vpc{net: n, id: id}
+			v = &vpc{net: n, id: id, nics: map[string]NIC{}, groups: map[string]Group{}}
 			n.vpcs[id] = v
 		}
 		n.mu.Unlock()
 		v.mu.Lock()
-		if v.deleted { // while we waited: there is a new one, or none
-			v.mu.Unlock()
-			continue
+		if !v.deleted {
+			return v
 		}
-		if v.ns == nil {
-			if err := v.start(); err != nil {
-				v.mu.Unlock()
-				return nil, fmt.Errorf("open VPC %s: %w", id, err)
-			}
-		}
-		return v, nil
+		v.mu.Unlock() // while we waited: there is a new one, or none
 	}
 }
 
@@ -111,22 +124,8 @@ func (n *Network) existing(id string) (*vpc, error) {
 	return n.open(id)
 }
 
-// start opens or makes the namespace. The table is replaced by an empty one:
-// the mirror of a VPC that is just opened is empty, and mirror and kernel agree
-// from here on. Adopt fills the mirror first.
-func (v *vpc) start() error {
-	if err := v.openNamespace(); err != nil {
-		return err
-	}
-	if v.nics == nil {
-		v.nics, v.groups = map[string]NIC{}, map[string]Group{}
-	}
-	if err := v.rebuild(); err != nil {
-		return errors.Join(err, v.release())
-	}
-	return nil
-}
-
+// openNamespace opens or makes the namespace. What the table in it says is not
+// looked at: the caller rebuilds it from the mirror.
 func (v *vpc) openNamespace() error {
 	path := v.net.pinPath(v.id)
 	ns, err := openPin(path)

@@ -303,6 +303,7 @@ func (h *hostTable) remove() error {
 		}
 	}
 	errs = append(errs, h.restoreForwarding())
+	h.conn.AddTable(h.table) // which makes removing it a second time no error
 	h.conn.DelTable(h.table)
 	return errors.Join(append(errs, h.conn.Flush())...)
 }

@@ -1,0 +1,76 @@
+package network
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"testing"
+	"time"
+)
+
+// manyGroups fills a VPC with groups of ten rules.
+func manyGroups(b *testing.B, n *Network, count int) {
+	b.Helper()
+	for g := range count {
+		setGroup(b, n, "vpc-1", fmt.Sprintf("sg-%d", g), tenRules(g), sendAll)
+	}
+}
+
+func tenRules(seed int) []Rule {
+	var rules []Rule
+	for r := range 10 {
+		rules = append(rules, tcp(1+(seed*10+r)%60000, anywhere))
+	}
+	return rules
+}
+
+// BenchmarkAttach reports the median of what an instance waits for.
+func BenchmarkAttach(b *testing.B) {
+	for _, groups := range []int{1, 1000} {
+		b.Run(fmt.Sprintf("groups=%d", groups), func(b *testing.B) {
+			n := openNetwork(b)
+			setVPC(b, n, "vpc-1", true)
+			manyGroups(b, n, groups)
+			var took []time.Duration
+			var held []*os.File
+			for i := 0; b.Loop(); i++ {
+				b.StopTimer()
+				ns := bareNamespace(b)
+				held = append(held, ns)
+				nic := testNIC("vpc-1", 10+i%4000, true, fmt.Sprintf("sg-%d", i%groups))
+				b.StartTimer()
+				begin := time.Now()
+				if err := n.Attach(context.Background(), ns, nic); err != nil {
+					b.Fatal(err)
+				}
+				took = append(took, time.Since(begin))
+			}
+			slices.Sort(took)
+			b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-µs")
+		})
+	}
+}
+
+func BenchmarkSetGroup(b *testing.B) {
+	n := openNetwork(b)
+	setVPC(b, n, "vpc-1", true)
+	manyGroups(b, n, 1000)
+	for i := 0; b.Loop(); i++ {
+		setGroup(b, n, "vpc-1", "sg-500", tenRules(i), sendAll)
+	}
+}
+
+// BenchmarkRebuild replaces the rules of a whole VPC, as Adopt does.
+func BenchmarkRebuild(b *testing.B) {
+	n := openNetwork(b)
+	setVPC(b, n, "vpc-1", true)
+	manyGroups(b, n, 1000)
+	v := n.lock("vpc-1")
+	defer v.mu.Unlock()
+	for b.Loop() {
+		if err := v.rebuild(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
