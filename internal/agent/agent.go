@@ -12,6 +12,7 @@ package agent
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/hardstand/hardstand/internal/agent/config"
@@ -84,5 +85,7 @@ func parseArgs(args []string) (file, verb string, err error) {
 	if verb == "" {
 		return "", "", fmt.Errorf("no command")
 	}
-	return file, verb, nil
+	// The background process runs in /.
+	file, err = filepath.Abs(file)
+	return file, verb, err
 }

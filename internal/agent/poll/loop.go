@@ -124,7 +124,7 @@ func (l *Loop) recoverCommands(ctx context.Context) {
 	for deployment, id := range tracked {
 		d := Diagnostics{Code: hooks.CodeRestarted, Message: "Failed: Failing in-progress lifecycle event after an agent restart."}
 		l.Log.Warn("failing a lifecycle event that ran when the agent ended", "deployment", deployment, "command", id)
-		if err := l.completeSurely(ctx, id, Failed, d, 5); err != nil {
+		if err := l.completeSurely(context.WithoutCancel(ctx), id, Failed, d, 3); err != nil {
 			l.Log.Error("report interrupted command", "deployment", deployment, "error", err)
 			continue
 		}

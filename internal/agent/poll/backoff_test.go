@@ -1,0 +1,35 @@
+package poll
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestBackoff(t *testing.T) {
+	refused := errors.New("ClientException")
+	for i, want := range []int{10, 13, 17, 21, 27, 34, 44, 56, 71, 90, 90} {
+		if got := backoff(i+1, refused); got != time.Duration(want)*time.Second {
+			t.Errorf("failure %d: wait %s, want %ds", i+1, got, want)
+		}
+	}
+	down := fmt.Errorf("poll: %w", syscall.ECONNREFUSED)
+	for n, want := range map[int]time.Duration{1: time.Second, quickRetries: time.Second, quickRetries + 1: 10 * time.Second, quickRetries + 30: 90 * time.Second} {
+		if got := backoff(n, down); got != want {
+			t.Errorf("connection refused %d times: wait %s, want %s", n, got, want)
+		}
+	}
+}
+
+func TestPayloadFits(t *testing.T) {
+	for _, d := range []Diagnostics{
+		{Message: strings.Repeat("m", 20000)}, {Log: strings.Repeat("\x01", 4000)}, {Message: strings.Repeat("\"", 9000), Log: strings.Repeat("\\", 9000)},
+	} {
+		if got := d.payload(); len(got) > maxPayload || !strings.HasPrefix(got, `{"error_code":`) {
+			t.Errorf("%d bytes: %.40s", len(got), got)
+		}
+	}
+}
