@@ -1,0 +1,165 @@
+package tlsca
+
+import (
+	"bufio"
+	"crypto/tls"
+	"errors"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/hardstand/hardstand/internal/clock"
+)
+
+// firstByteTimeout bounds how long a connection may say nothing.
+const firstByteTimeout = 30 * time.Second
+
+// tlsHandshake is the first byte of every TLS connection and of no HTTP request.
+const tlsHandshake = 0x16
+
+// Listener accepts both http and https.
+type Listener struct {
+	net.Listener
+	clock  clock.Clock
+	config *tls.Config
+	conns  chan net.Conn
+	done   chan struct{}
+	once   sync.Once
+	err    error // why the inner listener ended; set before done is closed
+	wg     sync.WaitGroup
+
+	mu      sync.Mutex
+	pending map[net.Conn]struct{} // connections whose first byte has not come
+}
+
+// Listen wraps inner. Connections that begin with a TLS handshake come out of
+// Accept as *tls.Conn, so that net/http knows them; the others as they are.
+func (ca *CA) Listen(inner net.Listener) *Listener {
+	l := &Listener{Listener: inner, clock: ca.clock, config: ca.TLSConfig(), conns: make(chan net.Conn), done: make(chan struct{}),
+		pending: map[net.Conn]struct{}{}}
+	l.wg.Add(1)
+	go l.run()
+	return l
+}
+
+func (l *Listener) run() {
+	defer l.wg.Done()
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			if exhausted(err) && l.pause() {
+				continue
+			}
+			l.stop(err)
+			return
+		}
+		if !l.watch(conn) {
+			conn.Close()
+			continue
+		}
+		l.wg.Add(1)
+		go l.sniff(conn)
+	}
+}
+
+// exhausted reports that the process is out of descriptors or memory for now.
+func exhausted(err error) bool {
+	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return errors.Is(err, syscall.ECONNABORTED)
+}
+
+// pause waits for some connections to close; false when the listener has.
+func (l *Listener) pause() bool {
+	select {
+	case <-l.clock.After(50 * time.Millisecond):
+		return true
+	case <-l.done:
+		return false
+	}
+}
+
+// watch notes conn so that Close can end its wait; false once closed.
+func (l *Listener) watch(conn net.Conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.pending == nil {
+		return false
+	}
+	l.pending[conn] = struct{}{}
+	return true
+}
+
+// sniff waits for the first byte in a goroutine of its own: a silent client must
+// not keep others from being accepted.
+func (l *Listener) sniff(raw net.Conn) {
+	defer l.wg.Done()
+	conn := net.Conn(&peeked{Conn: raw, r: bufio.NewReaderSize(raw, 4096)})
+	err := raw.SetReadDeadline(l.clock.Now().Add(firstByteTimeout))
+	var first []byte
+	if err == nil {
+		first, err = conn.(*peeked).r.Peek(1)
+	}
+	l.mu.Lock()
+	delete(l.pending, raw)
+	l.mu.Unlock()
+	if err == nil {
+		err = raw.SetReadDeadline(time.Time{})
+	}
+	if err != nil {
+		raw.Close()
+		return
+	}
+	if first[0] == tlsHandshake {
+		conn = tls.Server(conn, l.config)
+	}
+	select {
+	case l.conns <- conn:
+	case <-l.done:
+		raw.Close()
+	}
+}
+
+// Accept implements net.Listener.
+func (l *Listener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.done:
+		return nil, l.err
+	}
+}
+
+// Close ends accepting and waits for the goroutines. Accepted connections live
+// on.
+func (l *Listener) Close() error {
+	err := l.Listener.Close()
+	l.stop(net.ErrClosed)
+	l.wg.Wait()
+	return err
+}
+
+func (l *Listener) stop(err error) {
+	l.once.Do(func() {
+		l.err = err
+		close(l.done)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		for c := range l.pending {
+			c.Close()
+		}
+		l.pending = nil
+	})
+}
+
+// peeked reads through the buffer that holds the first bytes.
+type peeked struct {
+	net.Conn
+	r *bufio.Reader
+}
+
+func (p *peeked) Read(b []byte) (int, error) { return p.r.Read(b) }
