@@ -1,0 +1,32 @@
+package ec2
+
+import (
+	"encoding/base64"
+	"strconv"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
+)
+
+// paginate cuts list at the offset that token holds. A max of nil means all.
+func paginate[T any](list []T, token *string, max *int32) ([]T, *string, error) {
+	start := 0
+	if t := aws.Val(token); t != "" {
+		b, err := base64.RawURLEncoding.DecodeString(t)
+		if err == nil {
+			start, err = strconv.Atoi(string(b))
+		}
+		if err != nil || start < 0 || start > len(list) {
+			return nil, nil, awserr.New("InvalidNextToken", "The specified next token is not valid.")
+		}
+	}
+	list = list[start:]
+	if max == nil || int(*max) >= len(list) {
+		return list, nil, nil
+	}
+	if *max < 1 {
+		return nil, nil, invalidValue(itoa(*max), "maxResults")
+	}
+	next := base64.RawURLEncoding.EncodeToString([]byte(strconv.Itoa(start + int(*max))))
+	return list[:*max], &next, nil
+}

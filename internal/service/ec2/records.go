@@ -1,0 +1,247 @@
+package ec2
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/hardstand/hardstand/internal/store"
+)
+
+// Instance states, as DescribeInstances names them.
+const (
+	statePending      = "pending"
+	stateRunning      = "running"
+	stateShuttingDown = "shutting-down"
+	stateTerminated   = "terminated"
+	stateStopping     = "stopping"
+	stateStopped      = "stopped"
+)
+
+// instance is one row of ec2_instances. It survives its own termination for an
+// hour, as on EC2.
+type instance struct {
+	ID, ReservationID, Zone, Type, ImageID string
+	State                                  string
+	// Restart asks the worker for stop and start in one: RebootInstances.
+	Restart               bool
+	LaunchTime            time.Time
+	StateReason           reason
+	TransitionReason      string
+	KeyName               string
+	AuthorizedKey         string
+	UserData              []byte
+	Profile               *Profile
+	ProfileAssocID        string
+	NIC                   nic
+	Tags                  map[string]string
+	Metadata              metadataOptions
+	Token                 string
+	TokenHash             string
+	LaunchIndex           int32
+	ShutdownTerminates    bool
+	DisableAPITermination bool
+	Monitoring            bool
+	RootVolumeID          string
+	RootVolumeGiB         int32
+	// Booted is set once the instance has run: user data belongs to the first
+	// boot only.
+	Booted       bool
+	TerminatedAt time.Time
+	// Via names the service that asked for the instance on the caller's behalf.
+	Via string
+}
+
+type reason struct{ Code, Message string }
+
+type nic struct {
+	ID, AttachmentID, VPC, Subnet, MAC string
+	Private, Public                    netip.Addr
+	// Allocation is the elastic address behind Public, or "".
+	Allocation string
+	Groups     []string
+	AutoPublic bool
+}
+
+type metadataOptions struct {
+	Tokens   string // optional | required
+	Endpoint string // enabled | disabled
+	HopLimit int32
+	Tags     string // enabled | disabled
+}
+
+var instances = store.Table[instance]{
+	Name: "ec2_instances", Version: 1,
+	Indexes: []store.Index[instance]{
+		{Name: "token", Unique: true, Value: func(k store.Key, v *instance) []string {
+			if v.Token == "" || v.State == stateTerminated {
+				return nil
+			}
+			return []string{scoped(k, v.Token+"#"+itoa(v.LaunchIndex))}
+		}},
+		{Name: "private", Unique: true, Value: func(k store.Key, v *instance) []string {
+			if v.State == stateTerminated || !v.NIC.Private.IsValid() {
+				return nil
+			}
+			return []string{v.NIC.VPC + "/" + v.NIC.Private.String()}
+		}},
+		{Name: "public", Unique: true, Value: func(_ store.Key, v *instance) []string {
+			if !v.NIC.Public.IsValid() || v.NIC.Allocation != "" {
+				return nil
+			}
+			return []string{v.NIC.Public.String()}
+		}},
+		{Name: "group", Value: func(_ store.Key, v *instance) []string {
+			if v.State == stateTerminated {
+				return nil
+			}
+			return v.NIC.Groups
+		}},
+		{Name: "id", Unique: true, Value: func(k store.Key, _ *instance) []string { return []string{k.ID} }},
+		{Name: "state", Value: func(_ store.Key, v *instance) []string { return []string{v.State} }},
+		{Name: "subnet", Value: func(_ store.Key, v *instance) []string {
+			if v.State == stateTerminated {
+				return nil
+			}
+			return []string{v.NIC.Subnet}
+		}},
+	},
+}
+
+type keyPair struct {
+	ID, Name, Type, Fingerprint string
+	// PublicKey is one line of an authorized_keys file.
+	PublicKey string
+	Created   time.Time
+	Tags      map[string]string
+	Token     string
+}
+
+var keyPairs = store.Table[keyPair]{
+	Name: "ec2_key_pairs", Version: 1,
+	Indexes: []store.Index[keyPair]{
+		{Name: "name", Unique: true, Value: func(k store.Key, v *keyPair) []string { return []string{scoped(k, v.Name)} }},
+		{Name: "token", Unique: true, Value: func(k store.Key, v *keyPair) []string { return token(k, v.Token) }},
+	},
+}
+
+type securityGroup struct {
+	ID, Name, Description, VPC string
+	Rules                      []groupRule
+	Tags                       map[string]string
+	Token                      string
+}
+
+// groupRule is one row of DescribeSecurityGroupRules: one protocol, one range of
+// ports, one peer.
+type groupRule struct {
+	ID          string
+	Egress      bool
+	Protocol    string // tcp, udp, icmp, icmpv6, -1 or a number
+	From, To    int32  // -1 to -1: all ports, all ICMP types
+	CIDR        string // IPv4 or IPv6 prefix, or ""
+	Group       string // peer group id, or ""
+	Description string
+	Tags        map[string]string
+	Token       string
+}
+
+var securityGroups = store.Table[securityGroup]{
+	Name: "ec2_security_groups", Version: 1,
+	Indexes: []store.Index[securityGroup]{
+		{Name: "name", Unique: true, Value: func(k store.Key, v *securityGroup) []string { return []string{v.VPC + "/" + v.Name} }},
+		{Name: "vpc", Value: func(_ store.Key, v *securityGroup) []string { return []string{v.VPC} }},
+		{Name: "token", Unique: true, Value: func(k store.Key, v *securityGroup) []string { return token(k, v.Token) }},
+		{Name: "rule", Unique: true, Value: func(_ store.Key, v *securityGroup) []string {
+			out := make([]string, 0, len(v.Rules))
+			for _, r := range v.Rules {
+				out = append(out, r.ID)
+			}
+			return out
+		}},
+		{Name: "peer", Value: func(_ store.Key, v *securityGroup) []string {
+			var out []string
+			for _, r := range v.Rules {
+				if r.Group != "" && r.Group != v.ID && !slices.Contains(out, r.Group) {
+					out = append(out, r.Group)
+				}
+			}
+			return out
+		}},
+	},
+}
+
+// address is an elastic IP.
+type address struct {
+	AllocationID, AssociationID string
+	Public                      netip.Addr
+	Instance                    string
+	Tags                        map[string]string
+	Token                       string
+}
+
+var addresses = store.Table[address]{
+	Name: "ec2_addresses", Version: 1,
+	Indexes: []store.Index[address]{
+		{Name: "public", Unique: true, Value: func(_ store.Key, v *address) []string { return []string{v.Public.String()} }},
+		{Name: "association", Unique: true, Value: func(_ store.Key, v *address) []string {
+			if v.AssociationID == "" {
+				return nil
+			}
+			return []string{v.AssociationID}
+		}},
+		{Name: "instance", Value: func(_ store.Key, v *address) []string {
+			if v.Instance == "" {
+				return nil
+			}
+			return []string{v.Instance}
+		}},
+		{Name: "token", Unique: true, Value: func(k store.Key, v *address) []string { return token(k, v.Token) }},
+	},
+}
+
+// vpc is a virtual network with all that a default VPC brings along.
+type vpc struct {
+	ID                                          string
+	CIDR                                        netip.Prefix
+	Default                                     bool
+	InternetGateway, MainRouteTable, NACL, DHCP string
+	DefaultGroup, MainAssociation               string
+	Subnets                                     []subnet
+	// Tags holds the tags of the VPC and of what belongs to it, by resource id.
+	Tags map[string]map[string]string
+}
+
+type subnet struct {
+	ID, Zone, ZoneID string
+	CIDR             netip.Prefix
+	NACLAssociation  string
+}
+
+var vpcs = store.Table[vpc]{
+	Name: "ec2_vpcs", Version: 1,
+	Indexes: []store.Index[vpc]{
+		{Name: "default", Unique: true, Value: func(k store.Key, v *vpc) []string {
+			if !v.Default {
+				return nil
+			}
+			return []string{scoped(k, "default")}
+		}},
+		{Name: "subnet", Unique: true, Value: func(_ store.Key, v *vpc) []string {
+			out := make([]string, 0, len(v.Subnets))
+			for _, s := range v.Subnets {
+				out = append(out, s.ID)
+			}
+			return out
+		}},
+	},
+}
+
+func scoped(k store.Key, s string) string { return k.Account + "/" + k.Region + "/" + s }
+
+func token(k store.Key, t string) []string {
+	if t == "" {
+		return nil
+	}
+	return []string{scoped(k, t)}
+}

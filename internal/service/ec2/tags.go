@@ -1,0 +1,141 @@
+package ec2
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
+	"github.com/hardstand/hardstand/internal/aws/arn"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
+)
+
+const (
+	maxTags     = 50
+	maxTagKey   = 127
+	maxTagValue = 255
+)
+
+// tagSpec returns the tags that specs ask for on the first of kinds; the other
+// kinds are accepted with the same meaning as on EC2 (they are shown on the
+// volume or interface), any further kind is refused.
+func tagSpec(specs []api.TagSpecification, kinds ...string) (map[string]string, error) {
+	out := map[string]string{}
+	for _, s := range specs {
+		if !slices.Contains(kinds, string(s.ResourceType)) {
+			return nil, awserr.New("InvalidParameterValue", "'%s' is not a valid taggable resource type for this operation.", s.ResourceType)
+		}
+		if string(s.ResourceType) != kinds[0] {
+			continue
+		}
+		if err := mergeTags(out, s.Tags); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// mergeTags sets tags in into, within EC2's limits. aws: keys are for AWS's own
+// services, so callers from outside may not use them.
+func mergeTags(into map[string]string, tags []api.Tag) error {
+	for _, t := range tags {
+		k := aws.Val(t.Key)
+		switch {
+		case k == "":
+			return awserr.New("InvalidParameterValue", "Tag key cannot be null or empty.")
+		case len(k) > maxTagKey:
+			return awserr.New("InvalidParameterValue", "Tag key exceeds the maximum length of %d characters", maxTagKey)
+		case len(aws.Val(t.Value)) > maxTagValue:
+			return awserr.New("InvalidParameterValue", "Tag value exceeds the maximum length of %d characters", maxTagValue)
+		}
+		into[k] = aws.Val(t.Value)
+	}
+	if n := countOwn(into); n > maxTags {
+		return awserr.New("TagLimitExceeded", "The maximum number of Tags for a resource has been reached.")
+	}
+	return nil
+}
+
+func countOwn(tags map[string]string) int {
+	n := 0
+	for k := range tags {
+		if !strings.HasPrefix(strings.ToLower(k), "aws:") {
+			n++
+		}
+	}
+	return n
+}
+
+// reservedTags refuses aws: keys from callers that are not one of AWS's services.
+func reservedTags(c aws.Call, tags []api.Tag) error {
+	if len(c.Via) > 0 {
+		return nil
+	}
+	for _, t := range tags {
+		if strings.HasPrefix(strings.ToLower(aws.Val(t.Key)), "aws:") {
+			return awserr.New("InvalidParameterValue", "Value ( %s ) for parameter key is invalid. Tag keys starting with 'aws:' are reserved for internal use", aws.Val(t.Key))
+		}
+	}
+	return nil
+}
+
+func reservedSpecs(c aws.Call, specs []api.TagSpecification) error {
+	for _, s := range specs {
+		if err := reservedTags(c, s.Tags); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// apiTags returns tags ordered by key; nil when there are none.
+func apiTags(tags map[string]string) []api.Tag {
+	out := make([]api.Tag, 0, len(tags))
+	for _, k := range slices.Sorted(maps.Keys(tags)) {
+		out = append(out, api.Tag{Key: aws.Ptr(k), Value: aws.Ptr(tags[k])})
+	}
+	return out
+}
+
+// requestTagContext fills the condition keys for tags in the request.
+func requestTagContext(specs []api.TagSpecification, kind string) map[string][]string {
+	out := map[string][]string{}
+	for _, s := range specs {
+		if string(s.ResourceType) != kind {
+			continue
+		}
+		for _, t := range s.Tags {
+			out["aws:RequestTag/"+aws.Val(t.Key)] = []string{aws.Val(t.Value)}
+			out["aws:TagKeys"] = append(out["aws:TagKeys"], aws.Val(t.Key))
+		}
+	}
+	return out
+}
+
+// createTagsChecks is the permission to tag while creating.
+func createTagsChecks(c aws.Call, action string, specs []api.TagSpecification) []aws.Check {
+	var out []aws.Check
+	for _, s := range specs {
+		if len(s.Tags) == 0 {
+			continue
+		}
+		ctx := requestTagContext(specs, string(s.ResourceType))
+		ctx["ec2:CreateAction"] = []string{action}
+		ctx["ec2:Region"] = []string{c.Region}
+		out = append(out, aws.Check{
+			Action: "ec2:CreateTags", Resource: arn.New("ec2", c.Region, c.Account, string(s.ResourceType)+"/*"), Context: ctx,
+		})
+	}
+	return out
+}
+
+// resourceTagContext fills the condition keys for the tags a resource has.
+func resourceTagContext(c aws.Call, tags map[string]string) map[string][]string {
+	out := map[string][]string{"ec2:Region": {c.Region}}
+	for k, v := range tags {
+		out["aws:ResourceTag/"+k] = []string{v}
+		out["ec2:ResourceTag/"+k] = []string{v}
+	}
+	return out
+}
