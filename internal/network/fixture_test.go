@@ -81,7 +81,8 @@ type instance struct {
 func newInstance(t testing.TB) *os.File {
 	t.Helper()
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = []string{roleVariable + "=" + roleInstance}
+	// The race detector would wait a second at the end of each instance.
+	cmd.Env = []string{roleVariable + "=" + roleInstance, "GORACE=atexit_sleep_ms=0"}
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

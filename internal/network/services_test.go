@@ -1,0 +1,291 @@
+package network
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+	"golang.org/x/sys/unix"
+)
+
+// identify answers with the instance that asks.
+var identify = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	id, ok := InstanceFrom(r.Context())
+	fmt.Fprintf(w, "%s %v", id, ok)
+})
+
+func openServices(t testing.TB, n *Network) *Services {
+	t.Helper()
+	s := NewServices(ServicesConfig{
+		Network: n, Region: "us-east-1", Metadata: identify, Port: 4566,
+		Serve: func(l net.Listener) error {
+			server := http.Server{Handler: identify, ConnContext: WithConn}
+			return server.Serve(l)
+		},
+	})
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("close services: %v", err)
+		}
+	})
+	return s
+}
+
+// clientIn makes HTTP requests from inside ns.
+func clientIn(ns *os.File) *http.Client {
+	return &http.Client{Timeout: plenty, Transport: &http.Transport{
+		DialContext: func(ctx context.Context, network, address string) (c net.Conn, err error) {
+			err = inNamespace(ns, func() error { c, err = net.DialTimeout("tcp4", address, plenty); return err })
+			return c, err
+		},
+	}}
+}
+
+func get(c *http.Client, url string) (string, error) {
+	resp, err := c.Get(url)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	return string(b), err
+}
+
+func TestServicesKnowWhoAsks(t *testing.T) {
+	s := openServices(t, nil)
+	spaces := map[string]*os.File{"i-1": newInstance(t), "i-2": newInstance(t)}
+	for id, ns := range spaces {
+		if err := s.Open(id, ns); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for id, ns := range spaces {
+		for _, url := range []string{"http://169.254.169.254/", "http://127.0.0.1:4566/", "http://169.254.169.252/", "http://169.254.169.252:443/"} {
+			got, err := get(clientIn(ns), url)
+			if want := id + " true"; got != want || err != nil {
+				t.Errorf("%s from %s: %q, %v, want %q", url, id, got, err, want)
+			}
+		}
+	}
+}
+
+func TestServicesRelease(t *testing.T) {
+	s := openServices(t, nil)
+	ns := newInstance(t)
+	if err := s.Open("i-1", ns); err != nil {
+		t.Fatal(err)
+	}
+	var c net.Conn
+	err := inNamespace(ns, func() (err error) { c, err = net.Dial("tcp4", "127.0.0.1:4566"); return err })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := get(clientIn(ns), "http://127.0.0.1:4566/"); err != nil { // the first connection has been accepted, too, then
+		t.Fatal(err)
+	}
+	if err := s.Release("i-1"); err != nil {
+		t.Fatal(err)
+	}
+	c.SetReadDeadline(time.Now().Add(plenty))
+	if _, err := c.Read(make([]byte, 1)); err == nil || os.IsTimeout(err) {
+		t.Errorf("a connection outlives its instance: %v", err)
+	}
+	if _, err := get(clientIn(ns), "http://169.254.169.254/"); err == nil {
+		t.Error("the metadata service still answers")
+	}
+	if err := s.Release("i-1"); err != nil {
+		t.Errorf("release what is released: %v", err)
+	}
+	for range 2 { // the second replaces the first
+		if err := s.Open("i-1", ns); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := get(clientIn(ns), "http://169.254.169.254/"); err != nil {
+		t.Error(err)
+	}
+}
+
+func ask(t *testing.T, ns *os.File, transport, name string, kind uint16) *dns.Msg {
+	t.Helper()
+	q := new(dns.Msg).SetQuestion(name, kind)
+	var m *dns.Msg
+	err := inNamespace(ns, func() error {
+		conn, err := net.Dial(transport, "169.254.169.253:53")
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		c := dns.Client{Net: transport, Timeout: plenty}
+		m, _, err = c.ExchangeWithConn(q, &dns.Conn{Conn: conn})
+		return err
+	})
+	if err != nil {
+		t.Fatalf("ask for %s by %s: %v", name, transport, err)
+	}
+	return m
+}
+
+func TestResolver(t *testing.T) {
+	n := openNetwork(t)
+	s := openServices(t, n)
+	setVPC(t, n, "vpc-1", true)
+	setVPC(t, n, "vpc-2", true)
+	one := attach(t, n, testNIC("vpc-1", 10, true))
+	other := testNIC("vpc-2", 20, true)
+	two := attach(t, n, other)
+	for id, in := range map[string]instance{"i-1": one, "i-2": two} {
+		if err := s.Open(id, in.ns); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tests := []struct {
+		name  string
+		from  instance
+		query string
+		kind  uint16
+		rcode int
+		want  string // the only record's data; none when empty
+	}{
+		{"service", one, "s3.amazonaws.com.", dns.TypeA, dns.RcodeSuccess, "169.254.169.252"},
+		{"virtual host", one, "a.b.c.s3.us-west-2.amazonaws.com.", dns.TypeA, dns.RcodeSuccess, "169.254.169.252"},
+		{"case", one, "STS.AmazonAWS.com.", dns.TypeA, dns.RcodeSuccess, "169.254.169.252"},
+		{"service in China", one, "s3.cn-north-1.amazonaws.com.cn.", dns.TypeA, dns.RcodeSuccess, "169.254.169.252"},
+		{"dual stack", one, "ec2.us-east-1.api.aws.", dns.TypeA, dns.RcodeSuccess, "169.254.169.252"},
+		{"no IPv6, said at once", one, "s3.amazonaws.com.", dns.TypeAAAA, dns.RcodeSuccess, ""},
+		{"private host name", one, "ip-172-31-0-10.ec2.internal.", dns.TypeA, dns.RcodeSuccess, "172.31.0.10"},
+		{"private host name elsewhere", one, "ip-172-31-0-10.us-west-2.compute.internal.", dns.TypeA, dns.RcodeSuccess, "172.31.0.10"},
+		{"public host name, same VPC", one, "ec2-198-18-0-10.compute-1.amazonaws.com.", dns.TypeA, dns.RcodeSuccess, "172.31.0.10"},
+		{"public host name, other VPC", two, "ec2-198-18-0-10.compute-1.amazonaws.com.", dns.TypeA, dns.RcodeSuccess, "198.18.0.10"},
+		{"reverse", one, "10.0.31.172.in-addr.arpa.", dns.TypePTR, dns.RcodeSuccess, "ip-172-31-0-10.ec2.internal."},
+		{"localhost", one, "localhost.", dns.TypeA, dns.RcodeSuccess, "127.0.0.1"},
+		{"localhost, IPv6", one, "localhost.", dns.TypeAAAA, dns.RcodeSuccess, "::1"},
+		{"metadata by name", one, "instance-data.ec2.internal.", dns.TypeA, dns.RcodeSuccess, "169.254.169.254"},
+		{"not ours, not forwarded", one, "example.com.", dns.TypeA, dns.RcodeServerFailure, ""},
+		{"only looks like ours", one, "notamazonaws.com.", dns.TypeA, dns.RcodeServerFailure, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, transport := range []string{"udp", "tcp"} {
+				m := ask(t, tt.from.ns, transport, tt.query, tt.kind)
+				got := ""
+				for _, rr := range m.Answer {
+					got += dns.Field(rr, 1)
+				}
+				if m.Rcode != tt.rcode || got != tt.want {
+					t.Errorf("by %s: %s %q, want %s %q", transport, dns.RcodeToString[m.Rcode], got, dns.RcodeToString[tt.rcode], tt.want)
+				}
+			}
+		})
+	}
+}
+
+func TestResolverForwards(t *testing.T) {
+	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &dns.Server{PacketConn: pc, Handler: dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
+		w.WriteMsg(reply(q, &dns.A{Hdr: header(q.Question[0]), A: net.ParseIP("203.0.113.9")}))
+	})}
+	go server.ActivateAndServe()
+	defer server.Shutdown()
+	q := new(dns.Msg).SetQuestion("example.com.", dns.TypeA)
+	m, err := exchange(context.Background(), q, pc.LocalAddr().String())
+	if err != nil || len(m.Answer) != 1 || dns.Field(m.Answer[0], 1) != "203.0.113.9" {
+		t.Errorf("got %v, %v", m, err)
+	}
+}
+
+func TestHopLimit(t *testing.T) {
+	ns := newInstance(t)
+	s := openServices(t, nil)
+	if err := s.Open("i-1", ns); err != nil { // brings lo up
+		t.Fatal(err)
+	}
+	l, err := ListenIn(ns, "tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	il := newInstanceListener(l, "i-1")
+	defer il.Close()
+	var client net.Conn
+	if err := inNamespace(ns, func() (err error) { client, err = net.Dial("tcp4", l.Addr().String()); return err }); err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	accepted, err := il.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := ConnFrom(WithConn(context.Background(), accepted))
+	if err := c.SetHopLimit(1); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.Control(func(fd uintptr) {
+		if ttl, err := unix.GetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_TTL); err != nil || ttl != 1 {
+			t.Errorf("TTL %d, %v, want 1", ttl, err)
+		}
+	})
+}
+
+// TestNoThreadIsLeftInANamespace guards against the worst that onOwnThread
+// could do: a thread that the runtime reuses in the wrong place.
+func TestNoThreadIsLeftInANamespace(t *testing.T) {
+	s := openServices(t, nil)
+	for i := range 20 {
+		if err := s.Open(fmt.Sprintf("i-%d", i), bareNamespace(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	home, err := os.Readlink("/proc/self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	threads, err := filepath.Glob("/proc/self/task/*/ns/net")
+	if err != nil || len(threads) == 0 {
+		t.Fatalf("%d threads, %v", len(threads), err)
+	}
+	for _, thread := range threads {
+		if ns, err := os.Readlink(thread); err == nil && ns != home {
+			t.Errorf("%s is in %s, not in %s", thread, ns, home)
+		}
+	}
+}
+
+func TestHostNames(t *testing.T) {
+	a := netip.MustParseAddr("198.18.0.10")
+	for got, want := range map[string]string{
+		PrivateHostName("us-east-1", a): "ip-198-18-0-10.ec2.internal",
+		PrivateHostName("eu-west-1", a): "ip-198-18-0-10.eu-west-1.compute.internal",
+		PublicHostName("us-east-1", a):  "ec2-198-18-0-10.compute-1.amazonaws.com",
+		PublicHostName("eu-west-1", a):  "ec2-198-18-0-10.eu-west-1.compute.amazonaws.com",
+	} {
+		if got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+func BenchmarkServices(b *testing.B) {
+	s := openServices(b, nil)
+	ns := bareNamespace(b)
+	for b.Loop() {
+		if err := s.Open("i-1", ns); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
