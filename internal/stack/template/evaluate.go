@@ -9,8 +9,9 @@ import (
 )
 
 // Unknown is the value of what depends on a resource that does not exist yet.
-// Functions of an Unknown are Unknown.
-type Unknown struct{}
+// Functions of an Unknown are Unknown. Of says what it is made from, so that two
+// evaluations can be compared.
+type Unknown struct{ Of string }
 
 // noValue is the value of {"Ref": "AWS::NoValue"}; maps and lists drop it.
 type noValue struct{}
@@ -46,6 +47,20 @@ type Scope struct {
 	World World
 
 	trace map[string]bool // ids of resources referred to
+	uses  *[]AttributeUse
+}
+
+// AttributeUse is one Fn::GetAtt, or ${A.B} in Fn::Sub, and its place.
+type AttributeUse struct{ ID, Attribute, Path string }
+
+// Attributes lists the attributes that v asks of resources, dead branches of
+// Fn::If left out.
+func (s *Scope) Attributes(v any, path string) []AttributeUse {
+	var uses []AttributeUse
+	dry := *s
+	dry.Resources, dry.World, dry.uses = nil, nil, &uses
+	_, _ = dry.eval(v, path) // what was found before an error counts
+	return uses
 }
 
 // Active tells whether what stands under a condition exists.
@@ -136,7 +151,7 @@ func (s *Scope) call(name string, arg any, path string) (any, error) {
 	}
 	if f, ok := pure[name]; ok {
 		if unknown(v) {
-			return Unknown{}, nil
+			return unknownOf(name, v), nil
 		}
 		return f(v)
 	}
@@ -167,7 +182,7 @@ func (s *Scope) ref(id, path string) (any, error) {
 		s.trace[id] = true
 	}
 	if s.Resources == nil {
-		return Unknown{}, nil
+		return Unknown{Of: id}, nil
 	}
 	v, err := s.Resources.Ref(id)
 	return v, at(path, err)
@@ -190,8 +205,11 @@ func (s *Scope) attribute(id, attr, path string) (any, error) {
 	if s.trace != nil {
 		s.trace[id] = true
 	}
+	if s.uses != nil {
+		*s.uses = append(*s.uses, AttributeUse{id, attr, path})
+	}
 	if s.Resources == nil {
-		return Unknown{}, nil
+		return Unknown{Of: id + "." + attr}, nil
 	}
 	v, err := s.Resources.GetAtt(id, attr)
 	return v, at(path, err)
@@ -215,7 +233,7 @@ func (s *Scope) sub(arg any, path string) (any, error) {
 		return nil, err
 	}
 	var b strings.Builder
-	open := false
+	open := ""
 	for _, p := range parts {
 		b.WriteString(p.literal)
 		if p.name == "" {
@@ -225,8 +243,8 @@ func (s *Scope) sub(arg any, path string) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if unknown(v) {
-			open = true
+		if u, ok := v.(Unknown); ok {
+			open += u.Of + ","
 			continue
 		}
 		value, ok := text(v)
@@ -235,8 +253,8 @@ func (s *Scope) sub(arg any, path string) (any, error) {
 		}
 		b.WriteString(value)
 	}
-	if open {
-		return Unknown{}, nil
+	if open != "" {
+		return Unknown{Of: "Fn::Sub " + open + body}, nil
 	}
 	return s.dynamic(b.String())
 }
@@ -290,6 +308,9 @@ func unknown(v any) bool {
 	}
 	return false
 }
+
+// unknownOf is the value of a function with an argument that is not known.
+func unknownOf(name string, arg any) Unknown { return Unknown{Of: fmt.Sprintf("%s %v", name, arg)} }
 
 // JSON returns v as JSON text with ordered keys. Unknown is the text that change
 // sets show for it.

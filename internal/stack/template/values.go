@@ -62,11 +62,8 @@ func selectItem(v any) (any, error) {
 	if !ok || len(args) != 2 {
 		return nil, checkSelect(nil)
 	}
-	if unknown(args[0]) {
-		return Unknown{}, nil
-	}
-	if _, open := args[1].(Unknown); open {
-		return Unknown{}, nil
+	if _, open := args[1].(Unknown); open || unknown(args[0]) {
+		return unknownOf("Fn::Select", v), nil
 	}
 	s, _ := text(args[0])
 	i, err := strconv.Atoi(s)
@@ -86,7 +83,7 @@ func (s *Scope) findInMap(v any) (any, error) {
 		return nil, checkFindInMap(nil)
 	}
 	if unknown(v) {
-		return Unknown{}, nil
+		return unknownOf("Fn::FindInMap", v), nil
 	}
 	var key [3]string
 	for i := range key {
@@ -107,7 +104,7 @@ func (s *Scope) findInMap(v any) (any, error) {
 
 func (s *Scope) zones(v any) (any, error) {
 	if unknown(v) || s.World == nil {
-		return Unknown{}, nil
+		return unknownOf("Fn::GetAZs", v), nil
 	}
 	region, _ := text(v)
 	if region == "" {
@@ -126,7 +123,7 @@ func (s *Scope) zones(v any) (any, error) {
 
 func (s *Scope) importValue(v any) (any, error) {
 	if unknown(v) || s.World == nil {
-		return Unknown{}, nil
+		return unknownOf("Fn::ImportValue", v), nil
 	}
 	name, ok := text(v)
 	if !ok {

@@ -1,0 +1,256 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	"github.com/hardstand/hardstand/internal/clock"
+	"github.com/hardstand/hardstand/internal/stack/template"
+	"github.com/hardstand/hardstand/internal/store"
+)
+
+// Outside is what templates ask of other services. ctx carries the stack's
+// caller.
+type Outside interface {
+	// Zones returns the zones that Fn::GetAZs gives for a region.
+	Zones(ctx context.Context, region string) ([]string, error)
+	// Secret resolves {{resolve:service:reference}}.
+	Secret(ctx context.Context, service, reference string) (string, error)
+}
+
+// Config is what an Engine needs. All but Log must be set.
+type Config struct {
+	DB     *store.DB
+	Sealer *store.Sealer
+	Clock  clock.Clock
+	Log    *slog.Logger
+	// Types are the resource types of services; the engine adds its own.
+	Types   Registry
+	Outside Outside
+	// Endpoint is the server's own base URL, which handle URLs begin with.
+	Endpoint string
+}
+
+// Engine runs stacks, one worker each.
+type Engine struct {
+	cfg   Config
+	types Registry
+
+	ctx    context.Context // ends at Close; no result is recorded after that
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	mu      sync.Mutex
+	workers map[string]*worker // by stack ARN
+
+	// beforeWrite is called before each of the engine's transactions; what it
+	// returns stands for a process that died there. Tests set it.
+	beforeWrite func() error
+}
+
+// worker is the goroutine that has a stack. again makes it look at the row once
+// more before it ends; interrupt ends the calls in flight because an operation
+// from outside has changed the status.
+type worker struct {
+	again     bool
+	interrupt context.CancelCauseFunc
+}
+
+var errInterrupted = errors.New("the stack's status was changed by another operation")
+
+// Open starts an engine and resumes every stack whose operation was in progress.
+func Open(ctx context.Context, cfg Config) (*Engine, error) {
+	e := newEngine(cfg)
+	if err := e.resume(ctx); err != nil {
+		e.cancel()
+		return nil, err
+	}
+	return e, nil
+}
+
+func newEngine(cfg Config) *Engine {
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	e := &Engine{cfg: cfg, types: Registry{}, workers: map[string]*worker{}}
+	e.ctx, e.cancel = context.WithCancel(context.Background())
+	for name, r := range cfg.Types {
+		e.types[name] = r
+	}
+	for name, r := range e.ownTypes() {
+		e.types[name] = r
+	}
+	return e
+}
+
+func (e *Engine) resume(ctx context.Context) error {
+	return e.cfg.DB.View(ctx, func(tx *store.Tx) error {
+		rows, err := Stacks.Range(tx, "working", "", "", 0, false)
+		if err != nil {
+			return fmt.Errorf("find stacks to resume: %w", err)
+		}
+		for _, r := range rows {
+			e.wake(r.Key)
+		}
+		return nil
+	})
+}
+
+// Close stops the workers and waits for them. Stacks stay as they are and go on
+// when an engine is opened on the same store.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	e.cancel()
+	e.mu.Unlock()
+	e.wg.Wait()
+	return nil
+}
+
+// Types returns the resource types that the engine knows.
+func (e *Engine) Types() Registry { return e.types }
+
+// wake makes sure that a worker looks at the stack's row after this call.
+func (e *Engine) wake(key store.Key) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.ctx.Err() != nil {
+		return
+	}
+	if w, ok := e.workers[key.ID]; ok {
+		w.again = true
+		if w.interrupt != nil {
+			w.interrupt(errInterrupted)
+		}
+		return
+	}
+	e.workers[key.ID] = &worker{}
+	e.wg.Add(1)
+	go e.work(key)
+}
+
+// work runs phases until the stack rests.
+func (e *Engine) work(key store.Key) {
+	defer e.wg.Done()
+	for {
+		err := e.turn(key)
+		if e.ctx.Err() != nil {
+			return
+		}
+		if err != nil && !errors.Is(err, errInterrupted) {
+			e.cfg.Log.Error("stack worker", "stack", key.ID, "error", err)
+		}
+		e.mu.Lock()
+		w := e.workers[key.ID]
+		if !w.again {
+			delete(e.workers, key.ID)
+			e.mu.Unlock()
+			return
+		}
+		w.again = false
+		e.mu.Unlock()
+	}
+}
+
+// turn runs the phase that the row's status asks for, if any.
+func (e *Engine) turn(key store.Key) error {
+	ctx, interrupt := context.WithCancelCause(e.ctx)
+	defer interrupt(nil)
+	e.mu.Lock()
+	w := e.workers[key.ID]
+	w.interrupt, w.again = interrupt, false
+	e.mu.Unlock()
+	defer func() {
+		e.mu.Lock()
+		w.interrupt = nil
+		e.mu.Unlock()
+	}()
+	r, err := e.load(ctx, key)
+	if err != nil {
+		return err
+	}
+	phase := map[string]func(*run) error{
+		CreateInProgress:         (*run).create,
+		RollbackInProgress:       (*run).rollbackCreate,
+		DeleteInProgress:         (*run).remove,
+		UpdateInProgress:         (*run).update,
+		UpdateCleanup:            (*run).cleanUp,
+		UpdateRollbackInProgress: (*run).rollbackUpdate,
+		UpdateRollbackCleanup:    (*run).cleanUpRollback,
+	}[r.stack.Status]
+	if phase == nil {
+		return nil
+	}
+	if err := phase(r); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	w.again = true // the next status may have a phase of its own
+	e.mu.Unlock()
+	return nil
+}
+
+// write is the only door to the store for workers. It outlives an interruption,
+// because what has been done must be recorded, but not the end of the engine.
+func (e *Engine) write(fn func(*store.Tx) error) error {
+	if e.beforeWrite != nil {
+		if err := e.beforeWrite(); err != nil {
+			return err
+		}
+	}
+	if err := e.ctx.Err(); err != nil {
+		return err
+	}
+	return e.cfg.DB.Update(context.WithoutCancel(e.ctx), fn)
+}
+
+// callFor is the Call under which the stack's caller acts on a resource.
+func callFor(s *Stack, token string) aws.Call {
+	return aws.Call{
+		Principal: s.Caller, Account: s.Account, Region: s.Region,
+		RequestID: s.RequestID, Service: eventService, Operation: s.OperationName,
+		Secure: true, Token: token,
+	}.WithVia("cloudformation.amazonaws.com")
+}
+
+// run is one phase of one stack: the rows as they are and the scope to evaluate
+// the template in. members changes as the phase goes on, under mu.
+type run struct {
+	e     *Engine
+	ctx   context.Context
+	key   store.Key
+	stack *Stack
+	scope *template.Scope // of the Spec the phase works towards
+	graph template.Graph  // of the same
+
+	mu      sync.Mutex
+	members map[string]*Member
+	content map[string]*content
+	imports map[string]bool
+}
+
+func (e *Engine) load(ctx context.Context, key store.Key) (*run, error) {
+	r := &run{e: e, ctx: ctx, key: key, members: map[string]*Member{}, content: map[string]*content{}, imports: map[string]bool{}}
+	err := e.cfg.DB.View(ctx, func(tx *store.Tx) (err error) {
+		if r.stack, err = Stacks.Get(tx, key); err != nil {
+			return err
+		}
+		list, err := MembersOf(tx, key.ID)
+		for _, m := range list {
+			r.members[m.LogicalID] = m
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load stack: %w", err)
+	}
+	for id, m := range r.members {
+		if r.content[id], err = e.open(m, m.Sealed); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}

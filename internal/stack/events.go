@@ -1,0 +1,79 @@
+package stack
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/hardstand/hardstand/internal/aws/ids"
+	"github.com/hardstand/hardstand/internal/store"
+)
+
+// Event is one line of DescribeStackEvents. It is the body of a store event of
+// kind stack-event whose resource is the stack's ARN.
+type Event struct {
+	Seq          int64     `json:"-"`
+	Time         time.Time `json:"-"`
+	ID           string
+	LogicalID    string
+	PhysicalID   string `json:",omitempty"`
+	Type, Status string
+	Reason       string `json:",omitempty"`
+	Properties   string `json:",omitempty"`
+	Token        string `json:",omitempty"`
+}
+
+// EventFilter selects the events of a stack.
+func EventFilter(s *Stack) store.Filter {
+	return store.Filter{Account: s.Account, Region: s.Region, Service: eventService, Resource: s.ID, Kind: stackEventKind}
+}
+
+// EventsOf returns the events of a stack, oldest first.
+func EventsOf(tx *store.Tx, s *Stack) ([]Event, error) {
+	rows, err := tx.Events(0, EventFilter(s), 0)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Event, len(rows))
+	for i, row := range rows {
+		if err := json.Unmarshal(row.Body, &out[i]); err != nil {
+			return nil, fmt.Errorf("decode event %d: %w", row.Seq, err)
+		}
+		out[i].Seq, out[i].Time = row.Seq, row.Time
+	}
+	return out, nil
+}
+
+// emit adds a stack event to the transaction.
+func emit(tx *store.Tx, s *Stack, ev Event) error {
+	ev.Token = s.RequestToken
+	body, err := json.Marshal(ev)
+	if err != nil {
+		return fmt.Errorf("encode event: %w", err)
+	}
+	tx.Emit(store.Event{Account: s.Account, Region: s.Region, Service: eventService, Resource: s.ID,
+		Kind: stackEventKind, Cause: ev.Reason, RequestID: s.RequestID, Body: body})
+	return nil
+}
+
+// setStatus moves a stack to a status, writes its row and the event.
+func setStatus(tx *store.Tx, s *Stack, status, reason string) error {
+	s.Status, s.Reason = status, reason
+	if err := Stacks.Put(tx, s.Key(), s); err != nil {
+		return err
+	}
+	return emit(tx, s, Event{ID: ids.UUID(), LogicalID: s.Name, PhysicalID: s.ID, Type: stackType, Status: status, Reason: reason})
+}
+
+// setMember moves a member to a status, writes its row and the event.
+func setMember(tx *store.Tx, s *Stack, m *Member, status, reason string) error {
+	now := tx.Now()
+	m.Status, m.Reason, m.Changed = status, reason, now
+	if err := Members.Put(tx, s.memberKey(m.LogicalID), m); err != nil {
+		return err
+	}
+	return emit(tx, s, Event{
+		ID:        fmt.Sprintf("%s-%s-%s", m.LogicalID, status, now.UTC().Format("2006-01-02T15:04:05.000Z")),
+		LogicalID: m.LogicalID, PhysicalID: m.PhysicalID, Type: m.Type, Status: status, Reason: reason, Properties: m.Public,
+	})
+}

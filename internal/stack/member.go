@@ -1,0 +1,220 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	"github.com/hardstand/hardstand/internal/stack/template"
+	"github.com/hardstand/hardstand/internal/store"
+)
+
+// createMember makes one resource of the template, or goes on making it.
+func (r *run) createMember(ctx context.Context, id string) error {
+	r.mu.Lock()
+	m := r.members[id]
+	r.mu.Unlock()
+	if m != nil && m.Operation == r.stack.Operation && m.Status == CreateComplete {
+		return nil
+	}
+	if m == nil || m.Status != CreateInProgress {
+		var err error
+		if m, err = r.beginCreate(id); err != nil || m.Status == CreateFailed {
+			return errors.Join(err, failure(m))
+		}
+	}
+	res, err := r.callCreate(ctx, m, func() {})
+	if err == nil {
+		err = r.awaitPolicy(ctx, m)
+	}
+	return r.finish(ctx, m, res, err, CreateComplete, CreateFailed, createCancelled)
+}
+
+// failure is the error of a member that has failed.
+func failure(m *Member) error {
+	if m == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %s", m.LogicalID, m.Reason)
+}
+
+// beginCreate evaluates the properties and writes the row, CREATE_IN_PROGRESS.
+// Properties that cannot be evaluated fail the member.
+func (r *run) beginCreate(id string) (*Member, error) {
+	def := r.scope.Template.Resources[id]
+	now := r.e.cfg.Clock.Now()
+	m := &Member{StackID: r.key.ID, LogicalID: id, Type: def.Type, Started: now,
+		Operation: r.stack.Operation, Created: r.stack.Operation}
+	c, bad := r.evaluate(m)
+	if bad != nil {
+		c = &content{}
+		if _, forUser := userMessage(bad); !forUser {
+			return nil, bad
+		}
+	}
+	var err error
+	if m.Sealed, err = r.e.seal(m, c); err != nil {
+		return nil, err
+	}
+	err = r.e.write(func(tx *store.Tx) error {
+		s, err := r.fence(tx)
+		if err != nil {
+			return err
+		}
+		if err := setMember(tx, s, m, CreateInProgress, ""); err != nil || bad == nil {
+			return err
+		}
+		return setMember(tx, s, m, CreateFailed, Reason(m.Type, bad))
+	})
+	r.keep(m, c)
+	return m, err
+}
+
+// keep puts a member's new state where other resources' functions find it.
+func (r *run) keep(m *Member, c *content) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.members[m.LogicalID], r.content[m.LogicalID] = m, c
+}
+
+// evaluate gives a member the properties and all else that the template says.
+func (r *run) evaluate(m *Member) (*content, error) {
+	def := r.scope.Template.Resources[m.LogicalID]
+	path := "/Resources/" + m.LogicalID
+	properties, err := r.scope.EvalMap(def.Properties, path+"/Properties")
+	if err != nil {
+		return nil, err
+	}
+	metadata, err := r.scope.EvalMap(def.Metadata, path+"/Metadata")
+	if err != nil {
+		return nil, err
+	}
+	public, err := r.maskedScope().Eval(def.Properties, path+"/Properties")
+	if err != nil {
+		return nil, err
+	}
+	if def.Properties != nil {
+		m.Public = template.JSON(public)
+	}
+	m.DeletionPolicy = def.DeletionPolicy
+	m.Tags = r.tagsFor(m.LogicalID)
+	m.DependsOn = r.graph[m.LogicalID]
+	return &content{Properties: properties, Metadata: metadata}, nil
+}
+
+// tagsFor are the tags that a resource gets from its stack.
+func (r *run) tagsFor(id string) map[string]string {
+	spec := &r.stack.Spec
+	if r.stack.Next != nil && r.stack.Status == UpdateInProgress {
+		spec = r.stack.Next
+	}
+	tags := map[string]string{
+		"aws:cloudformation:stack-name": r.stack.Name,
+		"aws:cloudformation:stack-id":   r.stack.ID,
+		"aws:cloudformation:logical-id": id,
+	}
+	maps.Copy(tags, spec.Tags)
+	return tags
+}
+
+// request is what a resource type is told about a member.
+func (r *run) request(m *Member) (Request, Resource, error) {
+	res, ok := r.e.types[m.Type]
+	if !ok {
+		return Request{}, nil, propertyErrorf("Unrecognized resource type %s", m.Type)
+	}
+	r.mu.Lock()
+	c := r.content[m.LogicalID]
+	r.mu.Unlock()
+	return Request{
+		StackID: r.stack.ID, StackName: r.stack.Name, LogicalID: m.LogicalID, Type: m.Type,
+		PhysicalID: m.PhysicalID, Token: m.token(), Properties: c.Properties, Tags: m.Tags,
+		Region: r.stack.Region, Account: r.stack.Account,
+	}, res, nil
+}
+
+// token names the creation of a member; services keep it under a unique index.
+func (m *Member) token() string { return fmt.Sprintf("%s/%s/%d", m.StackID, m.LogicalID, m.Created) }
+
+// callCreate calls the type's Create. The physical id is stored as soon as the
+// type announces it; then announced is called.
+func (r *run) callCreate(ctx context.Context, m *Member, announced func()) (Result, error) {
+	req, res, err := r.request(m)
+	if err != nil {
+		return Result{}, err
+	}
+	started := func(physicalID string) {
+		if m.PhysicalID == "" && physicalID != "" {
+			// An error is an engine that is closing: ctx has ended, or is about to.
+			_ = r.record(m, func() { m.PhysicalID = physicalID }, CreateInProgress, "Resource creation Initiated")
+		}
+		announced()
+	}
+	out, err := res.Create(aws.WithCall(ctx, callFor(r.stack, m.token())), req, started)
+	if err == nil {
+		started(out.PhysicalID)
+	}
+	return out, err
+}
+
+// record writes a change of a member and its event. It does not look at the
+// stack's status: what has happened to a resource is true whoever has the stack.
+func (r *run) record(m *Member, change func(), status, reason string) error {
+	return r.e.write(func(tx *store.Tx) error {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		change()
+		return setMember(tx, r.stack, m, status, reason)
+	})
+}
+
+// finish records how a creation or update ended and returns the failure, if it is
+// one. When the engine is closing nothing is recorded: the call is repeated.
+func (r *run) finish(ctx context.Context, m *Member, res Result, err error, complete, failed, cancelled string) error {
+	if stop := r.e.ctx.Err(); stop != nil {
+		return stop
+	}
+	if err != nil {
+		reason := Reason(m.Type, err)
+		if ctx.Err() != nil {
+			reason = cancelled
+		}
+		return errors.Join(r.record(m, func() {}, failed, reason), err)
+	}
+	r.mu.Lock()
+	c := *r.content[m.LogicalID]
+	r.mu.Unlock()
+	c.Ref, c.Attributes = res.Ref, res.Attributes
+	sealed, err := r.e.seal(m, &c)
+	if err != nil {
+		return err
+	}
+	err = r.record(m, func() {
+		m.Sealed, r.content[m.LogicalID] = sealed, &c
+		if res.PhysicalID != "" {
+			m.PhysicalID = res.PhysicalID
+		}
+	}, complete, "")
+	return err
+}
+
+// CheckOutputs refuses outputs that ask for an attribute which no resource of its
+// type has.
+func (e *Engine) CheckOutputs(scope *template.Scope) error {
+	for _, name := range slices.Sorted(maps.Keys(scope.Template.Outputs)) {
+		o := scope.Template.Outputs[name]
+		if !scope.Active(o.Condition) {
+			continue
+		}
+		for _, use := range scope.Attributes(o.Value, "/Outputs/"+name+"/Value") {
+			typ := scope.Template.Resources[use.ID].Type
+			if res, ok := e.types[typ]; ok && !res.Schema().HasAttribute(use.Attribute) {
+				return propertyErrorf("[Error] %s: Resource type %s does not support attribute {%s}", use.Path, typ, use.Attribute)
+			}
+		}
+	}
+	return nil
+}

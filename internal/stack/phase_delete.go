@@ -1,0 +1,157 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	"github.com/hardstand/hardstand/internal/stack/template"
+	"github.com/hardstand/hardstand/internal/store"
+)
+
+// rollbackCreate is the phase ROLLBACK_IN_PROGRESS of a creation.
+func (r *run) rollbackCreate() error {
+	return r.removeAll(RollbackComplete, RollbackFailed)
+}
+
+// remove is the phase DELETE_IN_PROGRESS.
+func (r *run) remove() error {
+	err := r.e.cfg.DB.View(r.ctx, func(tx *store.Tx) error { return r.exportsFree(tx) })
+	if text, forUser := userMessage(err); forUser {
+		return r.rest(DeleteFailed, text, nil)
+	}
+	if err != nil {
+		return err
+	}
+	return r.removeAll(DeleteComplete, DeleteFailed)
+}
+
+// exportsFree refuses the deletion of a stack whose exports are in use.
+func (r *run) exportsFree(tx *store.Tx) error {
+	rows, err := Exports.Lookup(tx, stackIndex, r.key.ID)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		users, err := ImportersOf(tx, r.key.Account, r.key.Region, row.Value.Name)
+		if err != nil {
+			return err
+		}
+		if len(users) > 0 {
+			return propertyErrorf("Export %s cannot be deleted as it is in use by %s", row.Value.Name, users[0])
+		}
+	}
+	return nil
+}
+
+// removeAll deletes every member, dependents first, and ends in one of two
+// statuses.
+func (r *run) removeAll(complete, failed string) error {
+	failures := schedule(r.ctx, r.deletions(func(*Member) bool { return true }), true, r.deleteMember)
+	if err := r.stopped(); err != nil {
+		return err
+	}
+	if len(failures) > 0 {
+		return r.rest(failed, failedToDelete(failures), nil)
+	}
+	return r.rest(complete, "", func(tx *store.Tx, s *Stack) error {
+		if err := forgetImports(tx, s); err != nil {
+			return err
+		}
+		if complete != DeleteComplete {
+			return nil
+		}
+		s.Deleted, s.Spec.Secrets, s.Next, s.Previous = tx.Now(), nil, nil, nil
+		return withdraw(tx, s, nil)
+	})
+}
+
+func failedToDelete(failures map[string]error) string {
+	return fmt.Sprintf("The following resource(s) failed to delete: [%s]. ",
+		strings.Join(slices.Sorted(maps.Keys(failures)), ", "))
+}
+
+// rest writes the status in which a phase ends.
+func (r *run) rest(status, reason string, change func(*store.Tx, *Stack) error) error {
+	return r.e.write(func(tx *store.Tx) error {
+		s, err := r.fence(tx)
+		if err != nil {
+			return err
+		}
+		if change != nil {
+			if err := change(tx, s); err != nil {
+				return err
+			}
+		}
+		return setStatus(tx, s, status, reason)
+	})
+}
+
+// deletions is the graph of the members to delete: each waits for those that
+// depend on it.
+func (r *run) deletions(selected func(*Member) bool) template.Graph {
+	g := template.Graph{}
+	for id, m := range r.members {
+		if m.exists() && selected(m) {
+			g[id] = m.DependsOn
+		}
+	}
+	return reverse(g)
+}
+
+// deleteMember removes one resource, or keeps it where its policy says so.
+func (r *run) deleteMember(ctx context.Context, id string) error {
+	m := r.members[id]
+	if m.PhysicalID == "" && m.Status == CreateInProgress {
+		if err := r.settle(ctx, id); err != nil {
+			return err
+		}
+	}
+	switch {
+	case m.PhysicalID == "":
+		return r.gone(m, DeleteComplete)
+	case r.retained(m):
+		return r.gone(m, DeleteSkipped)
+	}
+	if m.Status != DeleteInProgress {
+		if err := r.record(m, func() {}, DeleteInProgress, ""); err != nil {
+			return err
+		}
+	}
+	req, res, err := r.request(m)
+	if err == nil {
+		err = res.Delete(aws.WithCall(ctx, callFor(r.stack, m.token())), req)
+	}
+	if stop := r.stopped(); stop != nil {
+		return stop
+	}
+	if err != nil {
+		return errors.Join(r.record(m, func() {}, DeleteFailed, Reason(m.Type, err)), err)
+	}
+	return r.gone(m, DeleteComplete)
+}
+
+// gone records that a member is no longer the stack's; what was sealed goes too.
+func (r *run) gone(m *Member, status string) error {
+	return r.record(m, func() { m.Sealed, m.Prior = nil, nil }, status, "")
+}
+
+// retained tells whether a deletion leaves the resource alone.
+func (r *run) retained(m *Member) bool {
+	s := r.stack
+	if s.Status == DeleteInProgress && slices.Contains(s.RetainResources, m.LogicalID) {
+		return true
+	}
+	undoing := s.Status == RollbackInProgress || s.Status == UpdateRollbackCleanup
+	switch m.DeletionPolicy {
+	case "Retain":
+		return !(undoing && s.RetainExceptOnCreate)
+	case "RetainExceptOnCreate":
+		return !undoing
+	}
+	return false
+}

@@ -1,0 +1,209 @@
+package stack
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	"github.com/hardstand/hardstand/internal/stack/template"
+	"github.com/hardstand/hardstand/internal/store"
+)
+
+// The statuses of stacks that the engine branches on; names are AWS's.
+const (
+	CreateInProgress           = "CREATE_IN_PROGRESS"
+	CreateFailed               = "CREATE_FAILED"
+	CreateComplete             = "CREATE_COMPLETE"
+	RollbackInProgress         = "ROLLBACK_IN_PROGRESS"
+	RollbackFailed             = "ROLLBACK_FAILED"
+	RollbackComplete           = "ROLLBACK_COMPLETE"
+	DeleteInProgress           = "DELETE_IN_PROGRESS"
+	DeleteFailed               = "DELETE_FAILED"
+	DeleteComplete             = "DELETE_COMPLETE"
+	DeleteSkipped              = "DELETE_SKIPPED"
+	UpdateInProgress           = "UPDATE_IN_PROGRESS"
+	UpdateCleanup              = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
+	UpdateComplete             = "UPDATE_COMPLETE"
+	UpdateFailed               = "UPDATE_FAILED"
+	UpdateRollbackInProgress   = "UPDATE_ROLLBACK_IN_PROGRESS"
+	UpdateRollbackFailed       = "UPDATE_ROLLBACK_FAILED"
+	UpdateRollbackCleanup      = "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"
+	UpdateRollbackComplete     = "UPDATE_ROLLBACK_COMPLETE"
+	ReviewInProgress           = "REVIEW_IN_PROGRESS"
+	stackType                  = "AWS::CloudFormation::Stack"
+	userInitiated              = "User Initiated"
+	rollbackRequested          = "Rollback requested by user."
+	eventService, signalKind   = "cloudformation", "signal"
+	stackEventKind, stackIndex = "stack-event", "stack"
+)
+
+// Spec is what a stack shall be: what the user gave, checked and resolved.
+type Spec struct {
+	Template   string
+	Parameters map[string]template.Value // NoEcho ones without their values
+	// Secrets are the values of the NoEcho parameters, sealed JSON.
+	Secrets          []byte            `json:",omitempty"`
+	Tags             map[string]string `json:",omitempty"`
+	Capabilities     []string          `json:",omitempty"`
+	NotificationARNs []string          `json:",omitempty"`
+	Description      string            `json:",omitempty"`
+}
+
+// Output is an output of a stack with its value.
+type Output struct{ Name, Value, Description, Export string }
+
+// Stack is a row of cfn.stack. Its key's ID is the stack's ARN.
+//
+// Status drives the engine: a status that ends in IN_PROGRESS (REVIEW but) has a
+// worker, which goes on from the rows after a restart.
+type Stack struct {
+	ID, Name, Account, Region string
+	Status, Reason            string
+	Created                   time.Time
+	Updated, Deleted          time.Time `json:",omitzero"`
+	Spec                      Spec
+	// Next is what an update makes of the stack; Previous is kept until the
+	// update is complete, for its rollback.
+	Next, Previous *Spec `json:",omitempty"`
+	Outputs        []Output
+	// Caller acts in this operation: who asked for it, or the role.
+	Caller  aws.Principal
+	RoleARN string `json:",omitempty"`
+	// Operation counts the operations on the stack. Resources remember it, so
+	// that an operation which is resumed knows its own work.
+	Operation                int
+	OperationName, RequestID string
+	RequestToken             string `json:",omitempty"` // ClientRequestToken
+	// RequestDigest tells whether a repeated token comes with the same request.
+	RequestDigest string `json:",omitempty"`
+	// OnFailure is ROLLBACK, DO_NOTHING or DELETE, for the operation in progress.
+	OnFailure string
+	// Deadline ends a creation with TimeoutInMinutes.
+	Deadline              time.Time `json:",omitzero"`
+	TimeoutInMinutes      int32     `json:",omitempty"`
+	DisableRollback       bool      `json:",omitempty"`
+	TerminationProtection bool      `json:",omitempty"`
+	Policy                string    `json:",omitempty"`
+	RetainResources       []string  `json:",omitempty"`
+	RetainExceptOnCreate  bool      `json:",omitempty"`
+}
+
+// InProgress reports whether a worker has the stack.
+func InProgress(status string) bool {
+	return strings.HasSuffix(status, "_IN_PROGRESS") && status != ReviewInProgress
+}
+
+// Stacks is the table of stacks. Index name finds the stack that is not deleted.
+var Stacks = &store.Table[Stack]{Name: "cfn.stack", Version: 1, Indexes: []store.Index[Stack]{
+	{Name: "name", Unique: true, Value: func(k store.Key, s *Stack) []string {
+		if s.Status == DeleteComplete {
+			return nil
+		}
+		return []string{NameIndex(k.Account, k.Region, s.Name)}
+	}},
+	{Name: "working", Value: func(_ store.Key, s *Stack) []string {
+		if InProgress(s.Status) {
+			return []string{s.ID}
+		}
+		return nil
+	}},
+}}
+
+// NameIndex is the value of the index name.
+func NameIndex(account, region, name string) string {
+	return account + "\x00" + region + "\x00" + name
+}
+
+// Key returns the key of the stack's row.
+func (s *Stack) Key() store.Key { return store.Key{Account: s.Account, Region: s.Region, ID: s.ID} }
+
+// Member is a row of cfn.resource: one resource of a stack.
+type Member struct {
+	StackID, LogicalID, Type string
+	PhysicalID               string
+	Status, Reason           string
+	Changed                  time.Time
+	// Started is when the creation began, for CreationPolicy.
+	Started time.Time
+	// Operation is the stack's operation that last worked on the member, Created
+	// the one that made it. The latter is part of the creation's token.
+	Operation, Created int
+	DependsOn          []string          `json:",omitempty"`
+	DeletionPolicy     string            `json:",omitempty"`
+	Tags               map[string]string `json:",omitempty"`
+	// Sealed is a sealed content, Prior that of before the update in progress,
+	// for its rollback.
+	Sealed []byte `json:",omitempty"`
+	Prior  []byte `json:",omitempty"`
+	// PriorTags belong to Prior.
+	PriorTags map[string]string `json:",omitempty"`
+	// Public are the properties with NoEcho values masked, as events show them.
+	Public string `json:",omitempty"`
+}
+
+// content is what a member must keep and nobody may read on disk: properties may
+// hold passwords, attributes secret keys.
+type content struct {
+	Properties map[string]any `json:"properties"`
+	Metadata   map[string]any `json:"metadata,omitempty"`
+	Ref        string         `json:"ref,omitempty"`
+	Attributes map[string]any `json:"attributes,omitempty"`
+}
+
+// Members is the table of resources.
+var Members = &store.Table[Member]{Name: "cfn.resource", Version: 1, Indexes: []store.Index[Member]{
+	{Name: stackIndex, Value: func(_ store.Key, m *Member) []string { return []string{m.StackID} }},
+	{Name: "physical", Value: func(k store.Key, m *Member) []string {
+		if m.PhysicalID == "" || m.Status == DeleteComplete {
+			return nil
+		}
+		return []string{PhysicalIndex(k.Account, k.Region, m.PhysicalID)}
+	}},
+}}
+
+// PhysicalIndex is the value of the index physical.
+func PhysicalIndex(account, region, id string) string {
+	return account + "\x00" + region + "\x00" + id
+}
+
+func (s *Stack) memberKey(logicalID string) store.Key {
+	return store.Key{Account: s.Account, Region: s.Region, ID: s.ID + "/" + logicalID}
+}
+
+// exists reports whether the member stands for something that may have to be
+// deleted.
+func (m *Member) exists() bool { return m.Status != DeleteComplete && m.Status != DeleteSkipped }
+
+// MembersOf returns the members of a stack by logical id.
+func MembersOf(tx *store.Tx, stackID string) ([]*Member, error) {
+	rows, err := Members.Lookup(tx, stackIndex, stackID)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*Member, len(rows))
+	for i, r := range rows {
+		out[i] = r.Value
+	}
+	slices.SortFunc(out, func(a, b *Member) int { return strings.Compare(a.LogicalID, b.LogicalID) })
+	return out, nil
+}
+
+// Export is a row of cfn.export; the key's ID is the name.
+type Export struct{ Name, Value, StackID, StackName string }
+
+// Exports is the table of exports.
+var Exports = &store.Table[Export]{Name: "cfn.export", Version: 1, Indexes: []store.Index[Export]{
+	{Name: stackIndex, Value: func(_ store.Key, e *Export) []string { return []string{e.StackID} }},
+}}
+
+// Import is a row of cfn.import: a stack uses an export.
+type Import struct{ Export, StackID, StackName string }
+
+// Imports is the table of uses; index export finds who uses one.
+var Imports = &store.Table[Import]{Name: "cfn.import", Version: 1, Indexes: []store.Index[Import]{
+	{Name: stackIndex, Value: func(_ store.Key, i *Import) []string { return []string{i.StackID} }},
+	{Name: "export", Value: func(k store.Key, i *Import) []string {
+		return []string{NameIndex(k.Account, k.Region, i.Export)}
+	}},
+}}
