@@ -64,11 +64,15 @@ type Call struct {
 	Account   string // account the call acts in, 12 digits
 	Region    string
 	RequestID string
-	Service   string // signing name: "ec2", "cloudformation"
-	Operation string
-	SourceIP  netip.Addr
-	Secure    bool // TLS
-	UserAgent string
+	Service   string // "ec2", "cloudformation"
+	// SigningName is the service of the request's credential scope, which can
+	// differ from Service (codedeploy-commands-secure). "" for calls between
+	// services.
+	SigningName string
+	Operation   string
+	SourceIP    netip.Addr
+	Secure      bool // TLS
+	UserAgent   string
 	// Endpoint is the base URL the caller used, without trailing slash; URLs
 	// handed out in answers begin with the server's own endpoint instead.
 	Endpoint string

@@ -84,6 +84,9 @@ func (e *exchange) call() aws.Call {
 	c := aws.Call{Principal: e.principal, Account: e.principal.Account, Region: e.region, RequestID: e.id,
 		Service: e.service.Model.Name, Operation: e.operation, SourceIP: remoteAddr(e.r), Secure: e.r.TLS != nil,
 		UserAgent: e.r.UserAgent(), Endpoint: endpoint(e.r)}
+	if e.signature != nil {
+		c.SigningName = e.signature.Service
+	}
 	if c.Account == "" {
 		c.Account = e.server.cfg.Account
 	}
