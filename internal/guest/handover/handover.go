@@ -1,7 +1,7 @@
 // Package handover is what the daemon and PID 1 of an instance say to each
-// other: one message from the daemon (Config, with the prepared mounts as file
-// descriptors), one answer (Reply), and the note that PID 1 leaves when it ends
-// (Exit).
+// other: two messages from the daemon (Config, with the prepared mounts as file
+// descriptors, and Identity, which may come much later), a Reply to each, and the
+// note that PID 1 leaves when it ends (Exit).
 //
 // Both sides import it and nothing else of each other. The flow enters in
 // instance/container, which sends, and leaves in guest/initd, which receives. A
@@ -34,19 +34,29 @@ const (
 	BinaryFD = 5
 )
 
-// Config tells PID 1 what to become.
+// Config tells PID 1 how to become the root of an instance, any instance.
 type Config struct {
-	Version    int    `json:"version"`
-	InstanceID string `json:"instanceId"`
-	Hostname   string `json:"hostname"`
-	// UserData is what the instance was launched with, base64 decoded.
-	UserData []byte `json:"userData,omitempty"`
+	Version int `json:"version"`
 	// Mounts name the targets, relative to the new root, of the mounts passed as
 	// descriptors, in their order. The first is the root itself (".").
 	Mounts []string `json:"mounts"`
 	// OwnUsers says that the instance has a user namespace. Without one its
 	// root is the host's, and PID 1 gives up far more.
 	OwnUsers bool `json:"ownUsers"`
+}
+
+// Identity tells PID 1 which instance it is.
+type Identity struct {
+	InstanceID string `json:"instanceId"`
+	Hostname   string `json:"hostname"`
+	// Address is the private address, or "".
+	Address string `json:"address,omitempty"`
+	// FirstBoot says that the disk is new.
+	FirstBoot bool `json:"firstBoot"`
+	// UserData is what the instance was launched with, base64 decoded.
+	UserData []byte `json:"userData,omitempty"`
+	// AuthorizedKeys are the lines that log in to the default users.
+	AuthorizedKeys []string `json:"authorizedKeys,omitempty"`
 }
 
 // Reply is PID 1's answer: an empty Error means that the instance runs.
@@ -69,29 +79,54 @@ type Exit struct {
 	Code   int    `json:"code"`
 }
 
-// maxMessage bounds a Config: user data is at most 16 KiB, a third more in JSON.
+// maxMessage bounds a message: user data is at most 16 KiB, a third more in JSON.
 const maxMessage = 96 << 10
 
-// Send sends c and the descriptors over the daemon's end of the socket.
-func Send(fd int, c Config, fds []int) error {
-	c.Version = Version
-	doc, err := json.Marshal(c)
+// Send sends a Config or an Identity, and descriptors, over the daemon's end of
+// the socket.
+func Send[M Config | Identity](fd int, message M, fds []int) error {
+	doc, err := json.Marshal(message)
 	if err != nil {
-		return fmt.Errorf("encode config of PID 1: %w", err)
+		return fmt.Errorf("encode message to PID 1: %w", err)
 	}
 	if len(doc) > maxMessage {
-		return fmt.Errorf("config of PID 1: %d bytes, more than %d", len(doc), maxMessage)
+		return fmt.Errorf("message to PID 1: %d bytes, more than %d", len(doc), maxMessage)
 	}
-	if err := unix.Sendmsg(fd, doc, unix.UnixRights(fds...), nil, unix.MSG_NOSIGNAL); err != nil {
-		return fmt.Errorf("send config to PID 1: %w", err)
+	var oob []byte
+	if len(fds) > 0 {
+		oob = unix.UnixRights(fds...)
+	}
+	if err := unix.Sendmsg(fd, doc, oob, nil, unix.MSG_NOSIGNAL); err != nil {
+		return fmt.Errorf("send message to PID 1: %w", err)
 	}
 	return nil
 }
 
-// Receive waits for the Config and the descriptors that come with it. It
-// returns an error when the daemon closed its end, that is, gave up.
-func Receive(fd int) (Config, []int, error) {
+// ErrAbandoned is returned by the receivers when the daemon closed its end.
+var ErrAbandoned = errors.New("the daemon is gone")
+
+// ReceiveConfig waits for the Config and the descriptors that come with it.
+func ReceiveConfig(fd int) (Config, []int, error) {
 	var c Config
+	fds, err := receive(fd, &c)
+	switch {
+	case err != nil:
+	case c.Version != Version:
+		err = fmt.Errorf("config has version %d, this guest binary speaks %d", c.Version, Version)
+	case len(fds) != len(c.Mounts):
+		err = fmt.Errorf("config names %d mounts and brings %d descriptors", len(c.Mounts), len(fds))
+	}
+	return c, fds, err
+}
+
+// ReceiveIdentity waits for the Identity.
+func ReceiveIdentity(fd int) (Identity, error) {
+	var id Identity
+	_, err := receive(fd, &id)
+	return id, err
+}
+
+func receive(fd int, message any) ([]int, error) {
 	buf := make([]byte, maxMessage)
 	oob := make([]byte, unix.CmsgSpace(16*4))
 	n, oobn, err := retry(func() (int, int, error) {
@@ -99,25 +134,21 @@ func Receive(fd int) (Config, []int, error) {
 		return n, oobn, err
 	})
 	if err != nil {
-		return c, nil, fmt.Errorf("receive config: %w", err)
+		return nil, fmt.Errorf("receive from the daemon: %w", err)
 	}
 	if n == 0 {
-		return c, nil, errors.New("receive config: the daemon is gone")
+		return nil, ErrAbandoned
 	}
-	if err := json.Unmarshal(buf[:n], &c); err != nil {
-		return c, nil, fmt.Errorf("decode config: %w", err)
+	if err := json.Unmarshal(buf[:n], message); err != nil {
+		return nil, fmt.Errorf("decode message of the daemon: %w", err)
 	}
-	if c.Version != Version {
-		return c, nil, fmt.Errorf("config has version %d, this guest binary speaks %d", c.Version, Version)
-	}
-	fds, err := rights(oob[:oobn])
-	if err == nil && len(fds) != len(c.Mounts) {
-		err = fmt.Errorf("config names %d mounts and brings %d descriptors", len(c.Mounts), len(fds))
-	}
-	return c, fds, err
+	return rights(oob[:oobn])
 }
 
 func rights(oob []byte) ([]int, error) {
+	if len(oob) == 0 {
+		return nil, nil
+	}
 	messages, err := unix.ParseSocketControlMessage(oob)
 	if err != nil {
 		return nil, fmt.Errorf("descriptors of config: %w", err)

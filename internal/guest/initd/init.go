@@ -1,73 +1,116 @@
 package initd
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/hardstand/hardstand/internal/clock"
+	"github.com/hardstand/hardstand/internal/guest"
 	"github.com/hardstand/hardstand/internal/guest/handover"
+	"github.com/hardstand/hardstand/internal/guest/units"
 )
 
-// Run is PID 1 from the release to the end of the instance. Its result is the
-// exit status of the process.
+// Run is PID 1 from its start to the end of the instance. Its result is the exit
+// status of the process.
 func Run([]string) int {
 	for _, fd := range []int{handover.SocketFD, handover.ExitFD, handover.BinaryFD} {
 		unix.CloseOnExec(fd)
 	}
-	cfg, mounts, err := handover.Receive(handover.SocketFD)
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "hardstand: PID 1 cannot start: %v\n", err)
-		return 1
+	m := newMachine()
+	cfg, mounts, err := handover.ReceiveConfig(handover.SocketFD)
+	if err == nil {
+		err = m.become(cfg, mounts)
 	}
-	m := newMachine(cfg)
-	err = m.become(mounts)
-	if answerErr := handover.Answer(handover.SocketFD, err); err == nil {
-		err = answerErr
+	if err = answered(err); err != nil {
+		return failed(err)
+	}
+	// From here on this may wait for hours: a spare, until it is wanted.
+	slim()
+	id, err := handover.ReceiveIdentity(handover.SocketFD)
+	if errors.Is(err, handover.ErrAbandoned) {
+		return 0 // a spare that was never used
+	}
+	if err == nil {
+		err = m.assume(id)
+	}
+	if err = answered(err); err != nil {
+		return failed(err)
 	}
 	_ = unix.Close(handover.SocketFD)
-	_ = unix.Close(handover.BinaryFD)
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "hardstand: PID 1 cannot start: %v\n", err)
-		return 1
-	}
 	return m.serve()
+}
+
+// answered tells the daemon how a message was taken. The error is that, or that
+// the answer could not be given.
+func answered(err error) error {
+	if answerErr := handover.Answer(handover.SocketFD, err); err == nil {
+		return answerErr
+	}
+	return err
+}
+
+func failed(err error) int {
+	fmt.Fprintf(os.Stderr, "hardstand: PID 1 cannot start: %v\n", err)
+	return 1
 }
 
 // machine is the instance as PID 1 sees it.
 type machine struct {
-	cfg     handover.Config
 	reaper  *reaper
+	units   *units.Manager
 	signals chan os.Signal
 	// shutdown takes the wish to end; the first one counts.
 	shutdown chan string
+	control  *net.UnixListener
+	ssh      *net.TCPListener
 }
 
-func newMachine(cfg handover.Config) *machine {
+func newMachine() *machine {
 	m := &machine{
-		cfg: cfg, reaper: newReaper(),
+		reaper:  newReaper(),
 		signals: make(chan os.Signal, 16), shutdown: make(chan string, 1),
 	}
 	m.catchSignals()
+	m.units = units.New(units.Config{Spawn: m.reaper.spawn, Clock: clock.System{}, Console: os.Stdout})
 	return m
 }
 
-// become turns the cloned process into PID 1 of the instance: what can fail
-// happens here, while the daemon still listens.
-func (m *machine) become(mounts []int) error {
+// become turns the cloned process into PID 1 of some instance: all that does not
+// depend on which one.
+func (m *machine) become(cfg handover.Config, mounts []int) error {
 	syscall.Umask(0o022)
-	if err := enterRoot(m.cfg, mounts); err != nil {
+	_ = unix.Close(handover.BinaryFD)
+	if err := enterRoot(cfg, mounts); err != nil {
 		return err
 	}
-	if err := unix.Sethostname([]byte(m.cfg.Hostname)); err != nil {
-		return fmt.Errorf("set host name %q: %w", m.cfg.Hostname, err)
-	}
-	if err := m.writeRunFiles(); err != nil {
+	if err := layOutRun(); err != nil {
 		return err
 	}
 	if err := m.openConsole(); err != nil {
 		return err
 	}
-	return confine(m.cfg.OwnUsers)
+	if err := m.listen(); err != nil {
+		return err
+	}
+	return confine(cfg.OwnUsers)
+}
+
+// listen opens the sockets that PID 1 serves. It accepts once there is an
+// identity.
+func (m *machine) listen() error {
+	var err error
+	m.control, err = net.ListenUnix("unix", &net.UnixAddr{Name: guest.ControlSocket, Net: "unix"})
+	if err != nil {
+		return err
+	}
+	if err := os.Chmod(guest.ControlSocket, 0o666); err != nil { // who asks is checked on each request
+		return err
+	}
+	m.ssh, err = net.ListenTCP("tcp", &net.TCPAddr{Port: 22})
+	return err
 }

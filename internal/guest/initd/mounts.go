@@ -118,26 +118,13 @@ func mask(ownUsers bool) error {
 	return nil
 }
 
-// writeRunFiles lays out /run, which is empty at every boot.
-func (m *machine) writeRunFiles() error {
-	for _, dir := range []struct {
-		path string
-		mode os.FileMode
-	}{{"/run/hardstand", 0o755}, {"/run/lock", 0o777 | os.ModeSticky}, {"/run/user", 0o755}} {
-		if err := os.Mkdir(dir.path, dir.mode); err != nil {
+// layOutRun makes what /run holds before anybody writes there. It is empty at
+// every boot.
+func layOutRun() error {
+	for _, dir := range []string{"/run/hardstand", "/run/user", "/run/lock"} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
 			return err
 		}
-		if dir.mode&os.ModeSticky != 0 {
-			if err := os.Chmod(dir.path, dir.mode); err != nil {
-				return err
-			}
-		}
 	}
-	if err := os.WriteFile(instanceIDFile, []byte(m.cfg.InstanceID+"\n"), 0o644); err != nil {
-		return err
-	}
-	if m.cfg.UserData == nil {
-		return nil
-	}
-	return os.WriteFile(userDataFile, m.cfg.UserData, 0o600)
+	return os.Chmod("/run/lock", 0o777|os.ModeSticky)
 }

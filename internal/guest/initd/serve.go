@@ -1,7 +1,9 @@
 package initd
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"os"
 	"os/signal"
 	"syscall"
@@ -11,17 +13,13 @@ import (
 
 	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/guest"
+	"github.com/hardstand/hardstand/internal/guest/control"
 	"github.com/hardstand/hardstand/internal/guest/handover"
 )
 
-const (
-	instanceIDFile = guest.InstanceIDFile
-	userDataFile   = guest.UserDataFile
-
-	// grace is what processes get between SIGTERM and SIGKILL at shutdown. The
-	// daemon waits longer than this before it kills PID 1.
-	grace = 10 * time.Second
-)
+// grace is what services and processes get to end at shutdown, before SIGKILL.
+// The daemon waits longer than this before it kills PID 1.
+const grace = 10 * time.Second
 
 // baseEnv is the environment of what PID 1 starts. Everything else comes from
 // /etc/environment, which boot reads.
@@ -43,7 +41,10 @@ func (m *machine) serve() int {
 		fmt.Fprintf(os.Stderr, "hardstand: cannot boot: %v\n", err)
 		return m.finish(handover.ReasonPoweroff, 1)
 	}
-	slim()
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	go m.serveControl(ctx)
+	go m.serveSSH()
 	for {
 		select {
 		case s := <-m.signals:
@@ -75,7 +76,7 @@ func (m *machine) startBoot() error {
 	return err
 }
 
-// RequestShutdown asks for the end of the instance, with one of handover's
+// requestShutdown asks for the end of the instance, with one of handover's
 // reasons. It does not wait.
 func (m *machine) requestShutdown(reason string) {
 	select {
@@ -84,27 +85,74 @@ func (m *machine) requestShutdown(reason string) {
 	}
 }
 
-// end stops every process, politely first, and leaves the note.
+func (m *machine) serveControl(ctx context.Context) {
+	err := control.Serve(ctx, "", m.control, control.Handler{
+		Units: m.units, Spawn: m.reaper.spawn, Shutdown: m.requestShutdown,
+	})
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "hardstand: %v\n", err)
+	}
+}
+
+// serveSSH starts one process for each connection. A daemon that only waits would
+// cost every instance as much memory as PID 1 itself.
+func (m *machine) serveSSH() {
+	for {
+		c, err := m.ssh.AcceptTCP()
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "hardstand: ssh: %v\n", err)
+			return
+		}
+		if err := m.startSSH(c); err != nil {
+			fmt.Fprintf(os.Stderr, "hardstand: ssh: %v\n", err)
+		}
+	}
+}
+
+func (m *machine) startSSH(c *net.TCPConn) error {
+	defer c.Close()
+	f, err := c.File()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, _, err = m.reaper.fork("/proc/self/exe", []string{"hardstand-guest", "sshd", "--inetd"}, &syscall.ProcAttr{
+		Dir: "/", Env: baseEnv, Files: []uintptr{f.Fd(), f.Fd(), 2},
+		Sys: &syscall.SysProcAttr{Setsid: true},
+	})
+	return err
+}
+
+// end stops services, then every process, politely first, and leaves the note.
 func (m *machine) end(reason string) int {
 	fmt.Fprintf(os.Stdout, "hardstand: %s\n", reason)
-	empty := m.reaper.emptied()
-	_ = unix.Kill(-1, unix.SIGTERM)
-	// A process that is stopped would not see SIGTERM until it continues.
-	_ = unix.Kill(-1, unix.SIGCONT)
-	m.reaper.reap()
 	deadline := clock.System{}.After(grace)
-	for waiting := true; waiting; {
+	stopped := make(chan struct{})
+	go func() { defer close(stopped); m.units.StopAll() }()
+	if m.reapUntil(stopped, deadline) {
+		empty := m.reaper.emptied()
+		_ = unix.Kill(-1, unix.SIGTERM)
+		// A process that is stopped would not see SIGTERM until it continues.
+		_ = unix.Kill(-1, unix.SIGCONT)
+		m.reaper.reap()
+		m.reapUntil(empty, deadline)
+	}
+	_ = unix.Kill(-1, unix.SIGKILL)
+	return m.finish(reason, 0)
+}
+
+// reapUntil reports whether done came before the deadline.
+func (m *machine) reapUntil(done <-chan struct{}, deadline <-chan time.Time) bool {
+	for {
 		select {
 		case <-m.signals:
 			m.reaper.reap()
-		case <-empty:
-			waiting = false
+		case <-done:
+			return true
 		case <-deadline:
-			_ = unix.Kill(-1, unix.SIGKILL)
-			waiting = false
+			return false
 		}
 	}
-	return m.finish(reason, 0)
 }
 
 // finish leaves the exit note. The file systems go with the namespaces.

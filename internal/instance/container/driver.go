@@ -64,8 +64,8 @@ type Driver struct {
 	ranges  *ranges
 	bootID  string
 	slots   chan struct{}
+	pool    *pool
 
-	imageOnce  sync.Once
 	imageReady chan struct{}
 	image      *image
 	imageErr   error
@@ -84,7 +84,7 @@ func Open(cfg Config) (*Driver, error) {
 		cfg: cfg, slots: make(chan struct{}, parallel),
 		imageReady: make(chan struct{}), closing: make(chan struct{}),
 	}
-	for _, dir := range []string{"instances", "console", "images", "guest", "trash"} {
+	for _, dir := range []string{"instances", "shells", "console", "images", "guest", "trash"} {
 		if err := os.MkdirAll(d.path(dir), 0o700); err != nil {
 			return nil, fmt.Errorf("open data directory: %w", err)
 		}
@@ -108,8 +108,11 @@ func Open(cfg Config) (*Driver, error) {
 	if cfg.HostUsers {
 		cfg.Log.Warn("user namespaces are off: root in an instance is root on this machine")
 	}
+	d.pool = newPool(d)
 	d.background.Go(d.buildImage)
-	d.background.Go(d.emptyTrash)
+	d.background.Go(d.cleanUp)
+	d.background.Go(d.pool.run)
+	d.pool.refill()
 	return d, nil
 }
 

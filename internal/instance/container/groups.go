@@ -114,12 +114,12 @@ func (g *groups) limits(vcpus, memoryMiB int) []setting {
 	}
 }
 
-// dirs returns the directories of the instance's groups, each once.
-func (g *groups) dirs(id string) []string {
+// dirs returns the directories of a group, each once.
+func (g *groups) dirs(name string) []string {
 	var dirs []string
 	seen := map[string]bool{}
 	for _, c := range controllers {
-		if dir := filepath.Join(g.parents[c], id); !seen[dir] {
+		if dir := filepath.Join(g.parents[c], name); !seen[dir] {
 			seen[dir] = true
 			dirs = append(dirs, dir)
 		}
@@ -127,14 +127,19 @@ func (g *groups) dirs(id string) []string {
 	return dirs
 }
 
-func (g *groups) make(id string, settings []setting) error {
-	for _, dir := range g.dirs(id) {
+func (g *groups) make(name string) error {
+	for _, dir := range g.dirs(name) {
 		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
 			return err
 		}
 	}
-	for _, s := range settings {
-		if err := writeControl(filepath.Join(g.parents[s.controller], id, s.file), s.value); err != nil {
+	return nil
+}
+
+// limit sets what the group may use.
+func (g *groups) limit(name string, vcpus, memoryMiB int) error {
+	for _, s := range g.limits(vcpus, memoryMiB) {
+		if err := writeControl(filepath.Join(g.parents[s.controller], name, s.file), s.value); err != nil {
 			return err
 		}
 	}
@@ -154,19 +159,19 @@ func writeControl(path, value string) error {
 
 // cloneInto opens the group for clone, where the kernel can take it. The caller
 // closes it.
-func (g *groups) cloneInto(id string) (*os.File, error) {
+func (g *groups) cloneInto(name string) (*os.File, error) {
 	if !g.unified {
 		return nil, nil
 	}
-	return os.Open(filepath.Join(g.parents["cpu"], id))
+	return os.Open(filepath.Join(g.parents["cpu"], name))
 }
 
 // join moves a process, where clone could not place it.
-func (g *groups) join(id string, pid int) error {
+func (g *groups) join(name string, pid int) error {
 	if g.unified {
 		return nil
 	}
-	for _, dir := range g.dirs(id) {
+	for _, dir := range g.dirs(name) {
 		if err := writeControl(filepath.Join(dir, "cgroup.procs"), strconv.Itoa(pid)); err != nil {
 			return err
 		}
@@ -174,11 +179,11 @@ func (g *groups) join(id string, pid int) error {
 	return nil
 }
 
-// remove deletes the groups of an instance. EBUSY means that a process in it is
+// remove deletes a group. EBUSY means that a process in it is
 // still on its way out.
-func (g *groups) remove(id string) error {
+func (g *groups) remove(name string) error {
 	var errs []error
-	for _, dir := range g.dirs(id) {
+	for _, dir := range g.dirs(name) {
 		if err := removeTree(dir); err != nil {
 			errs = append(errs, err)
 		}
@@ -213,10 +218,10 @@ func removeTree(dir string) error {
 	return nil
 }
 
-// names lists the instances that have a group.
+// names lists the groups there are.
 func (g *groups) names() []string {
 	seen := map[string]bool{}
-	var ids []string
+	var names []string
 	for _, parent := range g.parents {
 		entries, err := os.ReadDir(parent)
 		if err != nil {
@@ -225,9 +230,9 @@ func (g *groups) names() []string {
 		for _, e := range entries {
 			if e.IsDir() && !seen[e.Name()] {
 				seen[e.Name()] = true
-				ids = append(ids, e.Name())
+				names = append(names, e.Name())
 			}
 		}
 	}
-	return ids
+	return names
 }

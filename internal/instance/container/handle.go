@@ -1,6 +1,8 @@
 package container
 
 import (
+	"path/filepath"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/hardstand/hardstand/internal/guest/handover"
@@ -22,7 +24,7 @@ func (h *handle) Kill() error           { return h.proc.kill() }
 // watch follows the instance to its end and releases what it held in the kernel.
 // It ends without that when the driver is closed: the instance runs on, and a
 // later daemon takes over.
-func (d *Driver) watch(spec instance.Spec, p *process) *handle {
+func (d *Driver) watch(spec instance.Spec, group string, p *process) *handle {
 	h := &handle{proc: p, done: make(chan struct{})}
 	d.background.Go(func() {
 		select {
@@ -31,7 +33,7 @@ func (d *Driver) watch(spec instance.Spec, p *process) *handle {
 			return
 		}
 		h.exit = d.readExit(spec.ID)
-		d.letGo(spec.ID, spec.NIC.ID)
+		d.letGo(spec.ID, spec.NIC.ID, group)
 		close(h.done)
 	})
 	return h
@@ -39,7 +41,7 @@ func (d *Driver) watch(spec instance.Spec, p *process) *handle {
 
 // readExit tells how an instance that has ended did so.
 func (d *Driver) readExit(id string) instance.Exit {
-	note, ok := handover.ReadExit(d.exitPath(id))
+	note, ok := handover.ReadExit(filepath.Join(d.dir(id), exitFile))
 	if !ok {
 		return instance.Exit{Reason: instance.ReasonKilled}
 	}
@@ -47,8 +49,10 @@ func (d *Driver) readExit(id string) instance.Exit {
 }
 
 // letGo releases what an ended instance held; its disk stays.
-func (d *Driver) letGo(id, nic string) {
+func (d *Driver) letGo(id, nic, group string) {
 	d.unlisten(id)
 	d.detach(id, nic)
-	d.removeGroup(id)
+	if group != "" {
+		d.removeGroup(group)
+	}
 }

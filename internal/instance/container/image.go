@@ -136,6 +136,9 @@ func (b *builder) skeleton() error {
 			return err
 		}
 	}
+	if err := os.Mkdir(filepath.Join(b.root, "usr"), 0o755); err != nil { // the mount point
+		return err
+	}
 	for _, name := range []string{"bin", "sbin", "lib", "lib32", "lib64", "libx32"} {
 		if _, err := os.Stat("/usr/" + name); err != nil {
 			continue

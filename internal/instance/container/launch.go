@@ -2,47 +2,19 @@ package container
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
-	"sync"
-	"time"
 
+	"github.com/hardstand/hardstand/internal/guest/handover"
 	"github.com/hardstand/hardstand/internal/instance"
 )
 
-// launch is one instance on its way up. Steps fill it in.
+// launch is one instance on its way up: a shell that is given its identity.
 type launch struct {
-	d     *Driver
-	spec  instance.Spec
-	image *image
-	// base is the first of the instance's 65,536 user and group ids.
-	base uint32
-	proc *process
-	// socket is the daemon's end of the handover.
-	socket *os.File
-	netns  *os.File
-	userns *os.File
-	mounts []mount
-
-	mu    sync.Mutex
-	undos []func()
-	// took tells how long each step needed, for the log and the benchmark.
-	took map[string]time.Duration
-}
-
-// step is one part of a launch. It registers with l.undo what takes it back.
-type step struct {
-	name string
-	run  func(l *launch, ctx context.Context) error
-}
-
-// stages run one after the other; the chains of a stage run at the same time,
-// the steps of a chain in turn.
-var stages = [][][]step{
-	{{{"claim", (*launch).claim}}, {{"group", (*launch).makeGroup}}},
-	{{{"clone", (*launch).clone}}, {{"disk", (*launch).makeDisk}}},
-	{{{"join", (*launch).joinGroup}}, {{"attach", (*launch).attach}, {"listen", (*launch).listen}}, {{"rootfs", (*launch).makeRootfs}}},
-	{{{"record", (*launch).record}, {"handover", (*launch).handOver}}},
+	*shell
+	job  *job
+	spec instance.Spec
 }
 
 // Launch implements instance.Driver.
@@ -53,77 +25,75 @@ func (d *Driver) Launch(ctx context.Context, spec instance.Spec) (instance.Handl
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	img, err := d.readyImage(ctx)
+	s, err := d.shellOf(ctx, spec)
 	if err != nil {
-		return nil, fmt.Errorf("image of %s: %w", spec.ID, err)
+		return nil, fmt.Errorf("launch %s: %w", spec.ID, err)
 	}
-	l := &launch{d: d, spec: spec, image: img, took: map[string]time.Duration{}}
-	if l.base, err = d.ranges.take(spec.ID); err != nil {
+	l := &launch{shell: s, job: newJob(d.cfg.Clock), spec: spec}
+	err = l.job.run(ctx,
+		stage{{{"attach", l.attach}, {"listen", l.listen}}, {{"name", l.nameDisk}, {"limit", l.limit}, {"record", l.record}}},
+		stage{{{"identity", l.giveIdentity}}},
+	)
+	if err != nil {
+		s.discard()
+		return nil, fmt.Errorf("launch %s: %w", spec.ID, err)
+	}
+	s.closeFiles()
+	d.pool.refill()
+	d.cfg.Log.Debug("instance launched", "instance", spec.ID, "pid", s.proc.pid, "shell", s.job.times(), "launch", l.job.times())
+	return d.watch(spec, s.name, s.proc), nil
+}
+
+func (d *Driver) shellOf(ctx context.Context, spec instance.Spec) (*shell, error) {
+	if !spec.FirstBoot {
+		return d.shellFor(ctx, spec.ID)
+	}
+	// What an aborted launch of the same instance may have left.
+	if err := d.discard(d.dir(spec.ID)); err != nil {
 		return nil, err
 	}
-	for _, stage := range stages {
-		if err := l.runStage(ctx, stage); err != nil {
-			l.abort()
-			return nil, fmt.Errorf("launch %s: %w", spec.ID, err)
-		}
-	}
-	l.closeFiles()
-	d.cfg.Log.Debug("instance launched", "instance", spec.ID, "pid", l.proc.pid, "steps", l.took)
-	return d.watch(spec, l.proc), nil
+	return d.pool.take(ctx)
 }
 
-func (l *launch) runStage(ctx context.Context, chains [][]step) error {
-	errs := make([]error, len(chains))
-	var wg sync.WaitGroup
-	for i, chain := range chains[1:] {
-		wg.Go(func() { errs[i+1] = l.runChain(ctx, chain) })
+// nameDisk moves the disk and the console of a new shell to their places.
+func (l *launch) nameDisk(context.Context) error {
+	if !l.fresh {
+		return nil
 	}
-	errs[0] = l.runChain(ctx, chains[0])
-	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
+	if err := os.Rename(l.console, l.d.consolePath(l.spec.ID)); err != nil {
+		return err
 	}
-	return ctx.Err()
+	dir := l.d.dir(l.spec.ID)
+	if err := os.Rename(l.dir, dir); err != nil {
+		return err
+	}
+	l.dir = dir // the shell's undo removes it from there
+	l.d.ranges.rename(l.name, l.spec.ID)
+	l.job.undo(func() { l.d.ranges.release(l.spec.ID) })
+	return nil
 }
 
-func (l *launch) runChain(ctx context.Context, chain []step) error {
-	for _, s := range chain {
-		start := l.d.cfg.Clock.Now()
-		if err := s.run(l, ctx); err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
-		}
-		l.mu.Lock()
-		l.took[s.name] = l.d.cfg.Clock.Now().Sub(start)
-		l.mu.Unlock()
+// giveIdentity tells PID 1 who it is, which releases it.
+func (l *launch) giveIdentity(context.Context) error {
+	id := handover.Identity{
+		InstanceID: l.spec.ID, Hostname: l.spec.Hostname, UserData: l.spec.UserData,
+		FirstBoot: l.spec.FirstBoot, AuthorizedKeys: l.spec.AuthorizedKeys,
+	}
+	if l.spec.NIC.Private.IsValid() {
+		id.Address = l.spec.NIC.Private.String()
+	}
+	err := l.talk(func(fd int) error { return handover.Send(fd, id, nil) })
+	if err != nil {
+		return errors.Join(err, l.lastWords())
 	}
 	return nil
 }
 
-// undo registers what abort does, last registered first.
-func (l *launch) undo(f func()) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.undos = append(l.undos, f)
-}
-
-func (l *launch) abort() {
-	for i := len(l.undos) - 1; i >= 0; i-- {
-		l.undos[i]()
+// lastWords returns what PID 1 left on the console when it failed.
+func (l *launch) lastWords() error {
+	text, _, err := l.d.Console(l.spec.ID)
+	if err != nil || len(text) == 0 {
+		return err
 	}
-	l.closeFiles()
-}
-
-// closeFiles drops the daemon's hold on what the instance now has itself.
-func (l *launch) closeFiles() {
-	for _, f := range []*os.File{l.socket, l.netns, l.userns} {
-		if f != nil {
-			_ = f.Close()
-		}
-	}
-	for _, m := range l.mounts {
-		m.close()
-	}
-	l.mounts = nil
+	return fmt.Errorf("console: %s", text[max(0, len(text)-500):])
 }

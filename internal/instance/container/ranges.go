@@ -66,9 +66,29 @@ func (r *ranges) take(id string) (uint32, error) {
 	return 0, fmt.Errorf("all %d ranges of user ids are taken by instances", lastRange-firstRange+1)
 }
 
+// rename gives a range that a shell took to the instance it became.
+func (r *ranges) rename(from, to string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if base, ok := r.base[from]; ok {
+		delete(r.base, from)
+		r.base[to] = base
+	}
+}
+
 func (r *ranges) release(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.used, r.base[id]/rangeSize)
-	delete(r.base, id)
+	if base, ok := r.base[id]; ok {
+		delete(r.used, base/rangeSize)
+		delete(r.base, id)
+	}
+}
+
+// taken reports whether this daemon gave a range to the instance or shell.
+func (r *ranges) taken(name string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, ok := r.base[name]
+	return ok
 }

@@ -20,6 +20,8 @@ type record struct {
 	StartTime uint64 `json:"startTime"`
 	BootID    string `json:"bootId"`
 	NIC       string `json:"nic,omitempty"`
+	// Group is the name of the control group.
+	Group string `json:"group"`
 	// Image and Guest are the digests the instance was started with.
 	Image string `json:"image"`
 	Guest string `json:"guest"`
@@ -27,7 +29,8 @@ type record struct {
 
 const recordVersion = 1
 
-func (d *Driver) exitPath(id string) string { return filepath.Join(d.dir(id), "exit.json") }
+// exitFile takes PID 1's note about how it ended.
+const exitFile = "exit.json"
 
 // record is the step that makes the instance known to later daemons. It comes
 // before the release: an instance that runs always has a record.
@@ -36,9 +39,9 @@ func (l *launch) record(context.Context) error {
 	if err != nil {
 		return fmt.Errorf("start time of PID 1: %w", err)
 	}
-	return writeRecord(l.d.dir(l.spec.ID), record{
+	return writeRecord(l.dir, record{
 		Version: recordVersion, ID: l.spec.ID, Base: l.base, PID: l.proc.pid, StartTime: started,
-		BootID: l.d.bootID, NIC: l.spec.NIC.ID, Image: l.image.digest, Guest: filepath.Base(filepath.Dir(l.d.binary.Name())),
+		BootID: l.d.bootID, NIC: l.spec.NIC.ID, Group: l.name, Image: l.image.digest, Guest: filepath.Base(filepath.Dir(l.d.binary.Name())),
 	})
 }
 

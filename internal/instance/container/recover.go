@@ -24,13 +24,13 @@ func (d *Driver) Recover(_ context.Context, spec instance.Spec) (instance.Handle
 	}
 	p, err := d.find(rec)
 	if err != nil {
-		d.letGo(spec.ID, rec.NIC)
+		d.letGo(spec.ID, rec.NIC, rec.Group)
 		return nil, err
 	}
 	if err := d.relisten(spec.ID, rec.PID); err != nil {
 		return nil, fmt.Errorf("recover %s: %w", spec.ID, err)
 	}
-	return d.watch(spec, p), nil
+	return d.watch(spec, rec.Group, p), nil
 }
 
 // find returns the recorded process, or *instance.Ended.

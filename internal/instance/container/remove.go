@@ -13,21 +13,20 @@ import (
 
 // Remove implements instance.Driver.
 func (d *Driver) Remove(_ context.Context, id string) error {
-	if err := d.discard(id); err != nil {
+	if err := d.discard(d.dir(id)); err != nil {
 		return fmt.Errorf("remove %s: %w", id, err)
 	}
 	d.ranges.release(id)
 	return nil
 }
 
-// discard moves the instance's directory to the trash, which is emptied in the
+// discard moves the directory of a disk to the trash, which is emptied in the
 // background: deleting a tree takes longer than anybody wants to wait.
-func (d *Driver) discard(id string) error {
-	dir := d.dir(id)
+func (d *Driver) discard(dir string) error {
 	if _, err := os.Lstat(dir); errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	trash, err := os.MkdirTemp(d.path("trash"), id+"-")
+	trash, err := os.MkdirTemp(d.path("trash"), filepath.Base(dir)+"-")
 	if err != nil {
 		return err
 	}
@@ -38,8 +37,18 @@ func (d *Driver) discard(id string) error {
 	return nil
 }
 
-// emptyTrash deletes what an earlier daemon left there.
-func (d *Driver) emptyTrash() {
+// cleanUp removes what an earlier daemon left behind that no instance needs:
+// shells, whose PID 1 ended when their socket closed, and the trash.
+func (d *Driver) cleanUp() {
+	shells, err := os.ReadDir(d.path("shells"))
+	for _, s := range shells {
+		if !d.ranges.taken(s.Name()) { // not one of ours, made meanwhile
+			err = errors.Join(err, d.discard(d.path("shells", s.Name())))
+		}
+	}
+	if err != nil {
+		d.cfg.Log.Error("unused shells stay", "error", err)
+	}
 	entries, err := os.ReadDir(d.path("trash"))
 	if err != nil {
 		d.cfg.Log.Error("trash not emptied", "error", err)
@@ -95,14 +104,20 @@ func (d *Driver) Sweep(_ context.Context, keep map[string]bool) error {
 	if err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
-	ids := d.groups.names()
-	for _, e := range entries {
-		ids = append(ids, e.Name())
-	}
 	var errs []error
-	for _, id := range ids {
-		if !keep[id] {
-			errs = append(errs, d.sweepOne(id))
+	inUse := map[string]bool{}
+	for _, e := range entries {
+		if keep[e.Name()] {
+			if rec, err := readRecord(d.dir(e.Name())); err == nil {
+				inUse[rec.Group] = true
+			}
+			continue
+		}
+		errs = append(errs, d.sweepOne(e.Name()))
+	}
+	for _, name := range d.groups.names() {
+		if !inUse[name] && !d.ranges.taken(name) {
+			d.removeGroup(name)
 		}
 	}
 	return errors.Join(errs...)
@@ -122,7 +137,7 @@ func (d *Driver) sweepOne(id string) error {
 			}
 			<-p.ended
 		}
+		d.letGo(id, rec.NIC, rec.Group)
 	}
-	d.letGo(id, rec.NIC)
 	return d.Remove(context.Background(), id)
 }

@@ -13,7 +13,7 @@ func (l *launch) attach(ctx context.Context) error {
 	if err := l.d.cfg.Network.Attach(ctx, l.netns, l.spec.NIC); err != nil {
 		return fmt.Errorf("connect network: %w", err)
 	}
-	l.undo(func() { l.d.detach(l.spec.ID, l.spec.NIC.ID) })
+	l.job.undo(func() { l.d.detach(l.spec.ID, l.spec.NIC.ID) })
 	return nil
 }
 
@@ -22,7 +22,7 @@ func (l *launch) listen(context.Context) error {
 	if l.d.cfg.OnNamespace == nil {
 		return nil
 	}
-	l.undo(func() { l.d.unlisten(l.spec.ID) })
+	l.job.undo(func() { l.d.unlisten(l.spec.ID) })
 	if err := l.d.cfg.OnNamespace(l.spec.ID, l.netns); err != nil {
 		return fmt.Errorf("listen inside: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"syscall"
 
@@ -18,7 +19,7 @@ const namespaces = unix.CLONE_NEWNET | unix.CLONE_NEWNS | unix.CLONE_NEWPID |
 //
 // The network namespace is made together with the user namespace, so that the
 // instance owns it: port 80, ping and iptables work inside.
-func (l *launch) clone(context.Context) error {
+func (s *shell) clone(context.Context) error {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("socket to PID 1: %w", err)
@@ -28,14 +29,14 @@ func (l *launch) clone(context.Context) error {
 	if err := unix.SetNonblock(pair[0], true); err != nil {
 		return err
 	}
-	l.socket = os.NewFile(uintptr(pair[0]), "handover")
+	s.socket = os.NewFile(uintptr(pair[0]), "handover")
 
-	console, err := os.OpenFile(l.d.consolePath(l.spec.ID), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	console, err := os.OpenFile(s.console, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return fmt.Errorf("console: %w", err)
 	}
 	defer console.Close()
-	exit, err := os.OpenFile(l.d.exitPath(l.spec.ID), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	exit, err := os.OpenFile(filepath.Join(s.dir, exitFile), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("exit note: %w", err)
 	}
@@ -46,23 +47,23 @@ func (l *launch) clone(context.Context) error {
 	}
 	defer null.Close()
 
-	l.proc, err = l.fork([]uintptr{null.Fd(), console.Fd(), console.Fd(), theirs.Fd(), exit.Fd(), l.d.binary.Fd()})
+	s.proc, err = s.fork([]uintptr{null.Fd(), console.Fd(), console.Fd(), theirs.Fd(), exit.Fd(), s.d.binary.Fd()})
 	if err != nil {
 		return err
 	}
-	return l.openNamespaces()
+	return s.openNamespaces()
 }
 
-func (l *launch) fork(files []uintptr) (*process, error) {
+func (s *shell) fork(files []uintptr) (*process, error) {
 	pidfd := -1
 	sys := &syscall.SysProcAttr{Cloneflags: namespaces, Setsid: true, PidFD: &pidfd}
-	if !l.d.cfg.HostUsers {
-		ids := []syscall.SysProcIDMap{{ContainerID: 0, HostID: int(l.base), Size: rangeSize}}
+	if !s.d.cfg.HostUsers {
+		ids := []syscall.SysProcIDMap{{ContainerID: 0, HostID: int(s.base), Size: rangeSize}}
 		sys.Cloneflags |= unix.CLONE_NEWUSER
 		sys.UidMappings, sys.GidMappings, sys.GidMappingsEnableSetgroups = ids, ids, true
 		sys.Credential = &syscall.Credential{Uid: 0, Gid: 0}
 	}
-	group, err := l.d.groups.cloneInto(l.spec.ID)
+	group, err := s.d.groups.cloneInto(s.name)
 	if err != nil {
 		return nil, fmt.Errorf("open control group: %w", err)
 	}
@@ -83,23 +84,23 @@ func (l *launch) fork(files []uintptr) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.undo(func() {
+	s.job.undo(func() {
 		_ = p.kill()
 		<-p.ended
 	})
 	return p, nil
 }
 
-func (l *launch) openNamespaces() error {
-	dir := "/proc/" + strconv.Itoa(l.proc.pid) + "/ns/"
+func (s *shell) openNamespaces() error {
+	dir := "/proc/" + strconv.Itoa(s.proc.pid) + "/ns/"
 	var err error
-	if l.netns, err = os.Open(dir + "net"); err != nil {
+	if s.netns, err = os.Open(dir + "net"); err != nil {
 		return fmt.Errorf("network namespace: %w", err)
 	}
-	if l.d.cfg.HostUsers {
+	if s.d.cfg.HostUsers {
 		return nil
 	}
-	if l.userns, err = os.Open(dir + "user"); err != nil {
+	if s.userns, err = os.Open(dir + "user"); err != nil {
 		return fmt.Errorf("user namespace: %w", err)
 	}
 	return nil

@@ -17,30 +17,34 @@ import (
 // takes it a millisecond or two.
 const handoverTime = 30 * time.Second
 
-// handOver releases PID 1 and waits until it says that it runs.
-func (l *launch) handOver(context.Context) error {
-	cfg := handover.Config{
-		InstanceID: l.spec.ID, Hostname: l.spec.Hostname, UserData: l.spec.UserData, OwnUsers: !l.d.cfg.HostUsers,
-	}
-	fds := make([]int, len(l.mounts))
-	for i, m := range l.mounts {
+// enter hands the mounts to PID 1 and waits until it stands in its own root,
+// confined.
+func (s *shell) enter(context.Context) error {
+	cfg := handover.Config{Version: handover.Version, OwnUsers: !s.d.cfg.HostUsers}
+	fds := make([]int, len(s.mounts))
+	for i, m := range s.mounts {
 		cfg.Mounts = append(cfg.Mounts, m.target)
 		fds[i] = m.fd
 	}
-	conn, err := l.socket.SyscallConn()
+	return s.talk(func(fd int) error { return handover.Send(fd, cfg, fds) })
+}
+
+// talk sends one message to PID 1 and waits for its answer.
+func (s *shell) talk(send func(fd int) error) error {
+	conn, err := s.socket.SyscallConn()
 	if err != nil {
 		return err
 	}
 	var sendErr error
-	if err := conn.Control(func(fd uintptr) { sendErr = handover.Send(int(fd), cfg, fds) }); err != nil || sendErr != nil {
+	if err := conn.Control(func(fd uintptr) { sendErr = send(int(fd)) }); err != nil || sendErr != nil {
 		return errors.Join(err, sendErr)
 	}
 	// A deadline on a descriptor is the runtime's affair, not internal/clock's.
-	if err := l.socket.SetReadDeadline(time.Now().Add(handoverTime)); err != nil {
+	if err := s.socket.SetReadDeadline(time.Now().Add(handoverTime)); err != nil {
 		return err
 	}
 	reply := make([]byte, 4096)
-	n, err := l.socket.Read(reply)
+	n, err := s.socket.Read(reply)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return fmt.Errorf("PID 1 did not answer within %v", handoverTime)
 	}

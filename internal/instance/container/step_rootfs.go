@@ -26,23 +26,23 @@ func (m mount) close() { _ = unix.Close(m.fd) }
 // layers appear with the instance's ids by idmapped mounts; the upper is plain,
 // because an overlay over an idmapped upper is read-only, and owned by the shifted
 // ids.
-func (l *launch) makeRootfs(context.Context) error {
-	dev, err := l.makeDev()
+func (s *shell) makeRootfs(context.Context) error {
+	dev, err := s.makeDev()
 	if err != nil {
 		return fmt.Errorf("make /dev: %w", err)
 	}
-	binary, err := l.cloneMount(l.d.binary.Name(), false)
+	binary, err := s.cloneMount(s.d.binary.Name(), false)
 	if err != nil {
 		unix.Close(dev)
 		return err
 	}
-	return l.d.mounter.do(l.d.dir(l.spec.ID), func() error {
-		l.mounts = []mount{{-1, "."}, {-1, "usr"}, {dev, "dev"}, {binary, guest.Binary[1:]}}
+	return s.d.mounter.do(s.dir, func() error {
+		s.mounts = []mount{{-1, "."}, {-1, "usr"}, {dev, "dev"}, {binary, guest.Binary[1:]}}
 		var err error
-		if l.mounts[0].fd, err = l.overlay("root", layer{"lower/root", l.image.root}); err != nil {
+		if s.mounts[0].fd, err = s.overlay("root", layer{"lower/root", s.image.root}); err != nil {
 			return err
 		}
-		l.mounts[1].fd, err = l.overlay("usr", layer{"lower/links", l.image.usr}, layer{"lower/usr", l.image.lower})
+		s.mounts[1].fd, err = s.overlay("usr", layer{"lower/links", s.image.usr}, layer{"lower/usr", s.image.lower})
 		return err
 	})
 }
@@ -52,10 +52,10 @@ func (l *launch) makeRootfs(context.Context) error {
 type layer struct{ at, tree string }
 
 // overlay mounts part ("root" or "usr") of the disk over layers, uppermost first.
-func (l *launch) overlay(part string, layers ...layer) (int, error) {
+func (s *shell) overlay(part string, layers ...layer) (int, error) {
 	lower := ""
 	for _, y := range layers {
-		fd, err := l.cloneMount(y.tree, true)
+		fd, err := s.cloneMount(y.tree, true)
 		if err != nil {
 			return -1, err
 		}
@@ -81,15 +81,15 @@ func (l *launch) overlay(part string, layers ...layer) (int, error) {
 // cloneMount returns a read-only mount of path alone; mapped shows its owners by
 // the instance's ids. The guest binary is not mapped: its owner must be nobody to
 // the instance's root, who could make the mount writable again.
-func (l *launch) cloneMount(path string, mapped bool) (int, error) {
+func (s *shell) cloneMount(path string, mapped bool) (int, error) {
 	fd, err := unix.OpenTree(unix.AT_FDCWD, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
 	if err != nil {
 		return -1, fmt.Errorf("clone mount of %s: %w", path, err)
 	}
 	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NODEV}
-	if mapped && l.userns != nil && !l.image.shifted {
+	if mapped && s.userns != nil && !s.image.shifted {
 		attr.Attr_set |= unix.MOUNT_ATTR_IDMAP
-		attr.Userns_fd = uint64(l.userns.Fd())
+		attr.Userns_fd = uint64(s.userns.Fd())
 	}
 	if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &attr); err != nil {
 		unix.Close(fd)
@@ -146,20 +146,20 @@ var devLinks = [][2]string{
 }
 
 // makeDev makes the file system of /dev, with mount points for PID 1.
-func (l *launch) makeDev() (int, error) {
+func (s *shell) makeDev() (int, error) {
 	fd, err := newMount("tmpfs", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC, [][2]string{{"source", "dev"}, {"size", "64k"}, {"mode", "0755"}})
 	if err != nil {
 		return -1, err
 	}
-	if err := l.fillDev(fd); err != nil {
+	if err := s.fillDev(fd); err != nil {
 		unix.Close(fd)
 		return -1, err
 	}
 	return fd, nil
 }
 
-func (l *launch) fillDev(fd int) error {
-	base := int(l.base)
+func (s *shell) fillDev(fd int) error {
+	base := int(s.base)
 	if err := unix.Fchownat(fd, "", base, base, unix.AT_EMPTY_PATH); err != nil {
 		return err
 	}

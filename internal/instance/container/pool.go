@@ -1,0 +1,77 @@
+package container
+
+import "context"
+
+// spares is how many shells are kept ready. Each costs what an idle instance
+// does.
+const spares = 2
+
+// pool keeps shells ready, so that a launch finds one.
+type pool struct {
+	d     *Driver
+	ready chan *shell
+	wish  chan struct{}
+}
+
+func newPool(d *Driver) *pool {
+	return &pool{d: d, ready: make(chan *shell, spares), wish: make(chan struct{}, 1)}
+}
+
+// take returns a ready shell, or makes one.
+func (p *pool) take(ctx context.Context) (*shell, error) {
+	for {
+		select {
+		case s := <-p.ready:
+			if s.alive() {
+				return s, nil
+			}
+			s.discard() // killed from outside
+		default:
+			return p.d.newShell(ctx)
+		}
+	}
+}
+
+// refill asks for shells. A launch does so when it is through, so as not to be
+// slowed by the next.
+func (p *pool) refill() {
+	select {
+	case p.wish <- struct{}{}:
+	default:
+	}
+}
+
+// run makes shells until the driver closes, and then discards those not used.
+func (p *pool) run() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	defer p.drain()
+	for {
+		select {
+		case <-p.wish:
+		case <-p.d.closing:
+			return
+		}
+		for len(p.ready) < spares {
+			s, err := p.d.newShell(ctx)
+			if err != nil {
+				// The next launch meets the same error and reports it to who
+				// asked.
+				p.d.cfg.Log.Warn("no spare instance made", "error", err)
+				break
+			}
+			p.ready <- s
+		}
+	}
+}
+
+func (p *pool) drain() {
+	for {
+		select {
+		case s := <-p.ready:
+			s.discard()
+		default:
+			return
+		}
+	}
+}
