@@ -1,0 +1,179 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	"github.com/hardstand/hardstand/internal/aws/api/s3"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/policy"
+	"github.com/hardstand/hardstand/internal/store"
+)
+
+// maxPolicyBytes is S3's limit for a bucket policy.
+const maxPolicyBytes = 20 << 10
+
+// change runs fn on the bucket's row and stores it.
+func (s *Service) change(ctx context.Context, name *string, fn func(b *bucket) error) error {
+	return s.db.Update(ctx, func(tx *store.Tx) error {
+		b, err := buckets.Get(tx, bucketKey(aws.Val(name)))
+		if err != nil {
+			return orNoSuchBucket(err, aws.Val(name))
+		}
+		if err := fn(b); err != nil {
+			return err
+		}
+		emit(tx, aws.CallFrom(ctx), b, "changed")
+		return buckets.Put(tx, bucketKey(b.Name), b)
+	})
+}
+
+// GetBucketPolicy returns the policy as it was put.
+func (s *Service) GetBucketPolicy(ctx context.Context, in *s3.GetBucketPolicyInput) (*s3.GetBucketPolicyOutput, error) {
+	b, err := s.lookup(ctx, aws.Val(in.Bucket))
+	if err != nil {
+		return nil, err
+	}
+	if b.Policy == "" {
+		return nil, errNoSuchBucketPolicy(b.Name)
+	}
+	return &s3.GetBucketPolicyOutput{Policy: &b.Policy}, nil
+}
+
+func errNoSuchBucketPolicy(name string) error {
+	return awserr.Status(http.StatusNotFound, "NoSuchBucketPolicy", "The bucket policy does not exist").With("BucketName", name)
+}
+
+// PutBucketPolicy validates and stores a policy. One that opens the bucket to
+// everybody is refused while the bucket blocks public policies.
+func (s *Service) PutBucketPolicy(ctx context.Context, in *s3.PutBucketPolicyInput) (*s3.PutBucketPolicyOutput, error) {
+	text := aws.Val(in.Policy)
+	if len(text) > maxPolicyBytes {
+		return nil, awserr.New("PolicyTooLarge", "Policy exceeds the maximum allowed document size.")
+	}
+	doc, err := policy.Parse(text, policy.Resource)
+	if err != nil {
+		if m := new(policy.Malformed); errors.As(err, &m) {
+			return nil, awserr.New("MalformedPolicy", "%s", m.Message)
+		}
+		return nil, err
+	}
+	if err := ownResources(doc, aws.Val(in.Bucket)); err != nil {
+		return nil, err
+	}
+	err = s.change(ctx, in.Bucket, func(b *bucket) error {
+		if b.PublicAccess != nil && b.PublicAccess.BlockPolicy && public(doc) {
+			return awserr.Status(http.StatusForbidden, "AccessDenied",
+				"User: %s is not authorized to perform: s3:PutBucketPolicy on resource: \"%s\" because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.",
+				aws.CallFrom(ctx).Principal.ARN, bucketARN(b.Name))
+		}
+		b.Policy = text
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &s3.PutBucketPolicyOutput{}, nil
+}
+
+// ownResources refuses statements about other buckets.
+func ownResources(doc *policy.Document, name string) error {
+	arn := bucketARN(name)
+	for _, st := range doc.Statements {
+		for _, r := range append(append([]string(nil), st.Resources...), st.NotResources...) {
+			if r != arn && !strings.HasPrefix(r, arn+"/") && !strings.ContainsAny(strings.TrimPrefix(r, "arn:aws:s3:::"), "*?$") {
+				return awserr.New("MalformedPolicy", "Policy has invalid resource")
+			}
+		}
+		for _, a := range append(append([]string(nil), st.Actions...), st.NotActions...) {
+			if lower := strings.ToLower(a); a != "*" && !strings.HasPrefix(lower, "s3:") {
+				return awserr.New("MalformedPolicy", "Policy has invalid action")
+			}
+		}
+	}
+	return nil
+}
+
+// DeleteBucketPolicy removes the policy; having none is no error.
+func (s *Service) DeleteBucketPolicy(ctx context.Context, in *s3.DeleteBucketPolicyInput) (*s3.DeleteBucketPolicyOutput, error) {
+	err := s.change(ctx, in.Bucket, func(b *bucket) error { b.Policy = ""; return nil })
+	if err != nil {
+		return nil, err
+	}
+	return &s3.DeleteBucketPolicyOutput{}, nil
+}
+
+// GetBucketPolicyStatus tells whether the policy opens the bucket to everybody.
+func (s *Service) GetBucketPolicyStatus(ctx context.Context, in *s3.GetBucketPolicyStatusInput) (*s3.GetBucketPolicyStatusOutput, error) {
+	b, err := s.lookup(ctx, aws.Val(in.Bucket))
+	if err != nil {
+		return nil, err
+	}
+	if b.Policy == "" {
+		return nil, errNoSuchBucketPolicy(b.Name)
+	}
+	return &s3.GetBucketPolicyStatusOutput{PolicyStatus: &s3.PolicyStatus{IsPublic: aws.Ptr(b.public())}}, nil
+}
+
+func (b *bucket) public() bool {
+	if b.Policy == "" {
+		return false
+	}
+	doc, err := policy.Parse(b.Policy, policy.Resource)
+	return err == nil && public(doc)
+}
+
+// effectivePolicy is what counts for the caller: a public policy of a bucket
+// that restricts public access holds for the owning account and for AWS
+// services only.
+func (b *bucket) effectivePolicy(who aws.Principal) string {
+	outside := who.Account != b.Account && who.Type != aws.PrincipalService
+	if outside && b.PublicAccess != nil && b.PublicAccess.Restrict && b.public() {
+		return ""
+	}
+	return b.Policy
+}
+
+// confining are the condition keys that, held to fixed values, keep a statement
+// for everybody from being public (S3 User Guide, "The meaning of public").
+var confining = map[string]bool{
+	"aws:sourcearn": true, "aws:sourcevpc": true, "aws:sourcevpce": true, "aws:sourceowner": true,
+	"aws:sourceaccount": true, "aws:sourceip": true, "aws:principalorgid": true, "aws:principalorgpaths": true,
+	"aws:principalarn": true, "aws:principalaccount": true, "aws:userid": true, "aws:username": true,
+	"s3:dataaccesspointarn": true, "s3:dataaccesspointaccount": true, "s3:x-amz-server-side-encryption-aws-kms-key-id": true,
+}
+
+// public reports whether some statement allows everybody something.
+func public(doc *policy.Document) bool {
+	for _, st := range doc.Statements {
+		if st.Effect != policy.Allow {
+			continue
+		}
+		for _, p := range st.Principals {
+			if p.Type == "AWS" && p.Value == "*" && !confined(st.Conditions) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func confined(conditions []policy.Condition) bool {
+	for _, c := range conditions {
+		op := strings.ToLower(c.Operator)
+		if !confining[strings.ToLower(c.Key)] || strings.Contains(op, "not") || strings.HasSuffix(op, "ifexists") || op == "null" {
+			continue
+		}
+		fixed := len(c.Values) > 0
+		for _, v := range c.Values {
+			fixed = fixed && v != "" && strings.Trim(v, "*?") != "" && !strings.Contains(v, "${") && v != "0.0.0.0/0" && v != "::/0"
+		}
+		if fixed {
+			return true
+		}
+	}
+	return false
+}

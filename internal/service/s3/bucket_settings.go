@@ -1,0 +1,187 @@
+package s3
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	"github.com/hardstand/hardstand/internal/aws/api/s3"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
+)
+
+// GetBucketVersioning answers with neither status: no bucket is versioned.
+func (s *Service) GetBucketVersioning(context.Context, *s3.GetBucketVersioningInput) (*s3.GetBucketVersioningOutput, error) {
+	return &s3.GetBucketVersioningOutput{}, nil
+}
+
+// fullControl is the ACL of everything: the bucket's owner, and nobody else.
+func fullControl(account string) []s3.Grant {
+	return []s3.Grant{{
+		Grantee:    &s3.Grantee{Type: s3.TypeCanonicalUser, ID: aws.Ptr(canonicalID(account))},
+		Permission: s3.PermissionFullControl,
+	}}
+}
+
+// GetBucketAcl returns the owner's full control.
+func (s *Service) GetBucketAcl(ctx context.Context, in *s3.GetBucketAclInput) (*s3.GetBucketAclOutput, error) {
+	b, err := s.lookup(ctx, aws.Val(in.Bucket))
+	if err != nil {
+		return nil, err
+	}
+	return &s3.GetBucketAclOutput{Owner: owner(b.Account), Grants: fullControl(b.Account)}, nil
+}
+
+// GetObjectAcl returns the bucket owner's full control.
+func (s *Service) GetObjectAcl(ctx context.Context, in *s3.GetObjectAclInput) (*s3.GetObjectAclOutput, error) {
+	if err := refuseVersion(in.VersionId); err != nil {
+		return nil, err
+	}
+	b, err := s.lookup(ctx, aws.Val(in.Bucket))
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.read(ctx, b, aws.Val(in.Key)); err != nil {
+		return nil, err
+	}
+	return &s3.GetObjectAclOutput{Owner: owner(b.Account), Grants: fullControl(b.Account)}, nil
+}
+
+// acceptACL lets pass the canned ACLs that grant nothing beyond the owner's full
+// control.
+func acceptACL(operation string, b *bucket, acl s3.ObjectCannedACL) error {
+	switch {
+	case acl == "", acl == s3.ObjectCannedACLPrivate, acl == s3.ObjectCannedACLBucketOwnerFullControl:
+		return nil
+	case b.Ownership == s3.ObjectOwnershipBucketOwnerEnforced:
+		return errACLNotSupported
+	}
+	return notBuilt(operation, "ACL "+string(acl))
+}
+
+// GetPublicAccessBlock returns what the bucket blocks.
+func (s *Service) GetPublicAccessBlock(ctx context.Context, in *s3.GetPublicAccessBlockInput) (*s3.GetPublicAccessBlockOutput, error) {
+	b, err := s.lookup(ctx, aws.Val(in.Bucket))
+	if err != nil {
+		return nil, err
+	}
+	p := b.PublicAccess
+	if p == nil {
+		return nil, awserr.Status(http.StatusNotFound, "NoSuchPublicAccessBlockConfiguration",
+			"The public access block configuration was not found").With("BucketName", b.Name)
+	}
+	return &s3.GetPublicAccessBlockOutput{PublicAccessBlockConfiguration: &s3.PublicAccessBlockConfiguration{
+		BlockPublicAcls: &p.BlockACLs, IgnorePublicAcls: &p.IgnoreACLs, BlockPublicPolicy: &p.BlockPolicy, RestrictPublicBuckets: &p.Restrict,
+	}}, nil
+}
+
+// PutPublicAccessBlock replaces what the bucket blocks.
+func (s *Service) PutPublicAccessBlock(ctx context.Context, in *s3.PutPublicAccessBlockInput) (*s3.PutPublicAccessBlockOutput, error) {
+	c := in.PublicAccessBlockConfiguration
+	if c == nil {
+		return nil, errMalformedXML
+	}
+	err := s.change(ctx, in.Bucket, func(b *bucket) error {
+		b.PublicAccess = &publicAccess{
+			BlockACLs: aws.Val(c.BlockPublicAcls), IgnoreACLs: aws.Val(c.IgnorePublicAcls),
+			BlockPolicy: aws.Val(c.BlockPublicPolicy), Restrict: aws.Val(c.RestrictPublicBuckets),
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &s3.PutPublicAccessBlockOutput{}, nil
+}
+
+// DeletePublicAccessBlock makes the bucket block nothing.
+func (s *Service) DeletePublicAccessBlock(ctx context.Context, in *s3.DeletePublicAccessBlockInput) (*s3.DeletePublicAccessBlockOutput, error) {
+	err := s.change(ctx, in.Bucket, func(b *bucket) error { b.PublicAccess = nil; return nil })
+	if err != nil {
+		return nil, err
+	}
+	return &s3.DeletePublicAccessBlockOutput{}, nil
+}
+
+// GetBucketOwnershipControls returns who owns new objects.
+func (s *Service) GetBucketOwnershipControls(ctx context.Context, in *s3.GetBucketOwnershipControlsInput) (*s3.GetBucketOwnershipControlsOutput, error) {
+	b, err := s.lookup(ctx, aws.Val(in.Bucket))
+	if err != nil {
+		return nil, err
+	}
+	if b.Ownership == "" {
+		return nil, awserr.Status(http.StatusNotFound, "OwnershipControlsNotFoundError",
+			"The bucket ownership controls were not found").With("BucketName", b.Name)
+	}
+	return &s3.GetBucketOwnershipControlsOutput{OwnershipControls: &s3.OwnershipControls{
+		Rules: []s3.OwnershipControlsRule{{ObjectOwnership: b.Ownership}},
+	}}, nil
+}
+
+// PutBucketOwnershipControls sets who owns new objects.
+func (s *Service) PutBucketOwnershipControls(ctx context.Context, in *s3.PutBucketOwnershipControlsInput) (*s3.PutBucketOwnershipControlsOutput, error) {
+	if in.OwnershipControls == nil || len(in.OwnershipControls.Rules) != 1 {
+		return nil, errMalformedXML
+	}
+	rule := in.OwnershipControls.Rules[0].ObjectOwnership
+	switch rule {
+	case s3.ObjectOwnershipBucketOwnerEnforced, s3.ObjectOwnershipBucketOwnerPreferred, s3.ObjectOwnershipObjectWriter:
+	default:
+		return nil, errMalformedXML
+	}
+	if err := s.change(ctx, in.Bucket, func(b *bucket) error { b.Ownership = rule; return nil }); err != nil {
+		return nil, err
+	}
+	return &s3.PutBucketOwnershipControlsOutput{}, nil
+}
+
+// DeleteBucketOwnershipControls removes the rule.
+func (s *Service) DeleteBucketOwnershipControls(ctx context.Context, in *s3.DeleteBucketOwnershipControlsInput) (*s3.DeleteBucketOwnershipControlsOutput, error) {
+	if err := s.change(ctx, in.Bucket, func(b *bucket) error { b.Ownership = ""; return nil }); err != nil {
+		return nil, err
+	}
+	return &s3.DeleteBucketOwnershipControlsOutput{}, nil
+}
+
+// GetBucketEncryption returns the default encryption, which every bucket has.
+func (s *Service) GetBucketEncryption(ctx context.Context, in *s3.GetBucketEncryptionInput) (*s3.GetBucketEncryptionOutput, error) {
+	b, err := s.lookup(ctx, aws.Val(in.Bucket))
+	if err != nil {
+		return nil, err
+	}
+	return &s3.GetBucketEncryptionOutput{ServerSideEncryptionConfiguration: &s3.ServerSideEncryptionConfiguration{
+		Rules: []s3.ServerSideEncryptionRule{{
+			ApplyServerSideEncryptionByDefault: &s3.ServerSideEncryptionByDefault{SSEAlgorithm: s3.ServerSideEncryptionAes256},
+			BucketKeyEnabled:                   &b.BucketKey,
+		}},
+	}}, nil
+}
+
+// PutBucketEncryption accepts AES256.
+func (s *Service) PutBucketEncryption(ctx context.Context, in *s3.PutBucketEncryptionInput) (*s3.PutBucketEncryptionOutput, error) {
+	c := in.ServerSideEncryptionConfiguration
+	if c == nil || len(c.Rules) != 1 || c.Rules[0].ApplyServerSideEncryptionByDefault == nil {
+		return nil, errMalformedXML
+	}
+	rule := c.Rules[0]
+	if a := rule.ApplyServerSideEncryptionByDefault.SSEAlgorithm; a != s3.ServerSideEncryptionAes256 {
+		return nil, notBuilt("PutBucketEncryption", "SSEAlgorithm "+string(a))
+	}
+	if rule.ApplyServerSideEncryptionByDefault.KMSMasterKeyID != nil {
+		return nil, awserr.New("InvalidArgument", "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse")
+	}
+	if rule.BlockedEncryptionTypes != nil {
+		return nil, notBuilt("PutBucketEncryption", "BlockedEncryptionTypes")
+	}
+	if err := s.change(ctx, in.Bucket, func(b *bucket) error { b.BucketKey = aws.Val(rule.BucketKeyEnabled); return nil }); err != nil {
+		return nil, err
+	}
+	return &s3.PutBucketEncryptionOutput{}, nil
+}
+
+// DeleteBucketEncryption goes back to the default encryption.
+func (s *Service) DeleteBucketEncryption(ctx context.Context, in *s3.DeleteBucketEncryptionInput) (*s3.DeleteBucketEncryptionOutput, error) {
+	if err := s.change(ctx, in.Bucket, func(b *bucket) error { b.BucketKey = false; return nil }); err != nil {
+		return nil, err
+	}
+	return &s3.DeleteBucketEncryptionOutput{}, nil
+}

@@ -1,0 +1,64 @@
+package s3
+
+import (
+	"context"
+	"strings"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	"github.com/hardstand/hardstand/internal/aws/api/s3"
+	"github.com/hardstand/hardstand/internal/store"
+)
+
+// DeleteBucket removes an empty bucket, and with it the multipart uploads that
+// were never completed.
+func (s *Service) DeleteBucket(ctx context.Context, in *s3.DeleteBucketInput) (*s3.DeleteBucketOutput, error) {
+	name := aws.Val(in.Bucket)
+	var gone []segment
+	err := s.db.Update(ctx, func(tx *store.Tx) error {
+		gone = nil
+		b, err := buckets.Get(tx, bucketKey(name))
+		if err != nil {
+			return orNoSuchBucket(err, name)
+		}
+		first, err := objects.List(tx, store.Scope{}, name+"\x00", 1)
+		if err != nil {
+			return err
+		}
+		if len(first) > 0 && strings.HasPrefix(first[0].Key.ID, name+"\x00") {
+			return errBucketNotEmpty.With("BucketName", name)
+		}
+		if gone, err = abortAll(tx, name); err != nil {
+			return err
+		}
+		emit(tx, aws.CallFrom(ctx), b, "deleted")
+		return buckets.Delete(tx, bucketKey(name))
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.blobs.discard(gone)
+	return &s3.DeleteBucketOutput{}, nil
+}
+
+// abortAll removes the bucket's uploads and returns the bytes of their parts.
+func abortAll(tx *store.Tx, bucket string) ([]segment, error) {
+	var gone []segment
+	after := bucket + "\x00"
+	for {
+		rows, err := uploads.List(tx, store.Scope{}, after, 100)
+		if err != nil || len(rows) == 0 {
+			return gone, err
+		}
+		for _, r := range rows {
+			if !strings.HasPrefix(r.Key.ID, bucket+"\x00") {
+				return gone, nil
+			}
+			after = r.Key.ID
+			pieces, err := dropUpload(tx, r.Key, r.Value.ID)
+			if err != nil {
+				return nil, err
+			}
+			gone = append(gone, pieces...)
+		}
+	}
+}

@@ -1,0 +1,99 @@
+package s3
+
+import (
+	"errors"
+	"net/http"
+	"reflect"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	"github.com/hardstand/hardstand/internal/aws/api/s3"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/store"
+)
+
+var (
+	errIncompleteBody = awserr.New("IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header")
+	errMalformedXML   = awserr.New("MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema")
+	errBucketNotEmpty = awserr.Status(http.StatusConflict, "BucketNotEmpty", "The bucket you tried to delete is not empty")
+	errNotModified    = awserr.Status(http.StatusNotModified, "NotModified", "Not Modified")
+	errAccessDenied   = awserr.Status(http.StatusForbidden, "AccessDenied", "Access Denied")
+	errNoSuchUpload   = awserr.Status(http.StatusNotFound, "NoSuchUpload",
+		"The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.")
+	errACLNotSupported = awserr.New("AccessControlListNotSupported", "The bucket does not allow ACLs")
+	errEntityTooLarge  = awserr.New("EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")
+)
+
+func errNoSuchBucket(name string) error {
+	return awserr.Status(http.StatusNotFound, "NoSuchBucket", "The specified bucket does not exist").With("BucketName", name)
+}
+
+func errNoSuchKey(key string) error {
+	return awserr.Status(http.StatusNotFound, "NoSuchKey", "The specified key does not exist.").With("Key", key)
+}
+
+func errPrecondition(condition string) error {
+	return awserr.Status(http.StatusPreconditionFailed, "PreconditionFailed",
+		"At least one of the pre-conditions you specified did not hold").With("Condition", condition)
+}
+
+func errInvalidArgument(message, name, value string) error {
+	return awserr.New("InvalidArgument", "%s", message).With("ArgumentName", name).With("ArgumentValue", value)
+}
+
+func errInvalidRequest(format string, args ...any) error {
+	return awserr.New("InvalidRequest", format, args...)
+}
+
+// orNoSuchBucket turns the store's answer about a bucket into S3's.
+func orNoSuchBucket(err error, name string) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return errNoSuchBucket(name)
+	}
+	return err
+}
+
+// unbuilt are request members whose meaning is not implemented. A request that
+// sets one is refused, not served as if it had not.
+var unbuilt = []string{
+	"SSECustomerAlgorithm", "SSECustomerKey", "SSECustomerKeyMD5", "SSEKMSKeyId", "SSEKMSEncryptionContext",
+	"CopySourceSSECustomerAlgorithm", "CopySourceSSECustomerKey", "CopySourceSSECustomerKeyMD5",
+	"ObjectLockMode", "ObjectLockRetainUntilDate", "ObjectLockLegalHoldStatus",
+	"WebsiteRedirectLocation", "WriteOffsetBytes", "MFA", "BucketNamespace",
+	"GrantFullControl", "GrantRead", "GrantReadACP", "GrantWrite", "GrantWriteACP",
+	"IfMatchInitiatedTime", "ChecksumXXHASH64", "ChecksumXXHASH3", "ChecksumXXHASH128",
+}
+
+// refuseUnbuilt returns NotImplemented when in, a pointer to an input, asks for
+// what is not built.
+func refuseUnbuilt(operation string, in any) error {
+	v := reflect.ValueOf(in).Elem()
+	for _, name := range unbuilt {
+		if f := v.FieldByName(name); f.IsValid() && !f.IsZero() {
+			return notBuilt(operation, name)
+		}
+	}
+	if f := v.FieldByName("ServerSideEncryption"); f.IsValid() {
+		if sse := s3.ServerSideEncryption(f.String()); sse != "" && sse != s3.ServerSideEncryptionAes256 {
+			return notBuilt(operation, "ServerSideEncryption "+f.String())
+		}
+	}
+	if f := v.FieldByName("StorageClass"); f.IsValid() {
+		if class := s3.StorageClass(f.String()); class != "" && class != s3.StorageClassStandard {
+			return notBuilt(operation, "StorageClass "+f.String())
+		}
+	}
+	return nil
+}
+
+func notBuilt(operation, what string) error {
+	return awserr.Status(http.StatusNotImplemented, "NotImplemented", "hardstand does not implement %s of s3:%s.", what, operation)
+}
+
+// refuseVersion accepts the one version that an unversioned bucket has.
+func refuseVersion(id *string) error {
+	switch aws.Val(id) {
+	case "", "null":
+		return nil
+	}
+	return errInvalidArgument("Invalid version id specified", "versionId", aws.Val(id))
+}

@@ -1,0 +1,147 @@
+package s3
+
+import (
+	"context"
+	"strings"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	"github.com/hardstand/hardstand/internal/aws/api/s3"
+	"github.com/hardstand/hardstand/internal/store"
+)
+
+// AbortMultipartUpload forgets an upload and its parts.
+func (s *Service) AbortMultipartUpload(ctx context.Context, in *s3.AbortMultipartUploadInput) (*s3.AbortMultipartUploadOutput, error) {
+	if err := refuseUnbuilt("AbortMultipartUpload", in); err != nil {
+		return nil, err
+	}
+	var gone []segment
+	err := s.db.Update(ctx, func(tx *store.Tx) error {
+		u, err := getUpload(tx, aws.Val(in.Bucket), aws.Val(in.Key), aws.Val(in.UploadId))
+		if err != nil {
+			return err
+		}
+		gone, err = dropUpload(tx, uploadKey(u.Bucket, u.Key, u.ID), u.ID)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.blobs.discard(gone)
+	return &s3.AbortMultipartUploadOutput{}, nil
+}
+
+// ListParts lists the parts of an upload in progress.
+func (s *Service) ListParts(ctx context.Context, in *s3.ListPartsInput) (*s3.ListPartsOutput, error) {
+	if err := refuseUnbuilt("ListParts", in); err != nil {
+		return nil, err
+	}
+	limit, err := pageSize(in.MaxParts, "max-parts")
+	if err != nil {
+		return nil, err
+	}
+	b, err := s.lookup(ctx, aws.Val(in.Bucket))
+	if err != nil {
+		return nil, err
+	}
+	u, err := s.findUpload(ctx, in.Bucket, in.Key, in.UploadId)
+	if err != nil {
+		return nil, err
+	}
+	marker := aws.Val(in.PartNumberMarker)
+	out := &s3.ListPartsOutput{
+		Bucket: in.Bucket, Key: in.Key, UploadId: in.UploadId, PartNumberMarker: &marker,
+		MaxParts: aws.Ptr(int32(limit)), IsTruncated: aws.Ptr(false), StorageClass: s3.StorageClassStandard,
+		Owner: owner(b.Account), Initiator: initiator(u),
+		ChecksumAlgorithm: s3.ChecksumAlgorithm(u.Algorithm), ChecksumType: u.ChecksumType,
+	}
+	var rows []store.Row[part]
+	err = s.db.View(ctx, func(tx *store.Tx) (err error) {
+		rows, err = partRows(tx, u.ID)
+		return err
+	})
+	for _, r := range rows {
+		if r.Value.Number <= marker {
+			continue
+		}
+		if len(out.Parts) == limit {
+			*out.IsTruncated = true
+			break
+		}
+		out.Parts = append(out.Parts, listedPart(u, r.Value))
+		out.NextPartNumberMarker = &r.Value.Number
+	}
+	return out, err
+}
+
+func listedPart(u *upload, p *part) s3.Part {
+	out := s3.Part{PartNumber: &p.Number, LastModified: &p.Modified, ETag: quoted(p.ETag), Size: &p.Size}
+	if u.Algorithm != "" {
+		setChecksum(&out, checksum{Algorithm: u.Algorithm, Value: p.Checksum})
+	}
+	return out
+}
+
+func initiator(u *upload) *s3.Initiator { return &s3.Initiator{ID: ptrIf(u.Initiator)} }
+
+// ListMultipartUploads lists the bucket's uploads in progress by key.
+func (s *Service) ListMultipartUploads(ctx context.Context, in *s3.ListMultipartUploadsInput) (*s3.ListMultipartUploadsOutput, error) {
+	enc, err := newEncoder(in.EncodingType)
+	if err != nil {
+		return nil, err
+	}
+	limit, err := pageSize(in.MaxUploads, "max-uploads")
+	if err != nil {
+		return nil, err
+	}
+	b, err := s.lookup(ctx, aws.Val(in.Bucket))
+	if err != nil {
+		return nil, err
+	}
+	out := &s3.ListMultipartUploadsOutput{
+		Bucket: in.Bucket, KeyMarker: enc.text(aws.Val(in.KeyMarker)), UploadIdMarker: aws.Ptr(aws.Val(in.UploadIdMarker)),
+		Prefix: enc.opt(in.Prefix), Delimiter: enc.opt(in.Delimiter), MaxUploads: aws.Ptr(int32(limit)),
+		IsTruncated: aws.Ptr(false), EncodingType: in.EncodingType,
+	}
+	l := listing{prefix: aws.Val(in.Prefix), delimiter: aws.Val(in.Delimiter), after: aws.Val(in.KeyMarker), max: limit}
+	err = s.db.View(ctx, func(tx *store.Tx) error {
+		rows, err := uploads.List(tx, store.Scope{}, b.Name+"\x00"+l.prefix, 0)
+		if err != nil {
+			return err
+		}
+		fillUploads(out, b, l, aws.Val(in.UploadIdMarker), rows, enc)
+		return nil
+	})
+	return out, err
+}
+
+// fillUploads puts the rows behind the markers on the page. Without an upload id
+// the key marker stands behind all uploads of its key.
+func fillUploads(out *s3.ListMultipartUploadsOutput, b *bucket, l listing, idMarker string, rows []store.Row[upload], enc encoder) {
+	last := ""
+	for _, r := range rows {
+		u := r.Value
+		if u.Bucket != b.Name || !strings.HasPrefix(u.Key, l.prefix) {
+			return
+		}
+		common := l.common(u.Key)
+		if u.Key < l.after || u.Key == l.after && u.ID <= idMarker || u.Key == l.after && idMarker == "" && l.after != "" ||
+			common != "" && (common == last || common == l.after) {
+			continue
+		}
+		if len(out.Uploads)+len(out.CommonPrefixes) >= l.max {
+			*out.IsTruncated = true
+			return
+		}
+		if last = common; common != "" {
+			out.CommonPrefixes = append(out.CommonPrefixes, s3.CommonPrefix{Prefix: enc.text(common)})
+			out.NextKeyMarker, out.NextUploadIdMarker = enc.text(common), nil
+			continue
+		}
+		out.Uploads = append(out.Uploads, s3.MultipartUpload{
+			UploadId: &u.ID, Key: enc.text(u.Key), Initiated: &u.Initiated, StorageClass: s3.StorageClassStandard,
+			Owner: owner(b.Account), Initiator: initiator(u),
+			ChecksumAlgorithm: s3.ChecksumAlgorithm(u.Algorithm), ChecksumType: u.ChecksumType,
+		})
+		out.NextKeyMarker, out.NextUploadIdMarker = enc.text(u.Key), &u.ID
+	}
+}

@@ -1,0 +1,174 @@
+package s3
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	"github.com/hardstand/hardstand/internal/aws/api/s3"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/blob"
+	"github.com/hardstand/hardstand/internal/store"
+)
+
+const (
+	// maxSinglePut is the most that one request may write: 5 GiB.
+	maxSinglePut = 5 << 30
+	// maxMetadata is how many bytes names and values of x-amz-meta-* may have.
+	maxMetadata = 2 << 10
+	// defaultType is the type of an object whose writer gives none.
+	defaultType = "binary/octet-stream"
+)
+
+// PutObject stores an object whole or not at all.
+func (s *Service) PutObject(ctx context.Context, in *s3.PutObjectInput) (*s3.PutObjectOutput, error) {
+	b, err := s.lookup(ctx, aws.Val(in.Bucket))
+	if err != nil {
+		return nil, err
+	}
+	o, err := newObject(b, in)
+	if err != nil {
+		return nil, err
+	}
+	named := in.ChecksumAlgorithm
+	if named == "" {
+		named = s3.ChecksumAlgorithm(blob.CRC64NVME)
+	}
+	info, sum, err := s.receive(ctx, "PutObject", in, in.Body, in.ContentMD5, named)
+	if err != nil {
+		return nil, err
+	}
+	o.Size, o.ETag, o.Checksum = info.Size, hex.EncodeToString(info.Sums[blob.MD5]), sum
+	o.Segments = []segment{{Blob: info.ID, Size: info.Size}}
+	cond := writeCondition{ifMatch: in.IfMatch, ifNoneMatch: in.IfNoneMatch}
+	if err := s.install(ctx, b, aws.Val(in.Key), o, cond, nil); err != nil {
+		return nil, err
+	}
+	out := &s3.PutObjectOutput{ETag: quoted(o.ETag), ServerSideEncryption: s3.ServerSideEncryptionAes256}
+	setChecksum(out, o.Checksum)
+	return out, nil
+}
+
+// newObject is the object that a PutObject asks for, still without bytes.
+func newObject(b *bucket, in *s3.PutObjectInput) (*object, error) {
+	if err := refuseUnbuilt("PutObject", in); err != nil {
+		return nil, err
+	}
+	if err := acceptACL("PutObject", b, in.ACL); err != nil {
+		return nil, err
+	}
+	if aws.Val(in.ContentLength) > maxSinglePut {
+		return nil, errEntityTooLarge.With("ProposedSize", strconv.FormatInt(*in.ContentLength, 10)).
+			With("MaxSizeAllowed", strconv.Itoa(maxSinglePut))
+	}
+	tags, err := parseTagging(in.Tagging)
+	if err != nil {
+		return nil, err
+	}
+	return &object{
+		Tags: tags, Metadata: in.Metadata,
+		Headers: headers{
+			ContentType: in.ContentType, CacheControl: in.CacheControl, ContentDisposition: in.ContentDisposition,
+			ContentEncoding: in.ContentEncoding, ContentLanguage: in.ContentLanguage, Expires: in.Expires,
+		},
+	}, validMetadata(in.Metadata)
+}
+
+func validMetadata(m map[string]string) error {
+	size := 0
+	for k, v := range m {
+		size += len(k) + len(v)
+	}
+	if size > maxMetadata {
+		return awserr.New("MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size").
+			With("Size", strconv.Itoa(size)).With("MaxSizeAllowed", strconv.Itoa(maxMetadata))
+	}
+	return nil
+}
+
+// receive writes a request's body and verifies what the sender said about it.
+func (s *Service) receive(ctx context.Context, operation string, in any, body io.Reader, contentMD5 *string, named s3.ChecksumAlgorithm) (blob.Info, checksum, error) {
+	expect, err := newExpectation(operation, in, contentMD5, named)
+	if err != nil {
+		return blob.Info{}, checksum{}, err
+	}
+	if body == nil {
+		body = strings.NewReader("")
+	}
+	info, err := s.blobs.store.Put(ctx, io.LimitReader(body, maxSinglePut+1), expect.sums()...)
+	if err != nil {
+		return info, checksum{}, incomplete(err)
+	}
+	err = expect.verify(info)
+	if err == nil && info.Size > maxSinglePut {
+		err = errEntityTooLarge
+	}
+	if err != nil {
+		s.blobs.discard([]segment{{Blob: info.ID}})
+		return info, checksum{}, err
+	}
+	return info, expect.stored(info), nil
+}
+
+// writeCondition are the conditional headers of a write, judged in the
+// transaction that writes.
+type writeCondition struct{ ifMatch, ifNoneMatch *string }
+
+func (c writeCondition) judge(old *object, key string) error {
+	switch {
+	case c.ifNoneMatch != nil && *c.ifNoneMatch != "*":
+		return awserr.Status(501, "NotImplemented", "A header you provided implies functionality that is not implemented").With("Header", "If-None-Match")
+	case c.ifNoneMatch != nil && old != nil:
+		return errPrecondition("If-None-Match")
+	case c.ifMatch != nil && old == nil:
+		return errNoSuchKey(key)
+	case c.ifMatch != nil && !matches(*c.ifMatch, old.ETag):
+		return errPrecondition("If-Match")
+	}
+	return nil
+}
+
+// install makes o the object under key, in one transaction with what also does,
+// and deletes the bytes it replaces. When S3 refuses, o's bytes are deleted;
+// after any other failure they stay for the sweep, since the transaction may
+// have been committed.
+func (s *Service) install(ctx context.Context, b *bucket, key string, o *object, cond writeCondition, also func(tx *store.Tx) error) error {
+	o.Modified = s.clock.Now().UTC().Truncate(time.Second)
+	var replaced []segment
+	err := s.db.Update(ctx, func(tx *store.Tx) error {
+		replaced = nil
+		if _, err := buckets.Get(tx, bucketKey(b.Name)); err != nil {
+			return orNoSuchBucket(err, b.Name)
+		}
+		k := objectKey(b.Name, key)
+		old, err := objects.Get(tx, k)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		if err := cond.judge(old, key); err != nil {
+			return err
+		}
+		if old != nil {
+			replaced = old.Segments
+		}
+		if also != nil {
+			if err := also(tx); err != nil {
+				return err
+			}
+		}
+		return objects.Put(tx, k, o)
+	})
+	if err != nil {
+		if awserr.As(err) != nil && o.Upload == "" {
+			s.blobs.discard(o.Segments)
+		}
+		return err
+	}
+	s.blobs.discard(replaced)
+	return nil
+}

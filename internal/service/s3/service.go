@@ -1,0 +1,195 @@
+// Package s3 is Amazon S3: buckets, objects, multipart uploads, and the
+// resource types AWS::S3::Bucket and AWS::S3::BucketPolicy.
+//
+// It owns the tables s3.bucket, s3.object, s3.upload and s3.part and the blobs
+// they name. It imports wire (its rows), stack (its resource types), policy
+// (bucket policies), store and blob. Flow enters through the operations in
+// Wire, called by the server with a verified caller; checks.go says which
+// permission each needs. Flow leaves to the blob store and the database, always
+// in this order: bytes first, then one transaction that names them, then the
+// bytes that nothing names any more are deleted. A crash between two of these
+// steps leaves bytes without a row, which Sweep removes.
+//
+// Beside the callers' buckets there are published ones, aws-codedeploy-<region>,
+// which belong to the service, are readable by everybody and cannot be changed.
+//
+// Objects report the encryption that AWS applies to all of them (AES256). The
+// bytes on disk are protected by the data dir's permissions only.
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	"github.com/hardstand/hardstand/internal/aws/api/s3"
+	"github.com/hardstand/hardstand/internal/blob"
+	"github.com/hardstand/hardstand/internal/clock"
+	"github.com/hardstand/hardstand/internal/store"
+	"github.com/hardstand/hardstand/internal/wire"
+)
+
+// Authorizer decides on permissions that are only known within an operation: one
+// for each key of DeleteObjects, and whether a caller may learn that a key does
+// not exist.
+type Authorizer interface {
+	Authorize(ctx context.Context, c aws.Check) error
+}
+
+// Published are the buckets that the service itself owns.
+type Published interface {
+	// Objects returns the objects of a bucket in the order of their keys, or
+	// false when no published bucket has the name.
+	Objects(bucket string) ([]PublishedObject, bool)
+}
+
+// PublishedObject is an object of a published bucket.
+type PublishedObject struct {
+	Key, ContentType string
+	Body             []byte
+	// ETag is the MD5 of Body in hex.
+	ETag string
+}
+
+// Config is what the service works with; all but Published is required.
+type Config struct {
+	Store      *store.DB
+	Blobs      blob.Store
+	Clock      clock.Clock
+	Authorizer Authorizer
+	Published  Published
+	Log        *slog.Logger
+}
+
+// Service implements the operations.
+type Service struct {
+	db        *store.DB
+	blobs     *shelf
+	clock     clock.Clock
+	auth      Authorizer
+	published Published
+	log       *slog.Logger
+}
+
+// New returns the service.
+func New(cfg Config) *Service {
+	return &Service{
+		db: cfg.Store, clock: cfg.Clock, auth: cfg.Authorizer, published: cfg.Published, log: cfg.Log,
+		blobs: &shelf{store: cfg.Blobs, log: cfg.Log, pins: map[string]int{}, doomed: map[string]bool{}},
+	}
+}
+
+// Wire lists the operations. Those of the API that have no row are answered
+// with NotImplemented.
+func (s *Service) Wire() wire.Service {
+	var rows []wire.Operation
+	rows = append(rows, s.bucketRows()...)
+	rows = append(rows, s.settingRows()...)
+	rows = append(rows, s.objectRows()...)
+	rows = append(rows, s.uploadRows()...)
+	return wire.Service{Model: s3.Model(), Operations: rows, Anonymous: true}
+}
+
+func (s *Service) bucketRows() []wire.Operation {
+	return []wire.Operation{
+		wire.Op("ListBuckets", "s3:ListAllMyBuckets", s.ListBuckets, nil),
+		wire.Op("CreateBucket", "s3:CreateBucket", s.CreateBucket, s.createBucketChecks),
+		wire.Op("DeleteBucket", "s3:DeleteBucket", s.DeleteBucket, onBucket[s3.DeleteBucketInput](s)),
+		wire.Op("HeadBucket", "s3:ListBucket", s.HeadBucket, onBucket[s3.HeadBucketInput](s)),
+		wire.Op("GetBucketLocation", "s3:GetBucketLocation", s.GetBucketLocation, onBucket[s3.GetBucketLocationInput](s)),
+		wire.Op("ListObjects", "s3:ListBucket", s.ListObjects, s.listObjectsChecks),
+		wire.Op("ListObjectsV2", "s3:ListBucket", s.ListObjectsV2, s.listObjectsV2Checks),
+	}
+}
+
+func (s *Service) settingRows() []wire.Operation {
+	return []wire.Operation{
+		wire.Op("GetBucketPolicy", "s3:GetBucketPolicy", s.GetBucketPolicy, onBucket[s3.GetBucketPolicyInput](s)),
+		wire.Op("PutBucketPolicy", "s3:PutBucketPolicy", s.PutBucketPolicy, onBucket[s3.PutBucketPolicyInput](s)),
+		wire.Op("DeleteBucketPolicy", "s3:DeleteBucketPolicy", s.DeleteBucketPolicy, onBucket[s3.DeleteBucketPolicyInput](s)),
+		wire.Op("GetBucketPolicyStatus", "s3:GetBucketPolicyStatus", s.GetBucketPolicyStatus, onBucket[s3.GetBucketPolicyStatusInput](s)),
+		wire.Op("GetBucketTagging", "s3:GetBucketTagging", s.GetBucketTagging, onBucket[s3.GetBucketTaggingInput](s)),
+		wire.Op("PutBucketTagging", "s3:PutBucketTagging", s.PutBucketTagging, onBucket[s3.PutBucketTaggingInput](s)),
+		wire.Op("DeleteBucketTagging", "s3:PutBucketTagging", s.DeleteBucketTagging, onBucket[s3.DeleteBucketTaggingInput](s)),
+		wire.Op("GetBucketAcl", "s3:GetBucketAcl", s.GetBucketAcl, onBucket[s3.GetBucketAclInput](s)),
+		wire.Op("GetBucketVersioning", "s3:GetBucketVersioning", s.GetBucketVersioning, onBucket[s3.GetBucketVersioningInput](s)),
+		wire.Op("GetPublicAccessBlock", "s3:GetBucketPublicAccessBlock", s.GetPublicAccessBlock, onBucket[s3.GetPublicAccessBlockInput](s)),
+		wire.Op("PutPublicAccessBlock", "s3:PutBucketPublicAccessBlock", s.PutPublicAccessBlock, onBucket[s3.PutPublicAccessBlockInput](s)),
+		wire.Op("DeletePublicAccessBlock", "s3:PutBucketPublicAccessBlock", s.DeletePublicAccessBlock, onBucket[s3.DeletePublicAccessBlockInput](s)),
+		wire.Op("GetBucketOwnershipControls", "s3:GetBucketOwnershipControls", s.GetBucketOwnershipControls, onBucket[s3.GetBucketOwnershipControlsInput](s)),
+		wire.Op("PutBucketOwnershipControls", "s3:PutBucketOwnershipControls", s.PutBucketOwnershipControls, onBucket[s3.PutBucketOwnershipControlsInput](s)),
+		wire.Op("DeleteBucketOwnershipControls", "s3:PutBucketOwnershipControls", s.DeleteBucketOwnershipControls, onBucket[s3.DeleteBucketOwnershipControlsInput](s)),
+		wire.Op("GetBucketEncryption", "s3:GetEncryptionConfiguration", s.GetBucketEncryption, onBucket[s3.GetBucketEncryptionInput](s)),
+		wire.Op("PutBucketEncryption", "s3:PutEncryptionConfiguration", s.PutBucketEncryption, onBucket[s3.PutBucketEncryptionInput](s)),
+		wire.Op("DeleteBucketEncryption", "s3:PutEncryptionConfiguration", s.DeleteBucketEncryption, onBucket[s3.DeleteBucketEncryptionInput](s)),
+	}
+}
+
+func (s *Service) objectRows() []wire.Operation {
+	return []wire.Operation{
+		wire.Op("PutObject", "s3:PutObject", s.PutObject, s.putObjectChecks),
+		wire.Op("GetObject", "s3:GetObject", s.GetObject, onObject[s3.GetObjectInput](s)),
+		wire.Op("HeadObject", "s3:GetObject", s.HeadObject, onObject[s3.HeadObjectInput](s)),
+		wire.Op("GetObjectAttributes", "s3:GetObject", s.GetObjectAttributes, s.getObjectAttributesChecks),
+		wire.Op("DeleteObject", "s3:DeleteObject", s.DeleteObject, onObject[s3.DeleteObjectInput](s)),
+		wire.FreeOp("DeleteObjects", "each key is authorized by itself as s3:DeleteObject and refused in the answer", s.DeleteObjects),
+		wire.Op("CopyObject", "s3:PutObject", s.CopyObject, s.copyObjectChecks),
+		wire.Op("GetObjectAcl", "s3:GetObjectAcl", s.GetObjectAcl, onObject[s3.GetObjectAclInput](s)),
+		wire.Op("GetObjectTagging", "s3:GetObjectTagging", s.GetObjectTagging, onObject[s3.GetObjectTaggingInput](s)),
+		wire.Op("PutObjectTagging", "s3:PutObjectTagging", s.PutObjectTagging, s.putObjectTaggingChecks),
+		wire.Op("DeleteObjectTagging", "s3:DeleteObjectTagging", s.DeleteObjectTagging, onObject[s3.DeleteObjectTaggingInput](s)),
+	}
+}
+
+func (s *Service) uploadRows() []wire.Operation {
+	return []wire.Operation{
+		wire.Op("CreateMultipartUpload", "s3:PutObject", s.CreateMultipartUpload, s.createMultipartUploadChecks),
+		wire.Op("UploadPart", "s3:PutObject", s.UploadPart, onObject[s3.UploadPartInput](s)),
+		wire.Op("UploadPartCopy", "s3:PutObject", s.UploadPartCopy, s.uploadPartCopyChecks),
+		wire.Op("CompleteMultipartUpload", "s3:PutObject", s.CompleteMultipartUpload, onObject[s3.CompleteMultipartUploadInput](s)),
+		wire.Op("AbortMultipartUpload", "s3:AbortMultipartUpload", s.AbortMultipartUpload, onObject[s3.AbortMultipartUploadInput](s)),
+		wire.Op("ListParts", "s3:ListMultipartUploadParts", s.ListParts, onObject[s3.ListPartsInput](s)),
+		wire.Op("ListMultipartUploads", "s3:ListBucketMultipartUploads", s.ListMultipartUploads, onBucket[s3.ListMultipartUploadsInput](s)),
+	}
+}
+
+// Sweep deletes the bytes of earlier runs that no row names. The composition
+// root runs it once after the start, beside the traffic.
+func (s *Service) Sweep(ctx context.Context) error {
+	named := map[string]bool{}
+	err := s.db.View(ctx, func(tx *store.Tx) error {
+		all, err := objects.List(tx, store.Scope{}, "", 0)
+		if err != nil {
+			return err
+		}
+		for _, o := range all {
+			for _, seg := range o.Value.Segments {
+				named[seg.Blob] = true
+			}
+		}
+		pending, err := parts.List(tx, store.Scope{}, "", 0)
+		for _, p := range pending {
+			named[p.Value.Blob] = true
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("sweep s3: %w", err)
+	}
+	n, err := s.blobs.store.Sweep(ctx, func(id string) bool { return named[id] })
+	if n > 0 {
+		s.log.Info("s3: removed bytes that no object names", "blobs", n)
+	}
+	return err
+}
+
+// incomplete turns the end of a connection within a body into S3's error.
+func incomplete(err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return errIncompleteBody
+	}
+	return err
+}

@@ -1,0 +1,160 @@
+package s3
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	"github.com/hardstand/hardstand/internal/aws/api/s3"
+	"github.com/hardstand/hardstand/internal/blob"
+	"github.com/hardstand/hardstand/internal/store"
+)
+
+// findUpload returns the upload in progress or NoSuchUpload.
+func (s *Service) findUpload(ctx context.Context, bucketName, key, id *string) (u *upload, err error) {
+	err = s.db.View(ctx, func(tx *store.Tx) error {
+		u, err = getUpload(tx, aws.Val(bucketName), aws.Val(key), aws.Val(id))
+		return err
+	})
+	return u, err
+}
+
+func getUpload(tx *store.Tx, bucketName, key, id string) (*upload, error) {
+	u, err := uploads.Get(tx, uploadKey(bucketName, key, id))
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, errNoSuchUpload.With("UploadId", id)
+	}
+	return u, err
+}
+
+func validPartNumber(n *int32) error {
+	if v := aws.Val(n); v < 1 || v > lastPart {
+		return errInvalidArgument("Part number must be an integer between 1 and 10000, inclusive", "partNumber", strconv.Itoa(int(v)))
+	}
+	return nil
+}
+
+// UploadPart stores a part. The same number again replaces the part.
+func (s *Service) UploadPart(ctx context.Context, in *s3.UploadPartInput) (*s3.UploadPartOutput, error) {
+	if err := refuseUnbuilt("UploadPart", in); err != nil {
+		return nil, err
+	}
+	if err := validPartNumber(in.PartNumber); err != nil {
+		return nil, err
+	}
+	u, err := s.findUpload(ctx, in.Bucket, in.Key, in.UploadId)
+	if err != nil {
+		return nil, err
+	}
+	if given, err := givenChecksum(in); err != nil {
+		return nil, err
+	} else if u.Algorithm != "" && given.Algorithm != "" && given.Algorithm != u.Algorithm {
+		return nil, errInvalidRequest("Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", u.Algorithm, given.Algorithm)
+	}
+	named := s3.ChecksumAlgorithm(u.partAlgorithm())
+	info, sum, err := s.receive(ctx, "UploadPart", in, in.Body, in.ContentMD5, named)
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.keepPart(ctx, u, *in.PartNumber, info, sum)
+	if err != nil {
+		return nil, err
+	}
+	out := &s3.UploadPartOutput{ETag: quoted(p.ETag), ServerSideEncryption: s3.ServerSideEncryptionAes256}
+	setChecksum(out, sum)
+	return out, nil
+}
+
+// keepPart commits the row of a part whose bytes are written.
+func (s *Service) keepPart(ctx context.Context, u *upload, number int32, info blob.Info, sum checksum) (*part, error) {
+	p := &part{
+		Number: number, Blob: info.ID, Size: info.Size, ETag: hex.EncodeToString(info.Sums[blob.MD5]),
+		Modified: s.clock.Now().UTC().Truncate(time.Second),
+	}
+	if sum.Algorithm == u.partAlgorithm() {
+		p.Checksum = sum.Value
+	}
+	var replaced []segment
+	err := s.db.Update(ctx, func(tx *store.Tx) error {
+		replaced = nil
+		if _, err := getUpload(tx, u.Bucket, u.Key, u.ID); err != nil {
+			return err
+		}
+		old, err := parts.Get(tx, partKey(u.ID, number))
+		switch {
+		case err == nil:
+			replaced = []segment{{Blob: old.Blob}}
+		case !errors.Is(err, store.ErrNotFound):
+			return err
+		}
+		return parts.Put(tx, partKey(u.ID, number), p)
+	})
+	if err != nil {
+		return nil, err // the bytes are left to the sweep
+	}
+	s.blobs.discard(replaced)
+	return p, nil
+}
+
+// UploadPartCopy makes a part of an object's bytes.
+func (s *Service) UploadPartCopy(ctx context.Context, in *s3.UploadPartCopyInput) (*s3.UploadPartCopyOutput, error) {
+	if err := refuseUnbuilt("UploadPartCopy", in); err != nil {
+		return nil, err
+	}
+	if err := validPartNumber(in.PartNumber); err != nil {
+		return nil, err
+	}
+	u, err := s.findUpload(ctx, in.Bucket, in.Key, in.UploadId)
+	if err != nil {
+		return nil, err
+	}
+	info, sum, err := s.copyRange(ctx, in, expectation{compute: u.partAlgorithm()})
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.keepPart(ctx, u, *in.PartNumber, info, sum)
+	if err != nil {
+		return nil, err
+	}
+	result := &s3.CopyPartResult{ETag: quoted(p.ETag), LastModified: &p.Modified}
+	setChecksum(result, sum)
+	return &s3.UploadPartCopyOutput{CopyPartResult: result, ServerSideEncryption: s3.ServerSideEncryptionAes256}, nil
+}
+
+// copyRange writes the source's bytes, or the range of them, as a new blob. A
+// range must lie within the source.
+func (s *Service) copyRange(ctx context.Context, in *s3.UploadPartCopyInput, e expectation) (blob.Info, checksum, error) {
+	from, key, src, err := s.copySource(ctx, in.CopySource, readCondition{
+		in.CopySourceIfMatch, in.CopySourceIfNoneMatch, in.CopySourceIfModifiedSince, in.CopySourceIfUnmodifiedSince,
+	})
+	if err != nil {
+		return blob.Info{}, checksum{}, err
+	}
+	if r := in.CopySourceRange; r != nil {
+		first, last, ok := parseRange(*r)
+		if !ok || first < 0 || last < 0 {
+			return blob.Info{}, checksum{}, errInvalidArgument("The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy", "x-amz-copy-source-range", *r)
+		}
+		if last >= src.Size {
+			return blob.Info{}, checksum{}, errInvalidArgument("Range specified is not valid for source object of size: "+strconv.FormatInt(src.Size, 10), "x-amz-copy-source-range", *r)
+		}
+	}
+	get, err := s.GetObject(ctx, &s3.GetObjectInput{Bucket: &from.Name, Key: &key, Range: in.CopySourceRange, IfMatch: &src.ETag})
+	if err != nil {
+		return blob.Info{}, checksum{}, err
+	}
+	defer get.Body.Close()
+	info, err := s.blobs.store.Put(ctx, io.LimitReader(get.Body, maxSinglePut+1), e.sums()...)
+	if err != nil {
+		return info, checksum{}, err
+	}
+	if info.Size > maxSinglePut {
+		s.blobs.discard([]segment{{Blob: info.ID}})
+		return info, checksum{}, errEntityTooLarge
+	}
+	return info, e.stored(info), nil
+}
