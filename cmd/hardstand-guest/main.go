@@ -8,20 +8,27 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/hardstand/hardstand/internal/agent"
+	"github.com/hardstand/hardstand/internal/guest/applets"
 	"github.com/hardstand/hardstand/internal/guest/initd"
 )
 
-// applets are the programs in here, by the name they are called with.
-var applets = map[string]func(args []string) int{
-	"init": initd.Run,
+// programs are the programs in here, by the name they are called with.
+func programs() map[string]func(args []string) int {
+	table := applets.Table()
+	table["init"] = initd.Run
+	table["codedeploy-agent"] = agent.Main
+	table["codedeploy-local"] = agent.LocalMain
+	return table
 }
 
 func main() {
+	table := programs()
 	name, args := filepath.Base(os.Args[0]), os.Args[1:]
-	if _, ok := applets[name]; !ok && len(args) > 0 {
+	if _, ok := table[name]; !ok && len(args) > 0 {
 		name, args = args[0], args[1:]
 	}
-	run, ok := applets[name]
+	run, ok := table[name]
 	if !ok {
 		fmt.Fprintf(os.Stderr, "hardstand-guest: unknown program %q\n", name)
 		os.Exit(127)
