@@ -48,6 +48,7 @@ type lab struct {
 	config stack.Config
 	engine *stack.Engine
 	key    store.Key
+	died   bool
 }
 
 func newLab(t *testing.T, c clock.Clock) *lab {

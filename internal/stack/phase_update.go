@@ -142,6 +142,7 @@ func (r *run) beginUpdate(m *Member, old *content) (bool, error) {
 		bad = r.replacement(m, old, c)
 	}
 	next.Operation, next.Prior, next.PriorTags, next.Sealed = r.stack.Operation, m.Sealed, m.Tags, sealed
+	next.Restoring = false
 	err = r.e.write(func(tx *store.Tx) error {
 		s, err := r.fence(tx)
 		if err != nil {
@@ -230,7 +231,7 @@ func forgetPrior(tx *store.Tx, s *Stack) error {
 		if m.Prior == nil {
 			continue
 		}
-		m.Prior, m.PriorTags = nil, nil
+		m.Prior, m.PriorTags, m.Restoring = nil, nil, false
 		if err := Members.Put(tx, s.memberKey(m.LogicalID), m); err != nil {
 			return err
 		}
@@ -276,8 +277,10 @@ func (r *run) restoreMember(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	if err := r.record(m, func() {}, UpdateInProgress, ""); err != nil {
-		return err
+	if !m.Restoring {
+		if err := r.record(m, func() { m.Restoring = true }, UpdateInProgress, ""); err != nil {
+			return err
+		}
 	}
 	req, res, err := r.request(m)
 	if err != nil {
@@ -303,7 +306,7 @@ func (r *run) restoreMember(ctx context.Context, id string) error {
 	tags := m.PriorTags
 	return r.record(m, func() {
 		r.content[id] = before
-		m.Sealed, m.Tags, m.Prior, m.PriorTags = sealed, tags, nil, nil
+		m.Sealed, m.Tags, m.Prior, m.PriorTags, m.Restoring = sealed, tags, nil, nil, false
 	}, UpdateComplete, "")
 }
 

@@ -136,8 +136,9 @@ type Member struct {
 	// for its rollback.
 	Sealed []byte `json:",omitempty"`
 	Prior  []byte `json:",omitempty"`
-	// PriorTags belong to Prior.
+	// PriorTags belong to Prior. Restoring is set once a rollback works on it.
 	PriorTags map[string]string `json:",omitempty"`
+	Restoring bool              `json:",omitempty"`
 	// Public are the properties with NoEcho values masked, as events show them.
 	Public string `json:",omitempty"`
 }

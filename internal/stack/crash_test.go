@@ -1,0 +1,168 @@
+package stack_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hardstand/hardstand/internal/clock"
+	"github.com/hardstand/hardstand/internal/stack"
+	"github.com/hardstand/hardstand/internal/stack/stacktest"
+)
+
+const wide = `
+Resources:
+  A: {Type: 'Test::Fake::Thing', Properties: {Value: one}}
+  B: {Type: 'Test::Fake::Thing', Properties: {Value: !GetAtt A.Value}}
+  C: {Type: 'Test::Fake::Thing', DependsOn: A}
+  D: {Type: 'Test::Fake::Thing', Properties: {Any: [!Ref B, !Ref C]}}
+  H: {Type: 'AWS::CloudFormation::WaitConditionHandle'}
+Outputs: {O: {Value: !Ref D}}
+`
+
+const wideChanged = `
+Resources:
+  A: {Type: 'Test::Fake::Thing', Properties: {Value: changed}}
+  B: {Type: 'Test::Fake::Thing', Properties: {Value: !GetAtt A.Value}}
+  D: {Type: 'Test::Fake::Thing', Properties: {Any: [!Ref B]}}
+  E: {Type: 'Test::Fake::Thing', Properties: {Value: !Ref D}}
+Outputs: {O: {Value: !Ref E}}
+`
+
+// A crash test plays a story to its end without a crash, and then once for each
+// transaction of the engine, which dies there and is opened again. Each time the
+// end must be the same: the stack's status, the events of each resource in their
+// order, what exists, and nothing made twice.
+func TestCrashAtEveryTransaction(t *testing.T) {
+	fail := func(method, id string) func(context.Context, string, stack.Request) error {
+		return func(_ context.Context, m string, r stack.Request) error {
+			if m == method && r.LogicalID == id {
+				return errors.New("no")
+			}
+			return nil
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		before func(context.Context, string, stack.Request) error
+		update string
+		delete bool
+		status string
+	}{
+		{name: "create", status: stack.CreateComplete},
+		{name: "create and delete", delete: true, status: stack.DeleteComplete},
+		{name: "failed create", before: fail("Create", "D"), status: stack.RollbackComplete},
+		{name: "update", update: wideChanged, status: stack.UpdateComplete},
+		{name: "failed update", update: wideChanged, before: fail("Create", "E"), status: stack.UpdateRollbackComplete},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			play := func(n int) (result story, died bool) {
+				l := newLab(t, clock.System{})
+				l.fake.Before = c.before
+				l.play(wide, nil, n)
+				if c.update != "" {
+					l.play(c.update, func(b stack.Begin) error {
+						_, err := l.engine.Update(t.Context(), l.key, b)
+						return err
+					}, n)
+				}
+				if c.delete {
+					l.play(wide, func(b stack.Begin) error {
+						_, err := l.engine.Delete(t.Context(), l.key, b)
+						return err
+					}, n)
+				}
+				return l.story(), l.died
+			}
+			want, _ := play(0)
+			if want.Status != c.status {
+				t.Fatalf("ends in %s, want %s: %q", want.Status, c.status, want.Events)
+			}
+			for n := 1; ; n++ {
+				got, died := play(n)
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Fatalf("crash at transaction %d (-whole +crashed):\n%s", n, diff)
+				}
+				if !died {
+					t.Logf("%d transactions", n-1)
+					return
+				}
+			}
+		})
+	}
+}
+
+// play runs one operation under an engine that dies at its n-th transaction and,
+// if it did, under another.
+func (l *lab) play(body string, start func(stack.Begin) error, n int) {
+	l.t.Helper()
+	_ = l.engine.Close()
+	died := l.open(n)
+	if start == nil {
+		l.create(body, nil)
+	} else if err := start(l.begin(body)); err != nil {
+		l.t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(l.t.Context(), 20*time.Second)
+	defer cancel()
+	rested := make(chan struct{})
+	go func() {
+		defer close(rested)
+		if _, err := l.engine.Wait(ctx, l.key); err != nil && ctx.Err() == nil {
+			l.t.Error(err)
+		}
+	}()
+	select {
+	case <-rested:
+		return
+	case <-died:
+		l.died = true
+	}
+	_ = l.engine.Close()
+	l.open(0)
+	select {
+	case <-rested:
+	case <-ctx.Done():
+		l.t.Fatalf("does not go on: %s", strings.Join(l.events(), "\n"))
+	}
+}
+
+// story is how a play ended. Physical ids are numbered by the order of creation,
+// which parallel work leaves open, so they are left out.
+type story struct {
+	Status, Reason string
+	Events         map[string][]string
+	Made           int
+	Items          []string
+	Outputs        int
+}
+
+func (l *lab) story() story {
+	l.t.Helper()
+	s, err := l.engine.Wait(l.t.Context(), l.key)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	out := story{Status: s.Status, Reason: s.Reason, Events: map[string][]string{}, Made: l.fake.Made(), Outputs: len(s.Outputs)}
+	for _, line := range l.events() {
+		f := strings.SplitN(line, " ", 4)
+		text := f[1]
+		if len(f) == 4 {
+			text += " " + f[3]
+		}
+		out.Events[f[0]] = append(out.Events[f[0]], text)
+	}
+	for _, p := range l.fake.Items() {
+		out.Items = append(out.Items, fmt.Sprint(p.Value, p.Any != nil))
+	}
+	slices.Sort(out.Items)
+	return out
+}
+
+var _ stack.Resource = (*stacktest.Fake)(nil)
