@@ -129,7 +129,7 @@ func (e *exchange) readForm() error {
 	if e.r.Header.Get("X-Amz-Target") == "" && e.r.Method == http.MethodPost {
 		query += "&" + string(body)
 	}
-	if strings.Count(query, "&") > codec.MaxParameters+64 {
+	if strings.Count(query, "&") >= codec.MaxParameters {
 		return awserr.New("MalformedQueryString", "The query string has more than %d parameters.", codec.MaxParameters)
 	}
 	if e.form, err = url.ParseQuery(strings.TrimSpace(strings.Trim(query, "&"))); err != nil {

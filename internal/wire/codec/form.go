@@ -121,7 +121,7 @@ func formName(m *model.Member, ec2 bool) string {
 }
 
 func (d formReader) structure(n *node, p *plan.Plan, v reflect.Value, path string) error {
-	n.used = true
+	n.used = n.used || n.value == ""
 	for i := range p.Fields {
 		f := &p.Fields[i]
 		name := d.name(f.Member)
