@@ -17,6 +17,7 @@ import (
 func programs() map[string]func(args []string) int {
 	table := applets.Table()
 	table["init"] = initd.Run
+	table["boot"] = initd.Held(table["boot"])
 	table["codedeploy-agent"] = agent.Main
 	table["codedeploy-local"] = agent.LocalMain
 	return table

@@ -68,6 +68,8 @@ type machine struct {
 	shutdown chan string
 	control  *net.UnixListener
 	ssh      *net.TCPListener
+	// boot is closed to let the boot process go.
+	boot *os.File
 }
 
 func newMachine() *machine {
@@ -97,7 +99,10 @@ func (m *machine) become(cfg handover.Config, mounts []int) error {
 	if err := m.listen(); err != nil {
 		return err
 	}
-	return confine(cfg.OwnUsers)
+	if err := confine(cfg.OwnUsers); err != nil {
+		return err
+	}
+	return m.prepareBoot()
 }
 
 // listen opens the sockets that PID 1 serves. It accepts once there is an

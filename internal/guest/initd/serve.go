@@ -2,6 +2,7 @@ package initd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -34,13 +35,9 @@ func (m *machine) catchSignals() {
 		unix.SIGIO, unix.SIGVTALRM, unix.SIGPROF, unix.SIGXCPU, unix.SIGXFSZ)
 }
 
-// serve starts what boots the instance and then reaps until the end. It returns
-// PID 1's exit status.
+// serve lets boot go and then reaps until the end. It returns PID 1's exit status.
 func (m *machine) serve() int {
-	if err := m.startBoot(); err != nil {
-		fmt.Fprintf(os.Stderr, "hardstand: cannot boot: %v\n", err)
-		return m.finish(handover.ReasonPoweroff, 1)
-	}
+	_ = m.boot.Close() // lets it go
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	go m.serveControl(ctx)
@@ -62,18 +59,46 @@ func (m *machine) serve() int {
 	}
 }
 
-// startBoot starts the process that brings up services and runs user data.
-func (m *machine) startBoot() error {
-	null, err := os.Open(os.DevNull)
+// prepareBoot starts the process that brings up services and runs user data. It
+// waits (Held) until PID 1 closes the pipe, so that its start is over
+// when the instance gets its identity.
+func (m *machine) prepareBoot() error {
+	held, release, err := os.Pipe()
 	if err != nil {
 		return err
 	}
-	defer null.Close()
+	defer held.Close()
+	m.boot = release
 	_, _, err = m.reaper.fork("/proc/self/exe", []string{"hardstand-guest", "boot"}, &syscall.ProcAttr{
-		Dir: "/", Env: baseEnv, Files: []uintptr{null.Fd(), 1, 2},
+		Dir: "/", Env: baseEnv, Files: []uintptr{held.Fd(), 1, 2},
 		Sys: &syscall.SysProcAttr{Setsid: true},
 	})
 	return err
+}
+
+// Held makes the boot program wait, on its standard input, until the instance has
+// its identity. It never runs where there will be none.
+func Held(boot func([]string) int) func([]string) int {
+	return func(args []string) int {
+		if !released() {
+			return 0
+		}
+		return boot(args)
+	}
+}
+
+func released() bool {
+	for {
+		n, err := unix.Read(0, make([]byte, 1))
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil || n != 0:
+			return false
+		}
+		_, err = os.Stat(guest.InstanceIDFile)
+		return err == nil
+	}
 }
 
 // requestShutdown asks for the end of the instance, with one of handover's

@@ -72,7 +72,8 @@ type Driver struct {
 
 	// background counts deletions and watchers that Close waits for.
 	background sync.WaitGroup
-	closing    chan struct{}
+	closing    context.Context
+	close      context.CancelFunc
 }
 
 var _ instance.Driver = (*Driver)(nil)
@@ -82,8 +83,9 @@ var _ instance.Driver = (*Driver)(nil)
 func Open(cfg Config) (*Driver, error) {
 	d := &Driver{
 		cfg: cfg, slots: make(chan struct{}, parallel),
-		imageReady: make(chan struct{}), closing: make(chan struct{}),
+		imageReady: make(chan struct{}),
 	}
+	d.closing, d.close = context.WithCancel(context.Background())
 	for _, dir := range []string{"instances", "shells", "console", "images", "guest", "trash"} {
 		if err := os.MkdirAll(d.path(dir), 0o700); err != nil {
 			return nil, fmt.Errorf("open data directory: %w", err)
@@ -118,7 +120,7 @@ func Open(cfg Config) (*Driver, error) {
 
 // Close waits for deletions in progress. Instances keep running.
 func (d *Driver) Close() error {
-	close(d.closing)
+	d.close()
 	d.background.Wait()
 	d.mounter.stop()
 	return d.binary.Close()

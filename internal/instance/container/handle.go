@@ -29,7 +29,7 @@ func (d *Driver) watch(spec instance.Spec, group string, p *process) *handle {
 	d.background.Go(func() {
 		select {
 		case <-p.ended:
-		case <-d.closing:
+		case <-d.closing.Done():
 			return
 		}
 		h.exit = d.readExit(spec.ID)

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -144,8 +145,7 @@ func get(ctx context.Context, t *testing.T, url string) string {
 func BenchmarkLaunch(b *testing.B) {
 	d, dir := open(b)
 	n := 0
-	var total time.Duration
-	var all []time.Duration
+	var all, launches []time.Duration
 	for b.Loop() {
 		n++
 		s := spec(n, "#!/bin/bash\necho $EPOCHREALTIME > /began\n")
@@ -158,15 +158,19 @@ func BenchmarkLaunch(b *testing.B) {
 		b.StopTimer()
 		began := began(b, filepath.Join(dir, "instances", s.ID, "root/upper/began"))
 		took := began.Sub(start)
-		total += took
-		all = append(all, took)
-		b.Logf("launch %v user data %v", launched, took)
+		all, launches = append(all, took), append(launches, launched)
 		h.Kill()
 		<-h.Done()
 		d.Remove(b.Context(), s.ID)
 		b.StartTimer()
 	}
-	b.ReportMetric(float64(total.Microseconds())/float64(n)/1000, "ms/userdata")
+	report := func(name string, d []time.Duration) {
+		slices.Sort(d)
+		b.ReportMetric(float64(d[len(d)/2].Microseconds())/1000, name+"-p50-ms")
+		b.ReportMetric(float64(d[len(d)*9/10].Microseconds())/1000, name+"-p90-ms")
+	}
+	report("launch", launches)
+	report("userdata", all)
 }
 
 func began(t testing.TB, path string) time.Time {

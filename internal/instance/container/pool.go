@@ -1,10 +1,19 @@
 package container
 
-import "context"
+import (
+	"context"
+	"time"
+
+	"github.com/hardstand/hardstand/internal/clock"
+)
 
 // spares is how many shells are kept ready. Each costs what an idle instance
 // does.
 const spares = 2
+
+// settle is how long a new instance has the machine to itself before the next
+// shell is made.
+const settle = 25 * time.Millisecond
 
 // pool keeps shells ready, so that a launch finds one.
 type pool struct {
@@ -43,17 +52,18 @@ func (p *pool) refill() {
 
 // run makes shells until the driver closes, and then discards those not used.
 func (p *pool) run() {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
 	defer p.drain()
 	for {
 		select {
 		case <-p.wish:
-		case <-p.d.closing:
+		case <-p.d.closing.Done():
+			return
+		}
+		if clock.Sleep(p.d.closing, p.d.cfg.Clock, settle) != nil {
 			return
 		}
 		for len(p.ready) < spares {
-			s, err := p.d.newShell(ctx)
+			s, err := p.d.newShell(p.d.closing)
 			if err != nil {
 				// The next launch meets the same error and reports it to who
 				// asked.
