@@ -66,3 +66,33 @@ func (s *tiny) checkInputs(t *testing.T) {
 		}
 	}
 }
+
+// TestCLI runs the aws command where it differs from boto3: its own S3 transfers,
+// from a pipe and in parts of its choosing.
+func TestCLI(t *testing.T) {
+	s := newTiny(t)
+	url := s.serve(t).URL
+	aws := func(stdin string, args ...string) string {
+		t.Helper()
+		cmd := exec.Command("aws", append([]string{"--endpoint-url", url, "--region", "us-east-1"}, args...)...)
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "AWS_MAX_ATTEMPTS=1",
+			"AWS_ACCESS_KEY_ID=" + testKey, "AWS_SECRET_ACCESS_KEY=" + testSecret}
+		cmd.Stdin = strings.NewReader(stdin)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("aws %v: %v\n%s", args, err, out)
+		}
+		return string(out)
+	}
+	aws("from a pipe", "s3", "cp", "-", "s3://bucket/dir/file")
+	if got := string(s.objects["bucket/dir/file"]); got != "from a pipe" {
+		t.Errorf("the object holds %q", got)
+	}
+	if got := aws("", "s3", "ls", "s3://bucket", "--recursive"); !strings.Contains(got, "dir/file") {
+		t.Errorf("ls says %q", got)
+	}
+	got := aws("", "ec2", "describe-instances", "--instance-ids", "i-5", "--query", "Reservations[].Instances[].State.Name", "--output", "text")
+	if strings.TrimSpace(got) != "running" {
+		t.Errorf("describe-instances says %q", got)
+	}
+}

@@ -54,7 +54,7 @@ func TestRefuse(t *testing.T) {
 		{"form structure as text", form("Placement=x", true), codec.Unknown, ""},
 		{"form wrong dialect", form("Capabilities.1=CAPABILITY_IAM", false), codec.Unknown, "Capabilities.1"},
 		{"form scalar with parts", form("StackName.x=1", false), codec.BadValue, "StackName"},
-		{"form too many", many(codec.MaxParameters+1), codec.TooLarge, ""},
+		{"form too many", many(codec.MaxParameters + 1), codec.TooLarge, ""},
 		{"form too deep", form(strings.Repeat("a.", 100)+"a=1", true), codec.TooLarge, ""},
 		{"json type", jsonDoc(`{"Name":5}`), codec.BadValue, "Name"},
 		{"json object for list", jsonDoc(`{"Tags":{}}`), codec.BadValue, "Tags"},
