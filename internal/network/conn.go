@@ -98,6 +98,10 @@ type instanceListener struct {
 	conns map[*Conn]struct{} // nil after Close
 }
 
+// Identify returns l with every connection marked as coming from the instance.
+// l must be a TCP listener that only the instance can reach.
+func Identify(l net.Listener, instance string) net.Listener { return newInstanceListener(l, instance) }
+
 func newInstanceListener(l net.Listener, instance string) *instanceListener {
 	return &instanceListener{Listener: l, instance: instance, conns: map[*Conn]struct{}{}}
 }

@@ -21,18 +21,21 @@ var versions = []string{
 
 // root is everything that an instance can ask for.
 func (h *Handler) root(m Metadata) *node {
-	version := []*node{
-		dir("dynamic", dir("fws", leaf("instance-monitoring", "disabled")), h.identity(m)),
-		h.metaData(m),
-		leaf("user-data", string(m.UserData)),
-	}
-	all := make([]*node, 0, len(versions))
+	tree := dir("",
+		plain(dir("dynamic", dir("fws", leaf("instance-monitoring", "disabled")), h.identity(m))),
+		plain(h.metaData(m)),
+		leaf("user-data", string(m.UserData)))
+	root := &node{}
 	for _, v := range versions {
-		top := dir(v, version...)
-		top.shown = v
-		all = append(all, top)
+		root.children = append(root.children, plain(&node{name: v, children: tree.children}))
 	}
-	return dir("", all...)
+	return root
+}
+
+// plain lists a directory without a slash, as AWS does at the top.
+func plain(n *node) *node {
+	n.shown = n.name
+	return n
 }
 
 func (h *Handler) metaData(m Metadata) *node {

@@ -163,3 +163,6 @@ type peeked struct {
 }
 
 func (p *peeked) Read(b []byte) (int, error) { return p.r.Read(b) }
+
+// NetConn returns the connection below, from which its origin can be told.
+func (p *peeked) NetConn() net.Conn { return p.Conn }
