@@ -289,7 +289,7 @@ func (s *tiny) listObjects(_ context.Context, in *s3.ListObjectsV2Input) (*s3.Li
 	out := &s3.ListObjectsV2Output{Name: in.Bucket, Prefix: in.Prefix, IsTruncated: aws.Ptr(false)}
 	for k, v := range s.objects {
 		if rest, ok := strings.CutPrefix(k, *in.Bucket+"/"); ok {
-			out.Contents = append(out.Contents, s3.Object{Key: &rest, Size: aws.Ptr(int64(len(v)))})
+			out.Contents = append(out.Contents, s3.Object{Key: &rest, Size: aws.Ptr(int64(len(v))), LastModified: aws.Ptr(time.Unix(1700000000, 0))})
 		}
 	}
 	out.KeyCount = aws.Ptr(int32(len(out.Contents)))
