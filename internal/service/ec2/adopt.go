@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	hsinstance "github.com/hardstand/hardstand/internal/instance"
+	"github.com/hardstand/hardstand/internal/network"
 	"github.com/hardstand/hardstand/internal/store"
 )
 
@@ -24,11 +25,16 @@ func (s *Service) adopt(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	states, err := s.vpcStates(ctx, rows)
+	if err != nil {
+		return err
+	}
+	// An interface that is gone shows as a machine that is not alive below.
+	if _, err := s.net.Adopt(ctx, states); err != nil {
+		return fmt.Errorf("adopt networks: %w", err)
+	}
 	specs := make([]hsinstance.Spec, 0, len(rows))
 	for _, r := range rows {
-		if err := s.syncNetwork(ctx, r.Key, r.Value); err != nil {
-			return err
-		}
 		spec, err := s.spec(ctx, r.Key, r.Value)
 		if err != nil {
 			return err
@@ -52,6 +58,53 @@ func (s *Service) adopt(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// vpcStates says what the network has to look like for the instances in rows.
+func (s *Service) vpcStates(ctx context.Context, rows []store.Row[instance]) ([]network.VPCState, error) {
+	at := map[store.Key]int{}
+	var states []network.VPCState
+	for _, r := range rows {
+		vk := store.Key{Account: r.Key.Account, Region: r.Key.Region, ID: r.Value.NIC.VPC}
+		if _, ok := at[vk]; !ok {
+			st, err := s.vpcState(ctx, vk)
+			if err != nil {
+				return nil, err
+			}
+			at[vk] = len(states)
+			states = append(states, st)
+		}
+		spec, err := s.spec(ctx, r.Key, r.Value)
+		if err != nil {
+			return nil, err
+		}
+		st := &states[at[vk]]
+		st.NICs = append(st.NICs, spec.NIC)
+	}
+	return states, nil
+}
+
+func (s *Service) vpcState(ctx context.Context, k store.Key) (network.VPCState, error) {
+	var st network.VPCState
+	err := s.db.View(ctx, func(tx *store.Tx) error {
+		v, err := vpcs.Get(tx, k)
+		if err != nil {
+			return err
+		}
+		st.VPC = network.VPC{ID: v.ID, CIDR: v.CIDR, Gateway: v.InternetGateway != ""}
+		groups, err := securityGroups.Lookup(tx, "vpc", v.ID)
+		if err != nil {
+			return err
+		}
+		for _, g := range groups {
+			st.Groups = append(st.Groups, networkGroup(g.Value))
+		}
+		return nil
+	})
+	if err != nil {
+		return st, fmt.Errorf("state of %s: %w", k.ID, err)
+	}
+	return st, nil
 }
 
 func (s *Service) maybeAlive(ctx context.Context) ([]store.Row[instance], error) {

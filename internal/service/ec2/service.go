@@ -37,6 +37,7 @@ type Instances interface {
 
 // Network enforces what the rows say about groups and addresses.
 type Network interface {
+	Adopt(ctx context.Context, states []network.VPCState) (missing []string, err error)
 	SetVPC(ctx context.Context, v network.VPC) error
 	SetGroup(ctx context.Context, vpc string, g network.Group) error
 	DeleteGroup(ctx context.Context, vpc, id string) error

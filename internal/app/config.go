@@ -1,0 +1,166 @@
+package app
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"time"
+
+	"github.com/hardstand/hardstand/internal/clock"
+	"github.com/hardstand/hardstand/internal/network"
+)
+
+// Defaults of serve's flags.
+const (
+	DefaultListen  = "127.0.0.1:4566"
+	DefaultAccount = "123456789012"
+	DefaultRegion  = "us-east-1"
+)
+
+// Kinds of instances that --instances chooses from.
+const (
+	InstancesContainer = "container"
+	InstancesFake      = "fake"
+)
+
+// Config is everything that serve can be told. The zero value of a field means its
+// default; Open fills it in and refuses what does not fit together.
+type Config struct {
+	Listen    string // host:port
+	DataDir   string
+	AccountID string // 12 digits
+	Region    string
+	// Database is a PostgreSQL URL, or empty for SQLite in the data dir.
+	Database   string
+	PublicCIDR netip.Prefix
+	// IAM is enforce or audit; audit logs what would have been denied.
+	IAM string
+	// Instances is container or fake.
+	Instances string
+	// UserNS is on or off; off gives up the user namespace of instances.
+	UserNS string
+	// Egress is on or off; EgressLAN also lets instances reach private networks.
+	Egress    string
+	EgressLAN bool
+	// AllowReset enables POST /_hardstand/reset and /_hardstand/clock.
+	AllowReset bool
+	// StopInstances terminates the instances when the server stops.
+	StopInstances bool
+	// RootAccessKeyID and RootSecretAccessKey preset the key of the account root.
+	RootAccessKeyID, RootSecretAccessKey string
+	// Guest is the binary that runs inside instances.
+	Guest []byte
+	// Clock and Log may be nil.
+	Clock clock.Clock
+	Log   *slog.Logger
+}
+
+var (
+	accountForm = regexp.MustCompile(`^[0-9]{12}$`)
+	regionForm  = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
+)
+
+// complete fills in defaults and checks what can be checked without touching the
+// machine.
+func (c *Config) complete() error {
+	def := func(s *string, v string) {
+		if *s == "" {
+			*s = v
+		}
+	}
+	def(&c.Listen, DefaultListen)
+	def(&c.DataDir, DefaultDataDir())
+	def(&c.AccountID, DefaultAccount)
+	def(&c.Region, DefaultRegion)
+	def(&c.IAM, "enforce")
+	def(&c.Instances, InstancesContainer)
+	def(&c.UserNS, "on")
+	def(&c.Egress, "on")
+	if !c.PublicCIDR.IsValid() {
+		c.PublicCIDR = network.DefaultPublicCIDR
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Clock == nil {
+		c.Clock = clock.System{}
+		if c.AllowReset {
+			c.Clock = &clock.Offset{}
+		}
+	}
+	return c.check()
+}
+
+func (c *Config) check() error {
+	host, _, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return fmt.Errorf("--listen %q is not host:port", c.Listen)
+	}
+	if _, err := netip.ParseAddr(host); err != nil {
+		return fmt.Errorf("--listen %q: the host must be an IP address", c.Listen)
+	}
+	if !accountForm.MatchString(c.AccountID) {
+		return fmt.Errorf("--account-id %q is not 12 digits", c.AccountID)
+	}
+	if !regionForm.MatchString(c.Region) {
+		return fmt.Errorf("--region %q is not the name of a region", c.Region)
+	}
+	for _, o := range []struct{ flag, value, a, b string }{
+		{"--iam", c.IAM, "enforce", "audit"},
+		{"--instances", c.Instances, InstancesContainer, InstancesFake},
+		{"--userns", c.UserNS, "on", "off"},
+		{"--egress", c.Egress, "on", "off"},
+	} {
+		if o.value != o.a && o.value != o.b {
+			return fmt.Errorf("%s %q: choose %s or %s", o.flag, o.value, o.a, o.b)
+		}
+	}
+	if (c.RootAccessKeyID == "") != (c.RootSecretAccessKey == "") {
+		return fmt.Errorf("HARDSTAND_ROOT_ACCESS_KEY_ID and HARDSTAND_ROOT_SECRET_ACCESS_KEY go together")
+	}
+	if c.Instances == InstancesContainer && os.Geteuid() != 0 {
+		return &Refusal{
+			Cause:  "instances are Linux system containers, and making them needs root",
+			Remedy: "run it with sudo, or with --instances fake for an API in which nothing executes",
+		}
+	}
+	return nil
+}
+
+// DefaultDataDir is /var/lib/hardstand for root and a directory of the user's own
+// for everybody else.
+func DefaultDataDir() string {
+	if os.Geteuid() == 0 {
+		return "/var/lib/hardstand"
+	}
+	if d := os.Getenv("XDG_DATA_HOME"); d != "" {
+		return filepath.Join(d, "hardstand")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "hardstand-data"
+	}
+	return filepath.Join(home, ".local", "share", "hardstand")
+}
+
+// Refusal is an error with a way out: what is wrong and what to do about it.
+type Refusal struct {
+	Cause, Remedy string
+	Err           error
+}
+
+func (r *Refusal) Error() string {
+	if r.Err != nil {
+		return r.Cause + ": " + r.Err.Error()
+	}
+	return r.Cause
+}
+
+func (r *Refusal) Unwrap() error { return r.Err }
+
+// stopTimeout bounds how long a stop waits for calls in flight.
+const stopTimeout = 10 * time.Second

@@ -1,0 +1,137 @@
+package app
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/hardstand/hardstand/internal/store"
+)
+
+// dataDir is the directory that holds everything a server keeps, locked for as
+// long as the server is open.
+type dataDir struct {
+	path string
+	// id is six hex digits that begin the name of every kernel object.
+	id   string
+	lock *store.DirLock
+}
+
+func openDataDir(path string) (*dataDir, error) {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, fmt.Errorf("open data dir: %w", err)
+	}
+	lock, err := store.LockDir(path)
+	if errors.Is(err, store.ErrLocked) {
+		return nil, &Refusal{
+			Cause:  "another hardstand server uses the data dir " + path,
+			Remedy: "stop it, or choose another directory with --data-dir",
+			Err:    err,
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	id, err := dataDirID(path)
+	if err != nil {
+		return nil, errors.Join(err, lock.Unlock())
+	}
+	return &dataDir{path: path, id: id, lock: lock}, nil
+}
+
+func (d *dataDir) join(parts ...string) string {
+	return filepath.Join(append([]string{d.path}, parts...)...)
+}
+
+func (d *dataDir) prefix() string { return "hs" + d.id }
+
+// dataDirID reads the id and makes it at the first start.
+func dataDirID(path string) (string, error) {
+	file := filepath.Join(path, "id")
+	b, err := os.ReadFile(file)
+	if err == nil {
+		id := strings.TrimSpace(string(b))
+		if _, err := hex.DecodeString(id); err != nil || len(id) != 6 {
+			return "", fmt.Errorf("%s is damaged: %q is not six hex digits", file, id)
+		}
+		return id, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read id of data dir: %w", err)
+	}
+	var raw [3]byte
+	_, _ = rand.Read(raw[:])
+	id := hex.EncodeToString(raw[:])
+	return id, writeFile(file, []byte(id+"\n"), 0o600)
+}
+
+// writeFile replaces a file at once.
+func writeFile(file string, content []byte, mode fs.FileMode) error {
+	tmp := file + ".new"
+	if err := os.WriteFile(tmp, content, mode); err != nil {
+		return fmt.Errorf("write %s: %w", file, err)
+	}
+	if err := os.Rename(tmp, file); err != nil {
+		return fmt.Errorf("write %s: %w", file, err)
+	}
+	return nil
+}
+
+// Access is what `hardstand env` prints: how to reach the server and the key of the
+// account root.
+type Access struct {
+	Endpoint, Region, Account    string
+	AccessKeyID, SecretAccessKey string
+	CABundle                     string
+}
+
+const (
+	accessFile  = "access"
+	accessTable = "app.access"
+)
+
+// keepAccess writes the access sealed into the data dir, for ReadAccess.
+func (d *dataDir) keepAccess(sealer *store.Sealer, a Access) error {
+	plain, err := json.Marshal(a)
+	if err != nil {
+		return fmt.Errorf("encode access: %w", err)
+	}
+	sealed, err := sealer.Seal(accessTable, accessFile, plain)
+	if err != nil {
+		return fmt.Errorf("seal access: %w", err)
+	}
+	return writeFile(d.join(accessFile), sealed, 0o600)
+}
+
+// ReadAccess returns what a server that was started on dir wrote there.
+func ReadAccess(dir string) (Access, error) {
+	var a Access
+	sealed, err := os.ReadFile(filepath.Join(dir, accessFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return a, &Refusal{Cause: "no server has been started on the data dir " + dir, Remedy: "start one with `hardstand serve`, or name its data dir with --data-dir"}
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return a, &Refusal{Cause: "the data dir " + dir + " belongs to another user", Remedy: `use sudo: eval "$(sudo hardstand env)"`, Err: err}
+	}
+	if err != nil {
+		return a, fmt.Errorf("read access: %w", err)
+	}
+	sealer, err := store.OpenSealer(dir)
+	if err != nil {
+		return a, err
+	}
+	plain, err := sealer.Open(accessTable, accessFile, sealed)
+	if err != nil {
+		return a, fmt.Errorf("open %s: %w", filepath.Join(dir, accessFile), err)
+	}
+	if err := json.Unmarshal(plain, &a); err != nil {
+		return a, fmt.Errorf("decode access: %w", err)
+	}
+	return a, nil
+}

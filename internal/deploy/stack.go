@@ -1,0 +1,248 @@
+package deploy
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+)
+
+// validateTemplate has CloudFormation read the template before anything is made.
+func (r *run) validateTemplate(ctx context.Context) error {
+	if len(r.template) > maxInlineTemplate {
+		return nil // it goes by way of the bucket; CreateStack validates it
+	}
+	out, err := r.cfn.ValidateTemplate(ctx, &cloudformation.ValidateTemplateInput{TemplateBody: aws.String(string(r.template))})
+	if errorCode(err) == "ValidationError" {
+		return &Failure{Step: "check", Cause: r.Template + " is not valid", Exit: ExitCheck, Err: err}
+	}
+	if err != nil {
+		return err
+	}
+	declared := map[string]bool{}
+	for _, p := range out.Parameters {
+		name := aws.ToString(p.ParameterKey)
+		declared[name] = true
+		if _, given := r.Parameters[name]; !given && p.DefaultValue == nil {
+			f := usage("the template's parameter %s has no value", name)
+			f.Fix = "give it with --parameter " + name + "=VALUE, or under parameters in hardstand.yaml"
+			return f
+		}
+	}
+	for name := range r.Parameters {
+		if !declared[name] {
+			return usage("the template has no parameter %s", name)
+		}
+	}
+	return nil
+}
+
+// provision creates the stack or brings it up to date.
+func (r *run) provision(ctx context.Context) error {
+	body, url, err := r.templateRef(ctx)
+	if err != nil {
+		return err
+	}
+	st, err := r.currentStack(ctx)
+	if err != nil {
+		return err
+	}
+	if st != nil && st.StackStatus == types.StackStatusRollbackComplete {
+		r.progress.detail("an earlier creation failed and was rolled back; removing what is left of it")
+		if err := r.removeStack(ctx, st); err != nil {
+			return err
+		}
+		st = nil
+	}
+	if st == nil {
+		err = r.createStack(ctx, body, url)
+	} else {
+		err = r.updateStack(ctx, st, body, url)
+	}
+	if err != nil {
+		return err
+	}
+	return r.awaitStack(ctx)
+}
+
+func (r *run) templateRef(ctx context.Context) (body, url *string, err error) {
+	if len(r.template) <= maxInlineTemplate {
+		return aws.String(string(r.template)), nil, nil
+	}
+	key := r.Application + "/template"
+	if _, err := r.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: &r.bucket, Key: &key, Body: bytes.NewReader(r.template)}); err != nil {
+		return nil, nil, err
+	}
+	return nil, aws.String("https://s3." + r.region + ".amazonaws.com/" + r.bucket + "/" + key), nil
+}
+
+// currentStack returns the stack, or nil when there is none.
+func (r *run) currentStack(ctx context.Context) (*types.Stack, error) {
+	out, err := r.cfn.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &r.Stack})
+	if errorCode(err) == "ValidationError" && strings.Contains(err.Error(), "does not exist") {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &out.Stacks[0], nil
+}
+
+func (r *run) removeStack(ctx context.Context, st *types.Stack) error {
+	if _, err := r.cfn.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: st.StackId}); err != nil {
+		return err
+	}
+	return r.pace.poll(ctx, func() (bool, error) {
+		out, err := r.cfn.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: st.StackId})
+		if err != nil {
+			return false, err
+		}
+		switch out.Stacks[0].StackStatus {
+		case types.StackStatusDeleteComplete:
+			return true, nil
+		case types.StackStatusDeleteFailed:
+			return false, &Failure{Step: "stack", Exit: ExitStack, Cause: "what an earlier creation left could not be removed: " + aws.ToString(out.Stacks[0].StackStatusReason)}
+		}
+		return false, nil
+	})
+}
+
+var capabilities = []types.Capability{types.CapabilityCapabilityIam, types.CapabilityCapabilityNamedIam, types.CapabilityCapabilityAutoExpand}
+
+func (r *run) stackParameters() []types.Parameter {
+	var out []types.Parameter
+	for _, k := range sortedKeys(r.Parameters) {
+		out = append(out, types.Parameter{ParameterKey: aws.String(k), ParameterValue: aws.String(r.Parameters[k])})
+	}
+	return out
+}
+
+func (r *run) createStack(ctx context.Context, body, url *string) error {
+	out, err := r.cfn.CreateStack(ctx, &cloudformation.CreateStackInput{
+		StackName: &r.Stack, TemplateBody: body, TemplateURL: url, Capabilities: capabilities, Parameters: r.stackParameters(),
+	})
+	if err != nil {
+		return &Failure{Step: "stack", Cause: "the stack could not be created", Exit: ExitStack, Err: err}
+	}
+	r.stackID = aws.ToString(out.StackId)
+	return nil
+}
+
+func (r *run) updateStack(ctx context.Context, st *types.Stack, body, url *string) error {
+	r.stackID = aws.ToString(st.StackId)
+	_, err := r.cfn.UpdateStack(ctx, &cloudformation.UpdateStackInput{
+		StackName: &r.Stack, TemplateBody: body, TemplateURL: url, Capabilities: capabilities, Parameters: r.stackParameters(),
+	})
+	if errorCode(err) == "ValidationError" && strings.Contains(err.Error(), "No updates are to be performed") {
+		return nil
+	}
+	if err != nil {
+		return &Failure{Step: "stack", Cause: "the stack could not be updated", Exit: ExitStack, Err: err}
+	}
+	return nil
+}
+
+var goodStack = []types.StackStatus{types.StackStatusCreateComplete, types.StackStatusUpdateComplete, types.StackStatusImportComplete}
+
+// awaitStack follows the stack until it rests, and keeps its outputs.
+func (r *run) awaitStack(ctx context.Context) error {
+	seen := map[string]bool{}
+	var last types.Stack
+	err := r.pace.poll(ctx, func() (bool, error) {
+		out, err := r.cfn.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &r.stackID})
+		if err != nil {
+			return false, err
+		}
+		last = out.Stacks[0]
+		if err := r.showEvents(ctx, seen); err != nil {
+			return false, err
+		}
+		return !strings.HasSuffix(string(last.StackStatus), "_IN_PROGRESS"), nil
+	})
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(goodStack, last.StackStatus) {
+		return r.stackFailed(ctx, last)
+	}
+	r.outputs = map[string]string{}
+	for _, o := range last.Outputs {
+		r.outputs[aws.ToString(o.OutputKey)] = aws.ToString(o.OutputValue)
+	}
+	r.progress.detail(r.Stack + " " + string(last.StackStatus))
+	return nil
+}
+
+// showEvents puts new resource events into the progress, oldest first.
+func (r *run) showEvents(ctx context.Context, seen map[string]bool) error {
+	out, err := r.cfn.DescribeStackEvents(ctx, &cloudformation.DescribeStackEventsInput{StackName: &r.stackID})
+	if err != nil {
+		return err
+	}
+	for _, e := range slices.Backward(out.StackEvents) {
+		id := aws.ToString(e.EventId)
+		if seen[id] || aws.ToString(e.PhysicalResourceId) == r.stackID {
+			continue
+		}
+		seen[id] = true
+		status := string(e.ResourceStatus)
+		r.progress.item(aws.ToString(e.LogicalResourceId), aws.ToString(e.ResourceType)+" "+status, itemState(status))
+	}
+	return nil
+}
+
+func itemState(status string) state {
+	switch {
+	case strings.HasSuffix(status, "_FAILED"):
+		return failed
+	case strings.HasSuffix(status, "_IN_PROGRESS"):
+		return running
+	}
+	return done
+}
+
+// stackFailed finds the first resource that failed and why.
+func (r *run) stackFailed(ctx context.Context, st types.Stack) error {
+	f := &Failure{Step: "stack", Exit: ExitStack, State: "the stack " + r.Stack + " is " + string(st.StackStatus),
+		Cause: fmt.Sprintf("the stack %s went to %s", r.Stack, st.StackStatus)}
+	if reason := aws.ToString(st.StackStatusReason); reason != "" {
+		f.Evidence = append(f.Evidence, reason)
+	}
+	out, err := r.cfn.DescribeStackEvents(ctx, &cloudformation.DescribeStackEventsInput{StackName: &r.stackID})
+	if err != nil {
+		return f
+	}
+	for _, e := range slices.Backward(out.StackEvents) {
+		reason := aws.ToString(e.ResourceStatusReason)
+		if !strings.HasSuffix(string(e.ResourceStatus), "_FAILED") || strings.Contains(reason, "cancelled") {
+			continue
+		}
+		f.Cause = fmt.Sprintf("%s (%s) is %s", aws.ToString(e.LogicalResourceId), aws.ToString(e.ResourceType), e.ResourceStatus)
+		f.Evidence = []string{reason}
+		f.Fix = stackFix(reason)
+		if aws.ToString(e.ResourceType) == "AWS::EC2::Instance" {
+			f.Evidence = append(f.Evidence, r.consoleTail(ctx, aws.ToString(e.PhysicalResourceId))...)
+			if f.Fix == "" {
+				f.Fix = "the lines above are the end of the instance's console: what its user data did last"
+			}
+		}
+		return f
+	}
+	return f
+}
+
+func stackFix(reason string) string {
+	switch {
+	case strings.Contains(reason, "not authorized"):
+		return "grant the caller the action that the message names: a stack acts with the permissions of who creates it"
+	case strings.Contains(reason, "already exists"):
+		return "remove or rename the resource that has the name, or leave the name to CloudFormation"
+	}
+	return ""
+}

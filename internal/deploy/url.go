@@ -1,0 +1,90 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+)
+
+var placeholder = regexp.MustCompile(`\{([A-Za-z0-9]+)\}`)
+
+// expandURL puts the stack's outputs into the URL. Without a URL of the project's,
+// an output that is one serves.
+func (r *run) expandURL() (string, error) {
+	if r.URL == "" {
+		for _, k := range sortedKeys(r.outputs) {
+			if v := r.outputs[k]; strings.HasPrefix(v, "http://") || strings.HasPrefix(v, "https://") {
+				return v, nil
+			}
+		}
+		return "", nil
+	}
+	var missing string
+	url := placeholder.ReplaceAllStringFunc(r.URL, func(m string) string {
+		v, ok := r.outputs[m[1:len(m)-1]]
+		if !ok {
+			missing = m[1 : len(m)-1]
+		}
+		return v
+	})
+	if missing != "" {
+		return "", usage("url names the output %s, which the stack does not have", missing)
+	}
+	return url, nil
+}
+
+// urlPatience is how long the application may take to answer after its deployment
+// has succeeded.
+const urlPatience = 30 * time.Second
+
+// verify asks the URL until it answers.
+func (r *run) verify(ctx context.Context) error {
+	url, err := r.expandURL()
+	if err != nil {
+		return err
+	}
+	if url == "" {
+		r.progress.detail("no URL is known: nothing was asked")
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, urlPatience)
+	defer cancel()
+	var last error
+	err = r.pace.poll(ctx, func() (bool, error) {
+		last = probe(ctx, url)
+		return last == nil, nil
+	})
+	if err != nil {
+		return &Failure{Step: "url", Cause: url + " does not answer, although the deployment succeeded", Exit: ExitURL, Err: last,
+			Fix: "look whether the application listens on all addresses and whether a security group opens the port"}
+	}
+	r.URL = url
+	r.progress.detail(url + " answers")
+	return nil
+}
+
+// probe asks once; any status below 400 is an answer.
+func probe(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<20)); err != nil {
+		return err
+	}
+	if resp.StatusCode >= http.StatusBadRequest {
+		return fmt.Errorf("it answers %s", resp.Status)
+	}
+	return nil
+}
