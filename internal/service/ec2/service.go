@@ -46,7 +46,7 @@ type Network interface {
 }
 
 // Profile is an instance profile with the role it holds, if any.
-type Profile struct{ ARN, ID, Name, RoleARN string }
+type Profile struct{ ARN, ID, Name, RoleARN, RoleID string }
 
 // ErrNoProfile is what Profiles returns for a name that does not exist.
 var ErrNoProfile = errors.New("no such instance profile")
