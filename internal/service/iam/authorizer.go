@@ -1,0 +1,163 @@
+package iam
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	"github.com/hardstand/hardstand/internal/aws/arn"
+	"github.com/hardstand/hardstand/internal/policy"
+	"github.com/hardstand/hardstand/internal/store"
+	"github.com/hardstand/hardstand/internal/wire"
+)
+
+var _ wire.Authorizer = (*Service)(nil)
+
+// Authorize implements wire.Authorizer: it reads the policies of ctx's caller as
+// they are now and evaluates the check under them. Assuming a role is judged by
+// the role's trust policy, which Authorize reads itself.
+func (s *Service) Authorize(ctx context.Context, c aws.Check) error {
+	call := aws.CallFrom(ctx)
+	var res policy.Result
+	err := s.db.View(ctx, func(tx *store.Tx) error {
+		who, err := s.identityOf(tx, call.Principal)
+		if err != nil {
+			return err
+		}
+		set, account, err := s.policySet(tx, call.Principal, who, c)
+		if err != nil {
+			return err
+		}
+		res = policy.Evaluate(policy.Request{Principal: call.Principal, Action: c.Action, Resource: c.Resource,
+			Account: account, Context: s.conditionKeys(call, who, c, account)}, set)
+		return nil
+	})
+	if err != nil || res.Decision == policy.Allowed {
+		return err
+	}
+	denied := &aws.Denied{Principal: call.Principal.ARN, Action: c.Action, Resource: c.Resource,
+		Reason: res.Reason(c.Action), Explicit: res.Decision == policy.ExplicitDeny}
+	if s.auditOnly && call.Principal.Type != aws.PrincipalAnonymous {
+		s.log.WarnContext(ctx, "would be denied", slog.String("reason", denied.Error()), slog.String("policy", res.Policy))
+		return nil
+	}
+	return denied
+}
+
+// caller is the identity behind a call with everything that decides about it.
+type caller struct {
+	entity  *entity // nil for root, services, anonymous, and identities that are gone
+	account string
+	groups  []*entity
+}
+
+func (s *Service) identityOf(tx *store.Tx, p aws.Principal) (caller, error) {
+	if p.Type != aws.PrincipalUser && p.Type != aws.PrincipalAssumedRole {
+		return caller{}, nil
+	}
+	id, _, _ := strings.Cut(p.UniqueID, ":")
+	e, key, err := entityByID(tx, id)
+	if err != nil || e == nil {
+		return caller{}, err
+	}
+	groups, err := groupsOfUser(tx, e)
+	return caller{entity: e, account: key.Account, groups: groups}, err
+}
+
+// policySet gathers every policy that bears on the check, and the account that
+// owns the resource.
+func (s *Service) policySet(tx *store.Tx, p aws.Principal, who caller, c aws.Check) (policy.Set, string, error) {
+	set := policy.Set{}
+	account := c.ResourceAccount
+	for _, text := range p.SessionPolicies {
+		if err := s.addSource(&set.Session, "session", text); err != nil {
+			return set, account, err
+		}
+	}
+	if who.entity != nil {
+		if err := s.addIdentity(tx, who, &set); err != nil {
+			return set, account, err
+		}
+	}
+	trust, owner, err := s.trustFor(tx, c)
+	switch {
+	case err != nil:
+		return set, account, err
+	case owner != "":
+		set.Trust, account, set.Resource = true, owner, trust
+	case c.ResourcePolicy != "":
+		doc, err := s.documents.parse(c.ResourcePolicy, policy.Resource)
+		if err != nil {
+			return set, account, err
+		}
+		set.Resource = &policy.Source{Name: c.Resource, Document: doc}
+	}
+	return set, account, nil
+}
+
+// trustFor returns the trust policy when the check is to assume a role; owner is
+// "" for every other check. A role that does not exist trusts nobody.
+func (s *Service) trustFor(tx *store.Tx, c aws.Check) (trust *policy.Source, owner string, err error) {
+	switch c.Action {
+	case "sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity":
+	default:
+		return nil, "", nil
+	}
+	a, err := arn.Parse(c.Resource)
+	if err != nil || !strings.HasPrefix(a.Resource, "role/") {
+		return nil, "", nil //nolint:nilerr // not a role: an ordinary check
+	}
+	e, err := getEntity(tx, a.Account, roleKind, lastPart(c.Resource))
+	if err != nil || e.arn(a.Account) != c.Resource {
+		return nil, a.Account, nil //nolint:nilerr // whoever asks learns only that it is denied
+	}
+	doc, err := s.effectiveTrust(e)
+	return &policy.Source{Name: "trust", Document: doc}, a.Account, err
+}
+
+// addIdentity adds the policies of the identity, its groups and its boundary.
+func (s *Service) addIdentity(tx *store.Tx, who caller, set *policy.Set) error {
+	for _, e := range append([]*entity{who.entity}, who.groups...) {
+		for _, name := range slices.Sorted(maps.Keys(e.Inline)) {
+			if err := s.addSource(&set.Identity, name, e.Inline[name]); err != nil {
+				return err
+			}
+		}
+		for _, a := range e.Attached {
+			if err := s.addManaged(tx, who.account, a, &set.Identity); err != nil {
+				return err
+			}
+		}
+	}
+	if b := who.entity.Boundary; b != "" {
+		var sources []policy.Source
+		if err := s.addManaged(tx, who.account, b, &sources); err != nil {
+			return err
+		}
+		if len(sources) == 0 { // cannot be deleted while in use; if it is gone, it allows nothing
+			sources = []policy.Source{{Name: b, Document: &policy.Document{}}}
+		}
+		set.Boundary = &sources[0]
+	}
+	return nil
+}
+
+func (s *Service) addManaged(tx *store.Tx, account, policyARN string, to *[]policy.Source) error {
+	m, err := findPolicy(tx, account, policyARN)
+	if err != nil || m == nil {
+		return err
+	}
+	return s.addSource(to, policyARN, m.document())
+}
+
+func (s *Service) addSource(to *[]policy.Source, name, text string) error {
+	doc, err := s.documents.parse(text, policy.Identity)
+	if err != nil {
+		return err
+	}
+	*to = append(*to, policy.Source{Name: name, Document: doc})
+	return nil
+}

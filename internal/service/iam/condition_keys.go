@@ -1,0 +1,78 @@
+package iam
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	"github.com/hardstand/hardstand/internal/policy"
+)
+
+// conditionKeys are the global condition keys of a call, as far as they are true,
+// and those of the check. A key that does not apply is absent, never empty.
+func (s *Service) conditionKeys(call aws.Call, who caller, c aws.Check, account string) policy.Context {
+	now := s.clock.Now().UTC()
+	k := map[string][]string{
+		"aws:CurrentTime":     {now.Format(time.RFC3339)},
+		"aws:EpochTime":       {strconv.FormatInt(now.Unix(), 10)},
+		"aws:SecureTransport": {strconv.FormatBool(call.Secure)},
+		"aws:ViaAWSService":   {strconv.FormatBool(len(call.Via) > 0)},
+		"aws:PrincipalType":   {string(call.Principal.Type)},
+	}
+	set := func(key, value string) {
+		if value != "" {
+			k[key] = []string{value}
+		}
+	}
+	set("aws:UserAgent", call.UserAgent)
+	set("aws:RequestedRegion", call.Region)
+	if account == "" {
+		account = call.Principal.Account
+	}
+	set("aws:ResourceAccount", account)
+	// A service that acts for a caller calls from its own address.
+	if call.SourceIP.IsValid() && len(call.Via) == 0 {
+		set("aws:SourceIp", call.SourceIP.String())
+	}
+	if len(call.Via) > 0 {
+		k["aws:CalledVia"] = call.Via
+		set("aws:CalledViaFirst", call.Via[0])
+		set("aws:CalledViaLast", call.Via[len(call.Via)-1])
+	}
+	principalKeys(call.Principal, who, k, set)
+	return policy.NewContext(k, c.Context)
+}
+
+// principalKeys are the keys that describe the caller.
+func principalKeys(p aws.Principal, who caller, k map[string][]string, set func(key, value string)) {
+	if p.Type == aws.PrincipalAnonymous {
+		set("aws:userid", "anonymous")
+		return
+	}
+	set("aws:PrincipalIsAWSService", strconv.FormatBool(p.Type == aws.PrincipalService))
+	if p.Type == aws.PrincipalService {
+		set("aws:PrincipalServiceName", p.Service)
+		return
+	}
+	set("aws:PrincipalAccount", p.Account)
+	set("aws:userid", p.UniqueID)
+	set("aws:PrincipalArn", p.ARN)
+	if p.Type == aws.PrincipalAssumedRole {
+		set("aws:PrincipalArn", p.RoleARN)
+	}
+	if p.Type == aws.PrincipalUser {
+		set("aws:username", lastPart(p.ARN))
+	}
+	if !p.IssuedAt.IsZero() {
+		set("aws:TokenIssueTime", p.IssuedAt.UTC().Format(time.RFC3339))
+		set("aws:MultiFactorAuthPresent", "false")
+	}
+	if who.entity != nil {
+		for _, t := range who.entity.Tags {
+			set("aws:PrincipalTag/"+t.Key, t.Value)
+		}
+	}
+	for key, value := range p.SessionTags {
+		k["aws:PrincipalTag/"+key] = []string{value}
+	}
+}

@@ -1,0 +1,157 @@
+package iam
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	"github.com/hardstand/hardstand/internal/aws/arn"
+	"github.com/hardstand/hardstand/internal/aws/ids"
+	"github.com/hardstand/hardstand/internal/policy"
+	"github.com/hardstand/hardstand/internal/store"
+)
+
+// sealedSession is what a session token holds. It is sealed for the key id it was
+// handed out with, so that a token does not fit another key.
+type sealedSession struct {
+	Secret    string        `json:"secret"`
+	Principal aws.Principal `json:"principal"`
+}
+
+// sessionTable names the seal of session tokens.
+const sessionTable = "iam.session"
+
+// issue makes the credentials of a session.
+func (s *Service) issue(p aws.Principal, duration time.Duration) (aws.Session, error) {
+	now := s.clock.Now().UTC().Truncate(time.Second)
+	p.IssuedAt, p.ExpiresAt = now, now.Add(duration)
+	id, secret := ids.AccessKey("ASIA"), newSecret()
+	plain, err := json.Marshal(sealedSession{secret, p})
+	if err != nil {
+		return aws.Session{}, err
+	}
+	sealed, err := s.sealer.Seal(sessionTable, id, plain)
+	if err != nil {
+		return aws.Session{}, err
+	}
+	p.AccessKeyID = id
+	return aws.Session{AccessKeyID: id, SecretAccessKey: secret, Token: base64.StdEncoding.EncodeToString(sealed), Expires: p.ExpiresAt, Principal: p}, nil
+}
+
+// Assume makes a session of a role for a caller whom the role's trust policy has
+// been found to admit: sts authorizes first. It refuses what AWS refuses of the
+// request itself.
+func (s *Service) Assume(ctx context.Context, req aws.SessionRequest) (aws.Session, error) {
+	role, account, err := s.role(ctx, req.RoleARN)
+	if err != nil {
+		return aws.Session{}, err
+	}
+	if err := checkDuration(aws.CallFrom(ctx).Principal, role, req.Duration); err != nil {
+		return aws.Session{}, err
+	}
+	documents, err := s.sessionPolicies(ctx, account, req)
+	if err != nil {
+		return aws.Session{}, err
+	}
+	session, err := s.issue(sessionOf(role, account, req, documents), req.Duration)
+	session.PackedSize = int32(min(100, documentSize(strings.Join(documents, ""))*100/maxSessionPolicy))
+	return session, err
+}
+
+// maxSessionPolicy is the quota of session policies, characters.
+const maxSessionPolicy = 2048
+
+func sessionOf(role *entity, account string, req aws.SessionRequest, documents []string) aws.Principal {
+	return aws.Principal{Type: aws.PrincipalAssumedRole, Account: account,
+		ARN:      "arn:aws:sts::" + account + ":assumed-role/" + role.Name + "/" + req.Name,
+		UniqueID: role.ID + ":" + req.Name, RoleARN: role.arn(account), SessionName: req.Name,
+		SessionPolicies: documents, SessionTags: req.Tags, Service: req.Service, InstanceID: req.InstanceID}
+}
+
+// role finds a role by ARN.
+func (s *Service) role(ctx context.Context, roleARN string) (*entity, string, error) {
+	a, err := arn.Parse(roleARN)
+	if err != nil || a.Service != "iam" || !strings.HasPrefix(a.Resource, "role/") {
+		return nil, "", validation("%s is invalid", roleARN)
+	}
+	e, err := view(ctx, s, func(tx *store.Tx) (*entity, error) { return getEntity(tx, a.Account, roleKind, lastPart(roleARN)) })
+	if err == nil && e.arn(a.Account) != roleARN {
+		err = noEntity(roleKind, lastPart(roleARN))
+	}
+	return e, a.Account, err
+}
+
+func checkDuration(caller aws.Principal, role *entity, d time.Duration) error {
+	if d > time.Duration(role.MaxSession)*time.Second {
+		return validation("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+	}
+	if caller.Type == aws.PrincipalAssumedRole && d > time.Hour {
+		return validation("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
+	}
+	return nil
+}
+
+// sessionPolicies validates and collects the policies that limit a session.
+func (s *Service) sessionPolicies(ctx context.Context, account string, req aws.SessionRequest) ([]string, error) {
+	documents := append([]string(nil), req.Policies...)
+	for _, text := range documents {
+		if len(text) > maxSessionPolicy {
+			return nil, validation("1 validation error detected: Value at 'policy' failed to satisfy constraint: Member must have length less than or equal to %d", maxSessionPolicy)
+		}
+		if _, err := policy.Parse(text, policy.Identity); err != nil {
+			return nil, malformed(err)
+		}
+	}
+	return documents, s.db.View(ctx, func(tx *store.Tx) error {
+		for _, a := range req.PolicyARNs {
+			m, err := findPolicy(tx, account, a)
+			if err != nil {
+				return err
+			}
+			if m == nil {
+				return validation("The specified managed policy %s does not exist.", a)
+			}
+			documents = append(documents, m.document())
+		}
+		return nil
+	})
+}
+
+// SelfSession makes temporary credentials of the caller, a user or root
+// (sts:GetSessionToken).
+func (s *Service) SelfSession(ctx context.Context, duration time.Duration) (aws.Session, error) {
+	return s.issue(aws.CallFrom(ctx).Principal, duration)
+}
+
+// ErrNotAssumable is why a service gets no session of a role: the role is gone or
+// its trust policy does not admit the service.
+var ErrNotAssumable = errors.New("role cannot be assumed")
+
+// SessionFor assumes a role for a service, given as service principal: the
+// metadata service for an instance (ec2.amazonaws.com) and services that act with
+// a service role (codedeploy.amazonaws.com). The trust policy must admit the
+// service; otherwise the error wraps ErrNotAssumable and says why.
+func (s *Service) SessionFor(ctx context.Context, req aws.SessionRequest) (aws.Session, error) {
+	role, account, err := s.role(ctx, req.RoleARN)
+	if err != nil {
+		return aws.Session{}, fmt.Errorf("%w: %s: %w", ErrNotAssumable, req.RoleARN, err)
+	}
+	trust, err := s.effectiveTrust(role)
+	if err != nil {
+		return aws.Session{}, err
+	}
+	caller := aws.Principal{Type: aws.PrincipalService, Account: account, Service: req.Service}
+	source := policy.Source{Name: "trust", Document: trust}
+	res := policy.Evaluate(policy.Request{Principal: caller, Action: "sts:AssumeRole", Resource: req.RoleARN, Account: account,
+		Context: policy.NewContext(map[string][]string{"aws:SourceAccount": {account}, "aws:PrincipalIsAWSService": {"true"}, "aws:PrincipalServiceName": {req.Service}})},
+		policy.Set{Resource: &source, Trust: true})
+	if res.Decision != policy.Allowed {
+		return aws.Session{}, fmt.Errorf("%w: the trust policy of %s does not allow %s to assume it", ErrNotAssumable, req.RoleARN, req.Service)
+	}
+	return s.issue(sessionOf(role, account, req, nil), req.Duration)
+}

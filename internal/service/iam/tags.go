@@ -1,0 +1,178 @@
+package iam
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	api "github.com/hardstand/hardstand/internal/aws/api/iam"
+	"github.com/hardstand/hardstand/internal/store"
+)
+
+// IAM's quotas, as its documentation gives the defaults.
+const (
+	maxTags          = 50
+	maxAttached      = 10
+	maxGroupsPerUser = 10
+	maxKeysPerUser   = 2
+	maxVersions      = 5
+)
+
+// newTags returns old with add put over it. Keys are unique without case.
+func newTags(ctx context.Context, old []tag, add []api.Tag) ([]tag, error) {
+	out := slices.Clone(old)
+	seen := map[string]bool{}
+	for _, t := range add {
+		key, lower := aws.Val(t.Key), strings.ToLower(aws.Val(t.Key))
+		if seen[lower] {
+			return nil, invalidInput("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+		}
+		seen[lower] = true
+		if strings.HasPrefix(lower, "aws:") && !byCloudFormation(ctx) {
+			return nil, invalidInput("Caller does not have permission to update or delete system tags")
+		}
+		i := slices.IndexFunc(out, func(t tag) bool { return strings.EqualFold(t.Key, key) })
+		if i >= 0 {
+			out[i] = tag{key, aws.Val(t.Value)}
+		} else {
+			out = append(out, tag{key, aws.Val(t.Value)})
+		}
+	}
+	if len(out) > maxTags {
+		return nil, quota("The number of tags has reached the maximum limit.")
+	}
+	return out, nil
+}
+
+// byCloudFormation tells calls of a stack, which tags what it makes with
+// aws:cloudformation:*.
+func byCloudFormation(ctx context.Context) bool {
+	return slices.Contains(aws.CallFrom(ctx).Via, "cloudformation.amazonaws.com")
+}
+
+func withoutTags(old []tag, remove []string) []tag {
+	return slices.DeleteFunc(slices.Clone(old), func(t tag) bool {
+		return slices.ContainsFunc(remove, func(k string) bool { return strings.EqualFold(k, t.Key) })
+	})
+}
+
+func tagsOut(tags []tag) []api.Tag {
+	var out []api.Tag
+	for _, t := range tags {
+		out = append(out, api.Tag{Key: aws.Ptr(t.Key), Value: aws.Ptr(t.Value)})
+	}
+	return out
+}
+
+// tagPage cuts a page of tags, ordered by key.
+func tagPage(tags []tag, marker *string, limit *int32) (page[tag], error) {
+	sorted := slices.SortedFunc(slices.Values(tags), func(a, b tag) int { return strings.Compare(a.Key, b.Key) })
+	return paginate(sorted, func(t tag) string { return t.Key }, marker, limit)
+}
+
+func (s *Service) tagEntity(ctx context.Context, kind, name string, add []api.Tag) error {
+	return s.editEntity(ctx, kind, name, func(_ *store.Tx, e *entity) (err error) {
+		e.Tags, err = newTags(ctx, e.Tags, add)
+		return err
+	})
+}
+
+func (s *Service) untagEntity(ctx context.Context, kind, name string, remove []string) error {
+	return s.editEntity(ctx, kind, name, func(_ *store.Tx, e *entity) error {
+		e.Tags = withoutTags(e.Tags, remove)
+		return nil
+	})
+}
+
+// TagUser adds tags to a user or changes them.
+func (s *Service) TagUser(ctx context.Context, in *api.TagUserInput) (*api.TagUserOutput, error) {
+	return &api.TagUserOutput{}, s.tagEntity(ctx, userKind, *in.UserName, in.Tags)
+}
+
+// UntagUser removes tags by key.
+func (s *Service) UntagUser(ctx context.Context, in *api.UntagUserInput) (*api.UntagUserOutput, error) {
+	return &api.UntagUserOutput{}, s.untagEntity(ctx, userKind, *in.UserName, in.TagKeys)
+}
+
+// ListUserTags lists a user's tags.
+func (s *Service) ListUserTags(ctx context.Context, in *api.ListUserTagsInput) (*api.ListUserTagsOutput, error) {
+	e, err := s.viewEntity(ctx, userKind, *in.UserName)
+	if err != nil {
+		return nil, err
+	}
+	p, err := tagPage(e.Tags, in.Marker, in.MaxItems)
+	return &api.ListUserTagsOutput{Tags: tagsOut(p.items), IsTruncated: p.truncated, Marker: p.marker}, err
+}
+
+// TagRole adds tags to a role or changes them.
+func (s *Service) TagRole(ctx context.Context, in *api.TagRoleInput) (*api.TagRoleOutput, error) {
+	return &api.TagRoleOutput{}, s.tagEntity(ctx, roleKind, *in.RoleName, in.Tags)
+}
+
+// UntagRole removes tags by key.
+func (s *Service) UntagRole(ctx context.Context, in *api.UntagRoleInput) (*api.UntagRoleOutput, error) {
+	return &api.UntagRoleOutput{}, s.untagEntity(ctx, roleKind, *in.RoleName, in.TagKeys)
+}
+
+// ListRoleTags lists a role's tags.
+func (s *Service) ListRoleTags(ctx context.Context, in *api.ListRoleTagsInput) (*api.ListRoleTagsOutput, error) {
+	e, err := s.viewEntity(ctx, roleKind, *in.RoleName)
+	if err != nil {
+		return nil, err
+	}
+	p, err := tagPage(e.Tags, in.Marker, in.MaxItems)
+	return &api.ListRoleTagsOutput{Tags: tagsOut(p.items), IsTruncated: p.truncated, Marker: p.marker}, err
+}
+
+// TagPolicy adds tags to a managed policy or changes them.
+func (s *Service) TagPolicy(ctx context.Context, in *api.TagPolicyInput) (*api.TagPolicyOutput, error) {
+	return &api.TagPolicyOutput{}, s.editPolicy(ctx, *in.PolicyArn, func(_ *store.Tx, m *managed) (err error) {
+		m.Tags, err = newTags(ctx, m.Tags, in.Tags)
+		return err
+	})
+}
+
+// UntagPolicy removes tags by key.
+func (s *Service) UntagPolicy(ctx context.Context, in *api.UntagPolicyInput) (*api.UntagPolicyOutput, error) {
+	return &api.UntagPolicyOutput{}, s.editPolicy(ctx, *in.PolicyArn, func(_ *store.Tx, m *managed) error {
+		m.Tags = withoutTags(m.Tags, in.TagKeys)
+		return nil
+	})
+}
+
+// ListPolicyTags lists a managed policy's tags.
+func (s *Service) ListPolicyTags(ctx context.Context, in *api.ListPolicyTagsInput) (*api.ListPolicyTagsOutput, error) {
+	m, err := s.viewPolicy(ctx, *in.PolicyArn)
+	if err != nil {
+		return nil, err
+	}
+	p, err := tagPage(m.Tags, in.Marker, in.MaxItems)
+	return &api.ListPolicyTagsOutput{Tags: tagsOut(p.items), IsTruncated: p.truncated, Marker: p.marker}, err
+}
+
+// TagInstanceProfile adds tags to an instance profile or changes them.
+func (s *Service) TagInstanceProfile(ctx context.Context, in *api.TagInstanceProfileInput) (*api.TagInstanceProfileOutput, error) {
+	return &api.TagInstanceProfileOutput{}, s.editProfile(ctx, *in.InstanceProfileName, func(_ *store.Tx, p *profile) (err error) {
+		p.Tags, err = newTags(ctx, p.Tags, in.Tags)
+		return err
+	})
+}
+
+// UntagInstanceProfile removes tags by key.
+func (s *Service) UntagInstanceProfile(ctx context.Context, in *api.UntagInstanceProfileInput) (*api.UntagInstanceProfileOutput, error) {
+	return &api.UntagInstanceProfileOutput{}, s.editProfile(ctx, *in.InstanceProfileName, func(_ *store.Tx, p *profile) error {
+		p.Tags = withoutTags(p.Tags, in.TagKeys)
+		return nil
+	})
+}
+
+// ListInstanceProfileTags lists an instance profile's tags.
+func (s *Service) ListInstanceProfileTags(ctx context.Context, in *api.ListInstanceProfileTagsInput) (*api.ListInstanceProfileTagsOutput, error) {
+	pr, err := view(ctx, s, func(tx *store.Tx) (*profile, error) { return getProfile(tx, accountOf(ctx), *in.InstanceProfileName) })
+	if err != nil {
+		return nil, err
+	}
+	p, err := tagPage(pr.Tags, in.Marker, in.MaxItems)
+	return &api.ListInstanceProfileTagsOutput{Tags: tagsOut(p.items), IsTruncated: p.truncated, Marker: p.marker}, err
+}
