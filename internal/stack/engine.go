@@ -62,17 +62,8 @@ type worker struct {
 
 var errInterrupted = errors.New("the stack's status was changed by another operation")
 
-// Open starts an engine and resumes every stack whose operation was in progress.
-func Open(ctx context.Context, cfg Config) (*Engine, error) {
-	e := newEngine(cfg)
-	if err := e.resume(ctx); err != nil {
-		e.cancel()
-		return nil, err
-	}
-	return e, nil
-}
-
-func newEngine(cfg Config) *Engine {
+// New returns an engine. It does nothing by itself until Resume.
+func New(cfg Config) *Engine {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
@@ -87,7 +78,9 @@ func newEngine(cfg Config) *Engine {
 	return e
 }
 
-func (e *Engine) resume(ctx context.Context) error {
+// Resume goes on with every stack whose operation was in progress. It is called
+// once, when the services that the resource types belong to answer.
+func (e *Engine) Resume(ctx context.Context) error {
 	return e.cfg.DB.View(ctx, func(tx *store.Tx) error {
 		rows, err := Stacks.Range(tx, "working", "", "", 0, false)
 		if err != nil {

@@ -5,7 +5,7 @@ import "context"
 // OpenDying opens an engine that dies, as by kill -9, instead of making its n-th
 // transaction (from 1; 0 for never). died is closed then.
 func OpenDying(ctx context.Context, cfg Config, n int) (e *Engine, died <-chan struct{}, err error) {
-	e = newEngine(cfg)
+	e = New(cfg)
 	ch := make(chan struct{})
 	count := 0
 	lock := make(chan struct{}, 1)
@@ -22,5 +22,5 @@ func OpenDying(ctx context.Context, cfg Config, n int) (e *Engine, died <-chan s
 		}
 		return context.Canceled
 	}
-	return e, ch, e.resume(ctx)
+	return e, ch, e.Resume(ctx)
 }

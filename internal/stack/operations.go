@@ -30,6 +30,7 @@ type Begin struct {
 	TimeoutInMinutes   int32
 	Protect            bool
 	Policy             string
+	PolicyDuringUpdate string
 	StackID, StackName string
 	Account, Region    string
 }
@@ -45,7 +46,7 @@ func (s *Stack) begin(b *Begin) {
 	s.Caller, s.OperationName, s.RequestID = b.Caller, b.Operation, b.RequestID
 	s.RequestToken, s.RequestDigest = b.Token, b.Digest
 	s.OnFailure, s.DisableRollback, s.RetainExceptOnCreate = b.OnFailure, b.DisableRollback, b.RetainExcept
-	s.RetainResources = b.Retain
+	s.RetainResources, s.PolicyDuringUpdate = b.Retain, b.PolicyDuringUpdate
 	if b.RoleARN != "" {
 		s.RoleARN = b.RoleARN
 	}
@@ -140,6 +141,9 @@ func (e *Engine) Update(ctx context.Context, key store.Key, b Begin) (*Stack, er
 		}
 		s.begin(&b)
 		s.Next, s.Updated = b.Spec, tx.Now()
+		if b.Policy != "" {
+			s.Policy = b.Policy
+		}
 		return setStatus(tx, s, UpdateInProgress, userInitiated)
 	})
 }

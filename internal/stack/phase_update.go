@@ -19,6 +19,9 @@ const cleanUpTries = 3
 // update is the phase UPDATE_IN_PROGRESS: creates and changes, no deletions.
 func (r *run) update() error {
 	graph, err := r.plan(r.stack.Next)
+	if err == nil {
+		err = r.mayRemove(graph)
+	}
 	if err != nil {
 		return r.failUpdate(err)
 	}
@@ -139,7 +142,7 @@ func (r *run) beginUpdate(m *Member, old *content) (bool, error) {
 		})
 	}
 	if bad == nil {
-		bad = r.replacement(m, old, c)
+		bad = r.permitted(m, old, c)
 	}
 	next.Operation, next.Prior, next.PriorTags, next.Sealed = r.stack.Operation, m.Sealed, m.Tags, sealed
 	next.Restoring = false
@@ -171,6 +174,22 @@ func equal(a, b map[string]any) bool { return len(a) == 0 && len(b) == 0 || refl
 func (r *run) taggable(resourceType string) bool {
 	res, ok := r.e.types[resourceType]
 	return ok && res.Schema().Taggable
+}
+
+// permitted is the error of a change that the stack policy or the engine refuses.
+func (r *run) permitted(m *Member, old, c *content) error {
+	p, err := r.policy()
+	if err != nil {
+		return err
+	}
+	action, replacement := "Update:Modify", r.replacement(m, old, c)
+	if replacement != nil {
+		action = "Update:Replace"
+	}
+	if err := p.Check(action, m.LogicalID, m.Type); err != nil {
+		return err
+	}
+	return replacement
 }
 
 // replacement is the error of a change that only another resource could have.

@@ -84,9 +84,11 @@ type Stack struct {
 	TimeoutInMinutes      int32     `json:",omitempty"`
 	DisableRollback       bool      `json:",omitempty"`
 	TerminationProtection bool      `json:",omitempty"`
-	Policy                string    `json:",omitempty"`
-	RetainResources       []string  `json:",omitempty"`
-	RetainExceptOnCreate  bool      `json:",omitempty"`
+	// Policy is the stack policy, PolicyDuringUpdate another for one update.
+	Policy               string   `json:",omitempty"`
+	PolicyDuringUpdate   string   `json:",omitempty"`
+	RetainResources      []string `json:",omitempty"`
+	RetainExceptOnCreate bool     `json:",omitempty"`
 }
 
 // InProgress reports whether a worker has the stack.

@@ -43,7 +43,7 @@ func (e *Engine) NewSpec(stackID, body string, t *template.Template, values map[
 	for name, v := range values {
 		if t.Parameters[name].NoEcho {
 			secret[name] = v
-			v = template.Value{}
+			v = template.Value{NoEcho: true}
 		}
 		s.Parameters[name] = v
 	}

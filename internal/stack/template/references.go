@@ -48,6 +48,13 @@ func references(v any, found func(reference)) {
 	}
 }
 
+// References returns the names that v refers to, in order, each once.
+func (t *Template) References(v any) []string {
+	found := map[string]bool{}
+	references(v, func(r reference) { found[r.name] = true })
+	return slices.Sorted(maps.Keys(found))
+}
+
 func subReferences(arg any, found func(reference)) {
 	s, vars := subArguments(arg)
 	parts, _ := subParts(s)

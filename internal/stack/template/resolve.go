@@ -13,10 +13,11 @@ type Given struct {
 }
 
 // Value is a parameter's value in a stack: the text that was given and, for SSM
-// types, what stood behind it.
+// types, what stood behind it. Of NoEcho parameters the text is kept elsewhere.
 type Value struct {
 	Text     string
-	Resolved string
+	Resolved string `json:",omitempty"`
+	NoEcho   bool   `json:",omitempty"`
 }
 
 // Account answers what parameters of AWS-specific and SSM types need.
