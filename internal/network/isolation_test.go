@@ -203,6 +203,9 @@ func TestEgress(t *testing.T) {
 func TestNeighboursCannotUseTheHostAsRouter(t *testing.T) {
 	outside := internet(t, "203.0.113.5/32")
 	neighbour(t, "lan0", "10.9.0.1/24", "10.9.0.2/24")
+	if err := sysctl("ipv4/conf/lan0/forwarding", "1"); err != nil { // so that answers would get back
+		t.Fatal(err)
+	}
 	n := openNetwork(t)
 	setVPC(t, n, "vpc-1", true)
 	setGroup(t, n, "vpc-1", "sg-1", []Rule{tcp(80, anywhere)}, sendAll)

@@ -14,7 +14,7 @@ import (
 
 // Recover implements instance.Driver: the process of the record must have the
 // same number, start time and boot of the machine.
-func (d *Driver) Recover(_ context.Context, spec instance.Spec) (instance.Handle, error) {
+func (d *Driver) Recover(ctx context.Context, spec instance.Spec) (instance.Handle, error) {
 	rec, err := readRecord(d.dir(spec.ID))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, &instance.Ended{Exit: instance.Exit{Reason: instance.ReasonKilled}}
@@ -27,7 +27,7 @@ func (d *Driver) Recover(_ context.Context, spec instance.Spec) (instance.Handle
 		d.letGo(spec.ID, rec.NIC, rec.Group)
 		return nil, err
 	}
-	if err := d.relisten(spec.ID, rec.PID); err != nil {
+	if err := d.reconnect(ctx, spec, rec.PID); err != nil {
 		return nil, fmt.Errorf("recover %s: %w", spec.ID, err)
 	}
 	return d.watch(spec, rec.Group, p), nil
@@ -53,14 +53,21 @@ func (d *Driver) find(rec record) (*process, error) {
 	return newProcess(rec.PID, fd, false)
 }
 
-func (d *Driver) relisten(id string, pid int) error {
-	if d.cfg.OnNamespace == nil {
-		return nil
-	}
+// reconnect tells the network and the listeners again about the namespace of an
+// instance that was found alive. What is connected already stays as it is.
+func (d *Driver) reconnect(ctx context.Context, spec instance.Spec, pid int) error {
 	ns, err := os.Open("/proc/" + strconv.Itoa(pid) + "/ns/net")
 	if err != nil {
 		return err
 	}
 	defer ns.Close()
-	return d.cfg.OnNamespace(id, ns)
+	if d.cfg.Network != nil {
+		if err := d.cfg.Network.Attach(ctx, ns, spec.NIC); err != nil {
+			return err
+		}
+	}
+	if d.cfg.OnNamespace == nil {
+		return nil
+	}
+	return d.cfg.OnNamespace(spec.ID, ns)
 }
