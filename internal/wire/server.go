@@ -132,6 +132,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	if r.ContentLength == 0 && r.Header.Get("Expect") != "" {
+		// net/http leaves out the interim answer when no body follows, and botocore
+		// then misreads the next answer on the connection.
+		w.WriteHeader(http.StatusContinue)
+	}
 	e := &exchange{server: s, w: w, r: r, id: ids.UUID(), began: s.cfg.Clock.Now()}
 	defer e.finish()
 	if err := e.serve(); err != nil {
