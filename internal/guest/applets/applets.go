@@ -4,6 +4,7 @@
 package applets
 
 import (
+	"github.com/hardstand/hardstand/internal/guest/awscli"
 	"github.com/hardstand/hardstand/internal/guest/boot"
 	"github.com/hardstand/hardstand/internal/guest/pkgshim"
 	"github.com/hardstand/hardstand/internal/guest/pyshim"
@@ -18,6 +19,7 @@ func Table() map[string]func(args []string) int {
 		"boot":       boot.Run,
 		"cloud-init": boot.CloudInit,
 		"sudo":       sudo.Run,
+		"aws":        func(args []string) int { return awscli.New().Run(args) },
 		"systemctl":  func(args []string) int { return svcshim.New().Systemctl(args) },
 		"service":    func(args []string) int { return svcshim.New().Service(args) },
 		"chkconfig":  func(args []string) int { return svcshim.New().Chkconfig(args) },

@@ -1,0 +1,256 @@
+package awscli
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// step is one step of a --query expression.
+type step struct {
+	field   string
+	index   int
+	flatten bool // []
+	all     bool // [*]
+	list    []string
+}
+
+// parseQuery reads the simple part of JMESPath: fields, [n], [*], [], and at the
+// end a list of fields. Filters, functions and pipes are errUnknown, which hands
+// over to a CLI that has them.
+func parseQuery(q string) ([]step, error) {
+	var steps []step
+	for q != "" {
+		switch {
+		case q[0] == '.':
+			q = q[1:]
+			if q == "" || q[0] == '.' {
+				return nil, errUnknown
+			}
+			if q[0] == '[' {
+				fields, ok := strings.CutSuffix(q[1:], "]")
+				if !ok {
+					return nil, errUnknown
+				}
+				s := step{}
+				for f := range strings.SplitSeq(fields, ",") {
+					if f = strings.TrimSpace(f); !isField(f) {
+						return nil, errUnknown
+					}
+					s.list = append(s.list, f)
+				}
+				return append(steps, s), nil
+			}
+		case q[0] == '[':
+			inside, rest, ok := strings.Cut(q[1:], "]")
+			if !ok {
+				return nil, errUnknown
+			}
+			n, err := strconv.Atoi(inside)
+			switch {
+			case inside == "*":
+				steps = append(steps, step{all: true})
+			case inside == "":
+				steps = append(steps, step{flatten: true})
+			case err == nil:
+				steps = append(steps, step{index: n})
+			default:
+				return nil, errUnknown
+			}
+			q = rest
+		default:
+			end := strings.IndexAny(q, ".[")
+			if end < 0 {
+				end = len(q)
+			}
+			if !isField(q[:end]) {
+				return nil, errUnknown
+			}
+			steps = append(steps, step{field: q[:end]})
+			q = q[end:]
+		}
+	}
+	return steps, nil
+}
+
+func isField(s string) bool {
+	for i, c := range s {
+		letter := c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+		if !letter && !(i > 0 && '0' <= c && c <= '9') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// apply evaluates the steps on v; what is not there is null.
+func apply(steps []step, v any) any {
+	if len(steps) == 0 || v == nil {
+		return v
+	}
+	s, rest := steps[0], steps[1:]
+	switch {
+	case s.field != "":
+		m, _ := v.(map[string]any)
+		return apply(rest, m[s.field])
+	case s.list != nil:
+		m, ok := v.(map[string]any)
+		if !ok {
+			return nil
+		}
+		out := make([]any, len(s.list))
+		for i, f := range s.list {
+			out[i] = m[f]
+		}
+		return out
+	case s.all || s.flatten:
+		list, ok := v.([]any)
+		if !ok {
+			return nil
+		}
+		if s.flatten {
+			list = flat(list)
+		}
+		out := []any{}
+		for _, e := range list {
+			if r := apply(rest, e); r != nil {
+				out = append(out, r)
+			}
+		}
+		// A projection within a projection is flattened by the next [].
+		return out
+	}
+	list, _ := v.([]any)
+	if s.index < 0 {
+		s.index += len(list)
+	}
+	if s.index < 0 || s.index >= len(list) {
+		return nil
+	}
+	return apply(rest, list[s.index])
+}
+
+func flat(list []any) []any {
+	out := []any{}
+	for _, e := range list {
+		if inner, ok := e.([]any); ok {
+			out = append(out, inner...)
+		} else {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// print writes a result as --query and --output say.
+func (c *call) print(result any) error {
+	if c.query != "" {
+		steps, err := parseQuery(c.query)
+		if err != nil {
+			return err
+		}
+		result = applyFlattening(steps, result)
+	}
+	if c.output == "text" {
+		for _, line := range textLines(result) {
+			fmt.Fprintln(c.cli.Stdout, line)
+		}
+		return nil
+	}
+	if result == nil {
+		fmt.Fprintln(c.cli.Stdout, "null")
+		return nil
+	}
+	enc := json.NewEncoder(c.cli.Stdout)
+	enc.SetIndent("", "    ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(result)
+}
+
+// applyFlattening evaluates so that each [] flattens what all steps before it
+// have projected, as JMESPath has it.
+func applyFlattening(steps []step, v any) any {
+	cut := -1
+	for i, s := range steps {
+		if s.flatten {
+			cut = i
+		}
+	}
+	if cut <= 0 {
+		return apply(steps, v)
+	}
+	before := applyFlattening(steps[:cut], v)
+	return apply(steps[cut:], before)
+}
+
+// textLines is the text output: scalars by tabs, lists of lists line by line,
+// structures as NAME and their values.
+func textLines(v any) []string {
+	switch t := v.(type) {
+	case []any:
+		var scalars []string
+		var lines []string
+		for _, e := range t {
+			switch e.(type) {
+			case []any, map[string]any:
+				lines = append(lines, textLines(e)...)
+			default:
+				scalars = append(scalars, scalar(e))
+			}
+		}
+		if len(scalars) > 0 {
+			lines = append([]string{strings.Join(scalars, "\t")}, lines...)
+		}
+		return lines
+	case map[string]any:
+		return structure("", t)
+	}
+	return []string{scalar(v)}
+}
+
+func structure(name string, m map[string]any) []string {
+	var scalars, lines []string
+	for _, key := range sortedKeys(m) {
+		switch t := m[key].(type) {
+		case map[string]any:
+			lines = append(lines, structure(strings.ToUpper(key), t)...)
+		case []any:
+			for _, e := range t {
+				if inner, ok := e.(map[string]any); ok {
+					lines = append(lines, structure(strings.ToUpper(key), inner)...)
+				} else {
+					lines = append(lines, strings.ToUpper(key)+"\t"+scalar(e))
+				}
+			}
+		default:
+			scalars = append(scalars, scalar(t))
+		}
+	}
+	if name != "" {
+		scalars = append([]string{name}, scalars...)
+	}
+	if len(scalars) == 0 {
+		return lines
+	}
+	return append([]string{strings.Join(scalars, "\t")}, lines...)
+}
+
+func scalar(v any) string {
+	switch t := v.(type) {
+	case nil:
+		return "None"
+	case bool:
+		if t {
+			return "True"
+		}
+		return "False"
+	case float64:
+		return strconv.FormatFloat(t, 'f', -1, 64)
+	}
+	return fmt.Sprint(v)
+}
