@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
@@ -79,17 +80,18 @@ func (s *Service) PutBucketPolicy(ctx context.Context, in *s3.PutBucketPolicyInp
 	return &s3.PutBucketPolicyOutput{}, nil
 }
 
-// ownResources refuses statements about other buckets.
+// ownResources refuses statements about other buckets and other services. A
+// pattern in a bucket's place is let pass: it may well match.
 func ownResources(doc *policy.Document, name string) error {
-	arn := bucketARN(name)
 	for _, st := range doc.Statements {
-		for _, r := range append(append([]string(nil), st.Resources...), st.NotResources...) {
-			if r != arn && !strings.HasPrefix(r, arn+"/") && !strings.ContainsAny(strings.TrimPrefix(r, "arn:aws:s3:::"), "*?$") {
+		for _, r := range slices.Concat(st.Resources, st.NotResources) {
+			of, _, _ := strings.Cut(strings.TrimPrefix(r, "arn:aws:s3:::"), "/")
+			if of != name && !strings.ContainsAny(of, "*?$") {
 				return awserr.New("MalformedPolicy", "Policy has invalid resource")
 			}
 		}
-		for _, a := range append(append([]string(nil), st.Actions...), st.NotActions...) {
-			if lower := strings.ToLower(a); a != "*" && !strings.HasPrefix(lower, "s3:") {
+		for _, a := range slices.Concat(st.Actions, st.NotActions) {
+			if a != "*" && !strings.HasPrefix(strings.ToLower(a), "s3:") {
 				return awserr.New("MalformedPolicy", "Policy has invalid action")
 			}
 		}

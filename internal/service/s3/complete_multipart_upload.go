@@ -74,36 +74,54 @@ func (s *Service) completed(ctx context.Context, in *s3.CompleteMultipartUploadI
 // assemble checks the list of parts against those uploaded and describes the
 // object they make.
 func (o *object) assemble(u *upload, have map[int32]*part, in *s3.CompleteMultipartUploadInput) error {
-	o.Headers, o.Metadata, o.Tags, o.Size = u.Headers, u.Metadata, u.Tags, 0
-	o.Segments = nil
-	var sums []string
+	chosen, err := choose(u, have, in.MultipartUpload.Parts)
+	if err != nil {
+		return err
+	}
+	o.Headers, o.Metadata, o.Tags, o.Size, o.Segments = u.Headers, u.Metadata, u.Tags, 0, nil
+	sums := make([]string, len(chosen))
 	digests := md5.New()
-	listed := in.MultipartUpload.Parts
-	for i, l := range listed {
-		number := aws.Val(l.PartNumber)
-		if i > 0 && number <= aws.Val(listed[i-1].PartNumber) {
-			return awserr.New("InvalidPartOrder", "The list of parts was not in ascending order. Parts must be ordered by part number.")
+	for i, p := range chosen {
+		sum, err := hex.DecodeString(p.ETag)
+		if err != nil {
+			return fmt.Errorf("read the ETag of part %d: %w", p.Number, err)
 		}
-		p := have[number]
-		if err := matchPart(u, p, l); err != nil {
-			return err
-		}
-		if i < len(listed)-1 && p.Size < minPart {
-			return awserr.New("EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size").
-				With("ETag", p.ETag).With("MinSizeAllowed", strconv.Itoa(minPart)).
-				With("PartNumber", strconv.Itoa(int(number))).With("ProposedSize", strconv.FormatInt(p.Size, 10))
-		}
-		sum, _ := hex.DecodeString(p.ETag)
 		_, _ = digests.Write(sum)
 		o.Size += p.Size
 		o.Segments = append(o.Segments, segment{Blob: p.Blob, Size: p.Size, Checksum: p.Checksum})
-		sums = append(sums, p.Checksum)
+		sums[i] = p.Checksum
 	}
 	if in.MpuObjectSize != nil && *in.MpuObjectSize != o.Size {
 		return errInvalidRequest("The provided 'x-amz-mp-object-size' header value %d does not match what was computed: %d", *in.MpuObjectSize, o.Size)
 	}
-	o.ETag = fmt.Sprintf("%x-%d", digests.Sum(nil), len(listed))
+	o.ETag = fmt.Sprintf("%x-%d", digests.Sum(nil), len(chosen))
 	return o.combine(u, sums, in)
+}
+
+// choose returns the parts that the list names: in ascending order, as they were
+// uploaded, all but the last of the least size or more.
+func choose(u *upload, have map[int32]*part, listed []s3.CompletedPart) ([]*part, error) {
+	var chosen []*part
+	for i, l := range listed {
+		if i > 0 && aws.Val(l.PartNumber) <= aws.Val(listed[i-1].PartNumber) {
+			return nil, awserr.New("InvalidPartOrder", "The list of parts was not in ascending order. Parts must be ordered by part number.")
+		}
+	}
+	for _, l := range listed {
+		p := have[aws.Val(l.PartNumber)]
+		if err := matchPart(u, p, l); err != nil {
+			return nil, err
+		}
+		chosen = append(chosen, p)
+	}
+	for _, p := range chosen[:len(chosen)-1] {
+		if p.Size < minPart {
+			return nil, awserr.New("EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size").
+				With("ETag", p.ETag).With("MinSizeAllowed", strconv.Itoa(minPart)).
+				With("PartNumber", strconv.Itoa(int(p.Number))).With("ProposedSize", strconv.FormatInt(p.Size, 10))
+		}
+	}
+	return chosen, nil
 }
 
 // matchPart compares a part as listed with the part as uploaded.
