@@ -129,7 +129,7 @@ func (v *vpc) connect(ns *os.File, nic NIC) error {
 		}
 		// The link of an instance that ended: its namespace is still being
 		// taken down, or held by somebody.
-		if err := v.disconnect(name); err != nil {
+		if err := disconnect(v.route, name); err != nil {
 			return err
 		}
 		link, err = veth(v.route, name, gatewayMAC, instanceLink, mac, ns)
@@ -160,15 +160,15 @@ func (v *vpc) connected(ns *os.File, mac net.HardwareAddr) (bool, error) {
 	return slices.Equal(link.Attrs().HardwareAddr, mac), nil
 }
 
-func (v *vpc) disconnect(name string) error {
-	link, err := v.route.LinkByName(name)
+func disconnect(h *netlink.Handle, name string) error {
+	link, err := h.LinkByName(name)
 	if missing(err) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("find link %s: %w", name, err)
 	}
-	return deleteLink(v.route, link)
+	return deleteLink(h, link)
 }
 
 // prepareRouterEnd sets up the VPC's end of an instance's link.
@@ -235,16 +235,19 @@ func (n *Network) Detach(ctx context.Context, nicID string) error {
 	if v == nil {
 		return nil
 	}
-	defer v.mu.Unlock()
 	nic, known := v.nics[nicID]
-	if !known {
-		return nil
-	}
-	err := errors.Join(v.unregister(nicID), v.disconnect(v.linkName(nic)))
+	route := v.route
+	err := v.unregister(nicID)
 	n.mu.Lock()
 	delete(n.nics, nicID)
 	maps.DeleteFunc(n.spaces, func(_ uint64, id string) bool { return id == nicID })
 	n.mu.Unlock()
+	v.mu.Unlock()
+	if known {
+		// The kernel takes some 20 ms to delete a link, which others need not
+		// wait for. The interface is out of the rules by now.
+		err = errors.Join(err, disconnect(route, v.linkName(nic)))
+	}
 	if err != nil {
 		return fmt.Errorf("detach network interface %s: %w", nicID, err)
 	}

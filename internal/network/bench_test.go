@@ -3,7 +3,6 @@ package network
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"testing"
 	"time"
@@ -33,11 +32,9 @@ func BenchmarkAttach(b *testing.B) {
 			setVPC(b, n, "vpc-1", true)
 			manyGroups(b, n, groups)
 			var took []time.Duration
-			var held []*os.File
 			for i := 0; b.Loop(); i++ {
 				b.StopTimer()
 				ns := bareNamespace(b)
-				held = append(held, ns)
 				nic := testNIC("vpc-1", 10+i%4000, true, fmt.Sprintf("sg-%d", i%groups))
 				b.StartTimer()
 				begin := time.Now()
@@ -70,6 +67,24 @@ func BenchmarkRebuild(b *testing.B) {
 	defer v.mu.Unlock()
 	for b.Loop() {
 		if err := v.rebuild(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkDetach(b *testing.B) {
+	n := openNetwork(b)
+	setVPC(b, n, "vpc-1", true)
+	setGroup(b, n, "vpc-1", "sg-1", nil, sendAll)
+	nic := testNIC("vpc-1", 10, true, "sg-1")
+	for b.Loop() {
+		b.StopTimer()
+		ns := bareNamespace(b)
+		if err := n.Attach(context.Background(), ns, nic); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+		if err := n.Detach(context.Background(), nic.ID); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -233,6 +233,22 @@ func TestNeighboursCannotUseTheHostAsRouter(t *testing.T) {
 	}
 }
 
+func TestDefaultRouteComesLater(t *testing.T) {
+	n := openNetwork(t)
+	setVPC(t, n, "vpc-1", true)
+	setGroup(t, n, "vpc-1", "sg-1", nil, sendAll)
+	client := attach(t, n, testNIC("vpc-1", 10, true, "sg-1"))
+	internet(t, "203.0.113.5/32")
+	ctx, cancel := context.WithTimeout(context.Background(), plenty)
+	defer cancel()
+	for ctx.Err() == nil { // the host learns of its route at its own time
+		if _, err := dial(client.ns, netip.MustParseAddr("203.0.113.5"), 80, little); err == nil {
+			return
+		}
+	}
+	t.Error("the site is not reached by a route that came later")
+}
+
 func TestForeignForwardDropIsPassed(t *testing.T) {
 	conn, err := nftables.New()
 	if err != nil {

@@ -132,9 +132,9 @@ func (n *Network) Config() Config { return n.cfg }
 // Close releases what the process holds. The kernel's objects stay, so that
 // instances keep running with their network.
 func (n *Network) Close() error {
-	err := n.release()
+	err := errors.Join(n.release(), n.wall.close())
 	n.host.Close()
-	return errors.Join(err, n.wall.close())
+	return err
 }
 
 // Destroy removes every kernel object of the prefix. Instances that still run

@@ -31,8 +31,9 @@ import (
 // turned it on: new connections that come in there and are not for instances
 // (or translated by somebody else) are dropped, as they were before.
 type hostTable struct {
-	cfg  Config
-	host *netlink.Handle
+	cfg   Config
+	host  *netlink.Handle
+	watch *routeWatch
 
 	mu      sync.Mutex
 	conn    *nftables.Conn
@@ -66,12 +67,18 @@ func openHostTable(host *netlink.Handle, cfg Config) (*hostTable, error) {
 		table: &nftables.Table{Name: cfg.Prefix, Family: nftables.TableFamilyIPv4}}
 	h.guarded = &nftables.Set{Table: h.table, Name: "guarded", ID: 1, KeyType: nftables.TypeIFName}
 	if err := h.build(); err != nil {
-		return nil, errors.Join(err, h.close())
+		return nil, errors.Join(err, conn.CloseLasting())
+	}
+	if h.watch, err = h.watchRoutes(); err != nil {
+		return nil, errors.Join(err, conn.CloseLasting())
 	}
 	return h, nil
 }
 
-func (h *hostTable) close() error { return h.conn.CloseLasting() }
+func (h *hostTable) close() error {
+	h.watch.close()
+	return h.conn.CloseLasting()
+}
 
 // build replaces the table in one transaction. Which links are guarded is only
 // known to the kernel, from earlier runs, and is carried over.
@@ -172,17 +179,28 @@ func reject() []expr.Any {
 
 // openWay lets instances' traffic through the rest of the host: forwarding on
 // the links of default routes, and rules in foreign chains that drop what they
-// do not know. It is called whenever a VPC gets a gateway, as both may have
-// changed since.
+// do not know. It is called whenever a VPC gets a gateway and when the default
+// route changes. Without a VPC that has a gateway the host is left as it is.
 func (h *hostTable) openWay() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if needed, err := h.hasUplinks(); err != nil || !needed {
+		return err
+	}
 	if h.cfg.Egress == "on" {
 		if err := h.forwardInternet(); err != nil {
 			return err
 		}
 	}
 	return h.passForeign()
+}
+
+func (h *hostTable) hasUplinks() (bool, error) {
+	links, err := listLinks(h.host)
+	if err != nil {
+		return false, fmt.Errorf("list links: %w", err)
+	}
+	return slices.ContainsFunc(links, func(l netlink.Link) bool { return isUplinkOf(h.cfg.Prefix, l.Attrs().Name) }), nil
 }
 
 func forwardingOf(link string) string { return "/proc/sys/net/ipv4/conf/" + link + "/forwarding" }
