@@ -22,6 +22,7 @@ type Begin struct {
 	Operation          string // CreateStack
 	RequestID          string
 	Token, Digest      string
+	ChangeSetID        string
 	OnFailure          string // ROLLBACK when empty
 	DisableRollback    bool
 	RetainExcept       bool // RetainExceptOnCreate
@@ -33,6 +34,15 @@ type Begin struct {
 	PolicyDuringUpdate string
 	StackID, StackName string
 	Account, Region    string
+	// With, when set, runs in the transaction that begins the operation.
+	With func(*store.Tx, *Stack) error
+}
+
+func (b *Begin) with(tx *store.Tx, s *Stack) error {
+	if b.With == nil {
+		return nil
+	}
+	return b.With(tx, s)
 }
 
 // NewStackID returns the ARN of a stack that is to be.
@@ -44,7 +54,7 @@ func NewStackID(region, account, name string) string {
 func (s *Stack) begin(b *Begin) {
 	s.Operation++
 	s.Caller, s.OperationName, s.RequestID = b.Caller, b.Operation, b.RequestID
-	s.RequestToken, s.RequestDigest = b.Token, b.Digest
+	s.RequestToken, s.RequestDigest, s.ChangeSetID = b.Token, b.Digest, b.ChangeSetID
 	s.OnFailure, s.DisableRollback, s.RetainExceptOnCreate = b.OnFailure, b.DisableRollback, b.RetainExcept
 	s.RetainResources, s.PolicyDuringUpdate = b.Retain, b.PolicyDuringUpdate
 	if b.RoleARN != "" {
@@ -120,6 +130,9 @@ func (e *Engine) Start(ctx context.Context, key store.Key, b Begin) (*Stack, err
 		s.begin(&b)
 		s.Spec = *b.Spec
 		s.startClock(tx.Now(), CreateInProgress)
+		if err := b.with(tx, s); err != nil {
+			return err
+		}
 		return setStatus(tx, s, CreateInProgress, userInitiated)
 	})
 }
@@ -143,6 +156,9 @@ func (e *Engine) Update(ctx context.Context, key store.Key, b Begin) (*Stack, er
 		s.Next, s.Updated = b.Spec, tx.Now()
 		if b.Policy != "" {
 			s.Policy = b.Policy
+		}
+		if err := b.with(tx, s); err != nil {
+			return err
 		}
 		return setStatus(tx, s, UpdateInProgress, userInitiated)
 	})

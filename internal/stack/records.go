@@ -74,6 +74,7 @@ type Stack struct {
 	// that an operation which is resumed knows its own work.
 	Operation                int
 	OperationName, RequestID string
+	ChangeSetID              string `json:",omitempty"` // that led to the operation
 	RequestToken             string `json:",omitempty"` // ClientRequestToken
 	// RequestDigest tells whether a repeated token comes with the same request.
 	RequestDigest string `json:",omitempty"`

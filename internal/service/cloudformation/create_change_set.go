@@ -1,0 +1,171 @@
+package cloudformation
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	api "github.com/hardstand/hardstand/internal/aws/api/cloudformation"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/aws/ids"
+	"github.com/hardstand/hardstand/internal/stack"
+	"github.com/hardstand/hardstand/internal/store"
+)
+
+const noChanges = "The submitted information didn't contain changes. Submit different information to create a change set."
+
+func (s *Service) createChangeSetChecks(ctx context.Context, in *api.CreateChangeSetInput) ([]aws.Check, error) {
+	checks := s.stackChecks(ctx, aws.Val(in.StackName))
+	keys := map[string][]string{"cloudformation:ChangeSetName": {aws.Val(in.ChangeSetName)}}
+	addRequestKeys(keys, in.RoleARN, in.TemplateURL, in.ResourceTypes)
+	checks[0].Context = keys
+	return append(checks, passRole(in.RoleARN)...), nil
+}
+
+// CreateChangeSet says what an operation would change, and keeps it to be
+// executed. For a stack that is to be, the stack is made in REVIEW_IN_PROGRESS.
+func (s *Service) CreateChangeSet(ctx context.Context, in *api.CreateChangeSetInput) (*api.CreateChangeSetOutput, error) {
+	if err := judgeChangeSet(in); err != nil {
+		return nil, err
+	}
+	kind := "UPDATE"
+	if in.ChangeSetType == api.ChangeSetTypeCreate {
+		kind = "CREATE"
+	}
+	st, err := s.reviewed(ctx, in, kind)
+	if err != nil {
+		return nil, err
+	}
+	if again, err := s.sameName(ctx, st, in); again != nil || err != nil {
+		return again, err
+	}
+	c := aws.CallFrom(ctx)
+	cs := &changeSet{ID: "arn:aws:cloudformation:" + c.Region + ":" + c.Account + ":changeSet/" + *in.ChangeSetName + "/" + ids.UUID(),
+		Name: *in.ChangeSetName, StackID: st.ID, StackName: st.Name, Type: kind, Description: aws.Val(in.Description),
+		Status: "CREATE_COMPLETE", Execution: "AVAILABLE", OnStackFailure: string(in.OnStackFailure),
+		RoleARN: aws.Val(in.RoleARN), Token: aws.Val(in.ClientToken)}
+	if err := s.fill(ctx, st, cs, in); err != nil {
+		return nil, err
+	}
+	if len(cs.Changes) == 0 {
+		cs.Status, cs.Execution, cs.Reason = "FAILED", "UNAVAILABLE", noChanges
+	}
+	if err := s.keepChangeSet(ctx, st, cs); err != nil {
+		return nil, err
+	}
+	return &api.CreateChangeSetOutput{Id: &cs.ID, StackId: &st.ID}, nil
+}
+
+func judgeChangeSet(in *api.CreateChangeSetInput) error {
+	if err := checkRollback(in.RollbackConfiguration); err != nil {
+		return err
+	}
+	return notBuilt(map[string]bool{
+		"NotificationARNs": len(in.NotificationARNs) > 0, "ResourcesToImport": len(in.ResourcesToImport) > 0,
+		"ChangeSetType IMPORT":    in.ChangeSetType == api.ChangeSetTypeImport,
+		"ImportExistingResources": aws.Val(in.ImportExistingResources), "DeploymentMode": in.DeploymentMode != "",
+	})
+}
+
+// reviewed returns the stack that a change set is for; of type CREATE it need not
+// be stored yet (Status is then empty).
+func (s *Service) reviewed(ctx context.Context, in *api.CreateChangeSetInput, kind string) (*stack.Stack, error) {
+	st, err := s.find(ctx, in.StackName, noStack)
+	switch {
+	case err == nil && kind == "CREATE" && st.Status != stack.ReviewInProgress:
+		return nil, invalid("Stack [%s] already exists and cannot be created again with the changeSet [%s].", st.Name, *in.ChangeSetName)
+	case err == nil && kind == "UPDATE" && !stack.Updatable(st.Status):
+		return nil, cannotUpdate(st)
+	case err == nil:
+		return st, nil
+	case kind == "CREATE" && awserr.As(err) != nil && !isARN(*in.StackName):
+		c := aws.CallFrom(ctx)
+		return &stack.Stack{ID: stack.NewStackID(c.Region, c.Account, *in.StackName), Name: *in.StackName, Account: c.Account, Region: c.Region}, nil
+	}
+	return nil, err
+}
+
+// sameName refuses a name that is in use, unless it is the same request again.
+func (s *Service) sameName(ctx context.Context, st *stack.Stack, in *api.CreateChangeSetInput) (*api.CreateChangeSetOutput, error) {
+	list, err := s.changeSetsOf(ctx, st.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, cs := range list {
+		if cs.Name != *in.ChangeSetName {
+			continue
+		}
+		if cs.Token != "" && cs.Token == aws.Val(in.ClientToken) {
+			return &api.CreateChangeSetOutput{Id: &cs.ID, StackId: &cs.StackID}, nil
+		}
+		return nil, awserr.New("AlreadyExistsException", "ChangeSet %s already exists", cs.Name)
+	}
+	return nil, nil
+}
+
+// fill judges the request and writes its Spec and its changes into cs.
+func (s *Service) fill(ctx context.Context, st *stack.Stack, cs *changeSet, in *api.CreateChangeSetInput) error {
+	w := wanted{parameters: in.Parameters, capabilities: in.Capabilities, resourceTypes: in.ResourceTypes, tags: in.Tags}
+	var err error
+	if w.body, err = s.updatedBody(ctx, st, in.UsePreviousTemplate, in.TemplateBody, in.TemplateURL); err != nil {
+		return err
+	}
+	if cs.Type == "UPDATE" {
+		p, changes, err := s.difference(ctx, st, w)
+		if err != nil {
+			return err
+		}
+		cs.Spec = p.spec
+		return s.locate(ctx, st, cs, changes)
+	}
+	p, err := s.prepare(ctx, st, w, nil)
+	if err != nil {
+		return err
+	}
+	cs.Spec = p.spec
+	for _, id := range p.template.ResourceIDs() {
+		if def := p.template.Resources[id]; p.scope.Active(def.Condition) {
+			cs.Changes = append(cs.Changes, resourceChange{Change: stack.Change{Action: stack.Add, LogicalID: id, Type: def.Type}})
+		}
+	}
+	return nil
+}
+
+// locate adds the physical ids of the resources that change.
+func (s *Service) locate(ctx context.Context, st *stack.Stack, cs *changeSet, changes []stack.Change) error {
+	list, err := s.members(ctx, st)
+	if err != nil {
+		return err
+	}
+	physical := map[string]string{}
+	for _, m := range list {
+		physical[m.LogicalID] = m.PhysicalID
+	}
+	for _, c := range changes {
+		cs.Changes = append(cs.Changes, resourceChange{Change: c, PhysicalID: physical[c.LogicalID]})
+	}
+	return nil
+}
+
+// keepChangeSet makes the stack under review, if there is none, and the row.
+func (s *Service) keepChangeSet(ctx context.Context, st *stack.Stack, cs *changeSet) error {
+	if st.Status == "" {
+		b, err := s.begin(ctx, st, cs.RoleARN, "")
+		if err != nil {
+			return err
+		}
+		b.Spec = &stack.Spec{Tags: cs.Spec.Tags}
+		if _, err := s.engine.Review(ctx, b); errors.Is(err, store.ErrExists) {
+			return awserr.New("AlreadyExistsException", "Stack [%s] already exists", st.Name)
+		} else if err != nil {
+			return err
+		}
+	}
+	return s.db.Update(ctx, func(tx *store.Tx) error {
+		cs.Created = tx.Now()
+		return changeSets.Insert(tx, store.Key{Account: st.Account, Region: st.Region, ID: cs.ID}, cs)
+	})
+}
+
+func isARN(s string) bool { return strings.HasPrefix(s, "arn:") }

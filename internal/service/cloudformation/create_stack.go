@@ -1,0 +1,142 @@
+package cloudformation
+
+import (
+	"context"
+	"errors"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	api "github.com/hardstand/hardstand/internal/aws/api/cloudformation"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/stack"
+	"github.com/hardstand/hardstand/internal/store"
+)
+
+// createStackChecks asks for CreateStack on the stack and, where a role is handed
+// over, for iam:PassRole on it.
+func (s *Service) createStackChecks(ctx context.Context, in *api.CreateStackInput) ([]aws.Check, error) {
+	checks := s.stackChecks(ctx, aws.Val(in.StackName))
+	context := map[string][]string{}
+	for _, t := range in.Tags {
+		context["aws:RequestTag/"+aws.Val(t.Key)] = []string{aws.Val(t.Value)}
+		context["aws:TagKeys"] = append(context["aws:TagKeys"], aws.Val(t.Key))
+	}
+	addRequestKeys(context, in.RoleARN, in.TemplateURL, in.ResourceTypes)
+	checks[0].Context = context
+	return append(checks, passRole(in.RoleARN)...), nil
+}
+
+func addRequestKeys(keys map[string][]string, role, url *string, types []string) {
+	if role != nil {
+		keys["cloudformation:RoleArn"] = []string{*role}
+	}
+	if url != nil {
+		keys["cloudformation:TemplateUrl"] = []string{*url}
+	}
+	if len(types) > 0 {
+		keys["cloudformation:ResourceTypes"] = types
+	}
+}
+
+func passRole(role *string) []aws.Check {
+	if role == nil {
+		return nil
+	}
+	return []aws.Check{{Action: "iam:PassRole", Resource: *role,
+		Context: map[string][]string{"iam:PassedToService": {"cloudformation.amazonaws.com"}}}}
+}
+
+// CreateStack judges the request, commits the stack as CREATE_IN_PROGRESS and
+// answers; the engine does the work.
+func (s *Service) CreateStack(ctx context.Context, in *api.CreateStackInput) (*api.CreateStackOutput, error) {
+	c := aws.CallFrom(ctx)
+	sum, err := digest(in)
+	if err != nil {
+		return nil, err
+	}
+	if st, err := s.find(ctx, in.StackName, noStack); err == nil {
+		return repeated(st, in.ClientRequestToken, sum)
+	} else if awserr.As(err) == nil {
+		return nil, err
+	}
+	onFailure, err := s.judgeCreate(in)
+	if err != nil {
+		return nil, err
+	}
+	body, err := s.source(ctx, in.TemplateBody, in.TemplateURL)
+	if err != nil {
+		return nil, err
+	}
+	st := &stack.Stack{ID: stack.NewStackID(c.Region, c.Account, *in.StackName), Name: *in.StackName, Account: c.Account, Region: c.Region}
+	p, err := s.prepare(ctx, st, wanted{body: body, parameters: in.Parameters, capabilities: in.Capabilities,
+		resourceTypes: in.ResourceTypes, tags: in.Tags}, nil)
+	if err != nil {
+		return nil, err
+	}
+	policy, err := s.policyText(ctx, in.StackPolicyBody, in.StackPolicyURL)
+	if err != nil {
+		return nil, err
+	}
+	b, err := s.begin(ctx, st, aws.Val(in.RoleARN), aws.Val(in.ClientRequestToken))
+	if err != nil {
+		return nil, err
+	}
+	b.Spec, b.Digest, b.OnFailure, b.Policy = &p.spec, sum, onFailure, policy
+	b.DisableRollback, b.RetainExcept = onFailure == "DO_NOTHING", aws.Val(in.RetainExceptOnCreate)
+	b.TimeoutInMinutes, b.Protect = aws.Val(in.TimeoutInMinutes), aws.Val(in.EnableTerminationProtection)
+	made, err := s.engine.Create(ctx, b)
+	if errors.Is(err, store.ErrExists) {
+		return nil, awserr.New("AlreadyExistsException", "Stack [%s] already exists", *in.StackName)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &api.CreateStackOutput{StackId: &made.ID}, nil
+}
+
+// repeated answers a request for a name that exists: the same request again, by
+// its token, gives the stack that it made.
+func repeated(st *stack.Stack, token *string, sum string) (*api.CreateStackOutput, error) {
+	if t := aws.Val(token); t != "" && t == st.RequestToken && st.OperationName == "CreateStack" {
+		if sum == st.RequestDigest {
+			return &api.CreateStackOutput{StackId: &st.ID}, nil
+		}
+		return nil, awserr.New("TokenAlreadyExistsException", "A client request token already exists: %s", t)
+	}
+	return nil, awserr.New("AlreadyExistsException", "Stack [%s] already exists", st.Name)
+}
+
+// judgeCreate refuses what contradicts itself or is not built, and returns what
+// to do on failure.
+func (s *Service) judgeCreate(in *api.CreateStackInput) (string, error) {
+	if in.OnFailure != "" && in.DisableRollback != nil {
+		return "", invalid("You can specify either DisableRollback or OnFailure, but not both.")
+	}
+	if in.StackPolicyBody != nil && in.StackPolicyURL != nil {
+		return "", invalid("You cannot specify both StackPolicyURL and StackPolicyBody")
+	}
+	if err := checkRollback(in.RollbackConfiguration); err != nil {
+		return "", err
+	}
+	if err := notBuilt(map[string]bool{"NotificationARNs": len(in.NotificationARNs) > 0}); err != nil {
+		return "", err
+	}
+	onFailure := string(in.OnFailure)
+	if aws.Val(in.DisableRollback) {
+		onFailure = "DO_NOTHING"
+	}
+	return onFailure, nil
+}
+
+// begin is what every operation hands to the engine.
+func (s *Service) begin(ctx context.Context, st *stack.Stack, role, token string) (stack.Begin, error) {
+	c := aws.CallFrom(ctx)
+	if role == "" {
+		role = st.RoleARN
+	}
+	who, err := s.principalOf(ctx, role)
+	if err != nil {
+		return stack.Begin{}, err
+	}
+	return stack.Begin{Caller: who, RoleARN: role, Operation: c.Operation, RequestID: c.RequestID, Token: token,
+		StackID: st.ID, StackName: st.Name, Account: c.Account, Region: c.Region}, nil
+}

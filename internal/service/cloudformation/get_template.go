@@ -1,0 +1,153 @@
+package cloudformation
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	api "github.com/hardstand/hardstand/internal/aws/api/cloudformation"
+	"github.com/hardstand/hardstand/internal/stack"
+	"github.com/hardstand/hardstand/internal/stack/template"
+)
+
+// GetTemplate returns a stack's template as it was sent, or as JSON.
+func (s *Service) GetTemplate(ctx context.Context, in *api.GetTemplateInput) (*api.GetTemplateOutput, error) {
+	var body string
+	switch {
+	case in.ChangeSetName != nil:
+		if in.StackName == nil && !isARN(*in.ChangeSetName) {
+			return nil, invalid("StackName is required if ChangeSetName is not specified.")
+		}
+		cs, err := s.changeSet(ctx, in.StackName, in.ChangeSetName)
+		if err != nil {
+			return nil, err
+		}
+		body = cs.Spec.Template
+	case in.StackName == nil:
+		return nil, invalid("StackName is required if ChangeSetName is not specified.")
+	default:
+		st, err := s.find(ctx, in.StackName, noStackWithID)
+		if err != nil {
+			return nil, err
+		}
+		body = st.Spec.Template
+	}
+	out := &api.GetTemplateOutput{TemplateBody: &body,
+		StagesAvailable: []api.TemplateStage{api.TemplateStageOriginal, api.TemplateStageProcessed}}
+	if in.TemplateStage == api.TemplateStageProcessed && body != "" {
+		m, err := template.Read(body)
+		if err != nil {
+			return nil, asAWS(err)
+		}
+		out.TemplateBody = aws.Ptr(template.JSON(m))
+	}
+	return out, nil
+}
+
+// ValidateTemplate judges a template without values.
+func (s *Service) ValidateTemplate(ctx context.Context, in *api.ValidateTemplateInput) (*api.ValidateTemplateOutput, error) {
+	body, err := s.source(ctx, in.TemplateBody, in.TemplateURL)
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.judgeTemplate(body)
+	if err != nil {
+		return nil, err
+	}
+	out := &api.ValidateTemplateOutput{Description: optional(t.Description), DeclaredTransforms: t.Transforms, Parameters: []api.TemplateParameter{}}
+	out.Capabilities, out.CapabilitiesReason = capabilitiesOf(t, s.engine.Types())
+	for _, name := range slices.Sorted(maps.Keys(t.Parameters)) {
+		p := t.Parameters[name]
+		out.Parameters = append(out.Parameters, api.TemplateParameter{ParameterKey: aws.Ptr(name), DefaultValue: shownDefault(p),
+			NoEcho: aws.Ptr(p.NoEcho), Description: optional(p.Description)})
+	}
+	return out, nil
+}
+
+// shownDefault is a parameter's default; a NoEcho one is masked.
+func shownDefault(p *template.Parameter) *string {
+	if p.NoEcho && p.Default != nil {
+		return aws.Ptr("****")
+	}
+	return p.Default
+}
+
+func capabilitiesOf(t *template.Template, types stack.Registry) (list []api.Capability, reason *string) {
+	var because []string
+	if needed, types := neededCapabilities(t, types); needed != "" {
+		list, because = append(list, api.Capability(needed)), types
+	}
+	if transforms(t) {
+		list = append(list, "CAPABILITY_AUTO_EXPAND")
+	}
+	if len(because) > 0 {
+		reason = aws.Ptr(fmt.Sprintf("The following resource(s) require capabilities: [%s]", strings.Join(because, ", ")))
+	}
+	return list, reason
+}
+
+// GetTemplateSummary says what a template, or a stack's, takes and holds.
+func (s *Service) GetTemplateSummary(ctx context.Context, in *api.GetTemplateSummaryInput) (*api.GetTemplateSummaryOutput, error) {
+	if err := notBuilt(map[string]bool{"StackSetName": in.StackSetName != nil}); err != nil {
+		return nil, err
+	}
+	body, err := s.summarised(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	t, err := template.Parse(body)
+	if err != nil {
+		return nil, asAWS(err)
+	}
+	out := &api.GetTemplateSummaryOutput{Description: optional(t.Description), ResourceTypes: t.Types(),
+		Parameters: []api.ParameterDeclaration{}, DeclaredTransforms: t.Transforms}
+	out.Capabilities, out.CapabilitiesReason = capabilitiesOf(t, s.engine.Types())
+	if t.Body["AWSTemplateFormatVersion"] != nil {
+		out.Version = aws.Ptr(template.Version)
+	}
+	if t.Metadata != nil {
+		text, err := json.Marshal(t.Metadata)
+		if err != nil {
+			return nil, fmt.Errorf("encode metadata: %w", err)
+		}
+		out.Metadata = aws.Ptr(string(text))
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.Parameters)) {
+		p := t.Parameters[name]
+		out.Parameters = append(out.Parameters, api.ParameterDeclaration{ParameterKey: aws.Ptr(name), DefaultValue: shownDefault(p),
+			ParameterType: aws.Ptr(p.Type), NoEcho: aws.Ptr(p.NoEcho), Description: optional(p.Description),
+			ParameterConstraints: &api.ParameterConstraints{AllowedValues: p.AllowedValues}})
+	}
+	out.ResourceIdentifierSummaries = identifiers(t)
+	return out, nil
+}
+
+func (s *Service) summarised(ctx context.Context, in *api.GetTemplateSummaryInput) (string, error) {
+	if in.StackName == nil {
+		return s.source(ctx, in.TemplateBody, in.TemplateURL)
+	}
+	st, err := s.find(ctx, in.StackName, noStackWithID)
+	if err != nil {
+		return "", err
+	}
+	if st.Status == stack.ReviewInProgress {
+		return "", invalid("GetTemplateSummary cannot be called on REVIEW_IN_PROGRESS stacks.")
+	}
+	return st.Spec.Template, nil
+}
+
+func identifiers(t *template.Template) []api.ResourceIdentifierSummary {
+	byType := map[string][]string{}
+	for _, id := range t.ResourceIDs() {
+		byType[t.Resources[id].Type] = append(byType[t.Resources[id].Type], id)
+	}
+	var out []api.ResourceIdentifierSummary
+	for _, typ := range slices.Sorted(maps.Keys(byType)) {
+		out = append(out, api.ResourceIdentifierSummary{ResourceType: aws.Ptr(typ), LogicalResourceIds: byType[typ]})
+	}
+	return out
+}

@@ -1,0 +1,228 @@
+package cloudformation
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	api "github.com/hardstand/hardstand/internal/aws/api/cloudformation"
+	"github.com/hardstand/hardstand/internal/stack"
+	"github.com/hardstand/hardstand/internal/stack/template"
+)
+
+// wanted is what a request says a stack shall be.
+type wanted struct {
+	body          string
+	parameters    []api.Parameter
+	capabilities  []api.Capability
+	resourceTypes []string
+	tags          []api.Tag
+	topics        []string // NotificationARNs
+}
+
+// prepared is a request found sound.
+type prepared struct {
+	template *template.Template
+	scope    *template.Scope
+	spec     stack.Spec
+}
+
+// prepare judges what can be judged before any work: the template, its types, the
+// capabilities, parameters, conditions, rules, and all that evaluates without
+// resources. st need not be stored yet; previous are its parameters' values.
+func (s *Service) prepare(ctx context.Context, st *stack.Stack, w wanted, previous map[string]template.Value) (*prepared, error) {
+	t, err := s.judgeTemplate(w.body)
+	if err != nil {
+		return nil, err
+	}
+	if err := allowTypes(t, w.resourceTypes); err != nil {
+		return nil, err
+	}
+	if missing := missingCapabilities(t, s.engine.Types(), w.capabilities); len(missing) > 0 {
+		return nil, requiresCapabilities(missing)
+	}
+	tags, err := checkTags(w.tags)
+	if err != nil {
+		return nil, err
+	}
+	values, err := t.Resolve(given(w.parameters), previous, account{ctx, s.invoker})
+	if err != nil {
+		return nil, asAWS(err)
+	}
+	scope, err := stack.NewScope(t, st, values, w.topics)
+	if err != nil {
+		return nil, asAWS(err)
+	}
+	if err := s.judgeScope(scope); err != nil {
+		return nil, err
+	}
+	p := &prepared{template: t, scope: scope}
+	if p.spec, err = s.engine.NewSpec(st.ID, w.body, t, values); err != nil {
+		return nil, err
+	}
+	p.spec.Tags, p.spec.NotificationARNs = tags, w.topics
+	for _, c := range w.capabilities {
+		p.spec.Capabilities = append(p.spec.Capabilities, string(c))
+	}
+	return p, nil
+}
+
+// judgeTemplate parses a template and refuses resource types that do not exist
+// here, also under a condition that is false.
+func (s *Service) judgeTemplate(body string) (*template.Template, error) {
+	t, err := template.Parse(body)
+	if err != nil {
+		return nil, asAWS(err)
+	}
+	var unknown []string
+	for _, name := range t.Types() {
+		if _, ok := s.engine.Types()[name]; !ok {
+			unknown = append(unknown, name)
+		}
+	}
+	if len(unknown) > 0 {
+		return nil, invalid("Template format error: Unrecognized resource types: [%s]", strings.Join(unknown, ", "))
+	}
+	return t, asAWS(s.engine.CheckPolicies(t))
+}
+
+// judgeScope evaluates rules, and everything else that does not need a resource.
+func (s *Service) judgeScope(scope *template.Scope) error {
+	if len(scope.Template.Transforms) > 0 {
+		return invalid("No transform named %s found.", scope.Template.Transforms[0])
+	}
+	if err := scope.CheckRules(); err != nil {
+		return asAWS(err)
+	}
+	if _, err := scope.Plan(); err != nil {
+		return asAWS(err)
+	}
+	for _, id := range scope.Template.ResourceIDs() {
+		def := scope.Template.Resources[id]
+		if !scope.Active(def.Condition) {
+			continue
+		}
+		for _, use := range scope.Attributes(def.Properties, "") {
+			schema := s.engine.Types()[scope.Template.Resources[use.ID].Type].Schema()
+			if !schema.HasAttribute(use.Attribute) {
+				return invalid("Template error: resource %s does not support attribute type %s in Fn::GetAtt", use.ID, use.Attribute)
+			}
+		}
+	}
+	return nil
+}
+
+// allowTypes holds a template to ResourceTypes, where a request gives them.
+func allowTypes(t *template.Template, allowed []string) error {
+	if len(allowed) == 0 {
+		return nil
+	}
+	for _, name := range t.Types() {
+		ok := slices.ContainsFunc(allowed, func(a string) bool {
+			prefix, wild := strings.CutSuffix(a, "*")
+			return a == name || wild && strings.HasPrefix(name, prefix)
+		})
+		if !ok {
+			return invalid("Resource type %s is not allowed by parameter ResourceTypes [%s]", name, strings.Join(allowed, ", "))
+		}
+	}
+	return nil
+}
+
+// neededCapabilities returns the capability that a template's IAM resources need,
+// "" for none, and the types that need it.
+func neededCapabilities(t *template.Template, types stack.Registry) (capability string, because []string) {
+	for _, id := range t.ResourceIDs() {
+		def := t.Resources[id]
+		res, ok := types[def.Type]
+		if !ok || !res.Schema().Capability {
+			continue
+		}
+		because = append(because, def.Type)
+		if _, named := def.Properties[res.Schema().NameProperty]; named {
+			capability = "CAPABILITY_NAMED_IAM"
+		} else if capability == "" {
+			capability = "CAPABILITY_IAM"
+		}
+	}
+	slices.Sort(because)
+	return capability, slices.Compact(because)
+}
+
+func missingCapabilities(t *template.Template, types stack.Registry, given []api.Capability) (missing []string) {
+	has := func(c string) bool { return slices.Contains(given, api.Capability(c)) }
+	needed, _ := neededCapabilities(t, types)
+	if needed != "" && !has(needed) && !(needed == "CAPABILITY_IAM" && has("CAPABILITY_NAMED_IAM")) {
+		missing = append(missing, needed)
+	}
+	if transforms(t) && !has("CAPABILITY_AUTO_EXPAND") {
+		missing = append(missing, "CAPABILITY_AUTO_EXPAND")
+	}
+	return missing
+}
+
+// transforms reports whether a template has macros. AWS::LanguageExtensions needs
+// no capability.
+func transforms(t *template.Template) bool {
+	return slices.ContainsFunc(t.Transforms, func(name string) bool { return name != "AWS::LanguageExtensions" })
+}
+
+const maxTags = 50
+
+func checkTags(tags []api.Tag) (map[string]string, error) {
+	if len(tags) > maxTags {
+		return nil, invalid("1 validation error detected: Value at 'tags' failed to satisfy constraint: Member must have length less than or equal to %d", maxTags)
+	}
+	out := make(map[string]string, len(tags))
+	for _, t := range tags {
+		key := aws.Val(t.Key)
+		if strings.HasPrefix(strings.ToLower(key), "aws:") {
+			return nil, invalid("aws: prefixed tag key names are not allowed for external use.")
+		}
+		if _, twice := out[key]; twice {
+			return nil, invalid("Duplicate tag keys found: %s", key)
+		}
+		out[key] = aws.Val(t.Value)
+	}
+	return out, nil
+}
+
+func given(parameters []api.Parameter) []template.Given {
+	var out []template.Given
+	for _, p := range parameters {
+		out = append(out, template.Given{Key: aws.Val(p.ParameterKey), Value: aws.Val(p.ParameterValue), UsePrevious: aws.Val(p.UsePreviousValue)})
+	}
+	return out
+}
+
+// digest identifies a request, so that a repeated ClientRequestToken can be told
+// from one used for something else.
+func digest(in any) (string, error) {
+	text, err := json.Marshal(in)
+	if err != nil {
+		return "", fmt.Errorf("encode request: %w", err)
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// checkRollback refuses rollback triggers: no alarm exists that they could watch.
+func checkRollback(c *api.RollbackConfiguration) error {
+	if c == nil {
+		return nil
+	}
+	for _, trigger := range c.RollbackTriggers {
+		if t := aws.Val(trigger.Type); t != "AWS::CloudWatch::Alarm" && t != "AWS::CloudWatch::CompositeAlarm" {
+			return invalid("Rollback Trigger Type not supported")
+		}
+		if !strings.Contains(aws.Val(trigger.Arn), ":alarm:") {
+			return invalid("RelativeId of a Rollback Trigger's ARN is incorrect")
+		}
+	}
+	return notBuilt(map[string]bool{"RollbackConfiguration": len(c.RollbackTriggers) > 0 || aws.Val(c.MonitoringTimeInMinutes) > 0})
+}

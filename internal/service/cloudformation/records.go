@@ -1,0 +1,36 @@
+package cloudformation
+
+import (
+	"time"
+
+	"github.com/hardstand/hardstand/internal/stack"
+	"github.com/hardstand/hardstand/internal/store"
+)
+
+// changeSet is a row of cfn.changeset; the key's ID is its ARN.
+type changeSet struct {
+	ID, Name, StackID, StackName string
+	Type                         string // CREATE or UPDATE
+	Status, Reason               string
+	// Execution is the ExecutionStatus; while it is EXECUTE_IN_PROGRESS the stack's
+	// row tells how far Operation is.
+	Execution      string
+	Operation      int `json:",omitempty"`
+	Description    string
+	Created        time.Time
+	Spec           stack.Spec
+	Changes        []resourceChange
+	OnStackFailure string `json:",omitempty"`
+	RoleARN        string `json:",omitempty"`
+	Token          string `json:",omitempty"`
+}
+
+// resourceChange is a change with what is known of the resource now.
+type resourceChange struct {
+	stack.Change
+	PhysicalID string `json:",omitempty"`
+}
+
+var changeSets = &store.Table[changeSet]{Name: "cfn.changeset", Version: 1, Indexes: []store.Index[changeSet]{
+	{Name: "stack", Value: func(_ store.Key, c *changeSet) []string { return []string{c.StackID} }},
+}}

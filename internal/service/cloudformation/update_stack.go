@@ -1,0 +1,129 @@
+package cloudformation
+
+import (
+	"context"
+	"errors"
+	"maps"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	api "github.com/hardstand/hardstand/internal/aws/api/cloudformation"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/stack"
+)
+
+func (s *Service) updateStackChecks(ctx context.Context, in *api.UpdateStackInput) ([]aws.Check, error) {
+	checks := s.stackChecks(ctx, aws.Val(in.StackName))
+	if checks[0].Context == nil {
+		checks[0].Context = map[string][]string{}
+	}
+	addRequestKeys(checks[0].Context, in.RoleARN, in.TemplateURL, in.ResourceTypes)
+	return append(checks, passRole(in.RoleARN)...), nil
+}
+
+// UpdateStack judges the request, commits the stack as UPDATE_IN_PROGRESS and
+// answers.
+func (s *Service) UpdateStack(ctx context.Context, in *api.UpdateStackInput) (*api.UpdateStackOutput, error) {
+	st, err := s.find(ctx, in.StackName, noStack)
+	if err != nil {
+		return nil, err
+	}
+	sum, err := digest(in)
+	if err != nil {
+		return nil, err
+	}
+	if token := aws.Val(in.ClientRequestToken); token != "" && token == st.RequestToken && st.OperationName == "UpdateStack" {
+		if sum != st.RequestDigest {
+			return nil, awserr.New("TokenAlreadyExistsException", "A client request token already exists: %s", token)
+		}
+		return &api.UpdateStackOutput{StackId: &st.ID}, nil
+	}
+	if err := judgeUpdate(in); err != nil {
+		return nil, err
+	}
+	if !stack.Updatable(st.Status) {
+		return nil, cannotUpdate(st)
+	}
+	w := wanted{parameters: in.Parameters, capabilities: in.Capabilities, resourceTypes: in.ResourceTypes, tags: in.Tags}
+	if w.body, err = s.updatedBody(ctx, st, in.UsePreviousTemplate, in.TemplateBody, in.TemplateURL); err != nil {
+		return nil, err
+	}
+	p, changes, err := s.difference(ctx, st, w)
+	if err != nil {
+		return nil, err
+	}
+	if len(changes) == 0 {
+		return nil, invalid("No updates are to be performed.")
+	}
+	b, err := s.begin(ctx, st, aws.Val(in.RoleARN), aws.Val(in.ClientRequestToken))
+	if err != nil {
+		return nil, err
+	}
+	if b.Policy, err = s.policyText(ctx, in.StackPolicyBody, in.StackPolicyURL); err != nil {
+		return nil, err
+	}
+	if b.PolicyDuringUpdate, err = s.policyText(ctx, in.StackPolicyDuringUpdateBody, in.StackPolicyDuringUpdateURL); err != nil {
+		return nil, err
+	}
+	b.Spec, b.Digest, b.DisableRollback, b.RetainExcept = &p.spec, sum, aws.Val(in.DisableRollback), aws.Val(in.RetainExceptOnCreate)
+	return s.startUpdate(ctx, st, b)
+}
+
+func (s *Service) startUpdate(ctx context.Context, st *stack.Stack, b stack.Begin) (*api.UpdateStackOutput, error) {
+	_, err := s.engine.Update(ctx, st.Key(), b)
+	if errors.Is(err, stack.ErrBusy) {
+		if now, e := s.find(ctx, &st.ID, noStack); e == nil {
+			return nil, cannotUpdate(now)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &api.UpdateStackOutput{StackId: &st.ID}, nil
+}
+
+func judgeUpdate(in *api.UpdateStackInput) error {
+	if in.StackPolicyBody != nil && in.StackPolicyURL != nil || in.StackPolicyDuringUpdateBody != nil && in.StackPolicyDuringUpdateURL != nil {
+		return invalid("You cannot specify both StackPolicyURL and StackPolicyBody")
+	}
+	if err := checkRollback(in.RollbackConfiguration); err != nil {
+		return err
+	}
+	return notBuilt(map[string]bool{"NotificationARNs": len(in.NotificationARNs) > 0})
+}
+
+// updatedBody is the template of an update: the stack's own, or a new one.
+func (s *Service) updatedBody(ctx context.Context, st *stack.Stack, previous *bool, body, location *string) (string, error) {
+	if !aws.Val(previous) {
+		return s.source(ctx, body, location)
+	}
+	if body != nil || location != nil {
+		return "", invalid("You cannot specify a template together with UsePreviousTemplate.")
+	}
+	return st.Spec.Template, nil
+}
+
+// difference prepares an update and says what it changes. Tags that a request
+// does not give stay.
+func (s *Service) difference(ctx context.Context, st *stack.Stack, w wanted) (*prepared, []stack.Change, error) {
+	previous, err := s.engine.Values(st.ID, &st.Spec)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := s.prepare(ctx, st, w, previous)
+	if err != nil {
+		return nil, nil, err
+	}
+	if w.tags == nil {
+		p.spec.Tags = st.Spec.Tags
+	}
+	old, err := s.engine.ScopeOf(st, &st.Spec)
+	if err != nil {
+		return nil, nil, err
+	}
+	if changed := retyped(old.Template.Resources, p.template.Resources); changed != "" {
+		return nil, nil, invalid("Update of resource type is not permitted. The new template modifies resource type of the following resources: [%s]", changed)
+	}
+	tagged := !(len(p.spec.Tags) == 0 && len(st.Spec.Tags) == 0) && !maps.Equal(p.spec.Tags, st.Spec.Tags)
+	changes, err := s.engine.Diff(old, p.scope, tagged)
+	return p, changes, asAWS(err)
+}
