@@ -21,6 +21,8 @@ func Run([]string) int {
 	for _, fd := range []int{handover.SocketFD, handover.ExitFD, handover.BinaryFD} {
 		unix.CloseOnExec(fd)
 	}
+	// Executed by descriptor, the process would be called "5".
+	_ = os.WriteFile("/proc/self/comm", []byte("hardstand-init"), 0)
 	m := newMachine()
 	cfg, mounts, err := handover.ReceiveConfig(handover.SocketFD)
 	if err == nil {

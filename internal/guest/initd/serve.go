@@ -69,7 +69,7 @@ func (m *machine) prepareBoot() error {
 	}
 	defer held.Close()
 	m.boot = release
-	_, _, err = m.reaper.fork("/proc/self/exe", []string{"hardstand-guest", "boot"}, &syscall.ProcAttr{
+	_, _, err = m.reaper.fork(guest.Binary, []string{"hardstand-guest", "boot"}, &syscall.ProcAttr{
 		Dir: "/", Env: baseEnv, Files: []uintptr{held.Fd(), 1, 2},
 		Sys: &syscall.SysProcAttr{Setsid: true},
 	})
@@ -141,7 +141,7 @@ func (m *machine) startSSH(c *net.TCPConn) error {
 		return err
 	}
 	defer f.Close()
-	_, _, err = m.reaper.fork("/proc/self/exe", []string{"hardstand-guest", "sshd", "--inetd"}, &syscall.ProcAttr{
+	_, _, err = m.reaper.fork(guest.Binary, []string{"hardstand-guest", "sshd", "--inetd"}, &syscall.ProcAttr{
 		Dir: "/", Env: baseEnv, Files: []uintptr{f.Fd(), f.Fd(), 2},
 		Sys: &syscall.SysProcAttr{Setsid: true},
 	})

@@ -64,6 +64,12 @@ func (p *pool) run() {
 		}
 		for len(p.ready) < spares {
 			s, err := p.d.newShell(p.d.closing)
+			if p.d.closing.Err() != nil {
+				if s != nil {
+					s.discard()
+				}
+				return
+			}
 			if err != nil {
 				// The next launch meets the same error and reports it to who
 				// asked.

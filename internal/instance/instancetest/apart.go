@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -77,7 +78,7 @@ func runApart() int {
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWNS | unix.CLONE_NEWPID, Pdeathsig: unix.SIGKILL,
 	}
-	err = cmd.Run()
+	err = run(cmd)
 	if exit := new(exec.ExitError); errors.As(err, &exit) {
 		return exit.ExitCode()
 	}
@@ -86,6 +87,26 @@ func runApart() int {
 		return 1
 	}
 	return 0
+}
+
+// run is cmd.Run, but a signal ends the tests and not their outer process, which
+// has to clean up: go test sends SIGQUIT when time is over.
+func run(cmd *exec.Cmd) error {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGQUIT)
+	defer signal.Stop(signals)
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-signals:
+		_ = cmd.Process.Kill()
+		return <-ended
+	}
 }
 
 func prepare() error {

@@ -1,0 +1,317 @@
+package instance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/hardstand/hardstand/internal/clock"
+)
+
+// Config is what New needs.
+type Config struct {
+	Driver Driver
+	// OnExit is told when an instance ended that nobody stopped, with one of
+	// the Reason constants. A reboot from inside is not an exit: the instance is
+	// started again. Called from a goroutine of the manager, without locks.
+	OnExit func(id, reason string)
+	Clock  clock.Clock
+	Log    *slog.Logger
+}
+
+// How long an instance gets to end by itself. PID 1 gives its processes ten
+// seconds; termination does not wait that long for a disk that nobody will read.
+const (
+	stopGrace      = 20 * time.Second
+	terminateGrace = 3 * time.Second
+)
+
+// adoptions is how many instances are recovered at the same time.
+const adoptions = 8
+
+// Manager keeps the instances of this machine. Its methods may be called at the
+// same time; those for one instance wait for each other.
+type Manager struct {
+	cfg      Config
+	mu       sync.Mutex
+	entries  map[string]*entry
+	watchers sync.WaitGroup
+	closing  context.Context
+	close    context.CancelFunc
+}
+
+// entry is one instance. op is held through an operation; mu guards the rest.
+type entry struct {
+	op sync.Mutex
+
+	mu   sync.Mutex
+	spec Spec
+	// handle is nil while the instance does not run.
+	handle Handle
+	// ending is the handle that an operation is ending, whose end is no news.
+	ending Handle
+}
+
+// New returns a manager without instances; Adopt brings in those of an earlier
+// daemon.
+func New(cfg Config) *Manager {
+	m := &Manager{cfg: cfg, entries: map[string]*entry{}}
+	m.closing, m.close = context.WithCancel(context.Background())
+	return m
+}
+
+// Close stops watching. Instances keep running.
+func (m *Manager) Close() {
+	m.close()
+	m.watchers.Wait()
+}
+
+// Executes is false if nothing runs in the instances (fake driver).
+func (m *Manager) Executes() bool { return m.cfg.Driver.Executes() }
+
+// Start launches an instance and returns when it runs. Starting one that runs
+// already is no error.
+func (m *Manager) Start(ctx context.Context, spec Spec) error {
+	e := m.entry(spec.ID)
+	e.op.Lock()
+	defer e.op.Unlock()
+	if e.running() != nil {
+		return nil
+	}
+	return m.launch(ctx, e, spec)
+}
+
+func (m *Manager) launch(ctx context.Context, e *entry, spec Spec) error {
+	h, err := m.cfg.Driver.Launch(ctx, spec)
+	if err != nil {
+		return err
+	}
+	m.took(e, spec, h)
+	return nil
+}
+
+// took makes h the running form of e and follows it to its end.
+func (m *Manager) took(e *entry, spec Spec, h Handle) {
+	spec.FirstBoot = false // whatever comes next finds a disk
+	e.mu.Lock()
+	e.spec, e.handle, e.ending = spec, h, nil
+	e.mu.Unlock()
+	m.watchers.Go(func() { m.watch(e, h) })
+}
+
+func (m *Manager) watch(e *entry, h Handle) {
+	select {
+	case <-h.Done():
+	case <-m.closing.Done():
+		return
+	}
+	e.mu.Lock()
+	// Either an operation is ending it, or a later start came first.
+	known := e.ending == h || e.handle != h
+	if e.handle == h {
+		e.handle = nil
+	}
+	id := e.spec.ID
+	e.mu.Unlock()
+	if known {
+		return
+	}
+	exit := h.Exit()
+	m.cfg.Log.Info("instance ended by itself", "instance", id, "reason", exit.Reason, "code", exit.Code)
+	if exit.Reason == ReasonReboot {
+		if m.restart(e) {
+			return
+		}
+		exit.Reason = ReasonKilled
+	}
+	m.cfg.OnExit(id, exit.Reason)
+}
+
+// restart brings up again an instance that rebooted itself. It reports false when
+// that failed.
+func (m *Manager) restart(e *entry) bool {
+	e.op.Lock()
+	defer e.op.Unlock()
+	if !m.current(e) || e.running() != nil {
+		return true // terminated or started meanwhile
+	}
+	if err := m.launch(m.closing, e, e.spec); err != nil {
+		m.cfg.Log.Error("instance did not come back from a reboot", "instance", e.spec.ID, "error", err)
+		return m.closing.Err() != nil
+	}
+	return true
+}
+
+// Stop ends an instance and keeps its disk; force does not ask first. Stopping
+// what does not run is no error.
+func (m *Manager) Stop(ctx context.Context, id string, force bool) error {
+	e := m.entry(id)
+	e.op.Lock()
+	defer e.op.Unlock()
+	grace := stopGrace
+	if force {
+		grace = 0
+	}
+	return m.end(ctx, e, grace)
+}
+
+// Reboot ends an instance and starts it again on the same disk.
+func (m *Manager) Reboot(ctx context.Context, id string) error {
+	e := m.entry(id)
+	e.op.Lock()
+	defer e.op.Unlock()
+	if e.running() == nil {
+		return fmt.Errorf("reboot %s: it does not run", id)
+	}
+	if err := m.end(ctx, e, stopGrace); err != nil {
+		return err
+	}
+	return m.launch(ctx, e, e.spec)
+}
+
+// Terminate ends an instance and removes its disk. The console stays.
+func (m *Manager) Terminate(ctx context.Context, id string) error {
+	e := m.entry(id)
+	e.op.Lock()
+	defer e.op.Unlock()
+	if err := m.end(ctx, e, terminateGrace); err != nil {
+		return err
+	}
+	if err := m.cfg.Driver.Remove(ctx, id); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.entries, id)
+	return nil
+}
+
+// end asks the instance to end, kills it when grace is over, and returns when it
+// is gone. A grace of zero does not ask.
+func (m *Manager) end(ctx context.Context, e *entry, grace time.Duration) error {
+	h := e.running()
+	if h == nil {
+		return nil
+	}
+	e.mu.Lock()
+	e.ending = h
+	e.mu.Unlock()
+	if grace > 0 {
+		if err := h.Shutdown(); err != nil {
+			return fmt.Errorf("shut down %s: %w", e.spec.ID, err)
+		}
+		select {
+		case <-h.Done():
+			return nil
+		case <-m.cfg.Clock.After(grace):
+			m.cfg.Log.Warn("instance killed: it did not shut down", "instance", e.spec.ID, "after", grace)
+		case <-ctx.Done():
+			return fmt.Errorf("shut down %s: %w", e.spec.ID, ctx.Err())
+		}
+	}
+	if err := h.Kill(); err != nil {
+		return fmt.Errorf("kill %s: %w", e.spec.ID, err)
+	}
+	select {
+	case <-h.Done():
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("kill %s: %w", e.spec.ID, ctx.Err())
+	}
+}
+
+// Console returns the last 64 KiB that the instance wrote to its console, and
+// when; also of an instance that is gone.
+func (m *Manager) Console(id string) ([]byte, time.Time, error) { return m.cfg.Driver.Console(id) }
+
+// Adopt takes over the instances that an earlier daemon left running, and ends
+// those that specs do not name. The result tells for each spec whether it runs.
+func (m *Manager) Adopt(ctx context.Context, specs []Spec) (map[string]bool, error) {
+	alive := make(map[string]bool, len(specs))
+	keep := make(map[string]bool, len(specs))
+	var (
+		mu   sync.Mutex
+		errs []error
+		wg   sync.WaitGroup
+	)
+	slots := make(chan struct{}, adoptions)
+	for _, spec := range specs {
+		keep[spec.ID] = true
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			err := m.adopt(ctx, spec)
+			mu.Lock()
+			defer mu.Unlock()
+			var ended *Ended
+			alive[spec.ID] = err == nil
+			if err != nil && !errors.As(err, &ended) {
+				errs = append(errs, err)
+			}
+		})
+	}
+	wg.Wait()
+	errs = append(errs, m.cfg.Driver.Sweep(ctx, keep))
+	return alive, errors.Join(errs...)
+}
+
+func (m *Manager) adopt(ctx context.Context, spec Spec) error {
+	e := m.entry(spec.ID)
+	e.op.Lock()
+	defer e.op.Unlock()
+	if e.running() != nil {
+		return nil
+	}
+	spec.FirstBoot = false
+	e.mu.Lock()
+	e.spec = spec
+	e.mu.Unlock()
+	h, err := m.cfg.Driver.Recover(ctx, spec)
+	var ended *Ended
+	if errors.As(err, &ended) && ended.Exit.Reason == ReasonReboot {
+		// It asked for a reboot while nobody was there to give it one.
+		return m.launch(ctx, e, spec)
+	}
+	if err != nil {
+		return err
+	}
+	m.took(e, spec, h)
+	return nil
+}
+
+// entry returns the entry of an instance, made if need be.
+func (m *Manager) entry(id string) *entry {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e, ok := m.entries[id]
+	if !ok {
+		e = &entry{spec: Spec{ID: id}}
+		m.entries[id] = e
+	}
+	return e
+}
+
+// current reports whether e is still the entry of its instance.
+func (m *Manager) current(e *entry) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.entries[e.spec.ID] == e
+}
+
+// running returns the handle of an instance that runs, or nil.
+func (e *entry) running() Handle {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.handle == nil {
+		return nil
+	}
+	select {
+	case <-e.handle.Done():
+		return nil
+	default:
+		return e.handle
+	}
+}
