@@ -12,7 +12,6 @@ import (
 	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/stack"
-	"github.com/hardstand/hardstand/internal/store"
 )
 
 // resourceInstance is AWS::EC2::Instance.
@@ -341,29 +340,12 @@ func call[O any](ctx context.Context, s *Service, operation string, in any) (*O,
 // awaitState waits for an instance to reach a state, and fails as soon as it
 // cannot any more.
 func (s *Service) awaitState(ctx context.Context, id, want string) error {
-	c := aws.CallFrom(ctx)
-	filter := store.Filter{Account: c.Account, Region: c.Region, Service: "ec2", Resource: id}
-	for {
-		changed := s.db.Changed(filter)
-		r, err := s.load(ctx, key(c, id))
-		if isNotFound(err) && want == stateTerminated {
-			return nil
+	return s.await(ctx, key(aws.CallFrom(ctx), id), func(r *instance) (bool, error) {
+		if r.State != want && cannotReach(r.State, want) {
+			return false, awserr.New("InstanceFailed", "Instance %s did not stabilize: it is %s. %s", id, r.State, r.StateReason.Message)
 		}
-		if err != nil {
-			return fmt.Errorf("instance %s: %w", id, err)
-		}
-		if r.State == want {
-			return nil
-		}
-		if cannotReach(r.State, want) {
-			return awserr.New("InstanceFailed", "Instance %s did not stabilize: it is %s. %s", id, r.State, r.StateReason.Message)
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+		return r.State == want, nil
+	})
 }
 
 func cannotReach(state, want string) bool {

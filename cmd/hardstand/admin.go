@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/hardstand/hardstand/internal/app"
+)
+
+// doctorCommand is `hardstand doctor`.
+type doctorCommand struct {
+	DataDir string `env:"HARDSTAND_DATA_DIR" help:"The data dir to look at."`
+}
+
+// Run prints a line per capability and fails when one is missing that serve needs.
+func (c doctorCommand) Run(ctx context.Context) error {
+	dir := c.DataDir
+	if dir == "" {
+		dir = app.DefaultDataDir()
+	}
+	bad := 0
+	for _, f := range app.Doctor(ctx, dir) {
+		mark := "ok  "
+		if !f.OK {
+			mark = "FAIL"
+			if !f.Required {
+				mark = "warn"
+			} else {
+				bad++
+			}
+		}
+		fmt.Printf("%s  %-34s %s\n", mark, f.Name, f.Detail)
+		if f.Remedy != "" {
+			fmt.Printf("      fix: %s\n", f.Remedy)
+		}
+	}
+	if bad > 0 {
+		return fmt.Errorf("%d of the things that serve needs are missing", bad)
+	}
+	return nil
+}
+
+// accountCommand is `hardstand account`.
+type accountCommand struct {
+	Create accountCreateCommand `cmd:"" help:"Make an account and print its root key."`
+}
+
+type accountCreateCommand struct {
+	ID      string `arg:"" help:"12 digits."`
+	DataDir string `env:"HARDSTAND_DATA_DIR" help:"The server's data dir."`
+}
+
+// Run makes an account on a running server and prints its exports.
+func (c accountCreateCommand) Run(ctx context.Context) error {
+	dir := c.DataDir
+	if dir == "" {
+		dir = app.DefaultDataDir()
+	}
+	a, err := app.CreateAccount(ctx, dir, c.ID)
+	if err != nil {
+		return err
+	}
+	for _, v := range a.Exports() {
+		fmt.Println(v)
+	}
+	return nil
+}
+
+// resetCommand is `hardstand reset`.
+type resetCommand struct {
+	DataDir string `env:"HARDSTAND_DATA_DIR" help:"The server's data dir."`
+}
+
+// Run asks a running server to remove everything.
+func (c resetCommand) Run(ctx context.Context) error {
+	dir := c.DataDir
+	if dir == "" {
+		dir = app.DefaultDataDir()
+	}
+	return app.RequestReset(ctx, dir)
+}
+
+// referenceCommand writes docs/reference from the tables.
+type referenceCommand struct {
+	Dir string `arg:"" help:"Where the pages go."`
+}
+
+// Run writes one page per service.
+func (c referenceCommand) Run() error {
+	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
+		return errors.Join(fmt.Errorf("write the reference"), err)
+	}
+	return app.WriteReference(c.Dir)
+}

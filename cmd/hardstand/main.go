@@ -1,0 +1,79 @@
+// Command hardstand is a small, honest AWS on the user's own machine, and the
+// build server's deploy command. It holds the command table and no logic.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/hardstand/hardstand/internal/app"
+	"github.com/hardstand/hardstand/internal/deploy"
+)
+
+// version is set at link time for releases.
+var version = "development"
+
+type commands struct {
+	Serve     serveCommand     `cmd:"" help:"Run the server."`
+	Env       envCommand       `cmd:"" help:"Print shell exports that point AWS's tools at the server."`
+	Deploy    deployCommand    `cmd:"" help:"Provision, deploy and verify the application in a directory."`
+	Doctor    doctorCommand    `cmd:"" help:"Say what this machine can do, and how to mend what it cannot."`
+	Account   accountCommand   `cmd:"" help:"Make further accounts."`
+	Reset     resetCommand     `cmd:"" help:"Remove everything from a server started with --allow-reset."`
+	Reference referenceCommand `cmd:"" hidden:"" help:"Write the reference of operations."`
+	Version   versionCommand   `cmd:"" help:"Print the version."`
+}
+
+type versionCommand struct{}
+
+func (versionCommand) Run() error {
+	fmt.Println("hardstand", version)
+	return nil
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:]))
+}
+
+func run(ctx context.Context, args []string) int {
+	var c commands
+	parser, err := kong.New(&c, kong.Name("hardstand"), kong.UsageOnError(),
+		kong.Description("CloudFormation, EC2, CodeDeploy, S3, IAM and STS on this machine, with instances that really run."),
+		kong.BindTo(ctx, (*context.Context)(nil)))
+	if err != nil {
+		panic(err) // the command table itself is wrong
+	}
+	kctx, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "hardstand:", err)
+		return deploy.ExitUsage
+	}
+	return report(kctx.Run())
+}
+
+// report prints what went wrong, with the way out where there is one, and returns
+// the exit code.
+func report(err error) int {
+	var failure *deploy.Failure
+	var refusal *app.Refusal
+	switch {
+	case err == nil:
+		return deploy.ExitOK
+	case errors.As(err, &failure):
+		fmt.Fprint(os.Stderr, failure.Text())
+	case errors.As(err, &refusal):
+		fmt.Fprintln(os.Stderr, "hardstand:", refusal.Error())
+		fmt.Fprintln(os.Stderr, "  fix:", refusal.Remedy)
+	default:
+		fmt.Fprintln(os.Stderr, "hardstand:", err)
+	}
+	return deploy.ExitCode(err)
+}

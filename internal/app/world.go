@@ -1,0 +1,165 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+
+	"github.com/hardstand/hardstand/internal/blob"
+	"github.com/hardstand/hardstand/internal/service/ec2"
+	"github.com/hardstand/hardstand/internal/service/iam"
+	"github.com/hardstand/hardstand/internal/service/s3"
+	"github.com/hardstand/hardstand/internal/service/sts"
+	"github.com/hardstand/hardstand/internal/store"
+	"github.com/hardstand/hardstand/internal/wire"
+)
+
+// world is all that a reset throws away: state, machines and the services on top.
+type world struct {
+	s      *System
+	db     *store.DB
+	blobs  *blob.Files
+	ground *ground
+	wire   *wire.Server
+
+	iam *iam.Service
+	ec2 *ec2.Service
+	s3  *s3.Service
+
+	// closers undo what opening has done, last first.
+	closers []func() error
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+}
+
+// openWorld builds the world from the bottom up.
+func openWorld(ctx context.Context, s *System) (*world, error) {
+	w := &world{s: s}
+	for _, step := range []func(context.Context) error{
+		w.openStore, w.openIdentity, w.openStorage, w.openCompute, w.register, w.openAccount,
+	} {
+		if err := step(ctx); err != nil {
+			return nil, errors.Join(err, w.close())
+		}
+	}
+	return w, nil
+}
+
+func (w *world) onClose(f func() error) { w.closers = append(w.closers, f) }
+
+func (w *world) close() error {
+	w.halt()
+	var errs []error
+	for i := len(w.closers) - 1; i >= 0; i-- {
+		errs = append(errs, w.closers[i]())
+	}
+	w.closers = nil
+	return errors.Join(errs...)
+}
+
+func (w *world) openStore(ctx context.Context) error {
+	cfg := w.s.cfg
+	var err error
+	w.db, err = store.Open(ctx, store.Config{URL: cfg.Database, Dir: w.s.dir.path, Clock: cfg.Clock, Log: cfg.Log})
+	if err != nil {
+		return err
+	}
+	w.onClose(w.db.Close)
+	w.blobs, err = blob.OpenFiles(w.s.dir.join("blobs"))
+	return err
+}
+
+func (w *world) openIdentity(context.Context) error {
+	cfg := w.s.cfg
+	w.iam = iam.New(iam.Config{DB: w.db, Sealer: w.s.sealer, Clock: cfg.Clock, Log: cfg.Log, AuditOnly: cfg.IAM == "audit"})
+	w.wire = wire.NewServer(wire.Config{
+		Credentials: w.iam, Authorizer: w.iam, Clock: cfg.Clock, Log: cfg.Log,
+		Account: cfg.AccountID, Region: cfg.Region, Landing: http.HandlerFunc(landing),
+	})
+	return nil
+}
+
+func (w *world) openStorage(context.Context) error {
+	cfg := w.s.cfg
+	w.s3 = s3.New(s3.Config{Store: w.db, Blobs: w.blobs, Clock: cfg.Clock, Authorizer: w.iam, Log: cfg.Log})
+	return nil
+}
+
+func (w *world) openCompute(ctx context.Context) error {
+	cfg := w.s.cfg
+	g, err := w.openGround(ctx, func(id, reason string) { w.ec2.Exited(id, reason) })
+	if err != nil {
+		return err
+	}
+	w.ground = g
+	w.onClose(g.close)
+	w.ec2 = ec2.New(ec2.Config{
+		DB: w.db, Sealer: w.s.sealer, Clock: cfg.Clock, Log: cfg.Log, Instances: g.manager, Network: g.network,
+		Profiles: profiles{w.iam}, Invoker: w.wire, PublicCIDR: cfg.PublicCIDR, Fake: cfg.Instances == InstancesFake,
+	})
+	return nil
+}
+
+func (w *world) register(context.Context) error {
+	if err := w.wire.Register(w.ec2.Wire(), w.iam.Wire(), sts.New(w.iam).Wire(), w.s3.Wire()); err != nil {
+		return fmt.Errorf("register services: %w", err)
+	}
+	return nil
+}
+
+// openAccount makes the first account with its root key.
+func (w *world) openAccount(ctx context.Context) error {
+	cfg := w.s.cfg
+	var preset *iam.Key
+	switch {
+	case cfg.RootAccessKeyID != "":
+		preset = &iam.Key{ID: cfg.RootAccessKeyID, Secret: cfg.RootSecretAccessKey}
+	case w.s.access.AccessKeyID != "": // a reset keeps the key that shells have
+		preset = &iam.Key{ID: w.s.access.AccessKeyID, Secret: w.s.access.SecretAccessKey}
+	}
+	key, err := w.iam.EnsureRoot(ctx, cfg.AccountID, preset)
+	if err != nil {
+		return err
+	}
+	w.s.access = Access{
+		Endpoint: w.s.Endpoint(), Region: cfg.Region, Account: cfg.AccountID,
+		AccessKeyID: key.ID, SecretAccessKey: key.Secret, CABundle: w.s.ca.File(),
+	}
+	return nil
+}
+
+// run starts what works in the background, until halt. What ends early reports to
+// failed.
+func (w *world) run(ctx context.Context, failed chan<- error) {
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	w.cancel = cancel
+	w.background("ec2", failed, func() error { return w.ec2.Run(work) })
+}
+
+func (w *world) background(name string, failed chan<- error, f func() error) {
+	w.running.Go(func() {
+		err := f()
+		if err == nil {
+			return
+		}
+		select {
+		case failed <- fmt.Errorf("run %s: %w", name, err):
+		default: // somebody has failed already, and that is what ends the server
+		}
+	})
+}
+
+// halt stops the background work and waits for it.
+func (w *world) halt() {
+	if w.cancel != nil {
+		w.cancel()
+	}
+	w.running.Wait()
+}
+
+// terminateAll ends every machine of this server.
+func (w *world) terminateAll(ctx context.Context) error {
+	return w.ec2.TerminateAll(ctx)
+}
