@@ -1,0 +1,108 @@
+package codedeploy
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	api "github.com/hardstand/hardstand/internal/aws/api/codedeploy"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/aws/ids"
+	"github.com/hardstand/hardstand/internal/store"
+)
+
+// CreateDeployment commits the deployment as Created and answers; the engine
+// takes it from there.
+func (s *Service) CreateDeployment(ctx context.Context, in *api.CreateDeploymentInput) (*api.CreateDeploymentOutput, error) {
+	c := aws.CallFrom(ctx)
+	appName, err := checkApplicationName(in.ApplicationName)
+	if err != nil {
+		return nil, err
+	}
+	groupName, err := checkGroupName(in.DeploymentGroupName)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkDeployment(in); err != nil {
+		return nil, err
+	}
+	now := s.clock.Now()
+	d := &deployment{
+		ID: ids.Deployment(), Created: now, Status: api.DeploymentStatusCreated, Creator: api.DeploymentCreatorUser,
+		Revision: in.Revision, Description: aws.Val(in.Description), FileExists: in.FileExistsBehavior,
+		IgnoreStopFailures: aws.Val(in.IgnoreApplicationStopFailures), OutdatedOnly: aws.Val(in.UpdateOutdatedInstancesOnly),
+	}
+	err = s.db.Update(ctx, func(tx *store.Tx) error {
+		app, err := findApplication(tx, c, appName)
+		if err != nil {
+			return err
+		}
+		g, err := findGroup(tx, app, groupName)
+		if err != nil {
+			return err
+		}
+		d.Config = cmp.Or(aws.Val(in.DeploymentConfigName), g.Config)
+		if _, err := findConfig(tx, c, d.Config); err != nil {
+			return err
+		}
+		d.Rollback = g.Rollback
+		if in.AutoRollbackConfiguration != nil {
+			d.Rollback = in.AutoRollbackConfiguration
+		}
+		return insertDeployment(tx, key(c, d.ID), d, app, g, now)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &api.CreateDeploymentOutput{DeploymentId: &d.ID}, nil
+}
+
+// insertDeployment stores d as the one running deployment of g.
+func insertDeployment(tx *store.Tx, k store.Key, d *deployment, app *application, g *group, now time.Time) error {
+	running, err := deployments.Lookup(tx, "active", g.ID)
+	if err != nil {
+		return err
+	}
+	if len(running) > 0 {
+		return awserr.New("DeploymentLimitExceededException",
+			"The Deployment Group '%s' already has an active Deployment '%s'", g.Name, running[0].Value.ID)
+	}
+	d.ApplicationID, d.ApplicationName, d.GroupID, d.GroupName, d.Role = app.ID, app.Name, g.ID, g.Name, g.Role
+	if d.FileExists == "" {
+		d.FileExists = api.FileExistsBehaviorDisallow
+	}
+	if g.LastSuccessful != nil {
+		d.Previous = g.LastSuccessful.Revision
+	}
+	if err := register(tx, k, app.ID, d.Revision, "", now, true); err != nil {
+		return err
+	}
+	emit(tx, k, d.ID, "deployment", string(d.Status))
+	return deployments.Insert(tx, k, d)
+}
+
+func checkDeployment(in *api.CreateDeploymentInput) error {
+	if err := checkRevision(in.Revision); err != nil {
+		return err
+	}
+	if len(aws.Val(in.Description)) > 256 {
+		return awserr.New("DescriptionTooLongException", "The description is too long.")
+	}
+	switch in.FileExistsBehavior {
+	case "", api.FileExistsBehaviorDisallow, api.FileExistsBehaviorOverwrite, api.FileExistsBehaviorRetain:
+	default:
+		return awserr.New("InvalidFileExistsBehaviorException", "The fileExistsBehavior %s is invalid. Valid values include \"DISALLOW,\" \"OVERWRITE,\" and \"RETAIN.\"", in.FileExistsBehavior)
+	}
+	if t := in.TargetInstances; t != nil && (len(t.TagFilters)+len(t.AutoScalingGroups) > 0 || t.Ec2TagSet != nil) {
+		return awserr.New("InvalidTargetInstancesException",
+			"The target instance configuration is invalid. Target instances were given for an in-place deployment.")
+	}
+	if in.OverrideAlarmConfiguration != nil {
+		return errUnbuilt("CreateDeployment", "overrideAlarmConfiguration")
+	}
+	if in.Revision.RevisionType == api.RevisionLocationTypeGitHub {
+		return errUnbuilt("CreateDeployment", "a revision in GitHub")
+	}
+	return checkRollback(in.AutoRollbackConfiguration)
+}

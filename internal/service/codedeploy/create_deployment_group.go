@@ -1,0 +1,89 @@
+package codedeploy
+
+import (
+	"context"
+	"errors"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	api "github.com/hardstand/hardstand/internal/aws/api/codedeploy"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/aws/ids"
+	"github.com/hardstand/hardstand/internal/store"
+)
+
+// CreateDeploymentGroup makes a group of instances, found by tags at each
+// deployment with the service role's permissions.
+func (s *Service) CreateDeploymentGroup(ctx context.Context, in *api.CreateDeploymentGroupInput) (*api.CreateDeploymentGroupOutput, error) {
+	c := aws.CallFrom(ctx)
+	appName, err := checkApplicationName(in.ApplicationName)
+	if err != nil {
+		return nil, err
+	}
+	g, err := newGroup(in, c)
+	if err != nil {
+		return nil, err
+	}
+	err = s.db.Update(ctx, func(tx *store.Tx) error {
+		if c.Token != "" {
+			if rows, err := groups.Lookup(tx, "token", c.Token); err != nil || len(rows) > 0 {
+				if len(rows) > 0 {
+					g = rows[0].Value
+				}
+				return err
+			}
+		}
+		app, err := findApplication(tx, c, appName)
+		if err != nil {
+			return err
+		}
+		if _, err := findConfig(tx, c, g.Config); err != nil {
+			return err
+		}
+		g.ApplicationID = app.ID
+		err = groups.Insert(tx, key(c, g.ID), g)
+		if errors.Is(err, store.ErrExists) {
+			return awserr.New("DeploymentGroupAlreadyExistsException", "Deployment Group with name: %s already exists for application: %s", g.Name, appName)
+		}
+		emit(tx, key(c, g.ID), g.ID, "group", "created")
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &api.CreateDeploymentGroupOutput{DeploymentGroupId: &g.ID}, nil
+}
+
+func newGroup(in *api.CreateDeploymentGroupInput, c aws.Call) (*group, error) {
+	name, err := checkGroupName(in.DeploymentGroupName)
+	if err != nil {
+		return nil, err
+	}
+	if aws.Val(in.ServiceRoleArn) == "" {
+		return nil, errRoleRequired
+	}
+	err = groupInput{
+		operation: "CreateDeploymentGroup", onPremises: in.OnPremisesInstanceTagFilters, onPremSet: in.OnPremisesTagSet,
+		scaling: in.AutoScalingGroups, triggers: in.TriggerConfigurations, alarms: in.AlarmConfiguration,
+		rollback: in.AutoRollbackConfiguration, outdated: in.OutdatedInstancesStrategy, style: in.DeploymentStyle,
+		blueGreen: in.BlueGreenDeploymentConfiguration, balancer: in.LoadBalancerInfo, ecs: in.EcsServices,
+		hook: in.TerminationHookEnabled, filters: in.Ec2TagFilters, tagSet: in.Ec2TagSet, role: in.ServiceRoleArn,
+	}.check()
+	if err != nil {
+		return nil, err
+	}
+	tags, err := addTags(nil, in.Tags)
+	if err != nil {
+		return nil, err
+	}
+	g := &group{
+		ID: ids.UUID(), Name: name, Config: aws.Val(in.DeploymentConfigName), Filters: in.Ec2TagFilters, TagSet: in.Ec2TagSet,
+		Role: *in.ServiceRoleArn, Rollback: in.AutoRollbackConfiguration, Outdated: in.OutdatedInstancesStrategy, Tags: tags, Token: c.Token,
+	}
+	if g.Config == "" {
+		g.Config = oneAtATime
+	}
+	if g.Outdated == "" {
+		g.Outdated = api.OutdatedInstancesStrategyUpdate
+	}
+	return g, nil
+}

@@ -1,0 +1,225 @@
+package codedeploy
+
+import (
+	"context"
+	"slices"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	api "github.com/hardstand/hardstand/internal/aws/api/codedeploy"
+	"github.com/hardstand/hardstand/internal/aws/arn"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/store"
+)
+
+func (e *event) view() api.LifecycleEvent {
+	out := api.LifecycleEvent{LifecycleEventName: &e.Name, Status: e.Status}
+	if !e.Start.IsZero() {
+		out.StartTime = &e.Start
+	}
+	if !e.End.IsZero() {
+		out.EndTime = &e.End
+	}
+	if e.Code != "" {
+		out.Diagnostics = &api.Diagnostics{ErrorCode: e.Code, ScriptName: &e.Script, Message: &e.Message, LogTail: &e.Log}
+	}
+	return out
+}
+
+func (t *target) events() []api.LifecycleEvent {
+	out := make([]api.LifecycleEvent, len(t.Events))
+	for i := range t.Events {
+		out[i] = t.Events[i].view()
+	}
+	return out
+}
+
+func instanceARN(k store.Key, id string) string {
+	return arn.New("ec2", k.Region, k.Account, "instance/"+id)
+}
+
+func (t *target) view(c aws.Call) api.DeploymentTarget {
+	return api.DeploymentTarget{DeploymentTargetType: api.DeploymentTargetTypeInstanceTarget, InstanceTarget: &api.InstanceTarget{
+		DeploymentId: &t.DeploymentID, TargetId: &t.InstanceID, TargetArn: aws.Ptr(instanceARN(key(c, ""), t.InstanceID)),
+		Status: t.Status, LastUpdatedAt: &t.Updated, LifecycleEvents: t.events(),
+	}}
+}
+
+func (t *target) summary(c aws.Call) api.InstanceSummary {
+	return api.InstanceSummary{
+		DeploymentId: &t.DeploymentID, InstanceId: aws.Ptr(instanceARN(key(c, ""), t.InstanceID)), Status: api.InstanceStatus(t.Status),
+		LastUpdatedAt: &t.Updated, LifecycleEvents: t.events(),
+	}
+}
+
+// startedTargets returns the targets of a deployment that has some.
+func startedTargets(tx *store.Tx, c aws.Call, id *string) ([]*target, error) {
+	name, err := checkDeploymentID(id)
+	if err != nil {
+		return nil, err
+	}
+	d, err := findDeployment(tx, c, name)
+	if err != nil {
+		return nil, err
+	}
+	if d.Status == api.DeploymentStatusCreated || d.Status == api.DeploymentStatusQueued {
+		return nil, awserr.New("DeploymentNotStartedException", "The specified deployment has not started: %s", name)
+	}
+	return targetsOf(tx, name)
+}
+
+// findTarget finds one target by instance id or ARN.
+func findTarget(list []*target, id string) *target {
+	for _, t := range list {
+		if t.InstanceID == bareInstance(id) {
+			return t
+		}
+	}
+	return nil
+}
+
+// ListDeploymentTargets returns the ids of a deployment's targets.
+func (s *Service) ListDeploymentTargets(ctx context.Context, in *api.ListDeploymentTargetsInput) (*api.ListDeploymentTargetsOutput, error) {
+	c := aws.CallFrom(ctx)
+	statuses := in.TargetFilters[api.TargetFilterNameTargetStatus]
+	for name := range in.TargetFilters {
+		if name == api.TargetFilterNameServerInstanceLabel {
+			return nil, awserr.New("InvalidDeploymentInstanceTypeException", "An instance type was specified for an in-place deployment. Instance types are supported for blue/green deployments only.")
+		}
+		if name != api.TargetFilterNameTargetStatus {
+			return nil, awserr.New("InvalidTargetFilterNameException", "The target filter name is invalid.")
+		}
+	}
+	return view(ctx, s, func(tx *store.Tx) (*api.ListDeploymentTargetsOutput, error) {
+		list, err := startedTargets(tx, c, in.DeploymentId)
+		if err != nil {
+			return nil, err
+		}
+		names, next, err := targetNames(list, statuses, in.NextToken)
+		return &api.ListDeploymentTargetsOutput{TargetIds: names, NextToken: next}, err
+	})
+}
+
+func targetNames(list []*target, statuses []string, token *string) ([]string, *string, error) {
+	var names []string
+	for _, t := range list {
+		if len(statuses) == 0 || slices.Contains(statuses, string(t.Status)) {
+			names = append(names, t.InstanceID)
+		}
+	}
+	slices.Sort(names)
+	return page(names, token)
+}
+
+// ListDeploymentInstances is the older form of ListDeploymentTargets.
+func (s *Service) ListDeploymentInstances(ctx context.Context, in *api.ListDeploymentInstancesInput) (*api.ListDeploymentInstancesOutput, error) {
+	c := aws.CallFrom(ctx)
+	if len(in.InstanceTypeFilter) > 0 {
+		return nil, awserr.New("InvalidDeploymentInstanceTypeException", "An instance type was specified for an in-place deployment. Instance types are supported for blue/green deployments only.")
+	}
+	var statuses []string
+	for _, st := range in.InstanceStatusFilter {
+		statuses = append(statuses, string(st))
+	}
+	return view(ctx, s, func(tx *store.Tx) (*api.ListDeploymentInstancesOutput, error) {
+		list, err := startedTargets(tx, c, in.DeploymentId)
+		if err != nil {
+			return nil, err
+		}
+		names, next, err := targetNames(list, statuses, in.NextToken)
+		return &api.ListDeploymentInstancesOutput{InstancesList: names, NextToken: next}, err
+	})
+}
+
+// GetDeploymentTarget describes one target with its lifecycle events.
+func (s *Service) GetDeploymentTarget(ctx context.Context, in *api.GetDeploymentTargetInput) (*api.GetDeploymentTargetOutput, error) {
+	c := aws.CallFrom(ctx)
+	if aws.Val(in.TargetId) == "" {
+		return nil, awserr.New("DeploymentTargetIdRequiredException", "A deployment target ID was not provided.")
+	}
+	return view(ctx, s, func(tx *store.Tx) (*api.GetDeploymentTargetOutput, error) {
+		list, err := startedTargets(tx, c, in.DeploymentId)
+		if err != nil {
+			return nil, err
+		}
+		t := findTarget(list, *in.TargetId)
+		if t == nil {
+			return nil, errNoTarget(*in.TargetId)
+		}
+		info := t.view(c)
+		return &api.GetDeploymentTargetOutput{DeploymentTarget: &info}, nil
+	})
+}
+
+func errNoTarget(id string) error {
+	return awserr.New("DeploymentTargetDoesNotExistException", "The provided target ID does not belong to the attempted deployment: %s", id)
+}
+
+// BatchGetDeploymentTargets describes targets; without ids, all of them.
+func (s *Service) BatchGetDeploymentTargets(ctx context.Context, in *api.BatchGetDeploymentTargetsInput) (*api.BatchGetDeploymentTargetsOutput, error) {
+	c := aws.CallFrom(ctx)
+	if len(in.TargetIds) == 0 {
+		return nil, awserr.New("DeploymentTargetIdRequiredException", "A deployment target ID was not provided.")
+	}
+	if len(in.TargetIds) > 25 {
+		return nil, awserr.New("DeploymentTargetListSizeExceededException", "At most 25 targets can be described in one request.")
+	}
+	return view(ctx, s, func(tx *store.Tx) (*api.BatchGetDeploymentTargetsOutput, error) {
+		list, err := startedTargets(tx, c, in.DeploymentId)
+		if err != nil {
+			return nil, err
+		}
+		out := &api.BatchGetDeploymentTargetsOutput{DeploymentTargets: []api.DeploymentTarget{}}
+		for _, id := range in.TargetIds {
+			t := findTarget(list, id)
+			if t == nil {
+				return nil, errNoTarget(id)
+			}
+			out.DeploymentTargets = append(out.DeploymentTargets, t.view(c))
+		}
+		return out, nil
+	})
+}
+
+// GetDeploymentInstance is the older form of GetDeploymentTarget.
+func (s *Service) GetDeploymentInstance(ctx context.Context, in *api.GetDeploymentInstanceInput) (*api.GetDeploymentInstanceOutput, error) {
+	c := aws.CallFrom(ctx)
+	if aws.Val(in.InstanceId) == "" {
+		return nil, awserr.New("InstanceIdRequiredException", "The instance ID was not specified.")
+	}
+	return view(ctx, s, func(tx *store.Tx) (*api.GetDeploymentInstanceOutput, error) {
+		list, err := startedTargets(tx, c, in.DeploymentId)
+		if err != nil {
+			return nil, err
+		}
+		t := findTarget(list, *in.InstanceId)
+		if t == nil {
+			return nil, awserr.New("InstanceDoesNotExistException", "The specified instance does not exist in the deployment group: %s", *in.InstanceId)
+		}
+		info := t.summary(c)
+		return &api.GetDeploymentInstanceOutput{InstanceSummary: &info}, nil
+	})
+}
+
+// BatchGetDeploymentInstances is the older form of BatchGetDeploymentTargets.
+func (s *Service) BatchGetDeploymentInstances(ctx context.Context, in *api.BatchGetDeploymentInstancesInput) (*api.BatchGetDeploymentInstancesOutput, error) {
+	c := aws.CallFrom(ctx)
+	if len(in.InstanceIds) > 100 {
+		return nil, errBatchLimit
+	}
+	return view(ctx, s, func(tx *store.Tx) (*api.BatchGetDeploymentInstancesOutput, error) {
+		list, err := startedTargets(tx, c, in.DeploymentId)
+		if err != nil {
+			return nil, err
+		}
+		out := &api.BatchGetDeploymentInstancesOutput{InstancesSummary: []api.InstanceSummary{}}
+		for _, id := range in.InstanceIds {
+			t := findTarget(list, id)
+			if t == nil {
+				out.ErrorMessage = aws.Ptr("The specified instance does not exist in the deployment group: " + id)
+				continue
+			}
+			out.InstancesSummary = append(out.InstancesSummary, t.summary(c))
+		}
+		return out, nil
+	})
+}

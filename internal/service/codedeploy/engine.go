@@ -1,0 +1,93 @@
+package codedeploy
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	api "github.com/hardstand/hardstand/internal/aws/api/codedeploy"
+	"github.com/hardstand/hardstand/internal/store"
+)
+
+// Run makes deployments progress until ctx ends: those found at its start, left
+// by a server that ended, and those created while it runs. It is called once. It
+// lets held polls go and returns when all workers have ended. A deployment is never lost by that: its next step is in
+// its rows.
+func (s *Service) Run(ctx context.Context) error {
+	var work sync.WaitGroup
+	defer work.Wait()
+	defer close(s.stopped)
+	for {
+		changed := s.db.Changed(store.Filter{Service: "codedeploy", Kind: "deployment"})
+		active, err := view(ctx, s, func(tx *store.Tx) ([]store.Row[deployment], error) {
+			return deployments.Lookup(tx, "active", "active")
+		})
+		if err != nil && ctx.Err() == nil {
+			return err
+		}
+		for _, r := range active {
+			if _, has := s.workers.LoadOrStore(r.Key, struct{}{}); !has {
+				work.Go(func() {
+					defer s.workers.Delete(r.Key)
+					s.drive(ctx, r.Key)
+				})
+			}
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// retryAfter is the wait after a step that failed for a reason of the server's
+// own.
+const retryAfter = 5 * time.Second
+
+// drive steps one deployment to its end.
+func (s *Service) drive(ctx context.Context, k store.Key) {
+	for ctx.Err() == nil {
+		// The channels come first: a change during the step wakes the wait.
+		changed := s.db.Changed(store.Filter{Account: k.Account, Region: k.Region, Service: "codedeploy", Resource: k.ID})
+		machines := s.db.Changed(store.Filter{Account: k.Account, Region: k.Region, Service: "ec2"})
+		wait, ended, err := s.advance(ctx, k)
+		if ended || ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			s.log.Error("deployment step failed", "deployment", k.ID, "error", err)
+			wait = retryAfter
+		}
+		select {
+		case <-changed:
+		case <-machines:
+			s.failStopped(ctx, k)
+		case <-s.clock.After(wait):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// advance does what can be done for the deployment now and returns how long to
+// wait for the next deadline.
+func (s *Service) advance(ctx context.Context, k store.Key) (wait time.Duration, ended bool, err error) {
+	d, err := view(ctx, s, func(tx *store.Tx) (*deployment, error) { return deployments.Get(tx, k) })
+	if isNotFound(err) {
+		return 0, true, nil
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	if d.Status == api.DeploymentStatusCreated || d.Status == api.DeploymentStatusQueued {
+		if err := s.prepare(ctx, k, d); err != nil {
+			return 0, false, err
+		}
+		s.failStopped(ctx, k)
+	}
+	err = s.db.Update(ctx, func(tx *store.Tx) error {
+		wait, ended, err = s.step(tx, k)
+		return err
+	})
+	return wait, ended, err
+}

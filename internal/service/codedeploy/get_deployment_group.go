@@ -1,0 +1,123 @@
+package codedeploy
+
+import (
+	"context"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	api "github.com/hardstand/hardstand/internal/aws/api/codedeploy"
+	"github.com/hardstand/hardstand/internal/store"
+)
+
+func (g *group) view(application string) api.DeploymentGroupInfo {
+	info := api.DeploymentGroupInfo{
+		ApplicationName: &application, DeploymentGroupId: &g.ID, DeploymentGroupName: &g.Name, DeploymentConfigName: &g.Config,
+		Ec2TagFilters: append([]api.EC2TagFilter{}, g.Filters...), OnPremisesInstanceTagFilters: []api.TagFilter{},
+		AutoScalingGroups: []api.AutoScalingGroup{}, ServiceRoleArn: &g.Role, TriggerConfigurations: []api.TriggerConfig{},
+		AutoRollbackConfiguration: g.Rollback, OutdatedInstancesStrategy: g.Outdated, Ec2TagSet: g.TagSet,
+		DeploymentStyle: inPlace(), ComputePlatform: api.ComputePlatformServer, TerminationHookEnabled: aws.Ptr(false),
+		LastSuccessfulDeployment: g.LastSuccessful.view(), LastAttemptedDeployment: g.LastAttempted.view(),
+	}
+	for i := range info.Ec2TagFilters {
+		info.Ec2TagFilters[i].Type = filterType(info.Ec2TagFilters[i])
+	}
+	if g.LastSuccessful != nil {
+		info.TargetRevision = g.LastSuccessful.Revision
+	}
+	return info
+}
+
+func inPlace() *api.DeploymentStyle {
+	return &api.DeploymentStyle{DeploymentType: api.DeploymentTypeInPlace, DeploymentOption: api.DeploymentOptionWithoutTrafficControl}
+}
+
+func (l *lastDeployment) view() *api.LastDeploymentInfo {
+	if l == nil {
+		return nil
+	}
+	return &api.LastDeploymentInfo{DeploymentId: &l.ID, Status: l.Status, EndTime: &l.Ended, CreateTime: &l.Created}
+}
+
+// GetDeploymentGroup describes a group.
+func (s *Service) GetDeploymentGroup(ctx context.Context, in *api.GetDeploymentGroupInput) (*api.GetDeploymentGroupOutput, error) {
+	c := aws.CallFrom(ctx)
+	appName, err := checkApplicationName(in.ApplicationName)
+	if err != nil {
+		return nil, err
+	}
+	name, err := checkGroupName(in.DeploymentGroupName)
+	if err != nil {
+		return nil, err
+	}
+	return view(ctx, s, func(tx *store.Tx) (*api.GetDeploymentGroupOutput, error) {
+		app, err := findApplication(tx, c, appName)
+		if err != nil {
+			return nil, err
+		}
+		g, err := findGroup(tx, app, name)
+		if err != nil {
+			return nil, err
+		}
+		info := g.view(app.Name)
+		return &api.GetDeploymentGroupOutput{DeploymentGroupInfo: &info}, nil
+	})
+}
+
+// BatchGetDeploymentGroups describes groups of one application; names without
+// one are left out and named in the answer's error message.
+func (s *Service) BatchGetDeploymentGroups(ctx context.Context, in *api.BatchGetDeploymentGroupsInput) (*api.BatchGetDeploymentGroupsOutput, error) {
+	c := aws.CallFrom(ctx)
+	appName, err := checkApplicationName(in.ApplicationName)
+	if err != nil {
+		return nil, err
+	}
+	if len(in.DeploymentGroupNames) == 0 {
+		return nil, errGroupNameRequired
+	}
+	if len(in.DeploymentGroupNames) > 100 {
+		return nil, errBatchLimit
+	}
+	return view(ctx, s, func(tx *store.Tx) (*api.BatchGetDeploymentGroupsOutput, error) {
+		app, err := findApplication(tx, c, appName)
+		if err != nil {
+			return nil, err
+		}
+		out := &api.BatchGetDeploymentGroupsOutput{DeploymentGroupsInfo: []api.DeploymentGroupInfo{}}
+		for _, name := range in.DeploymentGroupNames {
+			g, err := findGroup(tx, app, name)
+			if ignoreCode(err, "DeploymentGroupDoesNotExistException") != nil {
+				return nil, err
+			}
+			if err != nil {
+				out.ErrorMessage = aws.Ptr("No Deployment Group found for name: " + name)
+				continue
+			}
+			out.DeploymentGroupsInfo = append(out.DeploymentGroupsInfo, g.view(app.Name))
+		}
+		return out, nil
+	})
+}
+
+// ListDeploymentGroups returns the names of an application's groups.
+func (s *Service) ListDeploymentGroups(ctx context.Context, in *api.ListDeploymentGroupsInput) (*api.ListDeploymentGroupsOutput, error) {
+	c := aws.CallFrom(ctx)
+	appName, err := checkApplicationName(in.ApplicationName)
+	if err != nil {
+		return nil, err
+	}
+	return view(ctx, s, func(tx *store.Tx) (*api.ListDeploymentGroupsOutput, error) {
+		app, err := findApplication(tx, c, appName)
+		if err != nil {
+			return nil, err
+		}
+		gs, err := groupsOf(tx, app)
+		if err != nil {
+			return nil, err
+		}
+		names := make([]string, len(gs))
+		for i, g := range gs {
+			names[i] = g.Name
+		}
+		list, next, err := page(names, in.NextToken)
+		return &api.ListDeploymentGroupsOutput{ApplicationName: &app.Name, DeploymentGroups: list, NextToken: next}, err
+	})
+}

@@ -1,0 +1,157 @@
+package codedeploy
+
+import (
+	"github.com/hardstand/hardstand/internal/aws"
+	api "github.com/hardstand/hardstand/internal/aws/api/codedeploy"
+	"github.com/hardstand/hardstand/internal/aws/arn"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
+)
+
+// groupInput is what CreateDeploymentGroup and UpdateDeploymentGroup share.
+type groupInput struct {
+	operation  string
+	onPremises []api.TagFilter
+	onPremSet  *api.OnPremisesTagSet
+	scaling    []string
+	triggers   []api.TriggerConfig
+	alarms     *api.AlarmConfiguration
+	rollback   *api.AutoRollbackConfiguration
+	outdated   api.OutdatedInstancesStrategy
+	style      *api.DeploymentStyle
+	blueGreen  *api.BlueGreenDeploymentConfiguration
+	balancer   *api.LoadBalancerInfo
+	ecs        []api.ECSService
+	hook       *bool
+	filters    []api.EC2TagFilter
+	tagSet     *api.EC2TagSet
+	role       *string
+}
+
+// check refuses what is malformed or not built.
+func (in groupInput) check() error {
+	if err := in.unbuilt(); err != nil {
+		return err
+	}
+	if err := checkRollback(in.rollback); err != nil {
+		return err
+	}
+	switch in.outdated {
+	case "", api.OutdatedInstancesStrategyUpdate, api.OutdatedInstancesStrategyIgnore:
+	default:
+		return awserr.New("InvalidInputException", "The outdatedInstancesStrategy %s is invalid. Valid values are UPDATE and IGNORE.", in.outdated)
+	}
+	if in.role != nil {
+		if a, err := arn.Parse(*in.role); err != nil || a.Service != "iam" || len(a.Resource) < 6 || a.Resource[:5] != "role/" {
+			return awserr.New("InvalidRoleException", "The service role ARN was specified in an invalid format: %s", *in.role)
+		}
+	}
+	return checkTagFilters(in.filters, in.tagSet)
+}
+
+func (in groupInput) unbuilt() error {
+	style := api.DeploymentStyle{DeploymentType: api.DeploymentTypeInPlace, DeploymentOption: api.DeploymentOptionWithoutTrafficControl}
+	if in.style != nil {
+		if in.style.DeploymentType != "" {
+			style.DeploymentType = in.style.DeploymentType
+		}
+		if in.style.DeploymentOption != "" {
+			style.DeploymentOption = in.style.DeploymentOption
+		}
+	}
+	balanced := in.balancer != nil && len(in.balancer.ElbInfoList)+len(in.balancer.TargetGroupInfoList)+len(in.balancer.TargetGroupPairInfoList) > 0
+	for _, m := range []struct {
+		name string
+		set  bool
+	}{
+		{"onPremisesInstanceTagFilters", len(in.onPremises) > 0}, {"onPremisesTagSet", in.onPremSet != nil && len(in.onPremSet.OnPremisesTagSetList) > 0},
+		{"autoScalingGroups", len(in.scaling) > 0}, {"triggerConfigurations", len(in.triggers) > 0},
+		{"alarmConfiguration", in.alarms != nil && (aws.Val(in.alarms.Enabled) || len(in.alarms.Alarms) > 0)},
+		{"the deployment type " + string(style.DeploymentType), style.DeploymentType != api.DeploymentTypeInPlace},
+		{"the deployment option " + string(style.DeploymentOption), style.DeploymentOption != api.DeploymentOptionWithoutTrafficControl},
+		{"blueGreenDeploymentConfiguration", in.blueGreen != nil}, {"loadBalancerInfo", balanced},
+		{"ecsServices", len(in.ecs) > 0}, {"terminationHookEnabled", aws.Val(in.hook)},
+	} {
+		if m.set {
+			return errUnbuilt(in.operation, m.name)
+		}
+	}
+	return nil
+}
+
+func checkRollback(r *api.AutoRollbackConfiguration) error {
+	if r == nil {
+		return nil
+	}
+	for _, e := range r.Events {
+		switch e {
+		case api.AutoRollbackEventDeploymentFailure, api.AutoRollbackEventDeploymentStopOnRequest:
+		case api.AutoRollbackEventDeploymentStopOnAlarm:
+			// Without alarms, which are refused, the event never happens.
+		default:
+			return awserr.New("InvalidAutoRollbackConfigException", "The automatic rollback event %s is invalid.", e)
+		}
+	}
+	if aws.Val(r.Enabled) && len(r.Events) == 0 {
+		return awserr.New("InvalidAutoRollbackConfigException",
+			"The automatic rollback configuration was specified in an invalid format. Automatic rollback is enabled, but no event types were listed.")
+	}
+	return nil
+}
+
+func checkTagFilters(filters []api.EC2TagFilter, set *api.EC2TagSet) error {
+	all := filters
+	if set != nil && len(set.Ec2TagSetList) > 0 {
+		if len(filters) > 0 {
+			return errTagCombination
+		}
+		if len(set.Ec2TagSetList) > 3 {
+			return awserr.New("TagSetListLimitExceededException", "The number of tag groups included in the tag set list exceeded the maximum allowed limit of 3.")
+		}
+		for _, g := range set.Ec2TagSetList {
+			all = append(all, g...)
+		}
+	}
+	if len(all) > 10 {
+		return awserr.New("InvalidEC2TagException", "The tag was specified in an invalid format. At most 10 tags can be specified.")
+	}
+	for _, f := range all {
+		if why := checkTagFilter(f); why != "" {
+			return awserr.New("InvalidEC2TagException", "The tag was specified in an invalid format. %s", why)
+		}
+	}
+	return nil
+}
+
+func checkTagFilter(f api.EC2TagFilter) string {
+	k, v := aws.Val(f.Key), aws.Val(f.Value)
+	switch filterType(f) {
+	case api.EC2TagFilterTypeKeyOnly:
+		if k == "" {
+			return "A filter of type KEY_ONLY needs a key."
+		}
+	case api.EC2TagFilterTypeValueOnly:
+		if v == "" {
+			return "A filter of type VALUE_ONLY needs a value."
+		}
+	case api.EC2TagFilterTypeKeyAndValue:
+		if k == "" {
+			return "A filter of type KEY_AND_VALUE needs a key."
+		}
+	default:
+		return "Valid filter types are KEY_ONLY, VALUE_ONLY and KEY_AND_VALUE."
+	}
+	return ""
+}
+
+// filterType fills in the type that a filter without one has.
+func filterType(f api.EC2TagFilter) api.EC2TagFilterType {
+	switch {
+	case f.Type != "":
+		return f.Type
+	case f.Value == nil:
+		return api.EC2TagFilterTypeKeyOnly
+	case f.Key == nil:
+		return api.EC2TagFilterTypeValueOnly
+	}
+	return api.EC2TagFilterTypeKeyAndValue
+}

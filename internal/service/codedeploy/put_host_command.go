@@ -1,0 +1,163 @@
+package codedeploy
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	cd "github.com/hardstand/hardstand/internal/aws/api/codedeploy"
+	api "github.com/hardstand/hardstand/internal/aws/api/codedeploycommands"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/store"
+)
+
+// onCommand runs fn with the target of a command and the index of the command's
+// event, in a transaction.
+func (s *Service) onCommand(ctx context.Context, operation string, id *string, fn func(tx *store.Tx, k store.Key, t *target, index int) error) error {
+	k, host, err := s.authorizeHost(ctx, operation)
+	if err != nil {
+		return err
+	}
+	deployment, index, err := parseCommandID(host, id)
+	if err != nil {
+		return err
+	}
+	return s.db.Update(ctx, func(tx *store.Tx) error {
+		t, err := targets.Get(tx, targetKey(k, deployment, host))
+		if isNotFound(err) || err == nil && index >= len(t.Events) {
+			return awserr.New("ClientException", "HostCommandIdentifier %q is not known.", *id)
+		}
+		if err != nil {
+			return err
+		}
+		return fn(tx, store.Key{Account: k.Account, Region: k.Region, ID: deployment}, t, index)
+	})
+}
+
+// open reports whether event index of t is the one an agent may work on.
+func (t *target) open(index int) bool {
+	return t.Status == cd.TargetStatusInProgress && t.current() == index
+}
+
+// commandStatus is the status of an event as an agent knows it. Succeeded and
+// Failed tell it not to run the command.
+func commandStatus(st cd.LifecycleEventStatus) api.CommandStatus {
+	switch st {
+	case cd.LifecycleEventStatusPending, cd.LifecycleEventStatusInProgress:
+		return api.CommandStatusInProgress
+	case cd.LifecycleEventStatusSucceeded:
+		return api.CommandStatusSucceeded
+	}
+	return api.CommandStatusFailed
+}
+
+// PutHostCommandAcknowledgement marks the event as in progress.
+func (s *Service) PutHostCommandAcknowledgement(ctx context.Context, in *api.PutHostCommandAcknowledgementInput) (*api.PutHostCommandAcknowledgementOutput, error) {
+	out := &api.PutHostCommandAcknowledgementOutput{}
+	err := s.onCommand(ctx, "PutHostCommandAcknowledgement", in.HostCommandIdentifier, func(tx *store.Tx, k store.Key, t *target, index int) error {
+		e := &t.Events[index]
+		if !t.open(index) {
+			out.CommandStatus = commandStatus(e.Status)
+			if e.Status == cd.LifecycleEventStatusPending {
+				out.CommandStatus = api.CommandStatusFailed // the target ended, or the event is not yet due
+			}
+			return nil
+		}
+		out.CommandStatus = api.CommandStatusInProgress
+		if !t.Acked.IsZero() {
+			return nil
+		}
+		now := s.clock.Now()
+		t.Acked, e.Start, e.Status = now, now, cd.LifecycleEventStatusInProgress
+		return s.putTarget(tx, k, t, "event", now)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// PutHostCommandComplete ends the event. The first completion counts; official
+// agents send a second after a failure, which is answered and ignored.
+func (s *Service) PutHostCommandComplete(ctx context.Context, in *api.PutHostCommandCompleteInput) (*api.PutHostCommandCompleteOutput, error) {
+	var status cd.LifecycleEventStatus
+	switch in.CommandStatus {
+	case api.CommandStatusSucceeded:
+		status = cd.LifecycleEventStatusSucceeded
+	case api.CommandStatusFailed:
+		status = cd.LifecycleEventStatusFailed
+	default:
+		return nil, awserr.New("ClientException", "A command completes as Succeeded or Failed, not as %q.", in.CommandStatus)
+	}
+	err := s.onCommand(ctx, "PutHostCommandComplete", in.HostCommandIdentifier, func(tx *store.Tx, k store.Key, t *target, index int) error {
+		if !t.open(index) {
+			return nil
+		}
+		d, err := deployments.Get(tx, k)
+		if err != nil {
+			return err
+		}
+		result := readDiagnostics(in.Diagnostics)
+		result.Status = status
+		if status == cd.LifecycleEventStatusSucceeded {
+			result.Code = cd.LifecycleErrorCodeSuccess
+		} else if result.Code == "" || result.Code == cd.LifecycleErrorCodeSuccess {
+			result.Code = cd.LifecycleErrorCodeUnknownError
+		}
+		return s.complete(tx, k, d, t, result, s.clock.Now())
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &api.PutHostCommandCompleteOutput{}, nil
+}
+
+// PostHostCommandUpdate tells the agent whether its command still counts.
+func (s *Service) PostHostCommandUpdate(ctx context.Context, in *api.PostHostCommandUpdateInput) (*api.PostHostCommandUpdateOutput, error) {
+	out := &api.PostHostCommandUpdateOutput{}
+	err := s.onCommand(ctx, "PostHostCommandUpdate", in.HostCommandIdentifier, func(_ *store.Tx, _ store.Key, t *target, index int) error {
+		out.CommandStatus = commandStatus(t.Events[index].Status)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// maxLogTail is what the API documents for a log tail.
+const maxLogTail = 4096
+
+// codes are the agents' numbers. 6 (outputs left open) and 7 (agent restarted)
+// have no code of their own in the API.
+var codes = []cd.LifecycleErrorCode{
+	cd.LifecycleErrorCodeSuccess, cd.LifecycleErrorCodeScriptMissing, cd.LifecycleErrorCodeScriptNotExecutable,
+	cd.LifecycleErrorCodeScriptTimedOut, cd.LifecycleErrorCodeScriptFailed, cd.LifecycleErrorCodeUnknownError,
+	cd.LifecycleErrorCodeUnknownError, cd.LifecycleErrorCodeUnknownError,
+}
+
+// readDiagnostics reads what an agent says of the end of a command. What cannot
+// be read is kept as the message.
+func readDiagnostics(e *api.Envelope) event {
+	if e == nil {
+		return event{}
+	}
+	var d struct {
+		Code    any    `json:"error_code"` // 1.8.1 sends "Unknown" in one case
+		Script  string `json:"script_name"`
+		Message string `json:"message"`
+		Log     string `json:"log"`
+	}
+	if err := json.Unmarshal([]byte(aws.Val(e.Payload)), &d); err != nil {
+		return event{Message: aws.Val(e.Payload), Code: cd.LifecycleErrorCodeUnknownError}
+	}
+	out := event{Script: d.Script, Message: d.Message, Log: d.Log, Code: cd.LifecycleErrorCodeUnknownError}
+	if n, ok := d.Code.(float64); ok && n >= 0 && int(n) < len(codes) {
+		out.Code = codes[int(n)]
+	}
+	if len(out.Log) > maxLogTail {
+		out.Log = strings.ToValidUTF8(out.Log[len(out.Log)-maxLogTail:], "")
+	}
+	return out
+}

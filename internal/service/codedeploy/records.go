@@ -1,0 +1,207 @@
+package codedeploy
+
+import (
+	"time"
+
+	api "github.com/hardstand/hardstand/internal/aws/api/codedeploy"
+	"github.com/hardstand/hardstand/internal/store"
+)
+
+// The rows of the service. Applications and groups are keyed by their UUIDs,
+// which a rename keeps: what an agent remembers on its host hangs on the
+// group's.
+var (
+	applications = store.Table[application]{Name: "codedeploy.application", Version: 1, Indexes: []store.Index[application]{
+		{Name: "name", Unique: true, Value: func(k store.Key, a *application) []string {
+			return []string{joined(k.Account, k.Region, a.Name)}
+		}},
+		{Name: "token", Unique: true, Value: func(_ store.Key, a *application) []string { return given(a.Token) }},
+	}}
+	groups = store.Table[group]{Name: "codedeploy.group", Version: 1, Indexes: []store.Index[group]{
+		{Name: "name", Unique: true, Value: func(_ store.Key, g *group) []string {
+			return []string{joined(g.ApplicationID, g.Name)}
+		}},
+		{Name: "token", Unique: true, Value: func(_ store.Key, g *group) []string { return given(g.Token) }},
+	}}
+	configs = store.Table[config]{Name: "codedeploy.config", Version: 1}
+	// Revisions are keyed by application and location.
+	revisions   = store.Table[revision]{Name: "codedeploy.revision", Version: 1}
+	deployments = store.Table[deployment]{Name: "codedeploy.deployment", Version: 1, Indexes: []store.Index[deployment]{
+		{Name: "active", Value: func(_ store.Key, d *deployment) []string {
+			if d.ended() {
+				return nil
+			}
+			return []string{"active", d.GroupID}
+		}},
+		{Name: "created", Value: func(k store.Key, d *deployment) []string {
+			return []string{joined(k.Account, k.Region, d.Created.UTC().Format(sortable), k.ID)}
+		}},
+	}}
+	targets = store.Table[target]{Name: "codedeploy.target", Version: 1, Indexes: []store.Index[target]{
+		{Name: "deployment", Value: func(_ store.Key, t *target) []string { return []string{t.DeploymentID} }},
+		{Name: "host", Value: func(k store.Key, t *target) []string {
+			if t.Status != api.TargetStatusInProgress {
+				return nil
+			}
+			return []string{joined(k.Account, k.Region, t.InstanceID)}
+		}},
+	}}
+	// Hosts are what is known of an instance in a group, keyed by both.
+	hosts = store.Table[host]{Name: "codedeploy.host", Version: 1}
+	// Agents are keyed by instance.
+	agents     = store.Table[agent]{Name: "codedeploy.agent", Version: 1}
+	signerRows = store.Table[signerRow]{Name: "codedeploy.signer", Version: 1}
+)
+
+// sortable makes times sort as text.
+const sortable = "2006-01-02T15:04:05.000000000Z"
+
+func given(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return []string{s}
+}
+
+type application struct {
+	Name, ID string
+	Created  time.Time
+	Tags     map[string]string `json:",omitempty"`
+	Token    string            `json:",omitempty"`
+}
+
+type group struct {
+	ID, Name, ApplicationID string
+	Config                  string
+	Filters                 []api.EC2TagFilter             `json:",omitempty"`
+	TagSet                  *api.EC2TagSet                 `json:",omitempty"`
+	Role                    string                         // ARN
+	Rollback                *api.AutoRollbackConfiguration `json:",omitempty"`
+	Outdated                api.OutdatedInstancesStrategy
+	Tags                    map[string]string `json:",omitempty"`
+	Token                   string            `json:",omitempty"`
+	LastSuccessful          *lastDeployment   `json:",omitempty"`
+	LastAttempted           *lastDeployment   `json:",omitempty"`
+}
+
+// lastDeployment is what a group remembers of a deployment: enough to roll back
+// to it.
+type lastDeployment struct {
+	ID             string
+	Status         api.DeploymentStatus
+	Created, Ended time.Time
+	Revision       *api.RevisionLocation
+	FileExists     api.FileExistsBehavior
+}
+
+type config struct {
+	Name, ID string
+	Minimum  api.MinimumHealthyHosts
+	Created  time.Time
+}
+
+type revision struct {
+	ApplicationID                   string
+	Location                        *api.RevisionLocation
+	Description                     string `json:",omitempty"`
+	Registered, FirstUsed, LastUsed time.Time
+}
+
+// deployment is one deployment from its creation on.
+type deployment struct {
+	ID                             string
+	ApplicationID, ApplicationName string
+	GroupID, GroupName             string
+	Config                         string
+	Role                           string
+	Revision, Previous             *api.RevisionLocation
+	Description                    string
+	Creator                        api.DeploymentCreator
+	IgnoreStopFailures             bool
+	OutdatedOnly                   bool
+	FileExists                     api.FileExistsBehavior
+	Rollback                       *api.AutoRollbackConfiguration
+	Status                         api.DeploymentStatus
+	Created, Started, Completed    time.Time
+	ErrorCode                      api.ErrorCode
+	ErrorMessage                   string
+	RollbackID, RollbackOf         string
+	RollbackMessage                string
+	// Hosts and MinHealthy are counted when the deployment starts.
+	Hosts, MinHealthy int
+	// StopAsked is set by StopDeployment; StopRollback is what the call asked
+	// for, nil leaving it to the configuration.
+	StopAsked    bool
+	StopRollback *bool
+}
+
+func (d *deployment) ended() bool {
+	switch d.Status {
+	case api.DeploymentStatusSucceeded, api.DeploymentStatusFailed, api.DeploymentStatusStopped:
+		return true
+	}
+	return false
+}
+
+// target is one instance of a deployment.
+type target struct {
+	DeploymentID, InstanceID string
+	Status                   api.TargetStatus
+	Updated                  time.Time
+	Events                   []event
+	// Rank orders targets: unhealthy hosts first.
+	Rank int
+	// Profile tells that the instance has an instance profile: without one its
+	// agent cannot sign.
+	Profile bool
+	// AgentIssue marks a failure of the agent rather than of the application.
+	AgentIssue bool
+	// The first event that has not ended is the current one. Ready is since when
+	// it may be handed out, Offered when it last was and how often, Acked when
+	// the agent took it.
+	Ready, Offered, Acked time.Time
+	Offers                int
+}
+
+// event is one lifecycle event of a target.
+type event struct {
+	Name       string
+	Status     api.LifecycleEventStatus
+	Start, End time.Time
+	Code       api.LifecycleErrorCode `json:",omitempty"`
+	Script     string                 `json:",omitempty"`
+	Message    string                 `json:",omitempty"`
+	Log        string                 `json:",omitempty"`
+}
+
+func (t *target) ended() bool {
+	return t.Status != api.TargetStatusPending && t.Status != api.TargetStatusInProgress
+}
+
+func targetKey(k store.Key, deployment, instance string) store.Key {
+	return store.Key{Account: k.Account, Region: k.Region, ID: deployment + "/" + instance}
+}
+
+type host struct {
+	// Failed tells that the last deployment to the instance did not succeed.
+	Failed bool
+	// Deployment is the last that succeeded, Revision its revision's key.
+	Deployment, Revision string
+}
+
+func hostKey(k store.Key, group, instance string) store.Key {
+	return store.Key{Account: k.Account, Region: k.Region, ID: group + "/" + instance}
+}
+
+type agent struct {
+	First, Last time.Time // polls
+	// Refused is why the last call was refused, "" once one was let in.
+	Refused   string    `json:",omitempty"`
+	RefusedAt time.Time `json:",omitzero"`
+}
+
+type signerRow struct {
+	Certificate []byte // DER
+	Key         []byte // sealed PKCS #1
+	Ends        time.Time
+}

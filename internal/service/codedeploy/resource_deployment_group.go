@@ -1,0 +1,158 @@
+package codedeploy
+
+import (
+	"context"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	api "github.com/hardstand/hardstand/internal/aws/api/codedeploy"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/stack"
+)
+
+// resourceDeploymentGroup is AWS::CodeDeploy::DeploymentGroup. Ref and the
+// physical id are the name, which is unique in its application. The property
+// Deployment, which starts a deployment within the stack, is not supported.
+type resourceDeploymentGroup struct{ inv Invoker }
+
+type groupTagFilter struct{ Key, Value, Type *string }
+
+type groupProperties struct {
+	ApplicationName      string  `cfn:",required,createOnly"`
+	DeploymentGroupName  *string `cfn:",createOnly"`
+	ServiceRoleArn       string  `cfn:",required"`
+	DeploymentConfigName *string
+	Ec2TagFilters        []groupTagFilter
+	Ec2TagSet            *struct {
+		Ec2TagSetList []struct{ Ec2TagGroup []groupTagFilter }
+	}
+	AutoRollbackConfiguration *struct {
+		Enabled *bool
+		Events  []string
+	}
+	DeploymentStyle           *struct{ DeploymentType, DeploymentOption *string }
+	OutdatedInstancesStrategy *string
+	Tags                      []stack.Tag
+}
+
+func (resourceDeploymentGroup) Schema() stack.Schema {
+	sc := stack.SchemaOf(groupProperties{})
+	sc.Taggable = true
+	return sc
+}
+
+func apiFilters(in []groupTagFilter) []api.EC2TagFilter {
+	out := make([]api.EC2TagFilter, len(in))
+	for i, f := range in {
+		out[i] = api.EC2TagFilter{Key: f.Key, Value: f.Value, Type: api.EC2TagFilterType(aws.Val(f.Type))}
+	}
+	return out
+}
+
+func (p *groupProperties) tagSet() *api.EC2TagSet {
+	if p.Ec2TagSet == nil {
+		return nil
+	}
+	set := &api.EC2TagSet{}
+	for _, g := range p.Ec2TagSet.Ec2TagSetList {
+		set.Ec2TagSetList = append(set.Ec2TagSetList, apiFilters(g.Ec2TagGroup))
+	}
+	return set
+}
+
+func (p *groupProperties) rollback() *api.AutoRollbackConfiguration {
+	r := p.AutoRollbackConfiguration
+	if r == nil {
+		return nil
+	}
+	out := &api.AutoRollbackConfiguration{Enabled: r.Enabled}
+	for _, e := range r.Events {
+		out.Events = append(out.Events, api.AutoRollbackEvent(e))
+	}
+	return out
+}
+
+func (p *groupProperties) style() *api.DeploymentStyle {
+	st := p.DeploymentStyle
+	if st == nil {
+		return nil
+	}
+	return &api.DeploymentStyle{
+		DeploymentType: api.DeploymentType(aws.Val(st.DeploymentType)), DeploymentOption: api.DeploymentOption(aws.Val(st.DeploymentOption)),
+	}
+}
+
+func (t resourceDeploymentGroup) Create(ctx context.Context, r stack.Request, started func(string)) (stack.Result, error) {
+	var p groupProperties
+	if err := stack.Decode(r.Properties, &p); err != nil {
+		return stack.Result{}, err
+	}
+	name := r.Name(100)
+	if p.DeploymentGroupName != nil {
+		name = *p.DeploymentGroupName
+	}
+	_, err := invoke[api.CreateDeploymentGroupOutput](ctx, t.inv, "CreateDeploymentGroup", &api.CreateDeploymentGroupInput{
+		ApplicationName: &p.ApplicationName, DeploymentGroupName: &name, ServiceRoleArn: &p.ServiceRoleArn,
+		DeploymentConfigName: p.DeploymentConfigName, Ec2TagFilters: apiFilters(p.Ec2TagFilters), Ec2TagSet: p.tagSet(),
+		AutoRollbackConfiguration: p.rollback(), DeploymentStyle: p.style(),
+		OutdatedInstancesStrategy: api.OutdatedInstancesStrategy(aws.Val(p.OutdatedInstancesStrategy)), Tags: apiTags(r.TagsWith(p.Tags)),
+	})
+	if err != nil {
+		return stack.Result{}, err
+	}
+	started(name)
+	return stack.Result{PhysicalID: name}, nil
+}
+
+func (t resourceDeploymentGroup) Read(ctx context.Context, r stack.Request) (stack.Result, error) {
+	_, err := invoke[api.GetDeploymentGroupOutput](ctx, t.inv, "GetDeploymentGroup", &api.GetDeploymentGroupInput{
+		ApplicationName: applicationOf(r), DeploymentGroupName: &r.PhysicalID})
+	if awserr.Is(err, "ApplicationDoesNotExistException", "DeploymentGroupDoesNotExistException") {
+		return stack.Result{}, stack.ErrNotFound
+	}
+	return stack.Result{PhysicalID: r.PhysicalID}, err
+}
+
+func (t resourceDeploymentGroup) Update(ctx context.Context, r stack.Request) (stack.Result, error) {
+	var p, old groupProperties
+	if err := stack.Decode(r.Properties, &p); err != nil {
+		return stack.Result{}, err
+	}
+	if err := stack.Decode(r.OldProperties, &old); err != nil {
+		return stack.Result{}, err
+	}
+	in := &api.UpdateDeploymentGroupInput{
+		ApplicationName: &p.ApplicationName, CurrentDeploymentGroupName: &r.PhysicalID, ServiceRoleArn: &p.ServiceRoleArn,
+		DeploymentConfigName: p.DeploymentConfigName, Ec2TagSet: p.tagSet(), AutoRollbackConfiguration: p.rollback(),
+		DeploymentStyle: p.style(), OutdatedInstancesStrategy: api.OutdatedInstancesStrategy(aws.Val(p.OutdatedInstancesStrategy)),
+	}
+	// What the template no longer says goes back to the default.
+	if p.DeploymentConfigName == nil {
+		in.DeploymentConfigName = aws.Ptr(oneAtATime)
+	}
+	if in.AutoRollbackConfiguration == nil && old.AutoRollbackConfiguration != nil {
+		in.AutoRollbackConfiguration = &api.AutoRollbackConfiguration{Enabled: aws.Ptr(false)}
+	}
+	if in.OutdatedInstancesStrategy == "" {
+		in.OutdatedInstancesStrategy = api.OutdatedInstancesStrategyUpdate
+	}
+	if p.Ec2TagSet == nil {
+		in.Ec2TagFilters = apiFilters(p.Ec2TagFilters)
+	}
+	if _, err := invoke[api.UpdateDeploymentGroupOutput](ctx, t.inv, "UpdateDeploymentGroup", in); err != nil {
+		return stack.Result{}, err
+	}
+	resource := groupARN(aws.CallFrom(ctx), p.ApplicationName, r.PhysicalID)
+	return stack.Result{PhysicalID: r.PhysicalID}, retag(ctx, t.inv, resource, r, p.Tags, old.Tags)
+}
+
+func (t resourceDeploymentGroup) Delete(ctx context.Context, r stack.Request) error {
+	_, err := invoke[api.DeleteDeploymentGroupOutput](ctx, t.inv, "DeleteDeploymentGroup", &api.DeleteDeploymentGroupInput{
+		ApplicationName: applicationOf(r), DeploymentGroupName: &r.PhysicalID})
+	return err
+}
+
+// applicationOf is the application that a group's properties name.
+func applicationOf(r stack.Request) *string {
+	name, _ := r.Properties["ApplicationName"].(string)
+	return &name
+}

@@ -1,0 +1,86 @@
+package codedeploy
+
+import (
+	"context"
+	"errors"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	api "github.com/hardstand/hardstand/internal/aws/api/codedeploy"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/store"
+)
+
+// UpdateDeploymentGroup changes the members that are given. A deployment that
+// runs keeps what it began with.
+func (s *Service) UpdateDeploymentGroup(ctx context.Context, in *api.UpdateDeploymentGroupInput) (*api.UpdateDeploymentGroupOutput, error) {
+	c := aws.CallFrom(ctx)
+	appName, err := checkApplicationName(in.ApplicationName)
+	if err != nil {
+		return nil, err
+	}
+	name, err := checkGroupName(in.CurrentDeploymentGroupName)
+	if err != nil {
+		return nil, err
+	}
+	if in.NewDeploymentGroupName != nil {
+		if _, err := checkGroupName(in.NewDeploymentGroupName); err != nil {
+			return nil, err
+		}
+	}
+	err = groupInput{
+		operation: "UpdateDeploymentGroup", onPremises: in.OnPremisesInstanceTagFilters, onPremSet: in.OnPremisesTagSet,
+		scaling: in.AutoScalingGroups, triggers: in.TriggerConfigurations, alarms: in.AlarmConfiguration,
+		rollback: in.AutoRollbackConfiguration, outdated: in.OutdatedInstancesStrategy, style: in.DeploymentStyle,
+		blueGreen: in.BlueGreenDeploymentConfiguration, balancer: in.LoadBalancerInfo, ecs: in.EcsServices,
+		hook: in.TerminationHookEnabled, filters: in.Ec2TagFilters, tagSet: in.Ec2TagSet, role: in.ServiceRoleArn,
+	}.check()
+	if err != nil {
+		return nil, err
+	}
+	err = s.db.Update(ctx, func(tx *store.Tx) error {
+		app, err := findApplication(tx, c, appName)
+		if err != nil {
+			return err
+		}
+		g, err := findGroup(tx, app, name)
+		if err != nil {
+			return err
+		}
+		g.change(in)
+		if _, err := findConfig(tx, c, g.Config); err != nil {
+			return err
+		}
+		emit(tx, key(c, g.ID), g.ID, "group", "updated")
+		err = groups.Put(tx, key(c, g.ID), g)
+		if errors.Is(err, store.ErrExists) {
+			return awserr.New("DeploymentGroupAlreadyExistsException", "Deployment Group with name: %s already exists for application: %s", g.Name, appName)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &api.UpdateDeploymentGroupOutput{HooksNotCleanedUp: []api.AutoScalingGroup{}}, nil
+}
+
+func (g *group) change(in *api.UpdateDeploymentGroupInput) {
+	for to, from := range map[*string]*string{&g.Name: in.NewDeploymentGroupName, &g.Config: in.DeploymentConfigName, &g.Role: in.ServiceRoleArn} {
+		if from != nil && *from != "" {
+			*to = *from
+		}
+	}
+	// Filters and a tag set exclude each other: giving one drops the other, and
+	// an empty list drops the filters.
+	if in.Ec2TagFilters != nil {
+		g.Filters, g.TagSet = in.Ec2TagFilters, nil
+	}
+	if in.Ec2TagSet != nil {
+		g.TagSet, g.Filters = in.Ec2TagSet, nil
+	}
+	if in.AutoRollbackConfiguration != nil {
+		g.Rollback = in.AutoRollbackConfiguration
+	}
+	if in.OutdatedInstancesStrategy != "" {
+		g.Outdated = in.OutdatedInstancesStrategy
+	}
+}
