@@ -1,0 +1,120 @@
+// Package ssm is the parameter store of Systems Manager: parameters, their
+// versions and tags, the public parameters that name images, and the resource
+// type AWS::SSM::Parameter.
+//
+// It owns the table ssm.parameter. It imports store, stack (its resource type),
+// wire and the API's types. The flow enters through Wire's operations; public
+// parameters are answered from a pattern, without rows, and values of type
+// SecureString are sealed on disk. There is no KMS: who may call the operation
+// may decrypt, and a KeyId other than the default is refused.
+package ssm
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	api "github.com/hardstand/hardstand/internal/aws/api/ssm"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/store"
+	"github.com/hardstand/hardstand/internal/wire"
+)
+
+// Invoker calls operations of any service as the caller in ctx.
+type Invoker interface {
+	Invoke(ctx context.Context, service, operation string, in any) (any, error)
+}
+
+// Config is what New needs.
+type Config struct {
+	DB      *store.DB
+	Sealer  *store.Sealer
+	Invoker Invoker
+	// ImageID gives the image id that a public parameter's name stands for.
+	ImageID func(name string) string
+}
+
+// Service implements the operations.
+type Service struct{ cfg Config }
+
+// New returns the service.
+func New(cfg Config) *Service { return &Service{cfg} }
+
+// Wire lists the operations, each judged on the ARNs of its parameters.
+func (s *Service) Wire() wire.Service {
+	return wire.Service{Model: api.Model(), Operations: []wire.Operation{
+		wire.Op("PutParameter", "ssm:PutParameter", s.PutParameter,
+			onNames(func(in *api.PutParameterInput) []string { return []string{aws.Val(in.Name)} })),
+		wire.Op("GetParameter", "ssm:GetParameter", s.GetParameter,
+			onNames(func(in *api.GetParameterInput) []string { return []string{aws.Val(in.Name)} })),
+		wire.Op("GetParameters", "ssm:GetParameters", s.GetParameters,
+			onNames(func(in *api.GetParametersInput) []string { return in.Names })),
+		wire.Op("GetParametersByPath", "ssm:GetParametersByPath", s.GetParametersByPath,
+			onNames(func(in *api.GetParametersByPathInput) []string { return []string{aws.Val(in.Path)} })),
+		wire.Op("DeleteParameter", "ssm:DeleteParameter", s.DeleteParameter,
+			onNames(func(in *api.DeleteParameterInput) []string { return []string{aws.Val(in.Name)} })),
+		wire.Op("DeleteParameters", "ssm:DeleteParameters", s.DeleteParameters,
+			onNames(func(in *api.DeleteParametersInput) []string { return in.Names })),
+		wire.Op("DescribeParameters", "ssm:DescribeParameters", s.DescribeParameters, nil),
+		wire.Op("AddTagsToResource", "ssm:AddTagsToResource", s.AddTagsToResource,
+			onNames(func(in *api.AddTagsToResourceInput) []string { return []string{aws.Val(in.ResourceId)} })),
+		wire.Op("RemoveTagsFromResource", "ssm:RemoveTagsFromResource", s.RemoveTagsFromResource,
+			onNames(func(in *api.RemoveTagsFromResourceInput) []string { return []string{aws.Val(in.ResourceId)} })),
+		wire.Op("ListTagsForResource", "ssm:ListTagsForResource", s.ListTagsForResource,
+			onNames(func(in *api.ListTagsForResourceInput) []string { return []string{aws.Val(in.ResourceId)} })),
+	}}
+}
+
+// onNames checks the operation's action on each parameter that the input names.
+func onNames[I any](names func(*I) []string) func(context.Context, *I) ([]aws.Check, error) {
+	return func(ctx context.Context, in *I) ([]aws.Check, error) {
+		var checks []aws.Check
+		for _, n := range names(in) {
+			name, _ := splitSelector(n)
+			checks = append(checks, aws.Check{Resource: parameterARN(aws.CallFrom(ctx), name)})
+		}
+		if len(checks) == 0 {
+			checks = []aws.Check{{Resource: "*"}}
+		}
+		return checks, nil
+	}
+}
+
+// parameterARN is the ARN of a parameter. Public ones belong to no account.
+func parameterARN(c aws.Call, name string) string {
+	account := c.Account
+	if isPublic(name) {
+		account = ""
+	}
+	if strings.HasPrefix(name, "arn:") {
+		return name
+	}
+	return "arn:aws:ssm:" + c.Region + ":" + account + ":parameter/" + strings.TrimPrefix(name, "/")
+}
+
+// key returns where a parameter lives; a name may also be its ARN.
+func key(c aws.Call, name string) store.Key {
+	if _, path, ok := strings.Cut(name, ":parameter/"); ok && strings.HasPrefix(name, "arn:aws:ssm:"+c.Region+":"+c.Account+":") {
+		name = path
+		if strings.Contains(path, "/") {
+			name = "/" + path
+		}
+	}
+	return store.Key{Account: c.Account, Region: c.Region, ID: name}
+}
+
+func errNoParameter(name string) error {
+	return awserr.New("ParameterNotFound", "Parameter %s not found.", name)
+}
+
+func invalid(format string, args ...any) error {
+	return awserr.New("ValidationException", format, args...)
+}
+
+func orNoParameter(err error, name string) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return errNoParameter(name)
+	}
+	return err
+}
