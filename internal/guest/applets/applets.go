@@ -6,6 +6,7 @@ package applets
 import (
 	"github.com/hardstand/hardstand/internal/guest/awscli"
 	"github.com/hardstand/hardstand/internal/guest/boot"
+	"github.com/hardstand/hardstand/internal/guest/cfn"
 	"github.com/hardstand/hardstand/internal/guest/pkgshim"
 	"github.com/hardstand/hardstand/internal/guest/pyshim"
 	"github.com/hardstand/hardstand/internal/guest/sudo"
@@ -24,6 +25,10 @@ func Table() map[string]func(args []string) int {
 		"service":    func(args []string) int { return svcshim.New().Service(args) },
 		"chkconfig":  func(args []string) int { return svcshim.New().Chkconfig(args) },
 	}
+	table["cfn-init"] = func(args []string) int { return cfn.New().Init(args) }
+	table["cfn-signal"] = func(args []string) int { return cfn.New().Signal(args) }
+	table["cfn-hup"] = func(args []string) int { return cfn.New().Hup(args) }
+	table["cfn-get-metadata"] = func(args []string) int { return cfn.New().GetMetadata(args) }
 	for _, name := range []string{"yum", "dnf", "apt-get", "apt", "rpm", "dpkg", "gdebi"} {
 		table[name] = func(args []string) int { return pkgshim.New().Run(name, args) }
 	}

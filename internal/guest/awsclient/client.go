@@ -69,6 +69,8 @@ type Error struct {
 	Status    int
 	// Region is the bucket's, where S3 said that it is another.
 	Region string
+	// Location is where a redirect leads.
+	Location string
 }
 
 func (e *Error) Error() string {
@@ -251,7 +253,8 @@ func (c *Client) ServiceURL(service string) string {
 
 // parseError reads an error answer of any of the protocols.
 func parseError(resp *http.Response, operation string) error {
-	e := &Error{Operation: operation, Status: resp.StatusCode, Region: resp.Header.Get("X-Amz-Bucket-Region")}
+	e := &Error{Operation: operation, Status: resp.StatusCode, Region: resp.Header.Get("X-Amz-Bucket-Region"),
+		Location: resp.Header.Get("Location")}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil {
 		body = nil

@@ -28,6 +28,8 @@ type Options struct {
 	// Role is the role whose credentials to take from instance metadata, instead
 	// of looking further.
 	Role string
+	// Keys are used before everything else.
+	Keys sign.Credentials
 	// Anonymous sends requests unsigned.
 	Anonymous bool
 	// Metadata is the instance metadata service; nil means the instance's.
@@ -106,6 +108,9 @@ func (s *Settings) Credentials(ctx context.Context, now time.Time) (sign.Credent
 func (s *Settings) Source(ctx context.Context) (sign.Credentials, string, error) { return s.find(ctx) }
 
 func (s *Settings) find(ctx context.Context) (sign.Credentials, string, error) {
+	if s.options.Keys.AccessKeyID != "" {
+		return s.options.Keys, "keys", nil
+	}
 	if s.options.Role != "" {
 		c, err := s.options.Metadata.Credentials(ctx, s.options.Role)
 		return c, "iam-role", err
