@@ -12,23 +12,24 @@ import (
 
 // deployCommand is `hardstand deploy`.
 type deployCommand struct {
-	Dir         string            `arg:"" optional:"" default:"." help:"Directory with the template and the application."`
-	Stack       string            `help:"Name of the stack (the directory's)."`
-	App         string            `help:"Directory of the application (the one with an appspec.yml)."`
-	Application string            `help:"Name of the CodeDeploy application (that of its directory)."`
-	Group       string            `help:"Name of the deployment group (APPLICATION-group)."`
-	Template    string            `help:"The template's file."`
-	Parameter   map[string]string `short:"p" help:"Template parameter, NAME=VALUE."`
-	Bucket      string            `help:"Bucket for the archive (hardstand-deploy-ACCOUNT-REGION)."`
-	ServiceRole string            `help:"Role that CodeDeploy assumes, name or ARN."`
-	Target      string            `help:"Tag, KEY=VALUE, by which CodeDeploy finds the instances."`
-	Config      string            `name:"deployment-config" help:"Deployment configuration (CodeDeployDefault.OneAtATime)."`
-	URL         string            `name:"url" help:"What must answer afterwards; {Output} stands for an output of the stack."`
-	EndpointURL string            `name:"endpoint-url" help:"Another place than AWS; AWS_ENDPOINT_URL does the same."`
-	Region      string            `help:"AWS region."`
-	Profile     string            `help:"Profile of AWS's configuration."`
-	Timeout     time.Duration     `default:"30m" help:"How long the whole run may take."`
-	Plain       bool              `help:"Lines instead of a live tree."`
+	Dir          string            `arg:"" optional:"" default:"." help:"Directory with the template and the application."`
+	Stack        string            `help:"Name of the stack (the directory's)."`
+	App          string            `help:"Directory of the application (the one with an appspec.yml)."`
+	Application  string            `help:"Name of the CodeDeploy application (that of its directory)."`
+	Group        string            `help:"Name of the deployment group (APPLICATION-group)."`
+	Template     string            `help:"The template's file."`
+	Parameter    map[string]string `short:"p" help:"Template parameter, NAME=VALUE."`
+	Bucket       string            `help:"Bucket for the archive (hardstand-deploy-ACCOUNT-REGION)."`
+	ServiceRole  string            `help:"Role that CodeDeploy assumes, name or ARN."`
+	Target       string            `help:"Tag, KEY=VALUE, by which CodeDeploy finds the instances."`
+	Config       string            `name:"deployment-config" help:"Deployment configuration (CodeDeployDefault.OneAtATime)."`
+	URL          string            `name:"url" help:"What must answer afterwards; {Output} stands for an output of the stack."`
+	EndpointURL  string            `name:"endpoint-url" help:"Another place than AWS; AWS_ENDPOINT_URL does the same."`
+	Region       string            `help:"AWS region."`
+	Profile      string            `help:"Profile of AWS's configuration."`
+	WithIdentity bool              `help:"Bring up the project's identity stack first: its roles (an administrator's job)."`
+	Timeout      time.Duration     `default:"30m" help:"How long the whole run may take."`
+	Plain        bool              `help:"Lines instead of a live tree."`
 }
 
 // Run deploys and prints the URL.
@@ -36,7 +37,7 @@ func (c deployCommand) Run(ctx context.Context) error {
 	live := !c.Plain && isTerminal(os.Stdout)
 	r, err := deploy.Run(ctx, deploy.Options{
 		Dir: c.Dir, Stack: c.Stack, AppDir: c.App, Application: c.Application, Group: c.Group, Template: c.Template,
-		Parameters: c.Parameter, Bucket: c.Bucket, ServiceRole: c.ServiceRole, Target: c.Target, Config: c.Config, URL: c.URL,
+		Parameters: c.Parameter, Bucket: c.Bucket, ServiceRole: c.ServiceRole, Target: c.Target, Config: c.Config, URL: c.URL, WithIdentity: c.WithIdentity,
 	}, deploy.Settings{Endpoint: c.EndpointURL, Region: c.Region, Profile: c.Profile, Timeout: c.Timeout, Out: os.Stdout, Live: live})
 	if err != nil {
 		return err

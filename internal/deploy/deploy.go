@@ -5,7 +5,8 @@
 // It uses AWS's public API only (SDK v2; EC2 by internal/wire/client), so that with
 // AWS's credentials and no endpoint it runs against AWS. It imports agent/appspec
 // for the grammar of appspec files. The flow enters at Run and goes through the
-// steps in order: check (project.go), package and upload (upload.go), stack
+// steps in order: check (project.go), identity
+// (identity.go), package and upload (upload.go), stack
 // (stack.go), application and group (application.go), deployment (deployment.go),
 // url (url.go). Each step waits on what AWS reports, never on time alone. It leaves
 // as a Result, or as a *Failure with cause, evidence and remedy.
@@ -61,6 +62,7 @@ type run struct {
 
 	archive           []byte
 	bucket, key, etag string
+	declared          map[string]bool // the template's parameters; true: it has a default
 	outputs           map[string]string
 	stackID           string
 	deployment        string
@@ -98,6 +100,7 @@ func (r *run) steps(ctx context.Context, o Options, s Settings) error {
 		do   func(context.Context) error
 	}{
 		{"check", func(ctx context.Context) error { return r.check(ctx, o, s) }},
+		{"identity", r.identify},
 		{"package", r.pack},
 		{"upload", r.upload},
 		{"stack", r.provision},
@@ -135,6 +138,10 @@ func (r *run) check(ctx context.Context, o Options, s Settings) error {
 	}
 	r.account = aws.ToString(id.Account)
 	r.progress.detail(fmt.Sprintf("%s in %s as %s", r.Stack, r.region, aws.ToString(id.Arn)))
+	r.bucket = r.Bucket
+	if r.bucket == "" {
+		r.bucket = "hardstand-deploy-" + r.account + "-" + r.region
+	}
 	return r.validateTemplate(ctx)
 }
 

@@ -39,6 +39,12 @@ type Options struct {
 	// URL is what must answer with 200 afterwards. {Name} stands for the stack's
 	// output of that name.
 	URL string `yaml:"url"`
+	// Identity is the file of a template with the roles that the project needs. Its
+	// stack, STACK-identity, is brought up when WithIdentity asks for it, which is
+	// an administrator's job; its outputs are the defaults of the template's
+	// parameters of the same names, and ServiceRole that of the service role.
+	Identity     string `yaml:"identity"`
+	WithIdentity bool   `yaml:"-"`
 }
 
 // templateNames are tried in this order.
@@ -52,6 +58,7 @@ const maxInlineTemplate = 51200
 type project struct {
 	Options
 	template []byte
+	identity []byte
 	spec     *appspec.Spec
 	specName string
 }
@@ -87,17 +94,30 @@ func openProject(o Options) (*project, error) {
 	def(&p.Application, filepath.Base(p.AppDir))
 	def(&p.Group, p.Application+"-group")
 	def(&p.Config, "CodeDeployDefault.OneAtATime")
-	if p.ServiceRole == "" {
-		f := usage("no service role is named")
-		f.Fix = "name the role that CodeDeploy may assume with --service-role, or as serviceRole in hardstand.yaml"
-		return nil, f
-	}
 	if key, _, ok := strings.Cut(p.Target, "="); !ok || key == "" {
 		f := usage("it is not said which instances get the application (target is %q)", p.Target)
 		f.Fix = "name the tag that the template gives them: --target gTag=myApp, or target in hardstand.yaml"
 		return nil, f
 	}
+	if err := p.readIdentity(); err != nil {
+		return nil, err
+	}
 	return p, p.checkSpec()
+}
+
+func (p *project) readIdentity() error {
+	if p.Identity == "" {
+		if p.WithIdentity {
+			return usage("no identity template is named in hardstand.yaml")
+		}
+		return nil
+	}
+	text, err := os.ReadFile(filepath.Join(p.Dir, p.Identity))
+	if err != nil {
+		return usage("%v", err)
+	}
+	p.identity = text
+	return nil
 }
 
 // mergeFile fills the fields that the command line left empty from hardstand.yaml.
@@ -124,7 +144,7 @@ func mergeFile(o *Options) error {
 		from string
 	}{
 		{&o.Stack, f.Stack}, {&o.Application, f.Application}, {&o.Group, f.Group}, {&o.AppDir, f.AppDir}, {&o.Template, f.Template},
-		{&o.Bucket, f.Bucket}, {&o.ServiceRole, f.ServiceRole}, {&o.Target, f.Target}, {&o.Config, f.Config}, {&o.URL, f.URL},
+		{&o.Bucket, f.Bucket}, {&o.ServiceRole, f.ServiceRole}, {&o.Target, f.Target}, {&o.Config, f.Config}, {&o.URL, f.URL}, {&o.Identity, f.Identity},
 	} {
 		if *m.to == "" {
 			*m.to = m.from

@@ -25,66 +25,85 @@ func (r *run) validateTemplate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	declared := map[string]bool{}
+	r.declared = map[string]bool{}
 	for _, p := range out.Parameters {
-		name := aws.ToString(p.ParameterKey)
-		declared[name] = true
-		if _, given := r.Parameters[name]; !given && p.DefaultValue == nil {
-			f := usage("the template's parameter %s has no value", name)
-			f.Fix = "give it with --parameter " + name + "=VALUE, or under parameters in hardstand.yaml"
-			return f
-		}
+		r.declared[aws.ToString(p.ParameterKey)] = p.DefaultValue != nil
 	}
 	for name := range r.Parameters {
-		if !declared[name] {
+		if _, ok := r.declared[name]; !ok {
 			return usage("the template has no parameter %s", name)
 		}
 	}
 	return nil
 }
 
-// provision creates the stack or brings it up to date.
+// stackSpec is a stack as it is to be.
+type stackSpec struct {
+	name       string
+	template   []byte
+	parameters map[string]string
+}
+
+// provision brings the project's stack up to date.
 func (r *run) provision(ctx context.Context) error {
-	body, url, err := r.templateRef(ctx)
+	st, err := r.bring(ctx, stackSpec{r.Stack, r.template, r.Parameters})
 	if err != nil {
 		return err
 	}
-	st, err := r.currentStack(ctx)
+	r.outputs = outputsOf(st)
+	return nil
+}
+
+func outputsOf(st *types.Stack) map[string]string {
+	out := map[string]string{}
+	for _, o := range st.Outputs {
+		out[aws.ToString(o.OutputKey)] = aws.ToString(o.OutputValue)
+	}
+	return out
+}
+
+// bring creates a stack or updates it, and follows it until it rests.
+func (r *run) bring(ctx context.Context, spec stackSpec) (*types.Stack, error) {
+	body, url, err := r.templateRef(ctx, spec)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	st, err := r.currentStack(ctx, spec.name)
+	if err != nil {
+		return nil, err
 	}
 	if st != nil && st.StackStatus == types.StackStatusRollbackComplete {
 		r.progress.detail("an earlier creation failed and was rolled back; removing what is left of it")
 		if err := r.removeStack(ctx, st); err != nil {
-			return err
+			return nil, err
 		}
 		st = nil
 	}
 	if st == nil {
-		err = r.createStack(ctx, body, url)
+		err = r.createStack(ctx, spec, body, url)
 	} else {
-		err = r.updateStack(ctx, st, body, url)
+		err = r.updateStack(ctx, st, spec, body, url)
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return r.awaitStack(ctx)
+	return r.awaitStack(ctx, spec.name)
 }
 
-func (r *run) templateRef(ctx context.Context) (body, url *string, err error) {
-	if len(r.template) <= maxInlineTemplate {
-		return aws.String(string(r.template)), nil, nil
+func (r *run) templateRef(ctx context.Context, spec stackSpec) (body, url *string, err error) {
+	if len(spec.template) <= maxInlineTemplate {
+		return aws.String(string(spec.template)), nil, nil
 	}
-	key := r.Application + "/template"
-	if _, err := r.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: &r.bucket, Key: &key, Body: bytes.NewReader(r.template)}); err != nil {
+	key := r.Application + "/" + spec.name + ".template"
+	if _, err := r.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: &r.bucket, Key: &key, Body: bytes.NewReader(spec.template)}); err != nil {
 		return nil, nil, err
 	}
 	return nil, aws.String("https://s3." + r.region + ".amazonaws.com/" + r.bucket + "/" + key), nil
 }
 
 // currentStack returns the stack, or nil when there is none.
-func (r *run) currentStack(ctx context.Context) (*types.Stack, error) {
-	out, err := r.cfn.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &r.Stack})
+func (r *run) currentStack(ctx context.Context, name string) (*types.Stack, error) {
+	out, err := r.cfn.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &name})
 	if errorCode(err) == "ValidationError" && strings.Contains(err.Error(), "does not exist") {
 		return nil, nil
 	}
@@ -115,17 +134,17 @@ func (r *run) removeStack(ctx context.Context, st *types.Stack) error {
 
 var capabilities = []types.Capability{types.CapabilityCapabilityIam, types.CapabilityCapabilityNamedIam, types.CapabilityCapabilityAutoExpand}
 
-func (r *run) stackParameters() []types.Parameter {
+func (s stackSpec) apiParameters() []types.Parameter {
 	var out []types.Parameter
-	for _, k := range sortedKeys(r.Parameters) {
-		out = append(out, types.Parameter{ParameterKey: aws.String(k), ParameterValue: aws.String(r.Parameters[k])})
+	for _, k := range sortedKeys(s.parameters) {
+		out = append(out, types.Parameter{ParameterKey: aws.String(k), ParameterValue: aws.String(s.parameters[k])})
 	}
 	return out
 }
 
-func (r *run) createStack(ctx context.Context, body, url *string) error {
+func (r *run) createStack(ctx context.Context, spec stackSpec, body, url *string) error {
 	out, err := r.cfn.CreateStack(ctx, &cloudformation.CreateStackInput{
-		StackName: &r.Stack, TemplateBody: body, TemplateURL: url, Capabilities: capabilities, Parameters: r.stackParameters(),
+		StackName: &spec.name, TemplateBody: body, TemplateURL: url, Capabilities: capabilities, Parameters: spec.apiParameters(),
 	})
 	if err != nil {
 		return &Failure{Step: "stack", Cause: "the stack could not be created", Exit: ExitStack, Err: err}
@@ -134,10 +153,10 @@ func (r *run) createStack(ctx context.Context, body, url *string) error {
 	return nil
 }
 
-func (r *run) updateStack(ctx context.Context, st *types.Stack, body, url *string) error {
+func (r *run) updateStack(ctx context.Context, st *types.Stack, spec stackSpec, body, url *string) error {
 	r.stackID = aws.ToString(st.StackId)
 	_, err := r.cfn.UpdateStack(ctx, &cloudformation.UpdateStackInput{
-		StackName: &r.Stack, TemplateBody: body, TemplateURL: url, Capabilities: capabilities, Parameters: r.stackParameters(),
+		StackName: &spec.name, TemplateBody: body, TemplateURL: url, Capabilities: capabilities, Parameters: spec.apiParameters(),
 	})
 	if errorCode(err) == "ValidationError" && strings.Contains(err.Error(), "No updates are to be performed") {
 		return nil
@@ -150,8 +169,8 @@ func (r *run) updateStack(ctx context.Context, st *types.Stack, body, url *strin
 
 var goodStack = []types.StackStatus{types.StackStatusCreateComplete, types.StackStatusUpdateComplete, types.StackStatusImportComplete}
 
-// awaitStack follows the stack until it rests, and keeps its outputs.
-func (r *run) awaitStack(ctx context.Context) error {
+// awaitStack follows the stack until it rests.
+func (r *run) awaitStack(ctx context.Context, name string) (*types.Stack, error) {
 	seen := map[string]bool{}
 	var last types.Stack
 	err := r.pace.poll(ctx, func() (bool, error) {
@@ -166,17 +185,13 @@ func (r *run) awaitStack(ctx context.Context) error {
 		return !strings.HasSuffix(string(last.StackStatus), "_IN_PROGRESS"), nil
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !slices.Contains(goodStack, last.StackStatus) {
-		return r.stackFailed(ctx, last)
+		return nil, r.stackFailed(ctx, name, last)
 	}
-	r.outputs = map[string]string{}
-	for _, o := range last.Outputs {
-		r.outputs[aws.ToString(o.OutputKey)] = aws.ToString(o.OutputValue)
-	}
-	r.progress.detail(r.Stack + " " + string(last.StackStatus))
-	return nil
+	r.progress.detail(name + " " + string(last.StackStatus))
+	return &last, nil
 }
 
 // showEvents puts new resource events into the progress, oldest first.
@@ -208,9 +223,9 @@ func itemState(status string) state {
 }
 
 // stackFailed finds the first resource that failed and why.
-func (r *run) stackFailed(ctx context.Context, st types.Stack) error {
-	f := &Failure{Step: "stack", Exit: ExitStack, State: "the stack " + r.Stack + " is " + string(st.StackStatus),
-		Cause: fmt.Sprintf("the stack %s went to %s", r.Stack, st.StackStatus)}
+func (r *run) stackFailed(ctx context.Context, name string, st types.Stack) error {
+	f := &Failure{Step: "stack", Exit: ExitStack, State: "the stack " + name + " is " + string(st.StackStatus),
+		Cause: fmt.Sprintf("the stack %s went to %s", name, st.StackStatus)}
 	if reason := aws.ToString(st.StackStatusReason); reason != "" {
 		f.Evidence = append(f.Evidence, reason)
 	}

@@ -26,10 +26,6 @@ func (r *run) pack(context.Context) error {
 
 // upload puts the archive where instances fetch it.
 func (r *run) upload(ctx context.Context) error {
-	r.bucket = r.Bucket
-	if r.bucket == "" {
-		r.bucket = "hardstand-deploy-" + r.account + "-" + r.region
-	}
 	if err := r.ensureBucket(ctx); err != nil {
 		return err
 	}
