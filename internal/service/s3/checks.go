@@ -118,7 +118,7 @@ func (s *Service) onExisting(ctx context.Context, b *bucket, action, key string)
 // find returns the object or nil.
 func (s *Service) find(ctx context.Context, b *bucket, key string) (o *object, err error) {
 	if b.published {
-		return s.publishedObject(b.Name, key), nil
+		return s.publishedObject(b.Name, key)
 	}
 	err = s.db.View(ctx, func(tx *store.Tx) (err error) {
 		o, err = objects.Get(tx, objectKey(b.Name, key))

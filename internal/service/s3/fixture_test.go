@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -94,14 +95,18 @@ func mustPolicy(text string) *policy.Document {
 // agentBucket is a published bucket.
 type agentBucket struct{}
 
-func (agentBucket) Objects(name string) ([]s3.PublishedObject, bool) {
-	if name != "aws-codedeploy-eu-west-1" {
-		return nil, false
-	}
+func (agentBucket) Region(name string) (string, bool) {
+	region, ok := strings.CutPrefix(name, "aws-codedeploy-")
+	return region, ok
+}
+
+func (agentBucket) Objects(string) ([]s3.PublishedObject, error) {
 	return []s3.PublishedObject{
-		{Key: "latest/LATEST_VERSION", ContentType: "application/json", Body: []byte("{}"), ETag: "99914b932bd37a50b983c5e7c90ae93b"},
-		{Key: "latest/install", ContentType: "text/x-sh", Body: []byte("#!/bin/sh\n"), ETag: "abc"},
-	}, true
+		{Key: "latest/LATEST_VERSION", ContentType: "application/json", Size: 2, ETag: "99914b932bd37a50b983c5e7c90ae93b",
+			Read: func() ([]byte, error) { return []byte("{}"), nil }},
+		{Key: "latest/install", ContentType: "text/x-sh", Size: 10, ETag: "3e2b31c72181b87149ff995e7202c0e3",
+			Read: func() ([]byte, error) { return []byte("#!/bin/sh\n"), nil }},
+	}, nil
 }
 
 // system is S3 behind a real server.

@@ -27,7 +27,11 @@ func (s *Service) GetObject(ctx context.Context, in *s3.GetObjectInput) (*s3.Get
 		return nil, err
 	}
 	if o.inline != nil {
-		out.Body = io.NopCloser(bytes.NewReader(o.inline[span.start : span.start+span.length]))
+		b, err := o.inline()
+		if err != nil {
+			return nil, err
+		}
+		out.Body = io.NopCloser(bytes.NewReader(b[span.start : span.start+span.length]))
 		return out, nil
 	}
 	if len(o.Segments) == 0 {

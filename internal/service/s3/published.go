@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -22,50 +21,49 @@ const publishedPolicy = `{"Version":"2012-10-17","Statement":[
 {"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::%[1]s/*"},
 {"Effect":"Allow","Principal":"*","Action":["s3:ListBucket","s3:GetBucketLocation"],"Resource":"arn:aws:s3:::%[1]s"}]}`
 
-// regionOf finds the region at the end of a published bucket's name:
-// aws-codedeploy-eu-west-1.
-func regionOf(name string) string {
-	fields := strings.Split(name, "-")
-	if len(fields) < 3 {
-		return usEast1
-	}
-	return strings.Join(fields[len(fields)-3:], "-")
-}
-
 func (s *Service) publishedBucket(name string) (*bucket, bool) {
 	if s.published == nil {
 		return nil, false
 	}
-	if _, ok := s.published.Objects(name); !ok {
+	region, ok := s.published.Region(name)
+	if !ok {
 		return nil, false
 	}
 	return &bucket{
-		Name: name, Account: publishedAccount, Region: regionOf(name), Created: publishedAt,
+		Name: name, Account: publishedAccount, Region: region, Created: publishedAt,
 		Policy: fmt.Sprintf(publishedPolicy, name), published: true,
 	}, true
 }
 
-func (s *Service) publishedObject(bucketName, key string) *object {
-	all, _ := s.published.Objects(bucketName)
-	i, ok := slices.BinarySearchFunc(all, key, func(o PublishedObject, key string) int { return cmp.Compare(o.Key, key) })
-	if !ok {
-		return nil
+// publishedObject returns the object or nil.
+func (s *Service) publishedObject(bucketName, key string) (*object, error) {
+	all, err := s.published.Objects(bucketName)
+	if err != nil {
+		return nil, fmt.Errorf("published bucket %s: %w", bucketName, err)
 	}
-	return fromPublished(all[i])
+	i, ok := slices.BinarySearchFunc(all, key, byKey)
+	if !ok {
+		return nil, nil
+	}
+	return fromPublished(all[i]), nil
 }
+
+func byKey(o PublishedObject, key string) int { return cmp.Compare(o.Key, key) }
 
 func fromPublished(p PublishedObject) *object {
 	return &object{
-		Size: int64(len(p.Body)), ETag: p.ETag, Modified: publishedAt,
-		Headers: headers{ContentType: &p.ContentType}, inline: p.Body,
+		Size: p.Size, ETag: p.ETag, Modified: publishedAt, Headers: headers{ContentType: &p.ContentType}, inline: p.Read,
 	}
 }
 
 // publishedSource lists a published bucket.
 func (s *Service) publishedSource(bucketName string) source {
-	all, _ := s.published.Objects(bucketName)
 	return func(from string, inclusive bool, limit int) ([]keyed, error) {
-		i, found := slices.BinarySearchFunc(all, from, func(o PublishedObject, key string) int { return cmp.Compare(o.Key, key) })
+		all, err := s.published.Objects(bucketName)
+		if err != nil {
+			return nil, fmt.Errorf("published bucket %s: %w", bucketName, err)
+		}
+		i, found := slices.BinarySearchFunc(all, from, byKey)
 		if found && !inclusive {
 			i++
 		}

@@ -72,8 +72,8 @@ type object struct {
 	// Upload is the id of the multipart upload that made the object.
 	Upload string `json:",omitempty"`
 
-	// inline are the bytes of a published object.
-	inline []byte
+	// inline reads a published object.
+	inline func() ([]byte, error)
 }
 
 type segment struct {

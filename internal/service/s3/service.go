@@ -41,17 +41,19 @@ type Authorizer interface {
 
 // Published are the buckets that the service itself owns.
 type Published interface {
-	// Objects returns the objects of a bucket in the order of their keys, or
-	// false when no published bucket has the name.
-	Objects(bucket string) ([]PublishedObject, bool)
+	// Region returns the region of the published bucket with the name, or false
+	// when there is none.
+	Region(bucket string) (string, bool)
+	// Objects returns the bucket's objects in the order of their keys.
+	Objects(bucket string) ([]PublishedObject, error)
 }
 
 // PublishedObject is an object of a published bucket.
 type PublishedObject struct {
 	Key, ContentType string
-	Body             []byte
-	// ETag is the MD5 of Body in hex.
-	ETag string
+	Size             int64
+	ETag             string // MD5 in hex
+	Read             func() ([]byte, error)
 }
 
 // Config is what the service works with; all but Published is required.

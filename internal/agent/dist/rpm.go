@@ -1,0 +1,46 @@
+package dist
+
+import (
+	"bytes"
+	"io/fs"
+
+	"github.com/google/rpmpack"
+)
+
+// buildRPM writes the tree as an rpm. gzip at its fastest: the server makes the
+// packages at run time.
+func buildRPM(tree []entry, m meta) ([]byte, error) {
+	arch := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[m.arch]
+	if arch == "" {
+		arch = m.arch
+	}
+	r, err := rpmpack.NewRPM(rpmpack.RPMMetaData{
+		Name: packageName, Version: m.version, Release: "1", Arch: arch, Epoch: rpmpack.NoEpoch,
+		Summary: summary, Description: description, URL: homepage, Licence: "Apache-2.0", Vendor: "hardstand",
+		BuildHost: "hardstand", BuildTime: built, Compressor: "gzip:1",
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range tree {
+		f := rpmpack.RPMFile{
+			Name: e.path, Body: e.body, Mode: uint(e.mode.Perm()), Owner: "root", Group: "root", MTime: uint32(built.Unix()),
+		}
+		switch {
+		case e.mode.IsDir():
+			f.Mode |= 0o40000
+		case e.mode&fs.ModeSymlink != 0:
+			f.Mode, f.Body = f.Mode|0o120000, []byte(e.link)
+		case e.config:
+			f.Type = rpmpack.ConfigFile | rpmpack.NoReplaceFile
+		}
+		r.AddFile(f)
+	}
+	r.AddPostin(postinst)
+	r.AddPreun(prerm)
+	var out bytes.Buffer
+	if err := r.Write(&out); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
