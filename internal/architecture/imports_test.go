@@ -28,6 +28,7 @@ var apart = map[string][]string{
 	"cmd/hardstand-guest":   {"internal/guest", "internal/agent", "internal/aws", "internal/clock"},
 	"internal/awsgen":       {"internal/aws"},
 	"internal/architecture": nil,
+	"internal/testreport":   nil,
 }
 
 // tree returns the layer entry that pkg belongs to and its layer, or -1.
