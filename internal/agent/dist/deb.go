@@ -94,10 +94,10 @@ func withParents(tree []entry) []entry {
 	return out
 }
 
-// tarball packs entries as ./path, owned by root.
+// tarball packs entries as ./path, owned by root, in a gzip that stores.
 func tarball(entries []entry) ([]byte, error) {
 	var out bytes.Buffer
-	z, err := gzip.NewWriterLevel(&out, gzip.BestSpeed)
+	z, err := gzip.NewWriterLevel(&out, gzip.NoCompression)
 	if err != nil {
 		return nil, err
 	}

@@ -56,8 +56,8 @@ type Config struct {
 	Version string
 	// Arch is a GOARCH, "" for this machine's.
 	Arch string
-	// CacheDir, which belongs to this binary alone, keeps the packages between
-	// starts. "" keeps them in memory.
+	// CacheDir keeps the packages between starts, until the binary or the
+	// version is another. "" keeps them in memory.
 	CacheDir string
 }
 
@@ -89,6 +89,7 @@ type Dist struct {
 type manifest struct {
 	Layout  int
 	Version string
+	Binary  string // SHA-256
 	Files   map[string]file
 }
 
@@ -161,11 +162,15 @@ func (d *Dist) prepare() (*manifest, error) {
 	if d.made != nil {
 		return d.made, nil
 	}
-	if m := d.cached(); m != nil {
+	binary, err := d.cfg.Binary()
+	if err != nil {
+		return nil, fmt.Errorf("build the agent's packages: %w", err)
+	}
+	if m := d.cached(sumOf(binary)); m != nil {
 		d.made = m
 		return m, nil
 	}
-	m, err := d.build()
+	m, err := d.build(binary)
 	if err != nil {
 		return nil, fmt.Errorf("build the agent's packages: %w", err)
 	}
@@ -173,15 +178,20 @@ func (d *Dist) prepare() (*manifest, error) {
 	return m, nil
 }
 
+func sumOf(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
 // cached returns the manifest in the cache when it is this binary's and its
 // files have their sizes, else nil.
-func (d *Dist) cached() *manifest {
+func (d *Dist) cached(binary string) *manifest {
 	if d.cfg.CacheDir == "" {
 		return nil
 	}
 	b, err := os.ReadFile(filepath.Join(d.cfg.CacheDir, "packages.json"))
 	var m manifest
-	if err != nil || json.Unmarshal(b, &m) != nil || m.Layout != layout || m.Version != d.cfg.Version {
+	if err != nil || json.Unmarshal(b, &m) != nil || m.Layout != layout || m.Version != d.cfg.Version || m.Binary != binary {
 		return nil
 	}
 	for _, name := range []string{rpmFile, debFile} {
@@ -194,13 +204,9 @@ func (d *Dist) cached() *manifest {
 }
 
 // build makes the packages and keeps them.
-func (d *Dist) build() (*manifest, error) {
-	binary, err := d.cfg.Binary()
-	if err != nil {
-		return nil, err
-	}
+func (d *Dist) build(binary []byte) (*manifest, error) {
 	tree := contents(d.cfg.Version, binary)
-	m := &manifest{Layout: layout, Version: d.cfg.Version, Files: map[string]file{}}
+	m := &manifest{Layout: layout, Version: d.cfg.Version, Binary: sumOf(binary), Files: map[string]file{}}
 	for _, p := range []struct {
 		name string
 		make func([]entry, meta) ([]byte, error)
@@ -209,8 +215,8 @@ func (d *Dist) build() (*manifest, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", p.name, err)
 		}
-		sum, sum256 := md5.Sum(b), sha256.Sum256(b)
-		m.Files[p.name] = file{Size: int64(len(b)), MD5: hex.EncodeToString(sum[:]), SHA256: hex.EncodeToString(sum256[:])}
+		sum := md5.Sum(b)
+		m.Files[p.name] = file{Size: int64(len(b)), MD5: hex.EncodeToString(sum[:]), SHA256: sumOf(b)}
 		if err := d.keep(p.name, b); err != nil {
 			return nil, err
 		}
@@ -254,11 +260,14 @@ func (d *Dist) read(name string) ([]byte, error) {
 	}
 	for range 2 {
 		b, err := os.ReadFile(filepath.Join(d.cfg.CacheDir, name))
-		sum := sha256.Sum256(b)
-		if err == nil && hex.EncodeToString(sum[:]) == m.Files[name].SHA256 {
+		if err == nil && sumOf(b) == m.Files[name].SHA256 {
 			return b, nil
 		}
-		if m, err = d.build(); err != nil {
+		binary, err := d.cfg.Binary()
+		if err != nil {
+			return nil, fmt.Errorf("build the agent's packages: %w", err)
+		}
+		if m, err = d.build(binary); err != nil {
 			return nil, fmt.Errorf("build the agent's packages: %w", err)
 		}
 		d.made = m

@@ -22,7 +22,7 @@ type host struct {
 
 func newHost(t *testing.T, programs ...string) *host {
 	t.Helper()
-	d, _ := newDist("")
+	d := newDist("")
 	h := &host{t: t, dir: t.TempDir(), dist: d}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		key, ok := strings.CutPrefix(r.URL.Path, "/aws-codedeploy-eu-west-1/")

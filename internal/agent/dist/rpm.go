@@ -7,8 +7,9 @@ import (
 	"github.com/google/rpmpack"
 )
 
-// buildRPM writes the tree as an rpm. gzip at its fastest: the server makes the
-// packages at run time.
+// buildRPM writes the tree as an rpm. The payload is stored in its gzip, not
+// compressed: the packages are made when a server starts and are fetched from the
+// same machine.
 func buildRPM(tree []entry, m meta) ([]byte, error) {
 	arch := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[m.arch]
 	if arch == "" {
@@ -17,7 +18,7 @@ func buildRPM(tree []entry, m meta) ([]byte, error) {
 	r, err := rpmpack.NewRPM(rpmpack.RPMMetaData{
 		Name: packageName, Version: m.version, Release: "1", Arch: arch, Epoch: rpmpack.NoEpoch,
 		Summary: summary, Description: description, URL: homepage, Licence: "Apache-2.0", Vendor: "hardstand",
-		BuildHost: "hardstand", BuildTime: built, Compressor: "gzip:1",
+		BuildHost: "hardstand", BuildTime: built, Compressor: "gzip:0",
 	})
 	if err != nil {
 		return nil, err
