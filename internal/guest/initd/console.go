@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 
 	"golang.org/x/sys/unix"
 )
@@ -39,11 +38,4 @@ func copyConsole(from io.Reader, to io.Writer) {
 			return
 		}
 	}
-}
-
-// slim gives back what the start took: PID 1 idles for the rest of its life, in
-// every instance.
-func slim() {
-	debug.SetGCPercent(20)
-	debug.FreeOSMemory()
 }

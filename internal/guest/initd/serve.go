@@ -22,6 +22,9 @@ import (
 // The daemon waits longer than this before it kills PID 1.
 const grace = 10 * time.Second
 
+// settle is when the bustle of the boot is over for PID 1.
+const settle = time.Second
+
 // baseEnv is the environment of what PID 1 starts. Everything else comes from
 // /etc/environment, which boot reads.
 var baseEnv = []string{"PATH=" + guest.DefaultPath, "HOME=/root", "LANG=C.UTF-8", "TERM=linux"}
@@ -42,6 +45,7 @@ func (m *machine) serve() int {
 	defer stop()
 	go m.serveControl(ctx)
 	go m.serveSSH()
+	settled := clock.System{}.After(settle)
 	for {
 		select {
 		case s := <-m.signals:
@@ -55,6 +59,8 @@ func (m *machine) serve() int {
 			}
 		case reason := <-m.shutdown:
 			return m.end(reason)
+		case <-settled:
+			slim()
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // installGuest writes the guest binary below dir, under its digest, and opens it.
@@ -30,6 +31,11 @@ func installGuest(dir string, binary []byte) (*os.File, error) {
 	return f, nil
 }
 
+// chunk is how much of the binary is written at once. The page cache keeps what
+// comes in one piece in one piece, and maps it so: written whole, all of the
+// binary would be resident in every PID 1 that touches a page of it.
+const chunk = 64 << 10
+
 // writeExecutable goes through a temporary name, so that a half-written file is
 // never taken for the binary.
 func writeExecutable(dir, path string, content []byte) error {
@@ -37,7 +43,16 @@ func writeExecutable(dir, path string, content []byte) error {
 		return err
 	}
 	tmp := path + ".new"
-	if err := os.WriteFile(tmp, content, 0o755); err != nil {
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o755)
+	if err != nil {
+		return err
+	}
+	for part := range slices.Chunk(content, chunk) {
+		if _, err := f.Write(part); err != nil {
+			return errors.Join(err, f.Close())
+		}
+	}
+	if err := f.Close(); err != nil {
 		return err
 	}
 	return os.Rename(tmp, path)
