@@ -45,19 +45,27 @@ func (w *world) openGround(ctx context.Context, exited func(id, reason string)) 
 			network: noNetwork{},
 		}, nil
 	}
+	files, err := w.guestFiles()
+	if err != nil {
+		return nil, err
+	}
 	n, err := network.Open(ctx, network.Config{
 		Prefix: s.dir.prefix(), PublicCIDR: s.cfg.PublicCIDR, Egress: s.cfg.Egress, EgressLAN: s.cfg.EgressLAN, Log: s.cfg.Log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open network: %w", err)
 	}
+	metadata, err := w.metadata()
+	if err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
 	g := &ground{network: n, kernel: n}
 	g.services = network.NewServices(network.ServicesConfig{
-		Network: n, Region: s.cfg.Region, Metadata: w.metadata(), Port: s.port,
+		Network: n, Region: s.cfg.Region, Metadata: metadata, Port: s.port,
 		Serve: s.serveInside, Forward: s.cfg.Egress == "on", Log: s.cfg.Log,
 	})
 	d, err := container.Open(container.Config{
-		DataDir: s.dir.path, Prefix: s.dir.prefix(), Guest: s.cfg.Guest, Links: guest.Links(), Dirs: guest.Dirs(), Files: w.guestFiles(),
+		DataDir: s.dir.path, Prefix: s.dir.prefix(), Guest: s.cfg.Guest, Links: guest.Links(), Dirs: guest.Dirs(), Files: files,
 		CA: s.ca.PEM(), Network: n, HostUsers: s.cfg.UserNS == "off", Clock: s.cfg.Clock, Log: s.cfg.Log,
 		OnNamespace: g.services.Open,
 		OnRelease: func(id string) {
@@ -99,6 +107,26 @@ func (s *System) serveInside(l net.Listener) error {
 		return nil
 	}
 	return err
+}
+
+// located gives a request from inside an instance the instance's own address, which
+// aws:SourceIp is judged by; the connection itself is a loopback one.
+func (w *world) located(r *http.Request) *http.Request {
+	id, inside := network.InstanceFrom(r.Context())
+	if !inside {
+		return r
+	}
+	md, err := w.ec2.Metadata(r.Context(), id)
+	if err != nil {
+		return r
+	}
+	addr := md.PublicIP
+	if !addr.IsValid() {
+		addr = md.PrivateIP
+	}
+	moved := r.WithContext(r.Context())
+	moved.RemoteAddr = netip.AddrPortFrom(addr, 0).String()
+	return moved
 }
 
 // instanceMetadata joins what EC2 knows about an instance with the sessions that

@@ -5,9 +5,13 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/hardstand/hardstand/internal/clock"
+	"github.com/hardstand/hardstand/internal/service/cloudformation"
+	"github.com/hardstand/hardstand/internal/service/codedeploy"
 	"github.com/hardstand/hardstand/internal/service/ec2"
 	"github.com/hardstand/hardstand/internal/service/iam"
 	"github.com/hardstand/hardstand/internal/service/s3"
+	"github.com/hardstand/hardstand/internal/service/ssm"
 	"github.com/hardstand/hardstand/internal/service/sts"
 	"github.com/hardstand/hardstand/internal/wire"
 )
@@ -15,8 +19,10 @@ import (
 // tables returns the operation tables of all services. The services behind them
 // are not opened: the tables do not depend on it.
 func tables() []wire.Service {
+	deployments := codedeploy.New(codedeploy.Config{Clock: clock.System{}})
 	return []wire.Service{
 		ec2.New(ec2.Config{}).Wire(), iam.New(iam.Config{}).Wire(), s3.New(s3.Config{}).Wire(), sts.New(nil).Wire(),
+		ssm.New(ssm.Config{}).Wire(), cloudformation.New(cloudformation.Config{}).Wire(), deployments.Wire(), deployments.CommandsWire(),
 	}
 }
 

@@ -11,6 +11,8 @@ package app
 
 import (
 	"context"
+	"crypto"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -35,6 +37,10 @@ type System struct {
 	listener net.Listener
 	port     int
 	access   Access
+
+	identityOnce sync.Mutex
+	identityCert *x509.Certificate
+	identityKey  crypto.Signer
 
 	// mu is held by requests for reading and by a reset for writing.
 	mu    sync.RWMutex
@@ -113,7 +119,7 @@ func (s *System) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.RLock()
 	current := s.world
 	s.mu.RUnlock()
-	current.wire.ServeHTTP(w, r)
+	current.wire.ServeHTTP(w, current.located(r))
 }
 
 // Run serves until ctx ends, then lets the calls in flight finish.

@@ -4,14 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"sync"
 
 	"github.com/hardstand/hardstand/internal/blob"
+	"github.com/hardstand/hardstand/internal/service/cloudformation"
+	"github.com/hardstand/hardstand/internal/service/codedeploy"
 	"github.com/hardstand/hardstand/internal/service/ec2"
 	"github.com/hardstand/hardstand/internal/service/iam"
 	"github.com/hardstand/hardstand/internal/service/s3"
+	"github.com/hardstand/hardstand/internal/service/ssm"
 	"github.com/hardstand/hardstand/internal/service/sts"
+	"github.com/hardstand/hardstand/internal/stack"
 	"github.com/hardstand/hardstand/internal/store"
 	"github.com/hardstand/hardstand/internal/wire"
 )
@@ -24,9 +29,14 @@ type world struct {
 	ground *ground
 	wire   *wire.Server
 
-	iam *iam.Service
-	ec2 *ec2.Service
-	s3  *s3.Service
+	iam        *iam.Service
+	ec2        *ec2.Service
+	s3         *s3.Service
+	ssm        *ssm.Service
+	codedeploy *codedeploy.Service
+	engine     *stack.Engine
+	cfn        *cloudformation.Service
+	agents     agentBucket
 
 	// closers undo what opening has done, last first.
 	closers []func() error
@@ -38,7 +48,7 @@ type world struct {
 func openWorld(ctx context.Context, s *System) (*world, error) {
 	w := &world{s: s}
 	for _, step := range []func(context.Context) error{
-		w.openStore, w.openIdentity, w.openStorage, w.openCompute, w.register, w.openAccount,
+		w.openStore, w.openIdentity, w.openStorage, w.openCompute, w.openDeployment, w.openStacks, w.register, w.openAccount,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, w.close())
@@ -76,6 +86,7 @@ func (w *world) openIdentity(context.Context) error {
 	w.iam = iam.New(iam.Config{DB: w.db, Sealer: w.s.sealer, Clock: cfg.Clock, Log: cfg.Log, AuditOnly: cfg.IAM == "audit"})
 	w.wire = wire.NewServer(wire.Config{
 		Credentials: w.iam, Authorizer: w.iam, Clock: cfg.Clock, Log: cfg.Log,
+		Schemes: []wire.Scheme{cloudformation.IdentityScheme{Identities: identities{w.s}}},
 		Account: cfg.AccountID, Region: cfg.Region, Landing: http.HandlerFunc(landing),
 	})
 	return nil
@@ -83,7 +94,10 @@ func (w *world) openIdentity(context.Context) error {
 
 func (w *world) openStorage(context.Context) error {
 	cfg := w.s.cfg
-	w.s3 = s3.New(s3.Config{Store: w.db, Blobs: w.blobs, Clock: cfg.Clock, Authorizer: w.iam, Log: cfg.Log})
+	w.agents = newAgentBucket(w.s)
+	w.s3 = s3.New(s3.Config{
+		Store: w.db, Blobs: w.blobs, Clock: cfg.Clock, Authorizer: w.iam, Published: w.agents, Log: cfg.Log,
+	})
 	return nil
 }
 
@@ -102,8 +116,40 @@ func (w *world) openCompute(ctx context.Context) error {
 	return nil
 }
 
+func (w *world) openDeployment(context.Context) error {
+	cfg := w.s.cfg
+	w.ssm = ssm.New(ssm.Config{DB: w.db, Sealer: w.s.sealer, Invoker: w.wire, ImageID: ec2.ImageIDFor})
+	w.codedeploy = codedeploy.New(codedeploy.Config{
+		DB: w.db, Sealer: w.s.sealer, Clock: cfg.Clock, Log: cfg.Log, Invoker: w.wire,
+		Roles: serviceRoles{w.iam}, Authorizer: w.iam, Authority: w.s.ca,
+	})
+	return nil
+}
+
+func (w *world) openStacks(context.Context) error {
+	cfg := w.s.cfg
+	types := stack.Registry{}
+	for _, r := range []stack.Registry{
+		w.ec2.Resources(), w.iam.Resources(w.wire), w.s3.Resources(w.wire), w.ssm.Resources(), w.codedeploy.Resources(),
+	} {
+		maps.Copy(types, r)
+	}
+	w.engine = stack.New(stack.Config{
+		DB: w.db, Sealer: w.s.sealer, Clock: cfg.Clock, Log: cfg.Log, Types: types,
+		Outside: cloudformation.Outside{Invoker: w.wire}, Endpoint: w.s.Endpoint(),
+	})
+	w.onClose(w.engine.Close)
+	w.cfn = cloudformation.New(cloudformation.Config{
+		DB: w.db, Clock: cfg.Clock, Log: cfg.Log, Engine: w.engine, Invoker: w.wire, Roles: serviceRoles{w.iam}, Endpoint: w.s.Endpoint(),
+	})
+	w.wire.Mount(stack.HandlePrefix, w.engine.HandleHandler())
+	return nil
+}
+
 func (w *world) register(context.Context) error {
-	if err := w.wire.Register(w.ec2.Wire(), w.iam.Wire(), sts.New(w.iam).Wire(), w.s3.Wire()); err != nil {
+	err := w.wire.Register(w.ec2.Wire(), w.iam.Wire(), sts.New(w.iam).Wire(), w.s3.Wire(), w.ssm.Wire(),
+		w.codedeploy.Wire(), w.codedeploy.CommandsWire(), w.cfn.Wire())
+	if err != nil {
 		return fmt.Errorf("register services: %w", err)
 	}
 	return nil
@@ -136,6 +182,9 @@ func (w *world) run(ctx context.Context, failed chan<- error) {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	w.cancel = cancel
 	w.background("ec2", failed, func() error { return w.ec2.Run(work) })
+	w.background("s3", failed, func() error { return w.s3.Sweep(work) })
+	w.background("codedeploy", failed, func() error { return w.codedeploy.Run(work) })
+	w.background("cloudformation", failed, func() error { return w.engine.Resume(work) })
 }
 
 func (w *world) background(name string, failed chan<- error, f func() error) {

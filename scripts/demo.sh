@@ -1,0 +1,87 @@
+#!/bin/bash
+# The tutorial on a server of its own: starts one on a temporary data dir, brings up
+# roles, stack and application, prints the URL and stays until Ctrl-C. Nothing is left
+# behind. With --yes or CI=1 nothing is asked; --once ends after the page was seen.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+yes=${CI:+1}
+once=
+for a in "$@" ${DEMO_FLAGS:-}; do
+  case $a in
+  --yes) yes=1 ;;
+  --once) once=1 ;;
+  *) echo "usage: scripts/demo.sh [--yes] [--once]" >&2; exit 2 ;;
+  esac
+done
+
+sudo=()
+if [ "$(id -u)" != 0 ]; then
+  if ! command -v sudo >/dev/null; then
+    echo "instances need root: run this as root or install sudo" >&2
+    exit 1
+  fi
+  sudo=(sudo)
+fi
+
+# The instances' image is this machine's /usr: the tutorial's page is served by python.
+if [ ! -x /usr/bin/python3 ]; then
+  echo "The demo's application is served by python3, which this machine lacks."
+  if [ -z "$yes" ]; then
+    read -r -p "Install it now (apt-get install -y python3)? [y/N] " answer
+    [ "$answer" = y ] || exit 1
+  fi
+  "${sudo[@]}" apt-get update -q
+  "${sudo[@]}" apt-get install -y -q --no-install-recommends python3
+fi
+
+port=${DEMO_PORT:-4566}
+dir=$("${sudo[@]}" mktemp -d /var/tmp/hardstand-demo.XXXXXX)
+log=$(mktemp /tmp/hardstand-demo-log.XXXXXX)
+server=
+finish() {
+  trap - EXIT INT TERM
+  if [ -n "$server" ]; then
+    "${sudo[@]}" kill -TERM "$server" 2>/dev/null || true
+    wait "$server" 2>/dev/null || true
+  fi
+  "${sudo[@]}" rm -rf --one-file-system "$dir"
+  rm -f "$log"
+  echo "The demo's server, instance and files are gone."
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+"${sudo[@]}" bin/hardstand serve --data-dir "$dir" --listen "127.0.0.1:$port" --stop-instances >"$log" 2>&1 &
+server=$!
+ready=
+for _ in $(seq 200); do
+  if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+    ready=1
+    break
+  fi
+  if ! kill -0 "$server" 2>/dev/null; then
+    break
+  fi
+  sleep 0.05
+done
+if [ -z "$ready" ]; then
+  echo "the server did not start:" >&2
+  cat "$log" >&2
+  server=
+  exit 1
+fi
+eval "$("${sudo[@]}" bin/hardstand env --data-dir "$dir")"
+bin/hardstand deploy --with-identity examples/tutorial
+if [ -n "$once" ]; then
+  exit 0
+fi
+cat <<EOF
+
+The page above is served by an instance that CloudFormation made and CodeDeploy deployed to.
+Now break it, in another shell:
+  eval "\$(${sudo[*]:+sudo }bin/hardstand env --data-dir $dir)"
+  echo 'exit 1' >> examples/tutorial/myApp/scripts/startApp.sh
+  bin/hardstand deploy examples/tutorial
+Ctrl-C here ends everything.
+EOF
+wait "$server"
