@@ -87,14 +87,7 @@ func (s *Service) CreateAccessKey(ctx context.Context, in *api.CreateAccessKeyIn
 			}
 		}
 		k.Owner = owner.id
-		owned, err := keys.Lookup(tx, "owner", owner.id)
-		if err != nil {
-			return "", err
-		}
-		if len(owned) >= maxKeysPerUser {
-			return "", quota("Cannot exceed quota for AccessKeysPerUser: %d", maxKeysPerUser)
-		}
-		return id, keys.Insert(tx, keyRow(id), k)
+		return id, insertKey(tx, id, k)
 	})
 	if err != nil {
 		return nil, err
@@ -104,6 +97,17 @@ func (s *Service) CreateAccessKey(ctx context.Context, in *api.CreateAccessKeyIn
 	}
 	return &api.CreateAccessKeyOutput{AccessKey: &api.AccessKey{UserName: shownOwner(owner), AccessKeyId: aws.Ptr(id), Status: keyStatus(k),
 		SecretAccessKey: aws.Ptr(secret), CreateDate: aws.Ptr(k.Created)}}, nil
+}
+
+func insertKey(tx *store.Tx, id string, k *accessKey) error {
+	owned, err := keys.Lookup(tx, "owner", k.Owner)
+	if err != nil {
+		return err
+	}
+	if len(owned) >= maxKeysPerUser {
+		return quota("Cannot exceed quota for AccessKeysPerUser: %d", maxKeysPerUser)
+	}
+	return keys.Insert(tx, keyRow(id), k)
 }
 
 // shownOwner writes root's missing name as "root", since clients require one.

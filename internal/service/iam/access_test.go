@@ -284,9 +284,16 @@ func TestSessionForServices(t *testing.T) {
 		t.Error(err)
 	}
 	wantDenied(t, s.iam.Authorize(s.as(c.Principal), aws.Check{Action: "s3:PutObject", Resource: "arn:aws:s3:::b/k"}), "no identity-based policy allows the s3:PutObject action")
+	if got, err := s.iam.AssumeServiceRole(t.Context(), roleARN, "ec2.amazonaws.com"); err != nil || got.RoleARN != roleARN {
+		t.Errorf("service role: %+v, %v", got, err)
+	}
 	req.Service = "codedeploy.amazonaws.com"
 	if _, err := s.iam.SessionFor(t.Context(), req); !errors.Is(err, iam.ErrNotAssumable) || !strings.Contains(err.Error(), "does not allow codedeploy.amazonaws.com") {
 		t.Errorf("another service: %v", err)
+	}
+	req.RoleARN = *s.role("regional", strings.Replace(trustee, "ec2.amazonaws.com", "codedeploy.us-east-1.amazonaws.com", 1)).Arn
+	if _, err := s.iam.SessionFor(s.root(), req); err != nil {
+		t.Errorf("by the region's name: %v", err)
 	}
 	req.RoleARN += "x"
 	if _, err := s.iam.SessionFor(t.Context(), req); !errors.Is(err, iam.ErrNotAssumable) {
@@ -317,6 +324,13 @@ func TestPoliciesThatBear(t *testing.T) {
 	if err := s.iam.Authorize(root, check); err != nil {
 		t.Errorf("root: %v", err)
 	}
+	locked := aws.Check{Action: "s3:DeleteBucketPolicy", Resource: "arn:aws:s3:::b", ResourceAccount: account,
+		ResourcePolicy: `{"Statement":{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"*"}}`}
+	if err := s.iam.Authorize(root, locked); err != nil {
+		t.Errorf("root unlocks its bucket: %v", err)
+	}
+	locked.Action = "s3:ListBucket"
+	wantDenied(t, s.iam.Authorize(root, locked), "with an explicit deny in a resource-based policy")
 	anonymous := aws.WithCall(t.Context(), aws.Call{Principal: aws.Principal{Type: aws.PrincipalAnonymous}})
 	wantDenied(t, s.iam.Authorize(anonymous, check), "no resource-based policy allows the ec2:RunInstances action")
 	open := aws.Check{Action: "s3:GetObject", Resource: "arn:aws:s3:::b/k", ResourceAccount: account,
@@ -429,5 +443,26 @@ func TestTokenMakesOnce(t *testing.T) {
 				t.Errorf("second made another, %v", err)
 			}
 		})
+	}
+}
+
+func BenchmarkAuthorize(b *testing.B) {
+	s := newSystem(b)
+	ctx := s.as(s.user("ann", allowing("s3:*", "*", "")))
+	for b.Loop() {
+		if err := s.iam.Authorize(ctx, aws.Check{Action: "s3:GetObject", Resource: "arn:aws:s3:::b/k"}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkLookup(b *testing.B) {
+	s := newSystem(b)
+	s.user("ann", "")
+	k := must[api.CreateAccessKeyOutput](s, s.root(), "iam", "CreateAccessKey", &api.CreateAccessKeyInput{UserName: p("ann")}).AccessKey
+	for b.Loop() {
+		if _, err := s.iam.Lookup(b.Context(), *k.AccessKeyId, ""); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -88,7 +88,7 @@ func (s *Service) policySet(tx *store.Tx, p aws.Principal, who caller, c aws.Che
 		return set, account, err
 	case owner != "":
 		set.Trust, account, set.Resource = true, owner, trust
-	case c.ResourcePolicy != "":
+	case c.ResourcePolicy != "" && !rootsOwn(p, c):
 		doc, err := s.documents.parse(c.ResourcePolicy, policy.Resource)
 		if err != nil {
 			return set, account, err
@@ -96,6 +96,13 @@ func (s *Service) policySet(tx *store.Tx, p aws.Principal, who caller, c aws.Che
 		set.Resource = &policy.Source{Name: c.Resource, Document: doc}
 	}
 	return set, account, nil
+}
+
+// rootsOwn tells the calls by which an account's root user gets back a bucket
+// that a bucket policy has locked: no bucket policy binds them.
+func rootsOwn(p aws.Principal, c aws.Check) bool {
+	return p.Type == aws.PrincipalRoot && (c.ResourceAccount == "" || c.ResourceAccount == p.Account) &&
+		(c.Action == "s3:GetBucketPolicy" || c.Action == "s3:PutBucketPolicy" || c.Action == "s3:DeleteBucketPolicy")
 }
 
 // trustFor returns the trust policy when the check is to assume a role; owner is

@@ -143,5 +143,9 @@ func (s *Service) policyOperations() []wire.Operation {
 		on("TagPolicy", s.TagPolicy, onPolicy),
 		on("UntagPolicy", s.UntagPolicy, onPolicy),
 		on("ListPolicyTags", s.ListPolicyTags, onPolicy),
+		on("SimulateCustomPolicy", s.SimulateCustomPolicy, onAll),
+		on("SimulatePrincipalPolicy", s.SimulatePrincipalPolicy, onSource),
+		on("GetContextKeysForCustomPolicy", s.GetContextKeysForCustomPolicy, onAll),
+		on("GetContextKeysForPrincipalPolicy", s.GetContextKeysForPrincipalPolicy, onSource),
 	}
 }

@@ -198,7 +198,7 @@ func TestEveryOperationAsks(t *testing.T) {
 // fill gives an input values that pass validation.
 func fill(in any) {
 	values := map[string]string{"PolicyDocument": "{}", "AssumeRolePolicyDocument": "{}", "PolicyArn": "arn:aws:iam::aws:policy/AdministratorAccess", "VersionId": "v1",
-		"PermissionsBoundary": "arn:aws:iam::aws:policy/AdministratorAccess", "AccessKeyId": "AKIAAAAAAAAAAAAAAAAA", "UserName": "u", "AccountAlias": "alias", "Description": "d"}
+		"PermissionsBoundary": "arn:aws:iam::aws:policy/AdministratorAccess", "AccessKeyId": "AKIAAAAAAAAAAAAAAAAA", "UserName": "u", "PolicySourceArn": "arn:aws:iam::111122223333:user/u", "AccountAlias": "alias", "Description": "d"}
 	v := reflect.ValueOf(in).Elem()
 	for i := range v.NumField() {
 		f, name := v.Field(i), v.Type().Field(i).Name
@@ -211,7 +211,7 @@ func fill(in any) {
 				f.Set(reflect.ValueOf(&value))
 			}
 		case []string:
-			f.Set(reflect.ValueOf([]string{"a"}))
+			f.Set(reflect.ValueOf([]string{"s3:GetObject"}))
 		case []api.Tag:
 			f.Set(reflect.ValueOf([]api.Tag{{Key: p("a"), Value: p("b")}}))
 		case api.StatusType:

@@ -145,13 +145,41 @@ func (s *Service) SessionFor(ctx context.Context, req aws.SessionRequest) (aws.S
 	if err != nil {
 		return aws.Session{}, err
 	}
-	caller := aws.Principal{Type: aws.PrincipalService, Account: account, Service: req.Service}
-	source := policy.Source{Name: "trust", Document: trust}
-	res := policy.Evaluate(policy.Request{Principal: caller, Action: "sts:AssumeRole", Resource: req.RoleARN, Account: account,
-		Context: policy.NewContext(map[string][]string{"aws:SourceAccount": {account}, "aws:PrincipalIsAWSService": {"true"}, "aws:PrincipalServiceName": {req.Service}})},
-		policy.Set{Resource: &source, Trust: true})
-	if res.Decision != policy.Allowed {
+	if !trusts(trust, req, account, aws.CallFrom(ctx).Region) {
 		return aws.Session{}, fmt.Errorf("%w: the trust policy of %s does not allow %s to assume it", ErrNotAssumable, req.RoleARN, req.Service)
 	}
 	return s.issue(sessionOf(role, account, req, nil), req.Duration)
+}
+
+// trusts reports whether a trust policy admits the service, by its global name or
+// by the one of the region (codedeploy.eu-west-1.amazonaws.com).
+func trusts(trust *policy.Document, req aws.SessionRequest, account, region string) bool {
+	names := []string{req.Service}
+	if label, rest, ok := strings.Cut(req.Service, "."); ok && region != "" {
+		names = append(names, label+"."+region+"."+rest)
+	}
+	source := policy.Source{Name: "trust", Document: trust}
+	for _, name := range names {
+		res := policy.Evaluate(policy.Request{
+			Principal: aws.Principal{Type: aws.PrincipalService, Account: account, Service: name},
+			Action:    "sts:AssumeRole", Resource: req.RoleARN, Account: account,
+			Context: policy.NewContext(map[string][]string{"aws:SourceAccount": {account},
+				"aws:PrincipalIsAWSService": {"true"}, "aws:PrincipalServiceName": {name}}),
+		}, policy.Set{Resource: &source, Trust: true})
+		if res.Decision == policy.Allowed {
+			return true
+		}
+	}
+	return false
+}
+
+// serviceSession is the life of the session of a service that acts with a role.
+const serviceSession = time.Hour
+
+// AssumeServiceRole makes the principal of a role that a service acts with, for
+// calls through the Invoker, which need no credentials.
+func (s *Service) AssumeServiceRole(ctx context.Context, roleARN, service string) (aws.Principal, error) {
+	name, _, _ := strings.Cut(service, ".")
+	session, err := s.SessionFor(ctx, aws.SessionRequest{RoleARN: roleARN, Name: name, Service: service, Duration: serviceSession})
+	return session.Principal, err
 }

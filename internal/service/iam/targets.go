@@ -76,6 +76,10 @@ func onPolicy(_ context.Context, in any) (aws.Check, error) {
 	return aws.Check{Resource: member(in, "PolicyArn"), Context: requestKeys(in)}, nil
 }
 
+func onSource(_ context.Context, in any) (aws.Check, error) {
+	return aws.Check{Resource: member(in, "PolicySourceArn")}, nil
+}
+
 func onAll(context.Context, any) (aws.Check, error) { return aws.Check{Resource: "*"}, nil }
 
 // requestKeys are the condition keys that an input itself gives.
