@@ -466,3 +466,29 @@ func BenchmarkLookup(b *testing.B) {
 		}
 	}
 }
+
+// TestManagedPoliciesLimit: AWS's policies allow what they say and nothing else.
+func TestManagedPoliciesLimit(t *testing.T) {
+	s := newSystem(t)
+	ann := s.user("ann", "")
+	for _, c := range []struct{ policy, allows, leaves string }{
+		{"AdministratorAccess", "iam:CreateUser", ""},
+		{"AmazonS3FullAccess", "s3:DeleteBucket", "ec2:RunInstances"},
+		{"AmazonS3ReadOnlyAccess", "s3:ListBucket", "s3:PutObject"},
+		{"AmazonSSMManagedInstanceCore", "ssm:GetParameters", "ssm:PutParameter"},
+		{"service-role/AmazonEC2RoleforAWSCodeDeploy", "s3:GetObjectVersion", "s3:ListAllMyBuckets"},
+		{"service-role/AWSCodeDeployRole", "ec2:DescribeInstances", "ec2:RunInstances"},
+	} {
+		t.Run(c.policy, func(t *testing.T) {
+			arn := p("arn:aws:iam::aws:policy/" + c.policy)
+			must[api.AttachUserPolicyOutput](s, s.root(), "iam", "AttachUserPolicy", &api.AttachUserPolicyInput{UserName: p("ann"), PolicyArn: arn})
+			if err := s.iam.Authorize(s.as(ann), aws.Check{Action: c.allows, Resource: "*"}); err != nil {
+				t.Error(err)
+			}
+			if c.leaves != "" {
+				wantDenied(t, s.iam.Authorize(s.as(ann), aws.Check{Action: c.leaves, Resource: "*"}), "no identity-based policy allows the "+c.leaves+" action")
+			}
+			must[api.DetachUserPolicyOutput](s, s.root(), "iam", "DetachUserPolicy", &api.DetachUserPolicyInput{UserName: p("ann"), PolicyArn: arn})
+		})
+	}
+}
