@@ -51,43 +51,47 @@ func (s *Service) drive(ctx context.Context, k store.Key) {
 		// The channels come first: a change during the step wakes the wait.
 		changed := s.db.Changed(store.Filter{Account: k.Account, Region: k.Region, Service: "codedeploy", Resource: k.ID})
 		machines := s.db.Changed(store.Filter{Account: k.Account, Region: k.Region, Service: "ec2"})
-		wait, ended, err := s.advance(ctx, k)
+		due, ended, err := s.advance(ctx, k)
 		if ended || ctx.Err() != nil {
 			return
 		}
 		if err != nil {
 			s.log.Error("deployment step failed", "deployment", k.ID, "error", err)
-			wait = retryAfter
+			due = s.clock.Now().Add(retryAfter)
+		}
+		timer := s.clock.After(due.Sub(s.clock.Now()))
+		if !s.clock.Now().Before(due) {
+			continue // the clock was moved while the timer was set
 		}
 		select {
 		case <-changed:
 		case <-machines:
 			s.failStopped(ctx, k)
-		case <-s.clock.After(wait):
+		case <-timer:
 		case <-ctx.Done():
 		}
 	}
 }
 
-// advance does what can be done for the deployment now and returns how long to
-// wait for the next deadline.
-func (s *Service) advance(ctx context.Context, k store.Key) (wait time.Duration, ended bool, err error) {
+// advance does what can be done for the deployment now and returns when
+// something is due next.
+func (s *Service) advance(ctx context.Context, k store.Key) (due time.Time, ended bool, err error) {
 	d, err := view(ctx, s, func(tx *store.Tx) (*deployment, error) { return deployments.Get(tx, k) })
 	if isNotFound(err) {
-		return 0, true, nil
+		return due, true, nil
 	}
 	if err != nil {
-		return 0, false, err
+		return due, false, err
 	}
 	if d.Status == api.DeploymentStatusCreated || d.Status == api.DeploymentStatusQueued {
 		if err := s.prepare(ctx, k, d); err != nil {
-			return 0, false, err
+			return due, false, err
 		}
 		s.failStopped(ctx, k)
 	}
 	err = s.db.Update(ctx, func(tx *store.Tx) error {
-		wait, ended, err = s.step(tx, k)
+		due, ended, err = s.step(tx, k)
 		return err
 	})
-	return wait, ended, err
+	return due, ended, err
 }

@@ -21,18 +21,18 @@ const (
 
 // step makes every transition that is due. It is called in a transaction, again
 // and again; it must not care how often.
-func (s *Service) step(tx *store.Tx, k store.Key) (wait time.Duration, ended bool, err error) {
+func (s *Service) step(tx *store.Tx, k store.Key) (due time.Time, ended bool, err error) {
 	d, err := deployments.Get(tx, k)
 	if err != nil || d.ended() {
-		return 0, true, err
+		return due, true, err
 	}
 	list, err := targetsOf(tx, d.ID)
 	if err != nil {
-		return 0, false, err
+		return due, false, err
 	}
 	now := s.clock.Now()
 	if err := s.expire(tx, k, d, list, now); err != nil {
-		return 0, false, err
+		return due, false, err
 	}
 	if d.StopAsked {
 		return s.stopping(tx, k, d, list, now)
@@ -43,17 +43,17 @@ func (s *Service) step(tx *store.Tx, k store.Key) (wait time.Duration, ended boo
 	}
 	next := h.decide()
 	if next.End {
-		return 0, true, s.conclude(tx, k, d, list, next.Succeeded)
+		return due, true, s.conclude(tx, k, d, list, next.Succeeded)
 	}
 	for _, t := range list {
 		if next.Start > 0 && t.Status == api.TargetStatusPending {
 			next.Start--
 			if err := s.start(tx, k, t, now); err != nil {
-				return 0, false, err
+				return due, false, err
 			}
 		}
 	}
-	return s.nextDeadline(d, list, now), false, nil
+	return nextDeadline(d, list, now), false, nil
 }
 
 func (h *health) count(t *target) {
@@ -78,7 +78,7 @@ func (s *Service) start(tx *store.Tx, k store.Key, t *target, now time.Time) err
 }
 
 // stopping ends a deployment that was asked to stop: what runs is let finish.
-func (s *Service) stopping(tx *store.Tx, k store.Key, d *deployment, list []*target, now time.Time) (time.Duration, bool, error) {
+func (s *Service) stopping(tx *store.Tx, k store.Key, d *deployment, list []*target, now time.Time) (due time.Time, ended bool, err error) {
 	running := false
 	for _, t := range list {
 		if t.ended() {
@@ -93,13 +93,13 @@ func (s *Service) stopping(tx *store.Tx, k store.Key, d *deployment, list []*tar
 			status = api.TargetStatusFailed // some events ran: the host is between two revisions
 		}
 		if err := s.endTarget(tx, k, d, t, status, now); err != nil {
-			return 0, false, err
+			return due, false, err
 		}
 	}
 	if running {
-		return s.nextDeadline(d, list, now), false, nil
+		return nextDeadline(d, list, now), false, nil
 	}
-	return 0, true, s.finish(tx, k, d, api.DeploymentStatusStopped, cause{api.ErrorCodeManualStop, "The deployment was stopped by a user or by an associated action."})
+	return due, true, s.finish(tx, k, d, api.DeploymentStatusStopped, cause{api.ErrorCodeManualStop, "The deployment was stopped by a user or by an associated action."})
 }
 
 // expire fails what has waited or run too long.
@@ -185,9 +185,10 @@ func (s *Service) silent(t *target, name string, a *agent, last time.Time) strin
 	return head + "Its CodeDeploy agent last polled at " + last.UTC().Format(time.RFC3339) + "."
 }
 
-// nextDeadline returns how long nothing can become due.
-func (s *Service) nextDeadline(d *deployment, list []*target, now time.Time) time.Duration {
-	wait := d.Started.Add(deploymentTimeout).Sub(now)
+// nextDeadline returns the first time at which something can become due.
+// Whether an agent is lost is looked at now and then.
+func nextDeadline(d *deployment, list []*target, now time.Time) time.Time {
+	first := d.Started.Add(deploymentTimeout)
 	for _, t := range list {
 		if t.Status != api.TargetStatusInProgress {
 			continue
@@ -196,9 +197,13 @@ func (s *Service) nextDeadline(d *deployment, list []*target, now time.Time) tim
 		if !t.Acked.IsZero() {
 			due = t.Acked.Add(eventTimeout)
 		}
-		wait = min(wait, due.Sub(now), lostTimeout/2)
+		for _, at := range []time.Time{due, now.Add(lostTimeout / 2)} {
+			if at.Before(first) {
+				first = at
+			}
+		}
 	}
-	return max(wait, time.Second)
+	return first
 }
 
 // failStopped fails the targets whose instances have stopped or are gone: no
