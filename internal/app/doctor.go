@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 
+	"github.com/hardstand/hardstand/internal/instance/container"
 	"github.com/hardstand/hardstand/internal/network"
 )
 
@@ -20,9 +21,12 @@ type Finding struct {
 
 // Doctor looks at this machine as serve with its defaults would find it. It
 // changes nothing that lasts.
-func Doctor(_ context.Context, _ string) []Finding {
+func Doctor(_ context.Context, dir string) []Finding {
 	findings := []Finding{checkRoot()}
 	if os.Geteuid() == 0 {
+		for _, f := range container.Probe(dir) {
+			findings = append(findings, Finding{f.Name, f.OK, true, f.Detail, f.Remedy})
+		}
 		for _, f := range network.Probe(network.Config{Prefix: "hs000000"}) {
 			findings = append(findings, Finding{f.Name, f.OK, true, f.Detail, f.Remedy})
 		}

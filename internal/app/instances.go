@@ -59,6 +59,10 @@ func (w *world) openGround(ctx context.Context, exited func(id, reason string)) 
 	if err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
+	files, err := w.guestFiles()
+	if err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
 	g := &ground{network: n, kernel: n}
 	g.services = network.NewServices(network.ServicesConfig{
 		Network: n, Region: s.cfg.Region, Metadata: metadata, Port: s.port,

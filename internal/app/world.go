@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"sync"
 
+	"github.com/hardstand/hardstand/internal/agent/dist"
 	"github.com/hardstand/hardstand/internal/blob"
 	"github.com/hardstand/hardstand/internal/service/cloudformation"
 	"github.com/hardstand/hardstand/internal/service/codedeploy"
@@ -26,6 +27,7 @@ type world struct {
 	s      *System
 	db     *store.DB
 	blobs  *blob.Files
+	dist   *dist.Dist
 	ground *ground
 	wire   *wire.Server
 
