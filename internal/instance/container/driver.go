@@ -165,9 +165,9 @@ func (d *Driver) Console(id string) ([]byte, time.Time, error) {
 
 func (d *Driver) buildImage() {
 	defer close(d.imageReady)
-	d.image, d.imageErr = buildImage(d.path("images"), imageSource{
+	d.image, d.imageErr = openImage(d.path("images"), imageSource{
 		Links: d.cfg.Links, Dirs: d.cfg.Dirs, Files: d.cfg.Files, CA: d.cfg.CA,
-	}, d.cfg.Log)
+	}, d.cfg.HostUsers, d.cfg.Log)
 }
 
 // readyImage waits for the image.

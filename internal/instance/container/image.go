@@ -24,9 +24,10 @@ type image struct {
 	root   string // lower layer of "/"
 	usr    string // uppermost lower layer of "/usr": links and trust
 	lower  string // lowest layer of "/usr"
-	// shifted says that the layers were copied with the instances' ids, because
-	// they cannot be mapped where they are.
+	// shifted says that the layers are copies whose owners begin at base, the
+	// same for all instances, because owners cannot be mapped here.
 	shifted bool
+	base    uint32
 }
 
 // imageSource is what an image is made from, besides the host.
@@ -40,7 +41,53 @@ type imageSource struct {
 // imageVersion changes the digest of every image when the builder changes.
 const imageVersion = 1
 
-// buildImage makes the image below dir, or finds it there.
+// openImage makes the image below dir, or finds it there, in the form that this
+// machine can use. hostUsers: instances have no ids of their own.
+func openImage(dir string, src imageSource, hostUsers bool, log *slog.Logger) (*image, error) {
+	img, err := buildImage(dir, src, log)
+	if err != nil || hostUsers {
+		return img, err
+	}
+	cause := mappable(img.root, img.lower)
+	if cause == nil {
+		return img, nil
+	}
+	return shiftImage(img, cause, log)
+}
+
+// shiftImage returns the form of img for machines that cannot map owners.
+func shiftImage(img *image, cause error, log *slog.Logger) (*image, error) {
+	home := filepath.Dir(img.root) + "-shifted"
+	shifted := &image{
+		digest: img.digest + "-shifted", root: filepath.Join(home, "root"), usr: filepath.Join(home, "usr"),
+		lower: filepath.Join(home, "lower"), shifted: true, base: firstRange * rangeSize,
+	}
+	if _, err := os.Stat(home); err == nil {
+		return shifted, nil
+	}
+	start := time.Now()
+	log.Warn("owners cannot be mapped on this machine: copying /usr once, instances will share one range of ids", "cause", cause)
+	tmp := home + ".building"
+	if err := errors.Join(os.RemoveAll(tmp), os.Mkdir(tmp, 0o755)); err != nil {
+		return nil, err
+	}
+	var files int
+	var bytes int64
+	for name, tree := range map[string]string{"root": img.root, "usr": img.usr, "lower": img.lower} {
+		n, size, err := copyShifted(tree, filepath.Join(tmp, name), int(shifted.base))
+		if err != nil {
+			return nil, fmt.Errorf("copy %s: %w", tree, err)
+		}
+		files, bytes = files+n, bytes+size
+	}
+	if err := os.Rename(tmp, home); err != nil {
+		return nil, err
+	}
+	log.Info("copied /usr for instances", "files", files, "MiB", bytes>>20, "took", time.Since(start).Round(time.Millisecond), "path", home)
+	return shifted, nil
+}
+
+// buildImage makes the layers, owned by the host's ids.
 func buildImage(dir string, src imageSource, log *slog.Logger) (*image, error) {
 	start := time.Now()
 	digest, err := src.digest()

@@ -2,7 +2,6 @@ package container
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 
@@ -113,7 +112,15 @@ func (s *shell) claim(context.Context) error {
 			return err
 		}
 		s.base = rec.Base
+		if s.image.shifted && s.base != s.image.base {
+			return fmt.Errorf("the disk belongs to ids from %d, the image to ids from %d: it was made where mounts can be idmapped, and runs only there", s.base, s.image.base)
+		}
 		return nil
+	}
+	if s.image.shifted {
+		s.base = s.image.base
+		s.job.undo(s.dropDisk)
+		return os.Mkdir(s.dir, 0o755)
 	}
 	var err error
 	if s.base, err = s.d.ranges.take(owner); err != nil {
@@ -121,9 +128,14 @@ func (s *shell) claim(context.Context) error {
 	}
 	s.job.undo(func() {
 		s.d.ranges.release(owner)
-		if err := s.d.discard(s.dir); err != nil && !errors.Is(err, os.ErrNotExist) {
-			s.d.cfg.Log.Error("disk of an unused shell stays", "path", s.dir, "error", err)
-		}
+		s.dropDisk()
 	})
 	return os.Mkdir(s.dir, 0o755)
+}
+
+// dropDisk undoes a disk that no instance got.
+func (s *shell) dropDisk() {
+	if err := s.d.discard(s.dir); err != nil {
+		s.d.cfg.Log.Error("disk of an unused shell stays", "path", s.dir, "error", err)
+	}
 }

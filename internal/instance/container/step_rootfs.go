@@ -31,7 +31,9 @@ func (s *shell) makeRootfs(context.Context) error {
 	if err != nil {
 		return fmt.Errorf("make /dev: %w", err)
 	}
-	binary, err := s.cloneMount(s.d.binary.Name(), false)
+	// Not mapped: its owner must be nobody to the instance's root, who could make
+	// the mount writable again.
+	binary, err := plain(s.d.binary.Name())
 	if err != nil {
 		unix.Close(dev)
 		return err
@@ -55,7 +57,7 @@ type layer struct{ at, tree string }
 func (s *shell) overlay(part string, layers ...layer) (int, error) {
 	lower := ""
 	for _, y := range layers {
-		fd, err := s.cloneMount(y.tree, true)
+		fd, err := s.layerMount(y.tree)
 		if err != nil {
 			return -1, err
 		}
@@ -78,22 +80,36 @@ func (s *shell) overlay(part string, layers ...layer) (int, error) {
 	return fd, nil
 }
 
-// cloneMount returns a read-only mount of path alone; mapped shows its owners by
-// the instance's ids. The guest binary is not mapped: its owner must be nobody to
-// the instance's root, who could make the mount writable again.
-func (s *shell) cloneMount(path string, mapped bool) (int, error) {
+// layerMount returns a read-only mount of an image's layer, with the instance's
+// ids.
+func (s *shell) layerMount(tree string) (int, error) {
+	if s.userns == nil || s.image.shifted {
+		return plain(tree)
+	}
+	return mapped(tree, s.userns)
+}
+
+// plain returns a detached, read-only mount of path alone.
+func plain(path string) (int, error) {
+	return detached(path, unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NODEV})
+}
+
+// mapped is plain, with owners shown by the ids of userns.
+func mapped(path string, userns *os.File) (int, error) {
+	return detached(path, unix.MountAttr{
+		Attr_set:  unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_IDMAP,
+		Userns_fd: uint64(userns.Fd()),
+	})
+}
+
+func detached(path string, attr unix.MountAttr) (int, error) {
 	fd, err := unix.OpenTree(unix.AT_FDCWD, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
 	if err != nil {
 		return -1, fmt.Errorf("clone mount of %s: %w", path, err)
 	}
-	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NODEV}
-	if mapped && s.userns != nil && !s.image.shifted {
-		attr.Attr_set |= unix.MOUNT_ATTR_IDMAP
-		attr.Userns_fd = uint64(s.userns.Fd())
-	}
 	if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &attr); err != nil {
 		unix.Close(fd)
-		return -1, fmt.Errorf("map owners of %s: %w", path, err)
+		return -1, fmt.Errorf("set attributes of a mount of %s: %w", path, err)
 	}
 	return fd, nil
 }

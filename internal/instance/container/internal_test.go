@@ -1,0 +1,138 @@
+package container
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestMountedBelow(t *testing.T) {
+	dir := t.TempDir()
+	inside := filepath.Join(dir, "a b", "mount")
+	must(t, os.MkdirAll(inside, 0o755))
+	if at, err := mountedBelow(dir); err != nil || at != "" {
+		t.Fatalf("before: %q, %v", at, err)
+	}
+	must(t, unix.Mount("tmpfs", inside, "tmpfs", 0, ""))
+	t.Cleanup(func() { must(t, unix.Unmount(inside, 0)) })
+	if at, err := mountedBelow(dir); err != nil || at != inside {
+		t.Errorf("mounted below = %q, %v; want %q", at, err, inside)
+	}
+	if at, err := mountedBelow(dir + "-other"); err != nil || at != "" {
+		t.Errorf("below another directory = %q, %v", at, err)
+	}
+}
+
+func TestRanges(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.Mkdir(filepath.Join(dir, "i-old"), 0o755))
+	must(t, writeRecord(filepath.Join(dir, "i-old"), record{Version: recordVersion, ID: "i-old", Base: firstRange * rangeSize}))
+	must(t, os.Mkdir(filepath.Join(dir, "i-halfmade"), 0o755))
+	r, err := loadRanges(dir, false)
+	must(t, err)
+	old, err := r.take("i-old")
+	must(t, err)
+	shell, err := r.take("shell-1")
+	must(t, err)
+	r.rename("shell-1", "i-new")
+	renamed, err := r.take("i-new")
+	must(t, err)
+	if old != firstRange*rangeSize || shell != (firstRange+1)*rangeSize || renamed != shell {
+		t.Errorf("ranges %#x, %#x, %#x", old, shell, renamed)
+	}
+	if !r.taken("i-new") || r.taken("shell-1") {
+		t.Error("rename left the old name")
+	}
+	r.release("i-new")
+	r.release("i-unknown")
+	for i := range lastRange - firstRange {
+		if _, err := r.take(string(rune('a' + i))); err != nil {
+			t.Fatalf("range %d: %v", i, err)
+		}
+	}
+	if base, err := r.take("one too many"); err == nil {
+		t.Errorf("got range %#x when all are taken", base)
+	}
+}
+
+func TestRangesWithoutUserNamespaces(t *testing.T) {
+	r, err := loadRanges(t.TempDir(), true)
+	must(t, err)
+	if base, err := r.take("i-1"); base != 0 || err != nil {
+		t.Errorf("base = %d, %v; want the host's ids", base, err)
+	}
+}
+
+func TestRecord(t *testing.T) {
+	dir := t.TempDir()
+	want := record{Version: recordVersion, ID: "i-1", Base: 7, PID: 42, StartTime: 9, BootID: "b", NIC: "eni-1", Group: "g", Image: "x", Guest: "y"}
+	must(t, writeRecord(dir, want))
+	if got, err := readRecord(dir); err != nil || got != want {
+		t.Errorf("record = %+v, %v; want %+v", got, err, want)
+	}
+	want.Version++
+	must(t, writeRecord(dir, want))
+	if _, err := readRecord(dir); err == nil {
+		t.Error("a record of another version was read")
+	}
+}
+
+func TestStartTimeTellsProcessesApart(t *testing.T) {
+	mine, err := startTime(os.Getpid())
+	must(t, err)
+	if again, err := startTime(os.Getpid()); err != nil || again != mine || mine == 0 {
+		t.Errorf("start time %d, then %d, %v", mine, again, err)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	for _, c := range []struct {
+		name               string
+		unified            bool
+		vcpus, memory      int
+		quota, bytes, pids string
+	}{
+		{"t3.micro, unified", true, 2, 1024, "200000 100000", "1073741824", "8192"},
+		{"t3.nano, legacy", false, 2, 128, "200000", "134217728", "2048"},
+		{"x1.32xlarge", true, 128, 1998848, "12800000 100000", "2095944040448", "65536"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := &groups{unified: c.unified}
+			got := map[string]string{}
+			for _, s := range g.limits(c.vcpus, c.memory) {
+				got[s.controller] = s.value
+			}
+			if got["cpu"] != c.quota || got["memory"] != c.bytes || got["pids"] != c.pids {
+				t.Errorf("limits = %v, want %s, %s, %s", got, c.quota, c.bytes, c.pids)
+			}
+		})
+	}
+}
+
+func TestProbe(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	for _, f := range Probe(dir) {
+		if !f.OK || f.Detail == "" || f.Remedy != "" {
+			t.Errorf("%+v", f)
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("probe left %v, %v", left, err)
+	}
+	must(t, unix.Mount("proc", dir, "proc", 0, "")) // cannot hold disks
+	t.Cleanup(func() { must(t, unix.Unmount(dir, 0)) })
+	bad := 0
+	for _, f := range Probe(dir) {
+		if !f.OK {
+			bad++
+			if f.Detail == "" || f.Remedy == "" {
+				t.Errorf("no cause or remedy: %+v", f)
+			}
+		}
+	}
+	if bad != 2 { // idmapped mounts and overlay
+		t.Errorf("%d findings on an unusable data directory, want 2", bad)
+	}
+}
