@@ -1,0 +1,244 @@
+package codedeploy
+
+import (
+	"archive/zip"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hardstand/hardstand/internal/agent/command"
+	"github.com/hardstand/hardstand/internal/agent/poll"
+	"github.com/hardstand/hardstand/internal/agent/spec"
+	"github.com/hardstand/hardstand/internal/agent/state"
+	"github.com/hardstand/hardstand/internal/aws"
+	api "github.com/hardstand/hardstand/internal/aws/api/codedeploy"
+	commands "github.com/hardstand/hardstand/internal/aws/api/codedeploycommands"
+	"github.com/hardstand/hardstand/internal/aws/sign"
+	"github.com/hardstand/hardstand/internal/clock"
+	"github.com/hardstand/hardstand/internal/store"
+)
+
+func hostARN(id string) *string {
+	return aws.Ptr(instanceARN(store.Key{Account: account, Region: region}, id))
+}
+
+func TestHostsCannotActForOthers(t *testing.T) {
+	w := newWorld(t, "i-1", "i-2")
+	w.setUp()
+	command := func(id string) *string { return aws.Ptr("d-ABCDEFGHI:" + id + ":0") }
+	tests := []struct {
+		name, who, operation string
+		in                   any
+		code                 string
+	}{
+		{"a user polls", "deployer", "PollHostCommand", &commands.PollHostCommandInput{HostIdentifier: hostARN("i-1")}, "AccessDeniedException"},
+		{"poll for another", "i-2", "PollHostCommand", &commands.PollHostCommandInput{HostIdentifier: hostARN("i-1")}, "AccessDeniedException"},
+		{"specification for another", "i-2", "GetDeploymentSpecification", &commands.GetDeploymentSpecificationInput{HostIdentifier: hostARN("i-1"), DeploymentExecutionId: aws.Ptr("a/b/c/d")}, "AccessDeniedException"},
+		{"unknown deployment", "i-1", "GetDeploymentSpecification", &commands.GetDeploymentSpecificationInput{HostIdentifier: hostARN("i-1"), DeploymentExecutionId: aws.Ptr("codedeploy/123456789012/us-east-1/d-ABCDEFGHI")}, "ClientException"},
+		{"deployment of another region", "i-1", "GetDeploymentSpecification", &commands.GetDeploymentSpecificationInput{HostIdentifier: hostARN("i-1"), DeploymentExecutionId: aws.Ptr("codedeploy/123456789012/eu-west-1/d-ABCDEFGHI")}, "ClientException"},
+		{"acknowledge another's", "i-2", "PutHostCommandAcknowledgement", &commands.PutHostCommandAcknowledgementInput{HostCommandIdentifier: command("i-1")}, "AccessDeniedException"},
+		{"complete another's", "i-2", "PutHostCommandComplete", &commands.PutHostCommandCompleteInput{HostCommandIdentifier: command("i-1"), CommandStatus: commands.CommandStatusFailed}, "AccessDeniedException"},
+		{"complete nothing", "i-1", "PutHostCommandComplete", &commands.PutHostCommandCompleteInput{HostCommandIdentifier: command("i-1"), CommandStatus: commands.CommandStatusFailed}, "ClientException"},
+		{"complete as pending", "i-1", "PutHostCommandComplete", &commands.PutHostCommandCompleteInput{HostCommandIdentifier: command("i-1"), CommandStatus: commands.CommandStatusPending}, "ClientException"},
+		{"update garbage", "i-1", "PostHostCommandUpdate", &commands.PostHostCommandUpdateInput{HostCommandIdentifier: aws.Ptr("x")}, "ClientException"},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			_, err := w.server.Invoke(as(tc.who), "codedeploy-commands", tc.operation, tc.in)
+			wantCode(t, err, tc.code, "")
+		})
+	}
+}
+
+func TestSecureFlavourNeedsPermission(t *testing.T) {
+	w := newWorld(t, "i-1")
+	w.setUp()
+	w.denied["codedeploy-commands-secure:PollHostCommand"] = true
+	c := aws.CallFrom(as("i-1"))
+	c.SigningName = secureName
+	_, err := w.s.PollHostCommand(aws.WithCall(context.Background(), c), &commands.PollHostCommandInput{HostIdentifier: hostARN("i-1")})
+	var denied *aws.Denied
+	if !errors.As(err, &denied) {
+		t.Fatalf("error %v", err)
+	}
+	// A deployment that waits for the agent then says why it is silent.
+	id := w.deploy("v1")
+	w.await(id, "in progress", func(d *api.DeploymentInfo) bool { return *d.DeploymentOverview.InProgress == 1 })
+	w.clock.Advance(time.Second)
+	if _, err := w.s.PollHostCommand(aws.WithCall(context.Background(), c), &commands.PollHostCommandInput{HostIdentifier: hostARN("i-1")}); err == nil {
+		t.Fatal("let in")
+	}
+	w.clock.Advance(startTimeout)
+	d := w.awaitStatus(id, api.DeploymentStatusFailed)
+	if d.ErrorInformation.Code != api.ErrorCodeAgentIssue || !strings.Contains(*d.ErrorInformation.Message, "was refused at") ||
+		!strings.Contains(*d.ErrorInformation.Message, "codedeploy-commands-secure:PollHostCommand") {
+		t.Errorf("%+v %s", d.ErrorInformation, *d.ErrorInformation.Message)
+	}
+}
+
+func TestUnacknowledgedCommandIsOfferedAgain(t *testing.T) {
+	w := newWorld(t, "i-1")
+	w.setUp()
+	w.deploy("v1")
+	poll := func() *commands.HostCommandInstance {
+		out, err := w.s.PollHostCommand(as("i-1"), &commands.PollHostCommandInput{HostIdentifier: hostARN("i-1")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out.HostCommand
+	}
+	first := poll()
+	w.clock.Advance(lease)
+	again := poll()
+	if first == nil || again == nil || *first.HostCommandIdentifier != *again.HostCommandIdentifier {
+		t.Fatalf("%+v, then %+v", first, again)
+	}
+	ack, err := w.s.PutHostCommandAcknowledgement(as("i-1"), &commands.PutHostCommandAcknowledgementInput{HostCommandIdentifier: first.HostCommandIdentifier})
+	if err != nil || ack.CommandStatus != commands.CommandStatusInProgress {
+		t.Fatalf("%+v, %v", ack, err)
+	}
+	// Acknowledged, it is never handed out again: the poll is held, then empty.
+	got := make(chan *commands.HostCommandInstance)
+	go func() { got <- poll() }()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	for held := false; !held; {
+		select {
+		case cmd := <-got:
+			held = true
+			if cmd != nil {
+				t.Errorf("an acknowledged command was offered: %+v", cmd)
+			}
+		default:
+			if err := w.clock.BlockUntil(ctx, 1); err != nil {
+				t.Fatal(err)
+			}
+			w.clock.Advance(holdPoll)
+		}
+	}
+	late, err := w.s.PutHostCommandComplete(as("i-1"), &commands.PutHostCommandCompleteInput{HostCommandIdentifier: first.HostCommandIdentifier, CommandStatus: commands.CommandStatusSucceeded})
+	if err != nil || late == nil {
+		t.Error(err)
+	}
+}
+
+func TestOpenSSLVerifiesTheSpecification(t *testing.T) {
+	w := newWorld(t)
+	signed, err := w.s.signers.sign(t.Context(), region, []byte(`{"DeploymentId":"d-1"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	in, ca := filepath.Join(dir, "spec.pem"), filepath.Join(dir, "ca.pem")
+	if err := errors.Join(os.WriteFile(in, []byte(signed), 0o600), os.WriteFile(ca, w.ca.PEM(), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("openssl", "smime", "-verify", "-inform", "PEM", "-in", in, "-CAfile", ca, "-purpose", "any").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), `{"DeploymentId":"d-1"}`) {
+		t.Errorf("%v: %s", err, out)
+	}
+	// A restarted server finds the sealed key again.
+	again := newSigners(w.cfg)
+	k, err := again.get(t.Context(), region)
+	if err != nil || !k.certificate.Equal(w.s.signers.ready[region].certificate) {
+		t.Errorf("after a restart: %v", err)
+	}
+}
+
+// bundle is an S3 of one object.
+type bundle struct{ files map[string]string }
+
+func (b bundle) Fetch(_ context.Context, _ spec.Revision, _, path string) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	w := zip.NewWriter(f)
+	for name, text := range b.files {
+		h := &zip.FileHeader{Name: name}
+		h.SetMode(0o755)
+		m, err := w.CreateHeader(h)
+		if err != nil {
+			return err
+		}
+		if _, err := m.Write([]byte(text)); err != nil {
+			return err
+		}
+	}
+	return errors.Join(w.Close(), f.Close())
+}
+
+type instanceKeys string
+
+func (k instanceKeys) Get(context.Context) (sign.Credentials, error) {
+	return sign.Credentials{AccessKeyID: string(k), SecretAccessKey: "secret", SessionToken: "token"}, nil
+}
+func (instanceKeys) Forget() {}
+
+func TestOurAgentOverHTTP(t *testing.T) {
+	w := newWorld(t, "i-1")
+	w.setUp()
+	dest := filepath.Join(t.TempDir(), "dest")
+	dir := state.Dir{Root: t.TempDir(), Ongoing: "ongoing-deployment"}
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, w.ca.PEM(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	verifier, err := spec.NewVerifier([]string{ca}, false, clock.System{}, func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	loop := &poll.Loop{
+		Client:   &poll.Client{HTTP: &http.Client{}, Endpoint: w.serve(), Region: region, Host: *hostARN("i-1"), Credentials: instanceKeys("i-1"), Clock: clock.System{}},
+		Verifier: verifier, State: dir, Clock: clock.System{}, Log: log, Every: time.Second, KillWait: time.Minute,
+		Executor: &command.Executor{State: dir, MaxRevisions: 5, MaxSize: 1 << 20, Env: os.Environ(), Clock: clock.System{}, Log: log, Fetcher: bundle{map[string]string{
+			"appspec.yml": "version: 0.0\nos: linux\nfiles:\n  - {source: page, destination: " + dest + "}\nhooks:\n  ApplicationStart:\n    - {location: start.sh}\n",
+			"page":        "hello", "start.sh": "#!/bin/sh\necho starting; test ! -e " + dest + "/broken || exit 3\n",
+		}}},
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- loop.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+	w.awaitStatus(w.deploy("v1"), api.DeploymentStatusSucceeded)
+	if data, err := os.ReadFile(filepath.Join(dest, "page")); err != nil || string(data) != "hello" {
+		t.Errorf("installed: %q, %v", data, err)
+	}
+	if err := os.WriteFile(filepath.Join(dest, "broken"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := w.awaitStatus(w.deploy("v2"), api.DeploymentStatusFailed)
+	want := "First failure: instance i-1, ApplicationStart, start.sh: ScriptFailed: Script at specified location: start.sh failed with exit code 3\n" +
+		"LifecycleEvent - ApplicationStart\nScript - start.sh\n[stdout]starting"
+	if !strings.HasSuffix(*d.ErrorInformation.Message, want) {
+		t.Errorf("message %s", *d.ErrorInformation.Message)
+	}
+}
+
+func TestDiagnosticsAreReadLeniently(t *testing.T) {
+	tests := []struct {
+		payload string
+		want    event
+	}{
+		{`{"error_code":1,"script_name":"s","message":"m","log":"l"}`, event{Code: api.LifecycleErrorCodeScriptMissing, Script: "s", Message: "m", Log: "l"}},
+		{`{"error_code":7,"message":"m"}`, event{Code: api.LifecycleErrorCodeUnknownError, Message: "m"}},
+		{`{"error_code":"Unknown","message":"m"}`, event{Code: api.LifecycleErrorCodeUnknownError, Message: "m"}},
+		{`no json`, event{Code: api.LifecycleErrorCodeUnknownError, Message: "no json"}},
+	}
+	for _, tc := range tests {
+		if got := readDiagnostics(&commands.Envelope{Payload: &tc.payload}); got != tc.want {
+			t.Errorf("%s: %+v", tc.payload, got)
+		}
+	}
+	if got := readDiagnostics(nil); got != (event{}) {
+		t.Errorf("none: %+v", got)
+	}
+}
