@@ -9,6 +9,7 @@ import (
 	"github.com/hardstand/hardstand/internal/guest/cfn"
 	"github.com/hardstand/hardstand/internal/guest/pkgshim"
 	"github.com/hardstand/hardstand/internal/guest/pyshim"
+	"github.com/hardstand/hardstand/internal/guest/sshd"
 	"github.com/hardstand/hardstand/internal/guest/sudo"
 	"github.com/hardstand/hardstand/internal/guest/svcshim"
 )
@@ -25,6 +26,8 @@ func Table() map[string]func(args []string) int {
 		"service":    func(args []string) int { return svcshim.New().Service(args) },
 		"chkconfig":  func(args []string) int { return svcshim.New().Chkconfig(args) },
 	}
+	table["sshd"] = sshd.Run
+	table["sftp-server"] = sshd.SFTPServer
 	table["cfn-init"] = func(args []string) int { return cfn.New().Init(args) }
 	table["cfn-signal"] = func(args []string) int { return cfn.New().Signal(args) }
 	table["cfn-hup"] = func(args []string) int { return cfn.New().Hup(args) }

@@ -21,6 +21,7 @@ import (
 	"github.com/hardstand/hardstand/internal/guest"
 	"github.com/hardstand/hardstand/internal/guest/control"
 	"github.com/hardstand/hardstand/internal/guest/pkgshim"
+	"github.com/hardstand/hardstand/internal/guest/sshd"
 	"github.com/hardstand/hardstand/internal/guest/units"
 	"github.com/hardstand/hardstand/internal/guest/userdata"
 )
@@ -36,6 +37,9 @@ func Run([]string) int {
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "boot: %v\n", err)
 		return 1
+	}
+	if err := sshd.PrintHostKeys(root, os.Stdout); err != nil {
+		fmt.Fprintf(os.Stderr, "boot: %v\n", err)
 	}
 	raw, err := os.ReadFile(root.Path(guest.UserDataFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
