@@ -172,14 +172,3 @@ func trusts(trust *policy.Document, req aws.SessionRequest, account, region stri
 	}
 	return false
 }
-
-// serviceSession is the life of the session of a service that acts with a role.
-const serviceSession = time.Hour
-
-// AssumeServiceRole makes the principal of a role that a service acts with, for
-// calls through the Invoker, which need no credentials.
-func (s *Service) AssumeServiceRole(ctx context.Context, roleARN, service string) (aws.Principal, error) {
-	name, _, _ := strings.Cut(service, ".")
-	session, err := s.SessionFor(ctx, aws.SessionRequest{RoleARN: roleARN, Name: name, Service: service, Duration: serviceSession})
-	return session.Principal, err
-}
