@@ -72,7 +72,7 @@ func (s *commandServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var in struct {
-		HostCommandIdentifier, CommandStatus, DeploymentExecutionId string //nolint:revive // the wire's names
+		HostCommandIdentifier, CommandStatus, DeploymentExecutionId string
 		Diagnostics                                                 spec.Envelope
 	}
 	body, _ := io.ReadAll(r.Body)

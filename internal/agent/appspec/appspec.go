@@ -10,9 +10,10 @@
 package appspec
 
 import (
-	"errors"
 	"slices"
 	"strings"
+
+	"github.com/hardstand/hardstand/internal/agent/sentence"
 )
 
 // What to do with a file that exists at the destination and is not one of the
@@ -193,5 +194,5 @@ func (s *Spec) UnknownEvents(known []string) []string {
 }
 
 // ErrEmpty is returned for a file without content.
-var ErrEmpty = errors.New("The deployment failed because the application specification file was empty. " + //nolint:staticcheck // AWS's sentence
+var ErrEmpty = sentence.Errorf("The deployment failed because the application specification file was empty. " +
 	"Make sure your AppSpec file defines at minimum the 'version' and 'os' properties.")

@@ -18,6 +18,7 @@ import (
 	"github.com/hardstand/hardstand/internal/agent/hooks"
 	"github.com/hardstand/hardstand/internal/agent/install"
 	"github.com/hardstand/hardstand/internal/agent/lifecycle"
+	"github.com/hardstand/hardstand/internal/agent/sentence"
 	"github.com/hardstand/hardstand/internal/agent/spec"
 	"github.com/hardstand/hardstand/internal/agent/state"
 	"github.com/hardstand/hardstand/internal/agent/unpack"
@@ -65,7 +66,7 @@ func (x *Executor) Noop(command string, s *spec.Spec) (bool, error) {
 }
 
 func unsupported(command string) error {
-	return fmt.Errorf("Unsupported command type: %s.", command) //nolint:staticcheck // AWS's sentence
+	return sentence.Errorf("Unsupported command type: %s.", command)
 }
 
 // Run implements poll.Executor.
@@ -218,7 +219,7 @@ func (x *Executor) appspec(dir string, s *spec.Spec, fallback bool) (*appspec.Sp
 }
 
 func noAppSpec(archive, name string) error {
-	return fmt.Errorf("The CodeDeploy agent did not find an AppSpec file within the unpacked revision directory at revision-relative path %q. "+ //nolint:staticcheck // AWS's sentence
+	return sentence.Errorf("The CodeDeploy agent did not find an AppSpec file within the unpacked revision directory at revision-relative path %q. "+
 		"The revision was unpacked to directory %q, and the AppSpec file was expected but not found at path %q. "+
 		"Consult the AWS CodeDeploy Appspec documentation for more information at "+
 		"http://docs.aws.amazon.com/codedeploy/latest/userguide/reference-appspec-file.html", name, archive, filepath.Join(archive, name))

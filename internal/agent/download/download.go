@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hardstand/hardstand/internal/agent/sentence"
 	"github.com/hardstand/hardstand/internal/agent/spec"
 	"github.com/hardstand/hardstand/internal/aws/sign"
 	"github.com/hardstand/hardstand/internal/clock"
@@ -122,7 +123,7 @@ func (c *Client) s3Once(ctx context.Context, u *url.URL, etag, path string) (aga
 	}
 	got := resp.Header.Get("ETag")
 	if want := strings.Trim(etag, `"`); want != "" && strings.Trim(got, `"`) != want {
-		return false, fmt.Errorf("Expected deployment artifact bundle etag %s but was actually %s", want, got) //nolint:staticcheck // AWS's sentence
+		return false, sentence.Errorf("Expected deployment artifact bundle etag %s but was actually %s", want, got)
 	}
 	return true, save(resp.Body, resp.ContentLength, path)
 }

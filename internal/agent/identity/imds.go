@@ -80,7 +80,7 @@ func (m *IMDS) retrieve(ctx context.Context) (sign.Credentials, error) {
 		return sign.Credentials{}, fmt.Errorf("ask for the credentials of role %s: %w", role, err)
 	}
 	var c struct {
-		Code, Message, AccessKeyId, SecretAccessKey, Token string //nolint:revive // the document's names
+		Code, Message, AccessKeyId, SecretAccessKey, Token string
 		Expiration                                         time.Time
 	}
 	if err := json.Unmarshal([]byte(text), &c); err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/hardstand/hardstand/internal/agent/sentence"
 	"github.com/hardstand/hardstand/internal/aws/sign"
 )
 
@@ -26,7 +27,7 @@ func fromOnPremises(path string) (*Host, error) {
 	}
 	raw := map[string]any{}
 	if err := yaml.Unmarshal(data, &raw); err != nil {
-		return nil, errors.New("The deployment failed because the format of the following on-premises configuration file is invalid: " + path) //nolint:staticcheck // AWS's sentence
+		return nil, sentence.Errorf("The deployment failed because the format of the following on-premises configuration file is invalid: %s", path)
 	}
 	values := map[string]string{}
 	for k, v := range raw {
@@ -43,7 +44,7 @@ func onPremisesHost(v map[string]string) (*Host, error) {
 	var needed []string
 	switch {
 	case user != "" && session != "":
-		return nil, errors.New("On Premises config cannot contain both 'iam_user_arn' and 'iam_session_arn' keys.") //nolint:staticcheck // AWS's sentence
+		return nil, sentence.Errorf("On Premises config cannot contain both 'iam_user_arn' and 'iam_session_arn' keys.")
 	case user != "":
 		key, needed = "iam_user_arn", []string{"region", "aws_access_key_id", "aws_secret_access_key"}
 	case session != "":
@@ -53,7 +54,7 @@ func onPremisesHost(v map[string]string) (*Host, error) {
 	}
 	for _, field := range needed {
 		if v[field] == "" {
-			return nil, fmt.Errorf("'%s' key is required when '%s' is provided.", field, key) //nolint:staticcheck // AWS's sentence
+			return nil, sentence.Errorf("'%s' key is required when '%s' is provided.", field, key)
 		}
 	}
 	h := &Host{ID: v[key], Region: v["region"], Partition: "aws", Domain: defaultDomain(v["region"])}

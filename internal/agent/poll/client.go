@@ -10,12 +10,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
 
+	"github.com/hardstand/hardstand/internal/agent/sentence"
 	"github.com/hardstand/hardstand/internal/agent/spec"
 	"github.com/hardstand/hardstand/internal/aws/sign"
 	"github.com/hardstand/hardstand/internal/clock"
@@ -97,9 +97,9 @@ func (c *Client) Poll(ctx context.Context) (*Command, error) {
 	case cmd == nil:
 		return nil, nil
 	case !strings.Contains(c.Host, cmd.HostIdentifier):
-		return nil, fmt.Errorf("Host Identifier mismatch: %s != %s", c.Host, cmd.HostIdentifier) //nolint:staticcheck // AWS's sentence
+		return nil, sentence.Errorf("Host Identifier mismatch: %s != %s", c.Host, cmd.HostIdentifier)
 	case cmd.CommandName == "":
-		return nil, errors.New("Command Name missing") //nolint:staticcheck // AWS's sentence
+		return nil, sentence.Errorf("Command Name missing")
 	}
 	return cmd, nil
 }
@@ -115,10 +115,10 @@ func (c *Client) Specification(ctx context.Context, cmd *Command) (*spec.Envelop
 		return nil, err
 	}
 	if out.DeploymentSystem != "CodeDeploy" {
-		return nil, fmt.Errorf("Deployment System mismatch: CodeDeploy != %s", out.DeploymentSystem) //nolint:staticcheck // AWS's sentence
+		return nil, sentence.Errorf("Deployment System mismatch: CodeDeploy != %s", out.DeploymentSystem)
 	}
 	if out.DeploymentSpecification == nil {
-		return nil, errors.New("Deployment Specification missing") //nolint:staticcheck // AWS's sentence
+		return nil, sentence.Errorf("Deployment Specification missing")
 	}
 	return out.DeploymentSpecification.GenericEnvelope, nil
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/hardstand/hardstand/internal/agent/appspec"
+	"github.com/hardstand/hardstand/internal/agent/sentence"
 )
 
 // Spec is one deployment as the agent needs to know it.
@@ -85,7 +86,7 @@ func Parse(content []byte) (*Spec, error) {
 		{"DeploymentGroupName", d.DeploymentGroupName}, {"ApplicationName", d.ApplicationName},
 	} {
 		if f.value == "" {
-			return nil, errors.New("Deployment Spec has no " + f.name) //nolint:staticcheck // AWS's sentence
+			return nil, sentence.Errorf("Deployment Spec has no %s", f.name)
 		}
 	}
 	s := &Spec{
@@ -107,13 +108,13 @@ func Parse(content []byte) (*Spec, error) {
 
 func (s *Spec) readRevision(d document) error {
 	if d.Revision == nil {
-		return errors.New("Must specify a revison") //nolint:staticcheck // AWS's sentence, misspelt as AWS has it
+		return sentence.Errorf("Must specify a revison")
 	}
 	r := &s.Revision
 	r.Type = d.Revision.RevisionType
 	switch r.Type {
 	case "":
-		return errors.New("Must specify a revision source") //nolint:staticcheck // AWS's sentence
+		return sentence.Errorf("Must specify a revision source")
 	case "S3":
 		v := d.Revision.S3Revision
 		if v == nil || v.Bucket == "" || v.Key == "" || v.BundleType == "" {
@@ -136,7 +137,7 @@ func (s *Spec) readRevision(d document) error {
 		}
 		r.Location, r.BundleType = v.Location, v.BundleType
 	default:
-		return errors.New("Exactly one of S3Revision, GitHubRevision, or LocalRevision must be specified") //nolint:staticcheck // AWS's sentence
+		return sentence.Errorf("Exactly one of S3Revision, GitHubRevision, or LocalRevision must be specified")
 	}
 	return nil
 }

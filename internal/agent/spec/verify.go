@@ -10,6 +10,7 @@ import (
 
 	"github.com/smallstep/pkcs7"
 
+	"github.com/hardstand/hardstand/internal/agent/sentence"
 	"github.com/hardstand/hardstand/internal/clock"
 )
 
@@ -57,18 +58,18 @@ func NewVerifier(files []string, lenient bool, c clock.Clock, warn func(string))
 // Open checks e and returns its content.
 func (v *Verifier) Open(e *Envelope) ([]byte, error) {
 	if e == nil {
-		return nil, errors.New("Provided deployment spec was nil") //nolint:staticcheck // AWS's sentence
+		return nil, sentence.Errorf("Provided deployment spec was nil")
 	}
 	if e.Format != "PKCS7/JSON" {
-		return nil, fmt.Errorf("Unsupported DeploymentSpecification format: %s", e.Format) //nolint:staticcheck // AWS's sentence
+		return nil, sentence.Errorf("Unsupported DeploymentSpecification format: %s", e.Format)
 	}
 	block, _ := pem.Decode([]byte(e.Payload))
 	if block == nil {
-		return nil, errors.New("Could not parse the PKCS7: no start line") //nolint:staticcheck // AWS's sentence
+		return nil, sentence.Errorf("Could not parse the PKCS7: no start line")
 	}
 	p7, err := pkcs7.Parse(block.Bytes)
 	if err != nil {
-		return nil, fmt.Errorf("Could not parse the PKCS7: %w", err) //nolint:staticcheck // AWS's sentence
+		return nil, sentence.Errorf("Could not parse the PKCS7: %w", err)
 	}
 	if len(p7.Content) == 0 {
 		return nil, errors.New("deployment specification: the signed message carries no content")
