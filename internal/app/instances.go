@@ -59,10 +59,6 @@ func (w *world) openGround(ctx context.Context, exited func(id, reason string)) 
 	if err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
-	files, err := w.guestFiles()
-	if err != nil {
-		return nil, errors.Join(err, n.Close())
-	}
 	g := &ground{network: n, kernel: n}
 	g.services = network.NewServices(network.ServicesConfig{
 		Network: n, Region: s.cfg.Region, Metadata: metadata, Port: s.port,
@@ -86,8 +82,9 @@ func (w *world) openGround(ctx context.Context, exited func(id, reason string)) 
 	return g, nil
 }
 
-// close lets go of everything; machines run on.
-func (g *ground) close() error {
+// close lets go of everything; machines run on. When idle says that there are none,
+// the networks go too.
+func (g *ground) close(idle bool) error {
 	g.manager.Close()
 	var errs []error
 	if g.driver != nil {
@@ -97,6 +94,9 @@ func (g *ground) close() error {
 		errs = append(errs, g.services.Close())
 	}
 	if g.kernel != nil {
+		if idle {
+			errs = append(errs, g.kernel.Destroy())
+		}
 		errs = append(errs, g.kernel.Close())
 	}
 	return errors.Join(errs...)

@@ -110,7 +110,10 @@ func (w *world) openCompute(ctx context.Context) error {
 		return err
 	}
 	w.ground = g
-	w.onClose(g.close)
+	w.onClose(func() error {
+		idle, err := w.ec2.Idle(context.Background())
+		return errors.Join(err, g.close(err == nil && idle))
+	})
 	w.ec2 = ec2.New(ec2.Config{
 		DB: w.db, Sealer: w.s.sealer, Clock: cfg.Clock, Log: cfg.Log, Instances: g.manager, Network: g.network,
 		Profiles: profiles{w.iam}, Invoker: w.wire, PublicCIDR: cfg.PublicCIDR, Fake: cfg.Instances == InstancesFake,

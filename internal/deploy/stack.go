@@ -79,15 +79,16 @@ func (r *run) bring(ctx context.Context, spec stackSpec) (*types.Stack, error) {
 		}
 		st = nil
 	}
+	seen := map[string]bool{}
 	if st == nil {
 		err = r.createStack(ctx, spec, body, url)
-	} else {
+	} else if err = r.earlierEvents(ctx, st, seen); err == nil {
 		err = r.updateStack(ctx, st, spec, body, url)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return r.awaitStack(ctx, spec.name)
+	return r.awaitStack(ctx, spec.name, seen)
 }
 
 func (r *run) templateRef(ctx context.Context, spec stackSpec) (body, url *string, err error) {
@@ -159,6 +160,7 @@ func (r *run) updateStack(ctx context.Context, st *types.Stack, spec stackSpec, 
 		StackName: &spec.name, TemplateBody: body, TemplateURL: url, Capabilities: capabilities, Parameters: spec.apiParameters(),
 	})
 	if errorCode(err) == "ValidationError" && strings.Contains(err.Error(), "No updates are to be performed") {
+		r.progress.detail("nothing to change")
 		return nil
 	}
 	if err != nil {
@@ -170,8 +172,7 @@ func (r *run) updateStack(ctx context.Context, st *types.Stack, spec stackSpec, 
 var goodStack = []types.StackStatus{types.StackStatusCreateComplete, types.StackStatusUpdateComplete, types.StackStatusImportComplete}
 
 // awaitStack follows the stack until it rests.
-func (r *run) awaitStack(ctx context.Context, name string) (*types.Stack, error) {
-	seen := map[string]bool{}
+func (r *run) awaitStack(ctx context.Context, name string, seen map[string]bool) (*types.Stack, error) {
 	var last types.Stack
 	err := r.pace.poll(ctx, func() (bool, error) {
 		out, err := r.cfn.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &r.stackID})
@@ -192,6 +193,18 @@ func (r *run) awaitStack(ctx context.Context, name string) (*types.Stack, error)
 	}
 	r.progress.detail(name + " " + string(last.StackStatus))
 	return &last, nil
+}
+
+// earlierEvents notes the events that the stack had before this run.
+func (r *run) earlierEvents(ctx context.Context, st *types.Stack, seen map[string]bool) error {
+	out, err := r.cfn.DescribeStackEvents(ctx, &cloudformation.DescribeStackEventsInput{StackName: st.StackId})
+	if err != nil {
+		return err
+	}
+	for _, e := range out.StackEvents {
+		seen[aws.ToString(e.EventId)] = true
+	}
+	return nil
 }
 
 // showEvents puts new resource events into the progress, oldest first.

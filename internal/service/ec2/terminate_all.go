@@ -25,6 +25,12 @@ func (s *Service) TerminateAll(ctx context.Context) error {
 	return nil
 }
 
+// Idle reports whether no machine of any account runs or is about to.
+func (s *Service) Idle(ctx context.Context) (bool, error) {
+	rows, err := s.maybeAlive(ctx)
+	return len(rows) == 0, err
+}
+
 // doom marks every instance that is not terminated as shutting down.
 func (s *Service) doom(ctx context.Context) ([]store.Key, error) {
 	var keys []store.Key
