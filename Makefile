@@ -21,7 +21,7 @@ check-go:
 	@scripts/check-go.sh "$(GO)"
 
 cmd/hardstand/guestbin/hardstand-guest: $(GOFILES) go.mod go.sum
-	$(GO) build -trimpath -ldflags '-s -w' -o $@ ./cmd/hardstand-guest
+	$(GO) build -tags nethttpomithttp2 -trimpath -ldflags '-s -w' -o $@ ./cmd/hardstand-guest
 
 bin/hardstand: cmd/hardstand/guestbin/hardstand-guest $(GOFILES) go.mod go.sum
 	$(GO) build -trimpath -ldflags '-s -w' -o $@ ./cmd/hardstand
@@ -52,8 +52,8 @@ generate:
 	$(GO) run ./cmd/hardstand reference docs/reference
 
 agent:
-	GOARCH=amd64 $(GO) build -trimpath -ldflags '-s -w' -o bin/hardstand-guest-amd64 ./cmd/hardstand-guest
-	GOARCH=arm64 $(GO) build -trimpath -ldflags '-s -w' -o bin/hardstand-guest-arm64 ./cmd/hardstand-guest
+	GOARCH=amd64 $(GO) build -tags nethttpomithttp2 -trimpath -ldflags '-s -w' -o bin/hardstand-guest-amd64 ./cmd/hardstand-guest
+	GOARCH=arm64 $(GO) build -tags nethttpomithttp2 -trimpath -ldflags '-s -w' -o bin/hardstand-guest-arm64 ./cmd/hardstand-guest
 
 clean:
 	rm -rf bin cmd/hardstand/guestbin/hardstand-guest

@@ -77,8 +77,10 @@ func Run(args []string) int {
 	return s.listen(l)
 }
 
-// listen serves until the listener is closed, for images whose PID 1 is not ours.
+// listen serves until the listener and the last connection are closed, for images whose PID 1 is not ours.
 func (s *Server) listen(l net.Listener) int {
+	var open sync.WaitGroup
+	defer open.Wait()
 	for {
 		conn, err := l.Accept()
 		if errors.Is(err, net.ErrClosed) {
@@ -88,11 +90,11 @@ func (s *Server) listen(l net.Listener) int {
 			fmt.Fprintf(os.Stderr, "sshd: %v\n", err)
 			return 1
 		}
-		go func() {
+		open.Go(func() {
 			if err := s.Serve(conn); err != nil {
 				s.say("%v", err)
 			}
-		}()
+		})
 	}
 }
 

@@ -39,7 +39,6 @@ type site struct {
 	keyFile string
 	signer  ssh.Signer
 	host    ssh.PublicKey
-	log     bytes.Buffer
 }
 
 func newSite(t *testing.T) *site {
@@ -112,7 +111,7 @@ func (s *site) start(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &Server{Root: s.root, Log: &s.log, Clock: clock.System{}, SFTP: []string{self, "sftp-server"}}
+	server := &Server{Root: s.root, Log: io.Discard, Clock: clock.System{}, SFTP: []string{self, "sftp-server"}}
 	done := make(chan int, 1)
 	go func() { done <- server.listen(l) }()
 	t.Cleanup(func() { l.Close(); <-done })
