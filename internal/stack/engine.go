@@ -225,6 +225,13 @@ type run struct {
 	imports map[string]bool
 }
 
+// member returns what a run knows of a resource; nil, nil of one that never was.
+func (r *run) member(id string) (*Member, *content) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.members[id], r.content[id]
+}
+
 func (e *Engine) load(ctx context.Context, key store.Key) (*run, error) {
 	r := &run{e: e, ctx: ctx, key: key, members: map[string]*Member{}, content: map[string]*content{}, imports: map[string]bool{}}
 	err := e.cfg.DB.View(ctx, func(tx *store.Tx) (err error) {

@@ -14,9 +14,7 @@ import (
 
 // createMember makes one resource of the template, or goes on making it.
 func (r *run) createMember(ctx context.Context, id string) error {
-	r.mu.Lock()
-	m := r.members[id]
-	r.mu.Unlock()
+	m, _ := r.member(id)
 	if m != nil && m.Operation == r.stack.Operation && m.Status == CreateComplete {
 		return nil
 	}
@@ -126,9 +124,7 @@ func (r *run) request(m *Member) (Request, Resource, error) {
 	if !ok {
 		return Request{}, nil, propertyErrorf("Unrecognized resource type %s", m.Type)
 	}
-	r.mu.Lock()
-	c := r.content[m.LogicalID]
-	r.mu.Unlock()
+	_, c := r.member(m.LogicalID)
 	return Request{
 		StackID: r.stack.ID, StackName: r.stack.Name, LogicalID: m.LogicalID, Type: m.Type,
 		PhysicalID: m.PhysicalID, Token: m.token(), Properties: c.Properties, Tags: m.Tags,
@@ -184,9 +180,8 @@ func (r *run) finish(ctx context.Context, m *Member, res Result, err error, comp
 		}
 		return errors.Join(r.record(m, func() {}, failed, reason), err)
 	}
-	r.mu.Lock()
-	c := *r.content[m.LogicalID]
-	r.mu.Unlock()
+	_, known := r.member(m.LogicalID)
+	c := *known
 	c.Ref, c.Attributes = res.Ref, res.Attributes
 	sealed, err := r.e.seal(m, &c)
 	if err != nil {

@@ -143,9 +143,7 @@ func (r *run) unsettled() template.Graph {
 // the creation, which the token makes safe, gives the physical id that the
 // deletion needs.
 func (r *run) settle(ctx context.Context, id string) error {
-	r.mu.Lock()
-	m := r.members[id]
-	r.mu.Unlock()
+	m, _ := r.member(id)
 	if m.Status == UpdateInProgress {
 		return r.record(m, func() {}, UpdateFailed, updateCancelled)
 	}

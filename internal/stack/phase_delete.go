@@ -105,7 +105,7 @@ func (r *run) deletions(selected func(*Member) bool) template.Graph {
 
 // deleteMember removes one resource, or keeps it where its policy says so.
 func (r *run) deleteMember(ctx context.Context, id string) error {
-	m := r.members[id]
+	m, _ := r.member(id)
 	if m.PhysicalID == "" && m.Status == CreateInProgress {
 		if err := r.settle(ctx, id); err != nil {
 			return err

@@ -83,13 +83,10 @@ func (r *run) failUpdate(cause error) error {
 
 // updateMember brings one resource to what the new template says.
 func (r *run) updateMember(ctx context.Context, id string) error {
-	r.mu.Lock()
-	m := r.members[id]
-	r.mu.Unlock()
+	m, old := r.member(id)
 	if m == nil || !m.exists() || m.Created == r.stack.Operation {
 		return r.createMember(ctx, id)
 	}
-	old := r.content[id]
 	if m.Operation == r.stack.Operation {
 		if m.Status != UpdateInProgress {
 			return failureUnless(m, UpdateComplete)
@@ -99,8 +96,8 @@ func (r *run) updateMember(ctx context.Context, id string) error {
 			return err
 		}
 	} else {
-		changed, err := r.beginUpdate(m, old)
-		if err != nil || !changed {
+		var err error
+		if m, err = r.beginUpdate(m, old); err != nil || m == nil {
 			return err
 		}
 	}
@@ -119,23 +116,24 @@ func failureUnless(m *Member, status string) error {
 }
 
 // beginUpdate compares a member with the template and, where they differ, writes
-// the row, UPDATE_IN_PROGRESS. A difference that needs another resource fails it.
-func (r *run) beginUpdate(m *Member, old *content) (bool, error) {
+// the row, UPDATE_IN_PROGRESS, and returns it; nil when nothing differs. A
+// difference that needs another resource fails it.
+func (r *run) beginUpdate(m *Member, old *content) (*Member, error) {
 	next := *m
 	c, bad := r.evaluate(&next)
 	if bad != nil {
 		if _, forUser := userMessage(bad); !forUser {
-			return false, bad
+			return nil, bad
 		}
 		c = &content{Properties: old.Properties, Metadata: old.Metadata}
 	}
 	c.Ref, c.Attributes = old.Ref, old.Attributes
 	sealed, err := r.e.seal(&next, c)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	if bad == nil && same(old, c) && (maps.Equal(m.Tags, next.Tags) || !r.taggable(m.Type)) {
-		return false, r.e.write(func(tx *store.Tx) error {
+		return nil, r.e.write(func(tx *store.Tx) error {
 			next.Sealed = sealed
 			r.keep(&next, c)
 			return Members.Put(tx, r.stack.memberKey(m.LogicalID), &next)
@@ -157,11 +155,10 @@ func (r *run) beginUpdate(m *Member, old *content) (bool, error) {
 		return setMember(tx, s, &next, UpdateFailed, Reason(m.Type, bad))
 	})
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	*m = next
-	r.keep(m, c)
-	return true, nil
+	r.keep(&next, c)
+	return &next, nil
 }
 
 func same(a, b *content) bool {
@@ -288,7 +285,7 @@ func (r *run) rollbackUpdate() error {
 
 // restoreMember sets a member back to what it was before the update.
 func (r *run) restoreMember(ctx context.Context, id string) error {
-	m := r.members[id]
+	m, current := r.member(id)
 	if m == nil || m.Prior == nil || m.Operation != r.stack.Operation {
 		return nil
 	}
@@ -308,7 +305,7 @@ func (r *run) restoreMember(ctx context.Context, id string) error {
 	now := req
 	req.Properties, req.OldProperties, req.Tags, req.OldTags = before.Properties, now.Properties, m.PriorTags, m.Tags
 	out := Result{PhysicalID: m.PhysicalID, Ref: before.Ref, Attributes: before.Attributes}
-	if r.replacement(m, before, r.content[id]) == nil && !(equal(req.Properties, req.OldProperties) && maps.Equal(req.Tags, req.OldTags)) {
+	if r.replacement(m, before, current) == nil && !(equal(req.Properties, req.OldProperties) && maps.Equal(req.Tags, req.OldTags)) {
 		out, err = res.Update(aws.WithCall(ctx, callFor(r.stack, m.token())), req)
 	}
 	if stop := r.stopped(); stop != nil {

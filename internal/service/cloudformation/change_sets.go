@@ -69,6 +69,8 @@ func (s *Service) changeSet(ctx context.Context, stackName, name *string) (*chan
 	if err != nil {
 		return nil, err
 	}
+	// Of several with one name all but one have been executed; that one is meant.
+	slices.SortStableFunc(list, func(a, b *changeSet) int { return b.Created.Compare(a.Created) })
 	i := slices.IndexFunc(list, func(cs *changeSet) bool { return cs.Name == aws.Val(name) })
 	if i < 0 {
 		return nil, missing
@@ -214,6 +216,7 @@ func (s *Service) ExecuteChangeSet(ctx context.Context, in *api.ExecuteChangeSet
 			return nil, cannotUpdate(now)
 		}
 	}
+	s.linger(ctx, &stack.Stack{ID: cs.StackID, Account: st.Account, Region: st.Region}, err)
 	return &api.ExecuteChangeSetOutput{}, err
 }
 

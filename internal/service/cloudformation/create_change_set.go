@@ -93,8 +93,8 @@ func (s *Service) sameName(ctx context.Context, st *stack.Stack, in *api.CreateC
 		return nil, err
 	}
 	for _, cs := range list {
-		if cs.Name != *in.ChangeSetName {
-			continue
+		if cs.Name != *in.ChangeSetName || cs.Execution == "EXECUTE_IN_PROGRESS" {
+			continue // executed ones are gone, but for who asks by ARN
 		}
 		if cs.Token != "" && cs.Token == aws.Val(in.ClientToken) {
 			return &api.CreateChangeSetOutput{Id: &cs.ID, StackId: &cs.StackID}, nil

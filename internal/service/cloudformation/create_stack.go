@@ -3,6 +3,7 @@ package cloudformation
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/cloudformation"
@@ -90,6 +91,7 @@ func (s *Service) CreateStack(ctx context.Context, in *api.CreateStackInput) (*a
 	if err != nil {
 		return nil, err
 	}
+	s.linger(ctx, made, nil)
 	return &api.CreateStackOutput{StackId: &made.ID}, nil
 }
 
@@ -125,6 +127,29 @@ func (s *Service) judgeCreate(in *api.CreateStackInput) (string, error) {
 		onFailure = "DO_NOTHING"
 	}
 	return onFailure, nil
+}
+
+// patience is how long an operation that was begun holds back its answer for the
+// stack to rest. The waiters of AWS's tools ask at once and then after 30 seconds:
+// most stacks here are ready sooner than the first question can come.
+const patience = 300 * time.Millisecond
+
+// linger waits for the stack to rest, not longer than patience.
+func (s *Service) linger(ctx context.Context, st *stack.Stack, err error) {
+	if err != nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	timer := s.clock.After(patience)
+	go func() {
+		select {
+		case <-timer:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	_, _ = s.engine.Wait(ctx, st.Key()) // how it ended is not this answer's matter
 }
 
 // begin is what every operation hands to the engine.

@@ -45,6 +45,7 @@ func (s *Service) DeleteStack(ctx context.Context, in *api.DeleteStackInput) (*a
 	} else if err != nil {
 		return nil, err
 	}
+	s.linger(ctx, st, nil)
 	return &api.DeleteStackOutput{}, nil
 }
 

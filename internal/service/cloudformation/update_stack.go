@@ -78,6 +78,7 @@ func (s *Service) startUpdate(ctx context.Context, st *stack.Stack, b stack.Begi
 	if err != nil {
 		return nil, err
 	}
+	s.linger(ctx, st, nil)
 	return &api.UpdateStackOutput{StackId: &st.ID}, nil
 }
 
