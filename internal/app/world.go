@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"sync"
 
-	"github.com/hardstand/hardstand/internal/agent/dist"
 	"github.com/hardstand/hardstand/internal/blob"
 	"github.com/hardstand/hardstand/internal/service/cloudformation"
 	"github.com/hardstand/hardstand/internal/service/codedeploy"
@@ -27,7 +26,6 @@ type world struct {
 	s      *System
 	db     *store.DB
 	blobs  *blob.Files
-	dist   *dist.Dist
 	ground *ground
 	wire   *wire.Server
 
