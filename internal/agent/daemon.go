@@ -72,6 +72,9 @@ func connect(ctx context.Context, cfg config.Config, log *slog.Logger) (*poll.Lo
 			log.Info("identity", "host", host.ID, "region", host.Region)
 			return newLoop(cfg, host, keys, log)
 		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		log.Error("identity not known yet", "error", err, "retry_in", wait.String())
 		if err := clock.Sleep(ctx, clk, wait); err != nil {
 			return nil, err

@@ -101,8 +101,5 @@ func checkDeployment(in *api.CreateDeploymentInput) error {
 	if in.OverrideAlarmConfiguration != nil {
 		return errUnbuilt("CreateDeployment", "overrideAlarmConfiguration")
 	}
-	if in.Revision.RevisionType == api.RevisionLocationTypeGitHub {
-		return errUnbuilt("CreateDeployment", "a revision in GitHub")
-	}
 	return checkRollback(in.AutoRollbackConfiguration)
 }

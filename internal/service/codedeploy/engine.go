@@ -17,6 +17,7 @@ func (s *Service) Run(ctx context.Context) error {
 	var work sync.WaitGroup
 	defer work.Wait()
 	defer close(s.stopped)
+	work.Go(func() { s.warmSigners(ctx) })
 	for {
 		changed := s.db.Changed(store.Filter{Service: "codedeploy", Kind: "deployment"})
 		active, err := view(ctx, s, func(tx *store.Tx) ([]store.Row[deployment], error) {
@@ -41,16 +42,32 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 }
 
+// warmSigners makes a region's signing key when its first application is made:
+// an RSA key takes a noticeable part of a second, which the first agent should
+// not wait for.
+func (s *Service) warmSigners(ctx context.Context) {
+	for e, err := range s.db.Watch(ctx, s.db.LastSeq(), store.Filter{Service: "codedeploy", Kind: "application"}) {
+		if err != nil {
+			return
+		}
+		if _, err := s.signers.get(ctx, e.Region); err != nil && ctx.Err() == nil {
+			s.log.Warn("cannot make a deployment signer ahead of its use", "region", e.Region, "error", err)
+		}
+	}
+}
+
 // retryAfter is the wait after a step that failed for a reason of the server's
 // own.
 const retryAfter = 5 * time.Second
 
 // drive steps one deployment to its end.
 func (s *Service) drive(ctx context.Context, k store.Key) {
+	aboutMachines := store.Filter{Account: k.Account, Region: k.Region, Service: "ec2"}
+	machines := s.db.Changed(aboutMachines)
+	s.failStopped(ctx, k)
 	for ctx.Err() == nil {
-		// The channels come first: a change during the step wakes the wait.
+		// The channel comes first: a change during the step wakes the wait.
 		changed := s.db.Changed(store.Filter{Account: k.Account, Region: k.Region, Service: "codedeploy", Resource: k.ID})
-		machines := s.db.Changed(store.Filter{Account: k.Account, Region: k.Region, Service: "ec2"})
 		due, ended, err := s.advance(ctx, k)
 		if ended || ctx.Err() != nil {
 			return
@@ -66,6 +83,7 @@ func (s *Service) drive(ctx context.Context, k store.Key) {
 		select {
 		case <-changed:
 		case <-machines:
+			machines = s.db.Changed(aboutMachines)
 			s.failStopped(ctx, k)
 		case <-timer:
 		case <-ctx.Done():

@@ -3,6 +3,7 @@ package codedeploy
 import (
 	"context"
 	"encoding/json"
+	"strings"
 
 	"github.com/hardstand/hardstand/internal/agent/lifecycle"
 	"github.com/hardstand/hardstand/internal/aws"
@@ -31,8 +32,14 @@ type agentOverrides struct {
 }
 
 type revisionSpec struct {
-	RevisionType string
-	S3Revision   *s3Revision `json:",omitempty"`
+	RevisionType   string
+	S3Revision     *s3Revision     `json:",omitempty"`
+	GitHubRevision *gitHubRevision `json:",omitempty"`
+}
+
+type gitHubRevision struct {
+	Account, Repository string
+	CommitID            string `json:"CommitId"`
 }
 
 type s3Revision struct {
@@ -94,6 +101,10 @@ func (d *deployment) specification() specification {
 		s.Revision.S3Revision = &s3Revision{
 			Bucket: aws.Val(l.Bucket), Key: aws.Val(l.Key), BundleType: string(l.BundleType), Version: aws.Val(l.Version), ETag: aws.Val(l.ETag),
 		}
+	}
+	if l := d.Revision.GitHubLocation; l != nil {
+		owner, name, _ := strings.Cut(aws.Val(l.Repository), "/")
+		s.Revision.GitHubRevision = &gitHubRevision{Account: owner, Repository: name, CommitID: aws.Val(l.CommitId)}
 	}
 	return s
 }

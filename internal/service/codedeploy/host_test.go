@@ -3,6 +3,7 @@ package codedeploy
 import (
 	"archive/zip"
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -220,6 +221,20 @@ func TestOurAgentOverHTTP(t *testing.T) {
 		"LifecycleEvent - ApplicationStart\nScript - start.sh\n[stdout]starting"
 	if !strings.HasSuffix(*d.ErrorInformation.Message, want) {
 		t.Errorf("message %s", *d.ErrorInformation.Message)
+	}
+}
+
+func TestSpecificationOfAGitHubRevision(t *testing.T) {
+	d := &deployment{ID: "d-ABCDEFGHI", GroupID: "g", GroupName: "n", ApplicationName: "a", FileExists: api.FileExistsBehaviorRetain,
+		Revision: &api.RevisionLocation{RevisionType: api.RevisionLocationTypeGitHub,
+			GitHubLocation: &api.GitHubLocation{Repository: aws.Ptr("owner/site"), CommitId: aws.Ptr("c0ffee")}}}
+	document, err := json.Marshal(d.specification())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := spec.Parse(document)
+	if err != nil || got.Revision != (spec.Revision{Type: "GitHub", Account: "owner", Repository: "site", CommitID: "c0ffee", BundleType: "tar"}) || got.FileExists != "RETAIN" {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 
