@@ -35,6 +35,10 @@ if [ ! -x /usr/bin/python3 ]; then
 fi
 
 port=${DEMO_PORT:-4566}
+# healthy asks the server as curl would, which this machine may lack.
+healthy() {
+  (exec 3<>"/dev/tcp/127.0.0.1/$port" && printf 'GET /_hardstand/health HTTP/1.0\r\n\r\n' >&3 && grep -q ' 200 ' <&3) 2>/dev/null
+}
 dir=$("${sudo[@]}" mktemp -d /var/tmp/hardstand-demo.XXXXXX)
 log=$(mktemp /tmp/hardstand-demo-log.XXXXXX)
 server=
@@ -55,7 +59,7 @@ trap 'exit 130' INT TERM
 server=$!
 ready=
 for _ in $(seq 200); do
-  if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+  if healthy; then
     ready=1
     break
   fi
