@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hardstand/hardstand/internal/clock"
@@ -38,9 +39,14 @@ func Run([]string) int {
 		fmt.Fprintf(os.Stderr, "boot: %v\n", err)
 		return 1
 	}
-	if err := sshd.PrintHostKeys(root, os.Stdout); err != nil {
-		fmt.Fprintf(os.Stderr, "boot: %v\n", err)
-	}
+	// Meanwhile: making keys takes as long as the whole way to user data.
+	var keys sync.WaitGroup
+	defer keys.Wait()
+	keys.Go(func() {
+		if err := sshd.PrintHostKeys(root, os.Stdout); err != nil {
+			fmt.Fprintf(os.Stderr, "boot: %v\n", err)
+		}
+	})
 	raw, err := os.ReadFile(root.Path(guest.UserDataFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		fmt.Fprintf(os.Stderr, "boot: %v\n", err)

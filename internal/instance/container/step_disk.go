@@ -14,6 +14,11 @@ var diskDirs = []string{
 	"lower", "lower/root", "lower/links", "lower/usr",
 }
 
+// bootDirs are directories that every boot writes to. On a new disk they are made
+// at once, with mode 0755 and owner root: the overlay would copy each of them up
+// at the first write, which comes when somebody waits for it.
+var bootDirs = []string{"etc", "etc/ssh", "var", "var/log", "var/lib", "var/lib/cloud", "var/lib/cloud/instances", "var/lib/cloud/sem"}
+
 // makeDisk lays out the upper directories of a new disk, or readies an old one.
 func (s *shell) makeDisk(context.Context) error {
 	if !s.fresh {
@@ -26,6 +31,15 @@ func (s *shell) makeDisk(context.Context) error {
 	}
 	for _, upper := range []string{"root/upper", "usr/upper"} {
 		if err := os.Lchown(filepath.Join(s.dir, upper), int(s.base), int(s.base)); err != nil {
+			return err
+		}
+	}
+	for _, dir := range bootDirs {
+		path := filepath.Join(s.dir, "root", "upper", dir)
+		if err := os.Mkdir(path, 0o755); err != nil {
+			return err
+		}
+		if err := os.Lchown(path, int(s.base), int(s.base)); err != nil {
 			return err
 		}
 	}
