@@ -111,10 +111,10 @@ func (l *lab) play(body string, start func(stack.Begin) error, n int) {
 	}
 	ctx, cancel := context.WithTimeout(l.t.Context(), 20*time.Second)
 	defer cancel()
-	rested := make(chan struct{})
+	rested, dying := make(chan struct{}), l.engine
 	go func() {
 		defer close(rested)
-		if _, err := l.engine.Wait(ctx, l.key); err != nil && ctx.Err() == nil {
+		if _, err := dying.Wait(ctx, l.key); err != nil && ctx.Err() == nil {
 			l.t.Error(err)
 		}
 	}()
