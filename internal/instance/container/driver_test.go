@@ -8,8 +8,6 @@ import (
 	"github.com/hardstand/hardstand/internal/instance/instancetest"
 )
 
-func TestMain(m *testing.M) { instancetest.Main(m) }
-
 func subject(t *testing.T) instancetest.Subject {
 	net := openNetwork(t)
 	return instancetest.Subject{Open: func(t testing.TB, dir string) (instance.Driver, func()) {

@@ -2,6 +2,7 @@ package container_test
 
 import (
 	"context"
+	"log/slog"
 	"net/netip"
 	"testing"
 
@@ -39,9 +40,18 @@ func openNetwork(t testing.TB) *network.Network {
 }
 
 func config(t testing.TB, dir string, net *network.Network) container.Config {
+	cfg := containerConfig(dir, instancetest.GuestBinary(t))
+	cfg.Log = instancetest.Log(t)
+	if net != nil {
+		cfg.Network = net
+	}
+	return cfg
+}
+
+func containerConfig(dir string, binary []byte) container.Config {
 	return container.Config{
-		DataDir: dir, Prefix: instancetest.Prefix(), Guest: instancetest.GuestBinary(t),
-		Links: guest.Links(), Dirs: guest.Dirs(), CA: []byte("-----BEGIN CERTIFICATE-----\ntest\n-----END CERTIFICATE-----\n"),
-		Network: net, Clock: clock.System{}, Log: instancetest.Log(t),
+		DataDir: dir, Prefix: instancetest.Prefix(), Guest: binary, Links: guest.Links(), Dirs: guest.Dirs(),
+		CA:    []byte("-----BEGIN CERTIFICATE-----\ntest\n-----END CERTIFICATE-----\n"),
+		Clock: clock.System{}, Log: slog.New(slog.DiscardHandler),
 	}
 }

@@ -1,8 +1,10 @@
 package container_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -98,4 +100,35 @@ func kilobytes(text, name string) int {
 	_, rest, _ := strings.Cut(text, name)
 	kb, _ := strconv.Atoi(strings.Fields(rest)[0])
 	return kb << 10
+}
+
+// What the guest binary may weigh, and how long it may take to start and end.
+const (
+	maxGuestSize  = 10 << 20
+	maxGuestStart = 3 * time.Millisecond
+)
+
+func TestGuestBinaryIsSmallAndQuick(t *testing.T) {
+	binary := instancetest.GuestBinary(t)
+	if len(binary) > maxGuestSize {
+		t.Errorf("guest binary has %d bytes, more than %d", len(binary), maxGuestSize)
+	}
+	path := filepath.Join(t.TempDir(), "hardstand-guest")
+	if err := os.WriteFile(path, binary, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	best := time.Hour
+	for range 50 { // the machine is busy with other tests: the best run counts
+		start := time.Now()
+		err := exec.Command(path, "no such program").Run()
+		took := time.Since(start)
+		if exit := new(exec.ExitError); !errors.As(err, &exit) || exit.ExitCode() != 127 {
+			t.Fatalf("guest binary: %v, want exit status 127", err)
+		}
+		best = min(best, took)
+	}
+	t.Logf("%d bytes, %v from fork to end", len(binary), best)
+	if best > maxGuestStart {
+		t.Errorf("guest binary takes %v to start and end, more than %v", best, maxGuestStart)
+	}
 }
