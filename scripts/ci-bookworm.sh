@@ -15,21 +15,25 @@ finish() {
 }
 trap finish EXIT
 mmdebstrap --quiet --variant=minbase --include=make,git,ca-certificates bookworm "$tree"
-mkdir -p "$tree/usr/local/go" "$tree/src" "$tree/gomod"
+mkdir -p "$tree/usr/local/go" "$tree/src" "$tree/gomod" "$tree/gocache"
 git archive HEAD | tar -x -C "$tree/src"
 modules=$(go env GOMODCACHE)
+cache=$(go env GOCACHE)
 # Mounts live in a mount namespace of their own and end with it.
 unshare --mount --pid --fork --kill-child bash -euo pipefail -c '
-  tree=$1 go=$2 modules=$3
+  tree=$1 go=$2 modules=$3 cache=$5
   mount --make-rprivate /
+  # The root of a machine is a mount point, which that of a plain chroot is not.
+  mount --bind "$tree" "$tree"
   mount --bind "$go" "$tree/usr/local/go"
   mount --bind "$modules" "$tree/gomod"
+  mount --bind "$cache" "$tree/gocache"
   mount -t proc proc "$tree/proc"
   mount --rbind /sys "$tree/sys"
   mount --rbind /dev "$tree/dev"
   mount -t tmpfs tmpfs "$tree/run"
   cp /etc/resolv.conf "$tree/etc/resolv.conf"
   chroot "$tree" env -i HOME=/root CI=1 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/go/bin \
-    GOMODCACHE=/gomod GOFLAGS=-buildvcs=false "GOPROXY=$4" "DEMO_FLAGS=--yes --once" \
+    GOMODCACHE=/gomod GOCACHE=/gocache GOFLAGS=-buildvcs=false "GOPROXY=$4" "DEMO_FLAGS=--yes --once" \
     make -C /src demo
-' bash "$tree" "$go" "$modules" "$(go env GOPROXY)"
+' bash "$tree" "$go" "$modules" "$(go env GOPROXY)" "$cache"
