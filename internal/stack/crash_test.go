@@ -114,9 +114,7 @@ func (l *lab) play(body string, start func(stack.Begin) error, n int) {
 	rested, dying := make(chan struct{}), l.engine
 	go func() {
 		defer close(rested)
-		if _, err := dying.Wait(ctx, l.key); err != nil && ctx.Err() == nil {
-			l.t.Error(err)
-		}
+		_, _ = dying.Wait(ctx, l.key) // ends with the store when the engine dies
 	}()
 	select {
 	case <-rested:
@@ -124,13 +122,20 @@ func (l *lab) play(body string, start func(stack.Begin) error, n int) {
 	case <-died:
 		l.died = true
 	}
-	_ = l.engine.Close()
-	l.open(0)
-	select {
-	case <-rested:
-	case <-ctx.Done():
-		l.t.Fatalf("does not go on: %s", strings.Join(l.events(), "\n"))
+	l.reopen()
+	<-rested
+	if _, err := l.engine.Wait(ctx, l.key); err != nil {
+		l.t.Fatalf("does not go on: %v\n%s", err, strings.Join(l.events(), "\n"))
 	}
+}
+
+// reopen opens the store and an engine as the next process does.
+func (l *lab) reopen() {
+	l.t.Helper()
+	_ = l.engine.Close()
+	l.db.Close()
+	l.openStore()
+	l.open(0)
 }
 
 // story is how a play ended. Physical ids are numbered by the order of creation,

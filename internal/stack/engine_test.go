@@ -42,6 +42,7 @@ func (outside) Secret(_ context.Context, service, reference string) (string, err
 // lab is a store, a fake resource type and the engine of the moment.
 type lab struct {
 	t      *testing.T
+	dir    string
 	db     *store.DB
 	clock  clock.Clock
 	fake   *stacktest.Fake
@@ -53,13 +54,24 @@ type lab struct {
 
 func newLab(t *testing.T, c clock.Clock) *lab {
 	t.Helper()
-	l := &lab{t: t, db: storetest.NewWithClock(t, c), clock: c, fake: stacktest.NewFake()}
+	l := &lab{t: t, dir: t.TempDir(), clock: c, fake: stacktest.NewFake()}
 	l.config = stack.Config{
-		DB: l.db, Sealer: storetest.NewSealer(t), Clock: c, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Sealer: storetest.NewSealer(t), Clock: c, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Types: stack.Registry{"Test::Fake::Thing": l.fake}, Outside: outside{}, Endpoint: "http://127.0.0.1:4566",
 	}
+	l.openStore()
+	t.Cleanup(func() { _ = l.db.Close() })
 	l.open(0)
 	return l
+}
+
+func (l *lab) openStore() {
+	l.t.Helper()
+	db, err := store.Open(l.t.Context(), store.Config{Dir: l.dir, NoSync: true, Clock: l.clock})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.db, l.config.DB = db, db
 }
 
 // open starts an engine in place of the last; after n transactions it dies.

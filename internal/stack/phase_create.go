@@ -18,7 +18,7 @@ const (
 	updateCancelled = "Resource update cancelled"
 )
 
-var errDeadline = errors.New("Stack creation time exceeded the specified timeout") //nolint:staticcheck // AWS's text
+var errDeadline error = &PropertyError{Message: "Stack creation time exceeded the specified timeout"}
 
 // create is the phase CREATE_IN_PROGRESS.
 func (r *run) create() error {
@@ -44,20 +44,13 @@ func (r *run) create() error {
 	}
 	outputs, err := r.outputs()
 	if err == nil {
-		err = r.e.write(func(tx *store.Tx) error {
-			s, err := r.fence(tx)
-			if err != nil {
-				return err
-			}
+		err = r.rest(CreateComplete, "", func(tx *store.Tx, s *Stack) error {
 			s.Outputs = outputs
-			if err := r.publish(tx, s); err != nil {
-				return err
-			}
-			return setStatus(tx, s, CreateComplete, "")
+			return r.publish(tx, s)
 		})
 	}
-	if text, forUser := userMessage(err); forUser {
-		return r.failCreate(errors.New(text), nil)
+	if _, forUser := userMessage(err); forUser {
+		return r.failCreate(err, nil)
 	}
 	return err
 }
@@ -184,10 +177,8 @@ func (r *run) failCreate(cause error, members []string) error {
 			return err
 		}
 		text, ok := userMessage(cause)
-		if !ok && !errors.Is(cause, errDeadline) {
-			r.e.cfg.Log.Error("stack creation", "stack", r.key.ID, "error", cause)
-		}
 		if !ok {
+			r.e.cfg.Log.Error("stack creation", "stack", r.key.ID, "error", cause)
 			text = cause.Error()
 		}
 		reason = strings.TrimSuffix(text, ".") + ". "

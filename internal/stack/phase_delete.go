@@ -66,7 +66,7 @@ func (r *run) removeAll(complete, failed string) error {
 			return nil
 		}
 		s.Deleted, s.Spec.Secrets, s.Next, s.Previous = tx.Now(), nil, nil, nil
-		return withdraw(tx, s, nil)
+		return errors.Join(withdraw(tx, s, nil), forgetSignals(tx, s))
 	})
 }
 

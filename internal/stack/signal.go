@@ -22,6 +22,7 @@ type Signal struct {
 
 // Signals is the table of signals.
 var Signals = &store.Table[Signal]{Name: "cfn.signal", Version: 1, Indexes: []store.Index[Signal]{
+	{Name: stackIndex, Value: func(_ store.Key, s *Signal) []string { return []string{s.StackID} }},
 	{Name: "target", Value: func(_ store.Key, s *Signal) []string { return []string{s.StackID + "\x00" + s.LogicalID} }},
 }}
 
@@ -72,6 +73,20 @@ func addSignal(tx *store.Tx, s *Stack, sig *Signal) (bool, error) {
 	return true, nil
 }
 
+// forgetSignals drops the signals of a stack that is gone.
+func forgetSignals(tx *store.Tx, s *Stack) error {
+	rows, err := Signals.Lookup(tx, stackIndex, s.ID)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if err := Signals.Delete(tx, row.Key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // creationPolicy is ResourceSignal of a CreationPolicy.
 type creationPolicy struct {
 	ResourceSignal struct {
@@ -109,6 +124,9 @@ func (r *run) awaitPolicy(ctx context.Context, m *Member) error {
 	}
 	signals, err := r.e.await(ctx, waiting{stackID: m.StackID, logicalID: m.LogicalID, created: m.Created,
 		count: count, deadline: m.Started.Add(timeout)})
+	if errors.Is(err, errNoSignals) && m.Type == waitConditionType {
+		return waitTimedOut(len(signals), count)
+	}
 	if errors.Is(err, errNoSignals) {
 		return propertyErrorf("Failed to receive %d resource signal(s) within the specified duration", count-len(signals))
 	}

@@ -11,10 +11,16 @@ import (
 	"github.com/hardstand/hardstand/internal/store"
 )
 
+const waitConditionType = "AWS::CloudFormation::WaitCondition"
+
+func waitTimedOut(have, want int) error {
+	return propertyErrorf("WaitCondition timed out. Received %d conditions when expecting %d", have, want)
+}
+
 // ownTypes are the types that are the engine's own.
 func (e *Engine) ownTypes() Registry {
 	return Registry{
-		"AWS::CloudFormation::WaitCondition":       waitType{e},
+		waitConditionType:                          waitType{e},
 		"AWS::CloudFormation::WaitConditionHandle": handleType{e},
 		"AWS::CDK::Metadata":                       metadataType{},
 	}
@@ -68,7 +74,7 @@ func (t waitType) Create(ctx context.Context, r Request, started func(string)) (
 	var failed *failedSignal
 	switch {
 	case errors.Is(err, errNoSignals):
-		return Result{}, propertyErrorf("WaitCondition timed out. Received %d conditions when expecting %d", len(signals), count)
+		return Result{}, waitTimedOut(len(signals), count)
 	case errors.As(err, &failed):
 		return Result{}, propertyErrorf("WaitCondition received failed message: '%s' for uniqueId: %s", failed.signal.Reason, failed.signal.UniqueID)
 	case err != nil:
