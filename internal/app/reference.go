@@ -2,8 +2,12 @@ package app
 
 import (
 	"fmt"
+	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/service/cloudformation"
@@ -13,8 +17,12 @@ import (
 	"github.com/hardstand/hardstand/internal/service/s3"
 	"github.com/hardstand/hardstand/internal/service/ssm"
 	"github.com/hardstand/hardstand/internal/service/sts"
+	"github.com/hardstand/hardstand/internal/stack"
 	"github.com/hardstand/hardstand/internal/wire"
 )
+
+// typesPage is the page of the resource types.
+const typesPage = "resource-types.md"
 
 // tables returns the operation tables of all services. The services behind them
 // are not opened: the tables do not depend on it.
@@ -26,25 +34,103 @@ func tables() []wire.Service {
 	}
 }
 
+// resourceTypes returns what templates may use, of services that are not opened
+// either.
+func resourceTypes() stack.Registry {
+	return stack.New(stack.Config{Types: registry(
+		ec2.New(ec2.Config{}), iam.New(iam.Config{}), s3.New(s3.Config{}), ssm.New(ssm.Config{}),
+		codedeploy.New(codedeploy.Config{Clock: clock.System{}}), nil,
+	)}).Types()
+}
+
+// registry joins the resource types of all services. inv is what those of IAM and
+// S3 call through.
+func registry(e *ec2.Service, i *iam.Service, s *s3.Service, m *ssm.Service, c *codedeploy.Service, inv wire.Invoker) stack.Registry {
+	all := stack.Registry{}
+	for _, r := range []stack.Registry{e.Resources(), i.Resources(inv), s.Resources(inv), m.Resources(), c.Resources()} {
+		maps.Copy(all, r)
+	}
+	return all
+}
+
 // WriteReference writes a page per service into dir: every operation of the API,
-// whether it is built, and the permission it needs.
+// whether it is built, and the permission it needs; and a page of the resource
+// types.
 func WriteReference(dir string) error {
 	for _, t := range tables() {
-		if err := writeReference(filepath.Join(dir, t.Model.Name+".md"), t); err != nil {
+		err := writePage(filepath.Join(dir, t.Model.Name+".md"), func(w io.Writer) error { return wire.WriteReference(w, t) })
+		if err != nil {
 			return err
 		}
 	}
-	return nil
+	return writePage(filepath.Join(dir, typesPage), func(w io.Writer) error { return writeTypes(w, resourceTypes()) })
 }
 
-func writeReference(file string, t wire.Service) error {
+func writePage(file string, write func(io.Writer) error) error {
 	f, err := os.Create(file)
 	if err != nil {
 		return fmt.Errorf("write the reference: %w", err)
 	}
 	defer f.Close()
-	if err := wire.WriteReference(f, t); err != nil {
+	if err := write(f); err != nil {
 		return fmt.Errorf("write %s: %w", file, err)
 	}
 	return f.Close()
+}
+
+// writeTypes writes what each resource type knows, from its schema.
+func writeTypes(w io.Writer, types stack.Registry) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Resource types\n\nThe %d types that templates may use. A type that is not here is refused by the call with\n"+
+		"`Unrecognized resource types`; a property that is not here fails its resource, and the stack rolls back. Written\nfrom the schemas; do not edit.\n", len(types))
+	for _, name := range slices.Sorted(maps.Keys(types)) {
+		writeType(&b, name, types[name].Schema())
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func writeType(b *strings.Builder, name string, s stack.Schema) {
+	fmt.Fprintf(b, "\n## %s\n\n", name)
+	if len(s.Properties) > 0 {
+		b.WriteString("| property | required | create-only |\n| --- | --- | --- |\n")
+	}
+	for _, p := range slices.Sorted(slices.Values(s.Properties)) {
+		required, createOnly := "", ""
+		if slices.Contains(s.Required, p) {
+			required = "yes"
+		}
+		if slices.Contains(s.CreateOnly, p) {
+			createOnly = "yes"
+		}
+		fmt.Fprintf(b, "| %s | %s | %s |\n", p, required, createOnly)
+	}
+	if len(s.Properties) > 0 {
+		b.WriteString("\n")
+	}
+	for _, line := range typeNotes(s) {
+		b.WriteString("- " + line + "\n")
+	}
+}
+
+func typeNotes(s stack.Schema) []string {
+	attributes := "no attributes"
+	if len(s.Attributes) > 0 {
+		attributes = "`Fn::GetAtt`: " + strings.Join(slices.Sorted(slices.Values(s.Attributes)), ", ")
+	}
+	notes := []string{attributes}
+	if s.Taggable {
+		notes = append(notes, "gets the stack's tags")
+	}
+	if s.Signals {
+		notes = append(notes, "may have a `CreationPolicy`")
+	}
+	if s.Capability {
+		n := "needs `CAPABILITY_IAM`"
+		if s.NameProperty != "" {
+			n += ", with " + s.NameProperty + " `CAPABILITY_NAMED_IAM`"
+		}
+		notes = append(notes, n)
+	}
+	return notes
 }

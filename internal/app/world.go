@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"sync"
 
@@ -131,14 +130,8 @@ func (w *world) openDeployment(context.Context) error {
 
 func (w *world) openStacks(context.Context) error {
 	cfg := w.s.cfg
-	types := stack.Registry{}
-	for _, r := range []stack.Registry{
-		w.ec2.Resources(), w.iam.Resources(w.wire), w.s3.Resources(w.wire), w.ssm.Resources(), w.codedeploy.Resources(),
-	} {
-		maps.Copy(types, r)
-	}
 	w.engine = stack.New(stack.Config{
-		DB: w.db, Sealer: w.s.sealer, Clock: cfg.Clock, Log: cfg.Log, Types: types,
+		DB: w.db, Sealer: w.s.sealer, Clock: cfg.Clock, Log: cfg.Log, Types: registry(w.ec2, w.iam, w.s3, w.ssm, w.codedeploy, w.wire),
 		Outside: cloudformation.Outside{Invoker: w.wire}, Endpoint: w.s.Endpoint(),
 	})
 	w.onClose(w.engine.Close)
