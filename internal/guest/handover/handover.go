@@ -14,6 +14,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -207,13 +208,23 @@ func WriteExit(f *os.File, e Exit) error {
 	return nil
 }
 
-// ReadExit reads the note at path. ok is false when PID 1 left none.
+// ReadExit reads the note at path. ok is false when PID 1 left none. The
+// instance's root can reach the note through PID 1, so it is taken with care.
 func ReadExit(path string) (e Exit, ok bool) {
-	doc, err := os.ReadFile(path)
-	if err != nil || len(doc) == 0 {
+	f, err := os.Open(path)
+	if err != nil {
 		return Exit{}, false
 	}
-	return e, json.Unmarshal(doc, &e) == nil && e.Reason != ""
+	defer f.Close()
+	doc, err := io.ReadAll(io.LimitReader(f, 4096))
+	if err != nil || json.Unmarshal(doc, &e) != nil {
+		return Exit{}, false
+	}
+	switch e.Reason {
+	case ReasonPoweroff, ReasonReboot, ReasonHalt:
+		return e, true
+	}
+	return Exit{}, false
 }
 
 func retry(f func() (int, int, error)) (int, int, error) {

@@ -22,17 +22,17 @@ var withoutOwnUsers = []uintptr{
 	unix.CAP_NET_BIND_SERVICE, unix.CAP_NET_RAW, unix.CAP_NET_ADMIN, unix.CAP_AUDIT_WRITE,
 }
 
-// confine takes capabilities away and installs the system call filter, for all
-// threads: children inherit from whichever thread forks them. no_new_privs stays
-// off, so that sudo works; installing a filter needs CAP_SYS_ADMIN then, which is
-// why the filter comes before the capabilities where those include it.
+// confine installs the system call filter and bounds the capabilities of whatever
+// PID 1 starts, on all threads: children inherit from whichever thread forks them.
+// no_new_privs stays off, so that sudo works; installing a filter needs
+// CAP_SYS_ADMIN then, which is why the filter comes first.
 func confine(ownUsers bool) error {
 	if err := installFilter(); err != nil {
 		return err
 	}
-	kept := keptCapabilities(ownUsers)
+	set := kept(ownUsers)
 	for c := uintptr(0); c <= unix.CAP_LAST_CAP; c++ {
-		if kept&(1<<c) != 0 {
+		if set&(1<<c) != 0 {
 			continue
 		}
 		_, _, errno := syscall.AllThreadsSyscall6(unix.SYS_PRCTL, unix.PR_CAPBSET_DROP, c, 0, 0, 0, 0)
@@ -40,25 +40,28 @@ func confine(ownUsers bool) error {
 			return fmt.Errorf("drop capability %d from the bounding set: %w", c, errno)
 		}
 	}
-	return setCapabilities(kept)
+	return nil
 }
 
-func keptCapabilities(ownUsers bool) uint64 {
-	if ownUsers {
-		kept := uint64(1)<<(unix.CAP_LAST_CAP+1) - 1
-		for _, c := range refused {
-			kept &^= 1 << c
+// kept is the set of capabilities that an instance has.
+func kept(ownUsers bool) uint64 {
+	var set uint64
+	if !ownUsers {
+		for _, c := range withoutOwnUsers {
+			set |= 1 << c
 		}
-		return kept
+		return set
 	}
-	var kept uint64
-	for _, c := range withoutOwnUsers {
-		kept |= 1 << c
+	set = 1<<(unix.CAP_LAST_CAP+1) - 1
+	for _, c := range refused {
+		set &^= 1 << c
 	}
-	return kept
+	return set
 }
 
-func setCapabilities(kept uint64) error {
+// dropCapabilities takes from PID 1 itself what it does not keep. It comes when
+// the host name is set, which needs CAP_SYS_ADMIN.
+func dropCapabilities(kept uint64) error {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var have, want [2]unix.CapUserData
 	if err := unix.Capget(&header, &have[0]); err != nil {

@@ -26,6 +26,9 @@ func (m *machine) assume(id handover.Identity) error {
 	if err := unix.Sethostname([]byte(id.Hostname)); err != nil {
 		return fmt.Errorf("set host name %q: %w", id.Hostname, err)
 	}
+	if err := dropCapabilities(m.kept); err != nil {
+		return err
+	}
 	if err := writeNames(id); err != nil {
 		// On a disk that ran before, an odd /etc is its owner's affair.
 		if id.FirstBoot {

@@ -70,6 +70,8 @@ type machine struct {
 	shutdown chan string
 	control  *net.UnixListener
 	ssh      *net.TCPListener
+	// kept are PID 1's own capabilities once it has its identity.
+	kept uint64
 	// boot is closed to let the boot process go.
 	boot *os.File
 }
@@ -89,6 +91,7 @@ func newMachine() *machine {
 func (m *machine) become(cfg handover.Config, mounts []int) error {
 	syscall.Umask(0o022)
 	_ = unix.Close(handover.BinaryFD)
+	m.kept = kept(cfg.OwnUsers)
 	if err := enterRoot(cfg, mounts); err != nil {
 		return err
 	}

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/guest"
@@ -98,7 +96,7 @@ func Open(cfg Config) (*Driver, error) {
 	if d.groups, err = openGroups(cfg.Prefix); err != nil {
 		return nil, err
 	}
-	if d.ranges, err = loadRanges(d.path("instances"), cfg.HostUsers); err != nil {
+	if d.ranges, err = loadRanges(d.path("instances")); err != nil {
 		return nil, err
 	}
 	if d.binary, err = installGuest(d.path("guest"), cfg.Guest); err != nil {
@@ -114,6 +112,7 @@ func Open(cfg Config) (*Driver, error) {
 	d.background.Go(d.buildImage)
 	d.background.Go(d.cleanUp)
 	d.background.Go(d.pool.run)
+	d.background.Go(d.trimConsoles)
 	d.pool.refill()
 	return d, nil
 }
@@ -123,6 +122,7 @@ func (d *Driver) Close() error {
 	d.close()
 	d.background.Wait()
 	d.mounter.stop()
+	d.groups.close()
 	return d.binary.Close()
 }
 
@@ -139,35 +139,18 @@ func (d *Driver) path(parts ...string) string {
 func (d *Driver) dir(id string) string         { return d.path("instances", id) }
 func (d *Driver) consolePath(id string) string { return d.path("console", id+".log") }
 
-// consoleTail is how much of the console GetConsoleOutput shows.
-const consoleTail = 64 << 10
-
-// Console implements instance.Driver.
-func (d *Driver) Console(id string) ([]byte, time.Time, error) {
-	f, err := os.Open(d.consolePath(id))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, time.Time{}, nil
-	}
-	if err != nil {
-		return nil, time.Time{}, fmt.Errorf("console of %s: %w", id, err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, time.Time{}, fmt.Errorf("console of %s: %w", id, err)
-	}
-	text, err := io.ReadAll(io.NewSectionReader(f, max(0, info.Size()-consoleTail), consoleTail))
-	if err != nil {
-		return nil, time.Time{}, fmt.Errorf("console of %s: %w", id, err)
-	}
-	return text, info.ModTime(), nil
-}
-
 func (d *Driver) buildImage() {
 	defer close(d.imageReady)
 	d.image, d.imageErr = openImage(d.path("images"), imageSource{
 		Links: d.cfg.Links, Dirs: d.cfg.Dirs, Files: d.cfg.Files, CA: d.cfg.CA,
 	}, d.cfg.HostUsers, d.cfg.Log)
+	if d.imageErr == nil {
+		if d.image.shifted || d.cfg.HostUsers {
+			d.ranges.share(d.image.base)
+		}
+		d.dropOld("images", d.image.digest, func(r record) string { return r.Image })
+		d.dropOld("guest", d.guestDigest(), func(r record) string { return r.Guest })
+	}
 }
 
 // readyImage waits for the image.

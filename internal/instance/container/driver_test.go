@@ -1,6 +1,7 @@
 package container_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/hardstand/hardstand/internal/instance"
@@ -25,3 +26,28 @@ func subject(t *testing.T) instancetest.Subject {
 
 func TestDriver(t *testing.T)          { instancetest.All(t, subject(t)) }
 func TestDriverExecuting(t *testing.T) { instancetest.Executing(t, subject(t)) }
+
+// Without user namespaces root inside is root outside, so it keeps far less.
+func TestWithoutUserNamespaces(t *testing.T) {
+	cfg := config(t, t.TempDir(), openNetwork(t))
+	cfg.HostUsers = true
+	d, err := container.Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	s := instancetest.Spec("#!/bin/bash\n" +
+		"echo \"ids $(awk '{print $2, $3}' /proc/self/uid_map)\"\n" +
+		"echo \"bounding $(awk '/^CapBnd/ {print $2}' /proc/self/status)\"\n" +
+		"mount -t tmpfs none /mnt 2>/dev/null; echo \"mount $?\"\n" +
+		"echo 1 > /proc/sys/kernel/panic; echo \"setting $?\"\n" +
+		"mknod /tmp/mem c 1 1 2>/dev/null; echo \"device $?\"\n" +
+		"cd /var/www/html && python3 -m http.server 80 & echo over\n")
+	instancetest.Launch(t, d, s)
+	console := instancetest.WaitConsole(t, d, s.ID, "over\n")
+	for _, want := range []string{"ids 0 4294967295\n", "bounding 00000000a00435fb\n", "mount 32\n", "setting 1\n", "device 1\n"} {
+		if !strings.Contains(console, want) {
+			t.Errorf("the console lacks %q", want)
+		}
+	}
+}

@@ -218,6 +218,13 @@ func removeTree(dir string) error {
 	return nil
 }
 
+// close removes this server's directories if no instance is left in them.
+func (g *groups) close() {
+	for _, dir := range g.parents {
+		_ = unix.Rmdir(dir) // busy while an instance runs, gone already where hierarchies are one
+	}
+}
+
 // names lists the groups there are.
 func (g *groups) names() []string {
 	seen := map[string]bool{}

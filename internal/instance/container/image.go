@@ -55,11 +55,14 @@ func openImage(dir string, src imageSource, hostUsers bool, log *slog.Logger) (*
 	return shiftImage(img, cause, log)
 }
 
+// shiftedSuffix ends the digest of an image in its copied form.
+const shiftedSuffix = "-shifted"
+
 // shiftImage returns the form of img for machines that cannot map owners.
 func shiftImage(img *image, cause error, log *slog.Logger) (*image, error) {
-	home := filepath.Dir(img.root) + "-shifted"
+	home := filepath.Dir(img.root) + shiftedSuffix
 	shifted := &image{
-		digest: img.digest + "-shifted", root: filepath.Join(home, "root"), usr: filepath.Join(home, "usr"),
+		digest: img.digest + shiftedSuffix, root: filepath.Join(home, "root"), usr: filepath.Join(home, "usr"),
 		lower: filepath.Join(home, "lower"), shifted: true, base: firstRange * rangeSize,
 	}
 	if _, err := os.Stat(home); err == nil {

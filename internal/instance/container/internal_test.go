@@ -2,7 +2,11 @@ package container
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -30,7 +34,7 @@ func TestRanges(t *testing.T) {
 	must(t, os.Mkdir(filepath.Join(dir, "i-old"), 0o755))
 	must(t, writeRecord(filepath.Join(dir, "i-old"), record{Version: recordVersion, ID: "i-old", Base: firstRange * rangeSize}))
 	must(t, os.Mkdir(filepath.Join(dir, "i-halfmade"), 0o755))
-	r, err := loadRanges(dir, false)
+	r, err := loadRanges(dir)
 	must(t, err)
 	old, err := r.take("i-old")
 	must(t, err)
@@ -57,11 +61,54 @@ func TestRanges(t *testing.T) {
 	}
 }
 
-func TestRangesWithoutUserNamespaces(t *testing.T) {
-	r, err := loadRanges(t.TempDir(), true)
+func TestSharedRange(t *testing.T) {
+	r, err := loadRanges(t.TempDir())
 	must(t, err)
-	if base, err := r.take("i-1"); base != 0 || err != nil {
-		t.Errorf("base = %d, %v; want the host's ids", base, err)
+	r.share(0)
+	for _, name := range []string{"i-1", "i-2"} {
+		if base, err := r.take(name); base != 0 || err != nil || !r.taken(name) {
+			t.Errorf("base = %d, %v; want the host's ids, taken by %s", base, err, name)
+		}
+	}
+	r.release("i-1")
+	if r.taken("i-1") || !r.taken("i-2") {
+		t.Error("release took the range from the wrong instance")
+	}
+}
+
+// A shell is cloned into its group where the hierarchy is unified. This machine
+// may have such a one without controllers, which is enough to try.
+func TestCloneIntoGroup(t *testing.T) {
+	parent := filepath.Join(t.TempDir(), "cgroup2")
+	must(t, os.Mkdir(parent, 0o755))
+	must(t, unix.Mount("cgroup2", parent, "cgroup2", 0, ""))
+	t.Cleanup(func() { must(t, unix.Unmount(parent, 0)) })
+	dir := filepath.Join(parent, os.Getenv("HARDSTAND_TEST_PREFIX"))
+	must(t, os.Mkdir(dir, 0o755))
+	g := &groups{unified: true, parents: map[string]string{"cpu": dir, "memory": dir, "pids": dir}}
+	must(t, g.make("one"))
+	group, err := g.cloneInto("one")
+	must(t, err)
+	defer group.Close()
+	cmd := exec.Command("/bin/cat")
+	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(group.Fd())}
+	stdin, err := cmd.StdinPipe()
+	must(t, err)
+	must(t, cmd.Start())
+	inside, err := os.ReadFile(filepath.Join(dir, "one", "cgroup.procs"))
+	must(t, err)
+	if got := strings.TrimSpace(string(inside)); got != strconv.Itoa(cmd.Process.Pid) {
+		t.Errorf("group holds %q, want %d", got, cmd.Process.Pid)
+	}
+	if names := g.names(); len(names) != 1 || names[0] != "one" {
+		t.Errorf("groups = %v", names)
+	}
+	must(t, stdin.Close())
+	must(t, cmd.Wait())
+	must(t, g.remove("one"))
+	g.close()
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("the server's group stays: %v", err)
 	}
 }
 
@@ -135,4 +182,24 @@ func TestProbe(t *testing.T) {
 	if bad != 2 { // idmapped mounts and overlay
 		t.Errorf("%d findings on an unusable data directory, want 2", bad)
 	}
+}
+
+func TestTrimConsole(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		size, want int
+	}{{"short", 1000, 1000}, {"at the limit", consoleMax, consoleMax}, {"long", consoleMax + 1, consoleTail}} {
+		t.Run(c.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "console")
+			text := strings.Repeat("x", c.size-1) + "\n"
+			must(t, os.WriteFile(path, []byte(text), 0o600))
+			must(t, trimConsole(path))
+			got, err := os.ReadFile(path)
+			must(t, err)
+			if len(got) != c.want || got[len(got)-1] != '\n' {
+				t.Errorf("%d bytes are left, want the last %d", len(got), c.want)
+			}
+		})
+	}
+	must(t, trimConsole(filepath.Join(t.TempDir(), "none")))
 }

@@ -19,39 +19,50 @@ const (
 // ranges says which instance has which ids. What is taken is kept in the records
 // of the instances, so nothing else is stored.
 type ranges struct {
-	off  bool
-	mu   sync.Mutex
-	next uint32
-	base map[string]uint32 // by instance
-	used map[uint32]bool
+	mu sync.Mutex
+	// shared is set where all instances have the same range: that of a shifted
+	// image, or the host's ids.
+	shared bool
+	same   uint32
+	next   uint32
+	base   map[string]uint32 // by instance
+	used   map[uint32]bool
 }
 
 // loadRanges reads what the records below dir say.
-func loadRanges(dir string, off bool) (*ranges, error) {
-	r := &ranges{off: off, next: firstRange, base: map[string]uint32{}, used: map[uint32]bool{}}
+func loadRanges(dir string) (*ranges, error) {
+	r := &ranges{next: firstRange, base: map[string]uint32{}, used: map[uint32]bool{}}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("read instances: %w", err)
 	}
 	for _, e := range entries {
 		rec, err := readRecord(filepath.Join(dir, e.Name()))
-		if err != nil || rec.Base == 0 {
-			continue // no record: a launch that was cut short; Sweep removes it
+		if err != nil {
+			continue // a launch that was cut short; Sweep removes it
 		}
 		r.base[e.Name()], r.used[rec.Base/rangeSize] = rec.Base, true
 	}
 	return r, nil
 }
 
+// share makes base the range of all instances from now on.
+func (r *ranges) share(base uint32) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.shared, r.same = true, base
+}
+
 // take returns the first id of the instance's range, the same for its whole life.
 func (r *ranges) take(id string) (uint32, error) {
-	if r.off {
-		return 0, nil
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if base, ok := r.base[id]; ok {
 		return base, nil
+	}
+	if r.shared {
+		r.base[id] = r.same
+		return r.same, nil
 	}
 	for range lastRange - firstRange + 1 {
 		n := r.next
@@ -80,8 +91,10 @@ func (r *ranges) release(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if base, ok := r.base[id]; ok {
-		delete(r.used, base/rangeSize)
 		delete(r.base, id)
+		if !r.shared {
+			delete(r.used, base/rangeSize)
+		}
 	}
 }
 

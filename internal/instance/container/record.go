@@ -32,6 +32,9 @@ const recordVersion = 1
 // exitFile takes PID 1's note about how it ended.
 const exitFile = "exit.json"
 
+// guestDigest names the guest binary that new instances get.
+func (d *Driver) guestDigest() string { return filepath.Base(filepath.Dir(d.binary.Name())) }
+
 // record is the step that makes the instance known to later daemons. It comes
 // before the release: an instance that runs always has a record.
 func (l *launch) record(context.Context) error {
@@ -41,7 +44,7 @@ func (l *launch) record(context.Context) error {
 	}
 	return writeRecord(l.dir, record{
 		Version: recordVersion, ID: l.spec.ID, Base: l.base, PID: l.proc.pid, StartTime: started,
-		BootID: l.d.bootID, NIC: l.spec.NIC.ID, Group: l.name, Image: l.image.digest, Guest: filepath.Base(filepath.Dir(l.d.binary.Name())),
+		BootID: l.d.bootID, NIC: l.spec.NIC.ID, Group: l.name, Image: l.image.digest, Guest: l.d.guestDigest(),
 	})
 }
 

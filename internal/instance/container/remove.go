@@ -59,6 +59,28 @@ func (d *Driver) cleanUp() {
 	}
 }
 
+// dropOld moves to the trash what lies below kind and is neither current nor used
+// by an instance: images and guest binaries of earlier versions.
+func (d *Driver) dropOld(kind, current string, used func(record) string) {
+	keep := map[string]bool{current: true, strings.TrimSuffix(current, shiftedSuffix): true}
+	instances, err := os.ReadDir(d.path("instances"))
+	for _, e := range instances {
+		if rec, readErr := readRecord(d.dir(e.Name())); readErr == nil {
+			keep[used(rec)] = true
+		}
+	}
+	entries, readErr := os.ReadDir(d.path(kind))
+	err = errors.Join(err, readErr)
+	for _, e := range entries {
+		if err == nil && !keep[e.Name()] {
+			err = d.discard(d.path(kind, e.Name()))
+		}
+	}
+	if err != nil {
+		d.cfg.Log.Error("old files stay", "kind", kind, "error", err)
+	}
+}
+
 // delete removes a tree of the trash, unless something is mounted below: a bind
 // mount of the host's /usr looks like any other directory, and would be emptied.
 func (d *Driver) delete(tree string) {

@@ -117,11 +117,6 @@ func (s *shell) claim(context.Context) error {
 		}
 		return nil
 	}
-	if s.image.shifted {
-		s.base = s.image.base
-		s.job.undo(s.dropDisk)
-		return os.Mkdir(s.dir, 0o755)
-	}
 	var err error
 	if s.base, err = s.d.ranges.take(owner); err != nil {
 		return err
