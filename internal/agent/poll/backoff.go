@@ -2,6 +2,7 @@ package poll
 
 import (
 	"errors"
+	"io"
 	"math"
 	"net"
 	"syscall"
@@ -28,9 +29,11 @@ func backoff(n int, err error) time.Duration {
 	return time.Duration(math.Floor(90*math.Pow(1.2675, float64(n-10)))) * time.Second
 }
 
+// unreachable recognises a server that is not there, or has just gone with a
+// held poll.
 func unreachable(err error) bool {
 	var op *net.OpError
-	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) || errors.As(err, &op) && op.Op == "dial" && !op.Timeout()
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) || errors.As(err, &op) && op.Op == "dial" && !op.Timeout()
 }
 
 // retryWait returns the wait before the n-th repetition of a call that must get

@@ -3,6 +3,7 @@ package poll
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,6 +16,9 @@ func TestBackoff(t *testing.T) {
 		if got := backoff(i+1, refused); got != time.Duration(want)*time.Second {
 			t.Errorf("failure %d: wait %s, want %ds", i+1, got, want)
 		}
+	}
+	if got := backoff(1, fmt.Errorf("poll: %w", io.ErrUnexpectedEOF)); got != time.Second {
+		t.Errorf("a held poll that was cut off: wait %s", got)
 	}
 	down := fmt.Errorf("poll: %w", syscall.ECONNREFUSED)
 	for n, want := range map[int]time.Duration{1: time.Second, quickRetries: time.Second, quickRetries + 1: 10 * time.Second, quickRetries + 30: 90 * time.Second} {
