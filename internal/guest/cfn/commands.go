@@ -7,10 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"sort"
 	"strings"
-
-	"github.com/hardstand/hardstand/internal/guest/accounts"
 )
 
 func sorted(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }
@@ -20,10 +17,10 @@ func (b *build) runCommands(section map[string]any) error {
 	for _, name := range sorted(section) {
 		c, ok := section[name].(map[string]any)
 		if !ok {
-			return fmt.Errorf("Command %s is not an object", name)
+			return said("Command %s is not an object", name)
 		}
 		if c["command"] == nil {
-			return fmt.Errorf("Command %s does not specify the 'command' attribute", name)
+			return said("Command %s does not specify the 'command' attribute", name)
 		}
 		if test := c["test"]; test != nil {
 			if code, _ := b.command("test for "+name, test, c); code != 0 {
@@ -43,7 +40,7 @@ func (b *build) runCommands(section map[string]any) error {
 			continue
 		}
 		b.logf("ERROR", "Command %s (%v) failed: exit code %d\n%s", name, c["command"], code, out)
-		return fmt.Errorf("Command %s failed", name)
+		return said("Command %s failed", name)
 	}
 	return nil
 }
@@ -128,207 +125,4 @@ func (b *build) find(name string) string {
 		}
 	}
 	return ""
-}
-
-// managerOrder is what runs first; the rest follow by name.
-var managerOrder = []string{"msi", "dpkg", "rpm", "apt", "yum"}
-
-// packages runs the packages section.
-func (b *build) packages(section map[string]any) error {
-	managers := sorted(section)
-	rank := func(m string) int {
-		if i := slices.Index(managerOrder, m); i >= 0 {
-			return i
-		}
-		return len(managerOrder)
-	}
-	sort.SliceStable(managers, func(i, j int) bool { return rank(managers[i]) < rank(managers[j]) })
-	for _, manager := range managers {
-		list, ok := section[manager].(map[string]any)
-		if !ok {
-			return fmt.Errorf("packages of %s are not an object", manager)
-		}
-		if err := b.install(manager, list); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (b *build) install(manager string, list map[string]any) error {
-	// How a manager is called, and how it joins a version to a name; "" means that
-	// the value is a file or URL to install.
-	calls := map[string]struct {
-		argv []string
-		join string
-	}{
-		"yum": {[]string{"yum", "-y", "install"}, "-"}, "dnf": {[]string{"dnf", "-y", "install"}, "-"},
-		"apt": {[]string{"apt-get", "-q", "-y", "install"}, "="}, "rpm": {[]string{"rpm", "-U", "--quiet", "--replacepkgs"}, ""},
-		"dpkg": {[]string{"dpkg", "-i"}, ""}, "python": {[]string{"pip3", "install"}, "=="},
-		"rubygems": {[]string{"gem", "install", "--no-document"}, ":"},
-	}
-	call, known := calls[manager]
-	if !known {
-		b.logf("WARNING", "Unsupported package manager: %s", manager)
-		return nil
-	}
-	var words []any
-	for _, w := range call.argv {
-		words = append(words, w)
-	}
-	names := sorted(list)
-	for _, name := range names {
-		versions := texts(list[name])
-		switch {
-		case call.join == "" && len(versions) > 0:
-			words = append(words, versions[0])
-		case len(versions) == 0 || versions[0] == "":
-			words = append(words, name)
-		default:
-			for _, v := range versions {
-				words = append(words, name+call.join+v)
-			}
-		}
-	}
-	if len(names) == 0 {
-		return nil
-	}
-	code, out := b.command("packages of "+manager, words, nil)
-	if code != 0 {
-		b.logf("ERROR", "%s packages %s failed: exit code %d\n%s", manager, strings.Join(names, " "), code, out)
-		return fmt.Errorf("Could not successfully install %s packages (exit code %d): %s\n%s", manager, code, strings.Join(names, " "), out)
-	}
-	for _, name := range names {
-		b.changed.packages[manager+" "+name] = true
-	}
-	b.info("%s packages installed: %s", manager, strings.Join(names, " "))
-	return nil
-}
-
-// groups runs the groups section.
-func (b *build) groups(section map[string]any) error {
-	for _, name := range sorted(section) {
-		if _, err := accounts.LookupGroup(b.Root, name); err == nil {
-			b.info("Group %s already exists", name)
-			continue
-		}
-		m, _ := section[name].(map[string]any)
-		gid, err := number(m["gid"])
-		if err != nil {
-			return fmt.Errorf("group %s: %w", name, err)
-		}
-		if _, err := accounts.AddGroup(b.Root, name, gid, true); err != nil {
-			return fmt.Errorf("Failed to create group %s: %w", name, err)
-		}
-		b.info("Group %s created", name)
-	}
-	return nil
-}
-
-// number reads an id; absent is -1.
-func number(v any) (int, error) {
-	if v == nil || v == "" {
-		return -1, nil
-	}
-	var n int
-	if _, err := fmt.Sscanf(fmt.Sprint(v), "%d", &n); err != nil || n < 0 {
-		return 0, fmt.Errorf("%v is not an id", v)
-	}
-	return n, nil
-}
-
-// users runs the users section: system users that cannot log in.
-func (b *build) users(section map[string]any) error {
-	for _, name := range sorted(section) {
-		if _, err := accounts.LookupUser(b.Root, name); err == nil {
-			b.info("User %s already exists", name)
-			continue
-		}
-		m, _ := section[name].(map[string]any)
-		uid, err := number(m["uid"])
-		if err != nil {
-			return fmt.Errorf("user %s: %w", name, err)
-		}
-		home, _ := m["homeDir"].(string)
-		_, err = accounts.AddUser(b.Root, accounts.NewUser{Name: name, UID: uid, System: true, Home: home,
-			Shell: "/sbin/nologin", Groups: texts(m["groups"]), MakeHome: true})
-		if err != nil {
-			return fmt.Errorf("Failed to add user %s: %w", name, err)
-		}
-		b.info("User %s created", name)
-	}
-	return nil
-}
-
-// services runs the services section.
-func (b *build) services(section map[string]any) error {
-	for _, manager := range sorted(section) {
-		if manager != "sysvinit" && manager != "systemd" {
-			b.logf("WARNING", "Unsupported service manager: %s", manager)
-			continue
-		}
-		list, ok := section[manager].(map[string]any)
-		if !ok {
-			return fmt.Errorf("services of %s are not an object", manager)
-		}
-		for _, name := range sorted(list) {
-			m, _ := list[name].(map[string]any)
-			if err := b.service(name, m); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (b *build) service(name string, m map[string]any) error {
-	if enabled, ok := truth(m["enabled"]); ok {
-		verb := map[bool]string{true: "enable", false: "disable"}[enabled]
-		if err := b.systemctl(verb, name); err != nil {
-			return err
-		}
-	}
-	running, ok := truth(m["ensureRunning"])
-	if !ok {
-		return nil
-	}
-	code, _ := b.command("service "+name, []any{"systemctl", "is-active", "--quiet", name}, nil)
-	switch {
-	case running && b.touched(m):
-		return b.systemctl("restart", name)
-	case running && code != 0:
-		return b.systemctl("start", name)
-	case !running && code == 0:
-		return b.systemctl("stop", name)
-	}
-	return nil
-}
-
-func (b *build) systemctl(verb, name string) error {
-	code, out := b.command("service "+name, []any{"systemctl", verb, name}, nil)
-	if code != 0 {
-		return fmt.Errorf("Could not %s service %s (exit code %d): %s", verb, name, code, strings.TrimSpace(string(out)))
-	}
-	b.info("Service %s: %s", name, verb)
-	return nil
-}
-
-// touched reports whether one of the things a service lists was changed in this
-// run.
-func (b *build) touched(m map[string]any) bool {
-	listed := func(key string, changed map[string]bool) bool {
-		return slices.ContainsFunc(texts(m[key]), func(s string) bool { return changed[s] })
-	}
-	if listed("files", b.changed.files) || listed("sources", b.changed.sources) || listed("commands", b.changed.commands) {
-		return true
-	}
-	packages, _ := m["packages"].(map[string]any)
-	for manager, names := range packages {
-		for _, n := range texts(names) {
-			if b.changed.packages[manager+" "+n] {
-				return true
-			}
-		}
-	}
-	return false
 }

@@ -20,14 +20,14 @@ func (b *build) files(section map[string]any) error {
 	for _, path := range sorted(section) {
 		m, ok := section[path].(map[string]any)
 		if !ok {
-			return fmt.Errorf("File %s is not an object", path)
+			return said("File %s is not an object", path)
 		}
 		if !filepath.IsAbs(path) {
-			return fmt.Errorf("File specified with non-absolute path: %s", path)
+			return said("File specified with non-absolute path: %s", path)
 		}
 		changed, err := b.file(path, m)
 		if err != nil {
-			return fmt.Errorf("Failed to write %s: %w", path, err)
+			return said("Failed to write %s: %w", path, err)
 		}
 		if changed {
 			b.changed.files[path] = true
@@ -114,7 +114,7 @@ func (b *build) fileContent(m map[string]any) ([]byte, error) {
 	case nil:
 		source, _ := m["source"].(string)
 		if source == "" {
-			return nil, errors.New("File specified without source or content")
+			return nil, said("File specified without source or content")
 		}
 		name, _ := m["authentication"].(string)
 		from, err := b.auth.open(source, name)

@@ -117,7 +117,7 @@ func (h *Helper) readHup(dir string) (*hupConfig, error) {
 	}
 	main, ok := sections["main"]
 	if !ok || main["stack"] == "" {
-		return nil, fmt.Errorf("Error: %s/cfn-hup.conf must have a [main] section with stack", dir)
+		return nil, said("Error: %s/cfn-hup.conf must have a [main] section with stack", dir)
 	}
 	cfg := &hupConfig{stack: main["stack"], interval: 15 * time.Minute, flags: &flags{values: map[string]string{}}}
 	for _, key := range []string{"region", "role", "credential-file", "url"} {
@@ -128,7 +128,7 @@ func (h *Helper) readHup(dir string) (*hupConfig, error) {
 	if v := main["interval"]; v != "" {
 		minutes, err := strconv.Atoi(v)
 		if err != nil || minutes < 1 {
-			return nil, fmt.Errorf("Error: interval %q is not a number of minutes", v)
+			return nil, said("Error: interval %q is not a number of minutes", v)
 		}
 		cfg.interval = time.Duration(minutes) * time.Minute
 	}
@@ -145,7 +145,7 @@ func (h *Helper) readHup(dir string) (*hupConfig, error) {
 		cfg.hooks = append(cfg.hooks, hooks...)
 	}
 	if len(cfg.hooks) == 0 {
-		return nil, errors.New("Error: no hooks in hooks.conf or hooks.d")
+		return nil, said("Error: no hooks in hooks.conf or hooks.d")
 	}
 	return cfg, nil
 }
@@ -162,7 +162,7 @@ func readHooks(file string) ([]hook, error) {
 			k.triggers = append(k.triggers, strings.TrimSpace(t))
 		}
 		if k.path == "" || k.action == "" || k.runAs == "" || s["triggers"] == "" {
-			return nil, fmt.Errorf("Error: hook %s in %s needs triggers, path, action and runas", name, file)
+			return nil, said("Error: hook %s in %s needs triggers, path, action and runas", name, file)
 		}
 		hooks = append(hooks, k)
 	}

@@ -3,7 +3,6 @@ package cfn
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -45,7 +44,7 @@ func (h *Helper) Init(args []string) int {
 	}
 	order, err := configOrder(configs, sets)
 	if err != nil {
-		return h.fail(fmt.Errorf("Error occurred during build: %w", err))
+		return h.fail(said("Error occurred during build: %w", err))
 	}
 	b, err := h.newBuild(ctx, f, metadata)
 	if err != nil {
@@ -77,11 +76,11 @@ func (h *Helper) initMetadata(ctx context.Context, f *flags) (map[string]any, er
 		content, err = os.ReadFile(f.args[0])
 	}
 	if err != nil {
-		return nil, fmt.Errorf("Error: Could not read metadata: %w", err)
+		return nil, said("Error: Could not read metadata: %w", err)
 	}
 	var metadata map[string]any
 	if err := json.Unmarshal(content, &metadata); err != nil {
-		return nil, fmt.Errorf("Error: Could not parse metadata: %w", err)
+		return nil, said("Error: Could not parse metadata: %w", err)
 	}
 	return metadata, nil
 }
@@ -93,11 +92,11 @@ func configOrder(configs map[string]any, sets []string) ([]string, error) {
 	if !ok {
 		if len(sets) == 1 && sets[0] == "default" {
 			if _, ok := configs["config"]; !ok {
-				return nil, errors.New("Could not find a config named config, and no configSets")
+				return nil, said("Could not find a config named config, and no configSets")
 			}
 			return []string{"config"}, nil
 		}
-		return nil, fmt.Errorf("Template has no configSets, but %s was requested", strings.Join(sets, ","))
+		return nil, said("Template has no configSets, but %s was requested", strings.Join(sets, ","))
 	}
 	var order []string
 	for _, set := range sets {
@@ -113,12 +112,12 @@ func configOrder(configs map[string]any, sets []string) ([]string, error) {
 func expandSet(configs, declared map[string]any, set string, path []string) ([]string, error) {
 	for _, p := range path {
 		if p == set {
-			return nil, fmt.Errorf("Circular dependency detected: ConfigSet %s refers to itself by %s", set, strings.Join(path, " -> "))
+			return nil, said("Circular dependency detected: ConfigSet %s refers to itself by %s", set, strings.Join(path, " -> "))
 		}
 	}
 	value, ok := declared[set]
 	if !ok {
-		return nil, fmt.Errorf("No such ConfigSet: %s", set)
+		return nil, said("No such ConfigSet: %s", set)
 	}
 	list, isList := value.([]any)
 	if !isList {
@@ -129,13 +128,13 @@ func expandSet(configs, declared map[string]any, set string, path []string) ([]s
 		switch c := item.(type) {
 		case string:
 			if _, ok := configs[c]; !ok {
-				return nil, fmt.Errorf("Could not find config %s referenced by ConfigSet %s", c, set)
+				return nil, said("Could not find config %s referenced by ConfigSet %s", c, set)
 			}
 			order = append(order, c)
 		case map[string]any:
 			other, ok := c["ConfigSet"].(string)
 			if !ok || len(c) != 1 {
-				return nil, fmt.Errorf("ConfigSet %s holds an object that is not {\"ConfigSet\": name}", set)
+				return nil, said("ConfigSet %s holds an object that is not {\"ConfigSet\": name}", set)
 			}
 			names, err := expandSet(configs, declared, other, append(path[:len(path):len(path)], set))
 			if err != nil {
@@ -143,7 +142,7 @@ func expandSet(configs, declared map[string]any, set string, path []string) ([]s
 			}
 			order = append(order, names...)
 		default:
-			return nil, fmt.Errorf("ConfigSet %s holds %v, which is neither a name nor an object", set, item)
+			return nil, said("ConfigSet %s holds %v, which is neither a name nor an object", set, item)
 		}
 	}
 	return order, nil

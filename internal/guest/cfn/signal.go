@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -37,13 +36,13 @@ func (h *Helper) Signal(args []string) int {
 	switch {
 	case f.text("stack") != "" || f.text("resource") != "":
 		if f.text("stack") == "" || f.text("resource") == "" {
-			return h.fail(errors.New("Error: you must specify both a stack name and a logical resource id"))
+			return h.fail(said("Error: you must specify both a stack name and a logical resource id"))
 		}
 		err = h.signalResource(ctx, f, id, status)
 	case len(f.args) == 1:
 		err = h.signalHandle(ctx, f, id, status)
 	default:
-		return h.fail(errors.New("Error: no stack and resource, and no WaitConditionHandle URL specified"))
+		return h.fail(said("Error: no stack and resource, and no WaitConditionHandle URL specified"))
 	}
 	if err != nil {
 		return h.fail(err)
@@ -68,7 +67,7 @@ func signalStatus(f *flags) (string, error) {
 	if v, ok := f.values["exit-code"]; ok {
 		code, err := strconv.Atoi(strings.TrimSpace(v))
 		if err != nil {
-			return "", fmt.Errorf("Error: invalid exit code %q", v)
+			return "", said("Error: invalid exit code %q", v)
 		}
 		success = success && code == 0
 	}
@@ -106,7 +105,7 @@ func (h *Helper) signalHandle(ctx context.Context, f *flags, id, status string) 
 	if !strings.HasPrefix(target, "http") {
 		plain, err := base64.StdEncoding.DecodeString(target)
 		if err != nil || !strings.HasPrefix(string(plain), "http") {
-			return fmt.Errorf("Error: invalid WaitConditionHandle URL: %s", target)
+			return said("Error: invalid WaitConditionHandle URL: %s", target)
 		}
 		target = string(plain)
 	}
@@ -153,7 +152,7 @@ func (h *Helper) GetMetadata(args []string) int {
 			m, _ := value.(map[string]any)
 			v, ok := m[part]
 			if !ok {
-				return h.fail(fmt.Errorf("Error: %s is not present in the metadata for %s", key, f.text("resource")))
+				return h.fail(said("Error: %s is not present in the metadata for %s", key, f.text("resource")))
 			}
 			value = v
 		}
@@ -174,7 +173,7 @@ func (h *Helper) GetMetadata(args []string) int {
 // fetch returns the metadata of the resource that the command line names.
 func (h *Helper) fetch(ctx context.Context, f *flags) (map[string]any, error) {
 	if f.text("stack") == "" || f.text("resource") == "" {
-		return nil, errors.New("Error: You must specify both a stack name and logical resource id")
+		return nil, said("Error: You must specify both a stack name and logical resource id")
 	}
 	s, err := h.connect(ctx, f)
 	if err != nil {
@@ -185,7 +184,7 @@ func (h *Helper) fetch(ctx context.Context, f *flags) (map[string]any, error) {
 		return nil, err
 	}
 	if r.metadata == nil {
-		return nil, fmt.Errorf("Error: %s does not specify any metadata", f.text("resource"))
+		return nil, said("Error: %s does not specify any metadata", f.text("resource"))
 	}
 	return r.metadata, nil
 }

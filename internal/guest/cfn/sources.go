@@ -26,7 +26,7 @@ func (b *build) sources(section map[string]any) error {
 			return fmt.Errorf("source of %s is not a URL", dir)
 		}
 		if err := b.source(dir, source); err != nil {
-			return fmt.Errorf("Failed to retrieve %s: %w", source, err)
+			return said("Failed to retrieve %s: %w", source, err)
 		}
 		b.changed.sources[dir] = true
 		b.info("Source %s unpacked into %s", source, dir)
@@ -61,7 +61,7 @@ func (b *build) source(dir, source string) error {
 	defer root.Close()
 	x := extraction{root: root, strip: isGitHub(source)}
 	if err := x.unpack(tmp, size); errors.Is(err, errNoArchive) {
-		return fmt.Errorf("Unsupported source file (not zip or tarball): %s", source)
+		return said("Unsupported source file (not zip or tarball): %s", source)
 	} else if err != nil {
 		return err
 	}

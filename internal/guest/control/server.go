@@ -98,7 +98,7 @@ func (s *session) permitted(req Request) error {
 	if req.Op == OpRun {
 		return mayRun(s.root, int(s.peer.Uid))
 	}
-	return errors.New("Access denied")
+	return errors.New("access denied")
 }
 
 func (s *session) unit(req Request) {

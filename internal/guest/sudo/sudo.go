@@ -33,7 +33,6 @@ type request struct {
 	keepAll bool
 	login   bool
 	shell   bool
-	home    bool
 	check   bool // -v, -l: only whether it would be allowed
 	setHome bool
 	forget  bool // -k, -K: there is nothing to forget

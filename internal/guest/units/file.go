@@ -1,12 +1,10 @@
 package units
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -118,30 +116,6 @@ func (f *file) parse(content string) error {
 		f.description = f.name
 	}
 	return nil
-}
-
-// logicalLines yields lines without comments and with continuations joined.
-func logicalLines(content string) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		var joined string
-		lines := bufio.NewScanner(strings.NewReader(content))
-		lines.Buffer(nil, 1<<20)
-		for lines.Scan() {
-			line := strings.TrimSpace(lines.Text())
-			if strings.HasPrefix(line, "#") || strings.HasPrefix(line, ";") {
-				continue
-			}
-			if rest, ok := strings.CutSuffix(line, `\`); ok {
-				joined += rest + " "
-				continue
-			}
-			line = strings.TrimSpace(joined + line)
-			joined = ""
-			if line != "" && !yield(line) {
-				return
-			}
-		}
-	}
 }
 
 func (f *file) set(section, key, value string) error {
@@ -266,140 +240,4 @@ func (f *file) expand(s string) string {
 	host, _ := os.Hostname()
 	return strings.NewReplacer("%%", "%", "%n", f.name, "%N", base, "%p", prefix, "%i", arg, "%I", arg,
 		"%H", host, "%t", "/run", "%S", "/var/lib", "%h", "/root", "%L", "/var/log").Replace(s)
-}
-
-// split takes a command line apart as systemd does: quotes group, backslash
-// escapes, variables stay.
-func split(s string) ([]string, error) {
-	var words []string
-	var word strings.Builder
-	open, quote := false, byte(0)
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		switch {
-		case c == '\\' && i+1 < len(s) && quote != '\'':
-			i++
-			word.WriteByte(unescape(s[i]))
-			open = true
-		case quote != 0 && c == quote:
-			quote = 0
-		case quote == 0 && (c == '"' || c == '\''):
-			quote, open = c, true
-		case quote == 0 && (c == ' ' || c == '\t'):
-			if open {
-				words = append(words, word.String())
-				word.Reset()
-				open = false
-			}
-		default:
-			word.WriteByte(c)
-			open = true
-		}
-	}
-	if quote != 0 {
-		return nil, fmt.Errorf("unbalanced quotes in %q", s)
-	}
-	if open {
-		words = append(words, word.String())
-	}
-	return words, nil
-}
-
-func unescape(c byte) byte {
-	switch c {
-	case 'n':
-		return '\n'
-	case 't':
-		return '\t'
-	case 's':
-		return ' '
-	}
-	return c
-}
-
-func isTrue(s string) bool { return slices.Contains([]string{"yes", "true", "1", "on"}, s) }
-
-// duration reads systemd's spans: "5", "5s", "1min 30s", "infinity".
-func duration(s string) (time.Duration, error) {
-	if s == "infinity" {
-		return 1<<63 - 1, nil
-	}
-	units := map[string]time.Duration{"": time.Second, "s": time.Second, "sec": time.Second, "ms": time.Millisecond,
-		"m": time.Minute, "min": time.Minute, "h": time.Hour, "hr": time.Hour}
-	var total time.Duration
-	for _, f := range strings.Fields(s) {
-		n := strings.TrimRight(f, "abcdefghijklmnopqrstuvwxyz")
-		unit, ok := units[f[len(n):]]
-		var count float64
-		if _, err := fmt.Sscanf(n, "%g", &count); err != nil || !ok {
-			return 0, fmt.Errorf("%q is not a time span", s)
-		}
-		total += time.Duration(count * float64(unit))
-	}
-	return total, nil
-}
-
-// wants is the directory whose links say that a unit starts at boot.
-const wants = "/etc/systemd/system/multi-user.target.wants"
-
-// Enabled returns the units that start at boot, by name.
-func Enabled(root guest.Root) []string {
-	entries, err := os.ReadDir(root.Path(wants))
-	if err != nil {
-		return nil
-	}
-	var names []string
-	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), ".service") {
-			names = append(names, e.Name())
-		}
-	}
-	return names
-}
-
-// IsEnabled reports whether the unit starts at boot.
-func IsEnabled(root guest.Root, name string) bool { return root.Exists(wants + "/" + Name(name)) }
-
-// Enable makes the unit start at boot, and returns the link made and the file it
-// leads to; made is false where it was there already.
-func Enable(root guest.Root, name string) (link, target string, made bool, err error) {
-	f, err := load(root, Name(name))
-	if err != nil {
-		return "", "", false, err
-	}
-	link = wants + "/" + f.name
-	if root.Exists(link) {
-		return link, f.path, false, nil
-	}
-	if err := os.MkdirAll(filepath.Dir(root.Path(link)), 0o755); err != nil {
-		return "", "", false, err
-	}
-	return link, f.path, true, os.Symlink(f.path, root.Path(link))
-}
-
-// Disable undoes Enable.
-func Disable(root guest.Root, name string) (link string, removed bool, err error) {
-	link = wants + "/" + Name(name)
-	err = os.Remove(root.Path(link))
-	if errors.Is(err, fs.ErrNotExist) {
-		return link, false, nil
-	}
-	return link, err == nil, err
-}
-
-// Exists reports whether a unit file or init script of that name exists.
-func Exists(root guest.Root, name string) bool {
-	_, err := load(root, Name(name))
-	return !errors.Is(err, fs.ErrNotExist)
-}
-
-// Name is the full name of a unit: "x" is "x.service".
-func Name(name string) string {
-	name = filepath.Base(name)
-	for _, suffix := range []string{".service", ".target", ".socket", ".timer", ".mount", ".path"} {
-		if strings.HasSuffix(name, suffix) {
-			return name
-		}
-	}
-	return name + ".service"
 }
