@@ -7,7 +7,6 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
-	"github.com/hardstand/hardstand/internal/aws/arn"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/aws/ids"
 	"github.com/hardstand/hardstand/internal/store"
@@ -94,7 +93,7 @@ func (s *Service) ReleaseAddress(ctx context.Context, in *api.ReleaseAddressInpu
 			return err
 		}
 		if a.AssociationID != "" {
-			return awserr.New("InvalidIPAddress.InUse", "The address %s is in use.", a.Public)
+			return awserr.New("InvalidIPAddress.InUse", "Address %s is in use.", a.Public)
 		}
 		return addresses.Delete(tx, key(c, a.AllocationID))
 	})
@@ -136,8 +135,13 @@ func (s *Service) AssociateAddress(ctx context.Context, in *api.AssociateAddress
 	if err != nil {
 		return nil, err
 	}
-	if err := s.applyPublic(ctx, before, target); err != nil {
-		return nil, err
+	for _, r := range []*instance{before, target} {
+		if r == nil {
+			continue
+		}
+		if err := s.pushInterface(ctx, key(c, r.ID)); err != nil {
+			return nil, err
+		}
 	}
 	return &api.AssociateAddressOutput{AssociationId: aws.Ptr(a.AssociationID)}, nil
 }
@@ -145,8 +149,8 @@ func (s *Service) AssociateAddress(ctx context.Context, in *api.AssociateAddress
 // bind gives a to r. An elastic address that r held before is set free; an
 // automatic one is dropped.
 func bind(tx *store.Tx, c aws.Call, a *address, r *instance) error {
-	if r.State != stateRunning && r.State != stateStopped && r.State != statePending {
-		return awserr.New("InvalidInstanceID", "The instance '%s' is not in a valid state for this operation.", r.ID)
+	if r.State != stateRunning && r.State != stateStopped {
+		return awserr.New("InvalidInstanceID", "The %s instance '%s' is not in a valid state for this operation.", r.State, r.ID)
 	}
 	if err := releaseElastic(tx, key(c, r.ID), r); err != nil {
 		return err
@@ -191,25 +195,12 @@ func (s *Service) unbind(tx *store.Tx, c aws.Call, a *address) (*instance, error
 		return nil, err
 	}
 	r.NIC.Public, r.NIC.Allocation = noAddr, ""
-	if r.NIC.AutoPublic && r.State == stateRunning {
+	if r.NIC.AutoPublic && (r.State == stateRunning || r.State == statePending) {
 		if r.NIC.Public, err = s.freePublic(tx); err != nil {
 			return nil, err
 		}
 	}
 	return r, instances.Put(tx, key(c, r.ID), r)
-}
-
-// applyPublic tells the network about new public addresses of running machines.
-func (s *Service) applyPublic(ctx context.Context, rows ...*instance) error {
-	for _, r := range rows {
-		if r == nil || r.State != stateRunning {
-			continue
-		}
-		if err := s.net.SetPublic(ctx, r.NIC.ID, r.NIC.Public); err != nil {
-			return fmt.Errorf("public address of %s: %w", r.ID, err)
-		}
-	}
-	return nil
 }
 
 // DisassociateAddress takes an elastic address from its instance.
@@ -224,10 +215,10 @@ func (s *Service) DisassociateAddress(ctx context.Context, in *api.DisassociateA
 		before, err = s.unbind(tx, c, a)
 		return err
 	})
-	if err != nil {
-		return nil, err
+	if err != nil || before == nil {
+		return &api.DisassociateAddressOutput{}, err
 	}
-	return &api.DisassociateAddressOutput{}, s.applyPublic(ctx, before)
+	return &api.DisassociateAddressOutput{}, s.pushInterface(ctx, key(c, before.ID))
 }
 
 func findAssociation(tx *store.Tx, c aws.Call, in *api.DisassociateAddressInput) (*address, error) {
@@ -317,20 +308,25 @@ func viewAddress(tx *store.Tx, c aws.Call, a *address) (api.Address, fields, err
 	return out, f.withTags(a.Tags), nil
 }
 
-func (s *Service) addressChecks(ctx context.Context, allocation *string, instanceIDs ...string) ([]aws.Check, error) {
+// addressChecks asks for the operation's action on the address that find finds, or
+// on any when it finds none, and on the instances given.
+func (s *Service) addressChecks(ctx context.Context, find func(*store.Tx, aws.Call) (*address, error), instanceIDs ...string) ([]aws.Check, error) {
 	c := aws.CallFrom(ctx)
-	ref := aws.Val(allocation)
-	cond := map[string][]string{"ec2:Region": {c.Region}}
-	if ref == "" {
-		ref = "*"
-	} else {
-		tags, err := s.tagsOf(ctx, c, taggables["eipalloc"], ref)
-		if err != nil {
-			return nil, err
+	a := &address{AllocationID: "*"}
+	err := s.db.View(ctx, func(tx *store.Tx) error {
+		found, err := find(tx, c)
+		if err == nil && found != nil {
+			a = found
 		}
-		cond = resourceTagContext(c, tags)
+		if awserr.As(err) != nil {
+			return nil // the operation reports it, to those who may call it
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
-	checks := []aws.Check{{Resource: arn.New("ec2", c.Region, c.Account, "elastic-ip/"+ref), Context: cond}}
+	checks := []aws.Check{{Resource: ec2ARN(c, "elastic-ip/"+a.AllocationID), Context: resourceTagContext(c, a.Tags)}}
 	if len(instanceIDs) == 0 {
 		return checks, nil
 	}

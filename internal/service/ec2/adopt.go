@@ -47,7 +47,9 @@ func (s *Service) adopt(ctx context.Context) error {
 	}
 	alive, err := a.Adopt(ctx, specs)
 	if err != nil {
-		return fmt.Errorf("adopt instances: %w", err)
+		// One machine that cannot be taken over must not keep the server from all
+		// the others: it shows as stopped, below.
+		s.log.Error("adopt instances", "err", err)
 	}
 	for _, r := range rows {
 		if r.Value.State != stateRunning || alive[r.Key.ID] {
@@ -128,9 +130,7 @@ func (s *Service) maybeAlive(ctx context.Context) ([]store.Row[instance], error)
 func (s *Service) foundDead(ctx context.Context, k store.Key) error {
 	const why = "Server.InternalError: the instance was not running any more when hardstand started"
 	return s.change(ctx, k, why, func(r *instance) bool {
-		r.State, r.StateReason, r.TransitionReason = stateStopped, reason{"Server.InternalError", why}, why
-		r.releasePublic()
-		return true
+		return r.fallBack(reason{"Server.InternalError", why})
 	})
 }
 

@@ -5,7 +5,6 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
-	"github.com/hardstand/hardstand/internal/aws/arn"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/store"
 )
@@ -93,7 +92,10 @@ func (s *Service) StopInstances(ctx context.Context, in *api.StopInstancesInput)
 		default:
 			return false, incorrectState(r, "stopped")
 		}
-		r.State = stateStopping
+		if r.DisableAPIStop {
+			return false, awserr.New("OperationNotPermitted", "The instance '%s' may not be stopped. Modify its 'disableApiStop' instance attribute and try again.", r.ID)
+		}
+		r.State, r.ForceStop = stateStopping, aws.Val(in.Force) || aws.Val(in.SkipOsShutdown)
 		r.StateReason = reason{"Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User initiated shutdown"}
 		r.TransitionReason = s.userInitiated()
 		return true, nil
@@ -172,7 +174,7 @@ func (s *Service) instanceChecks(ctx context.Context, ids ...string) ([]aws.Chec
 	out := make([]aws.Check, 0, len(ids))
 	err := s.db.View(ctx, func(tx *store.Tx) error {
 		for _, id := range ids {
-			check := aws.Check{Resource: arn.New("ec2", c.Region, c.Account, "instance/"+id), Context: map[string][]string{"ec2:Region": {c.Region}}}
+			check := aws.Check{Resource: ec2ARN(c, "instance/"+id), Context: map[string][]string{"ec2:Region": {c.Region}}}
 			r, err := instances.Get(tx, key(c, id))
 			if err != nil && !isNotFound(err) {
 				return err

@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
-	"github.com/hardstand/hardstand/internal/aws/arn"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/store"
 )
+
+// tagEdit returns the tags that a resource is to have in place of those given.
+type tagEdit func(map[string]string) (map[string]string, error)
 
 // taggable describes how to reach the tags behind an id.
 type taggable struct {
@@ -19,20 +22,24 @@ type taggable struct {
 	code string // the stem of the not-found code
 	word string
 	// edit loads the row of id, applies f to its tags and stores it.
-	edit func(tx *store.Tx, c aws.Call, id string, f func(map[string]string) (map[string]string, error)) error
+	edit func(tx *store.Tx, c aws.Call, id string, f tagEdit) error
 }
 
 // taggables are the resources that carry tags, by id prefix.
 var taggables = map[string]taggable{
-	"i":        {"instance", "InvalidInstanceID", "instance ID", editInstanceTags},
-	"sg":       {"security-group", "InvalidGroup", "security group", editGroupTags},
-	"key":      {"key-pair", "InvalidKeyPair", "key pair", editKeyTags},
-	"eipalloc": {"elastic-ip", "InvalidAllocationID", "allocation ID", editAddressTags},
+	"i":        {"instance", "InvalidInstanceID", "instance ID", rowTags(&instances, func(r *instance) *map[string]string { return &r.Tags })},
+	"vol":      {"volume", "InvalidVolume", "volume", editAttachmentTags},
+	"eni":      {"network-interface", "InvalidNetworkInterfaceID", "networkInterface ID", editAttachmentTags},
+	"sg":       {"security-group", "InvalidGroup", "security group", rowTags(&securityGroups, func(r *securityGroup) *map[string]string { return &r.Tags })},
+	"sgr":      {"security-group-rule", "InvalidSecurityGroupRuleId", "security group rule ID", editRuleTags},
+	"key":      {"key-pair", "InvalidKeyPair", "key pair", rowTags(&keyPairs, func(r *keyPair) *map[string]string { return &r.Tags })},
+	"eipalloc": {"elastic-ip", "InvalidAllocationID", "allocation ID", rowTags(&addresses, func(r *address) *map[string]string { return &r.Tags })},
 	"vpc":      {"vpc", "InvalidVpcID", "vpc ID", editVPCTags},
 	"subnet":   {"subnet", "InvalidSubnetID", "subnet ID", editVPCTags},
 	"igw":      {"internet-gateway", "InvalidInternetGatewayID", "internetGateway ID", editVPCTags},
 	"rtb":      {"route-table", "InvalidRouteTableID", "routeTable ID", editVPCTags},
 	"acl":      {"network-acl", "InvalidNetworkAclID", "networkAcl ID", editVPCTags},
+	"dopt":     {"dhcp-options", "InvalidDhcpOptionID", "dhcpOption ID", editVPCTags},
 }
 
 func taggableOf(id string) (taggable, error) {
@@ -90,7 +97,7 @@ func (s *Service) DeleteTags(ctx context.Context, in *api.DeleteTagsInput) (*api
 	return &api.DeleteTagsOutput{}, nil
 }
 
-func (s *Service) editTags(ctx context.Context, c aws.Call, resources []string, f func(map[string]string) (map[string]string, error)) error {
+func (s *Service) editTags(ctx context.Context, c aws.Call, resources []string, f tagEdit) error {
 	if len(resources) == 0 {
 		return missing("resourceIdSet")
 	}
@@ -132,7 +139,7 @@ func (s *Service) tagChecks(ctx context.Context, resources []string, tags []api.
 			cond["aws:RequestTag/"+aws.Val(tag.Key)] = []string{aws.Val(tag.Value)}
 			cond["aws:TagKeys"] = append(cond["aws:TagKeys"], aws.Val(tag.Key))
 		}
-		out = append(out, aws.Check{Resource: arn.New("ec2", c.Region, c.Account, t.kind+"/"+id), Context: cond})
+		out = append(out, aws.Check{Resource: ec2ARN(c, t.kind+"/"+id), Context: cond})
 	}
 	return out, nil
 }
@@ -154,52 +161,63 @@ func (s *Service) tagsOf(ctx context.Context, c aws.Call, t taggable, id string)
 	return nil, fmt.Errorf("tags of %s: %w", id, err)
 }
 
-func editInstanceTags(tx *store.Tx, c aws.Call, id string, f func(map[string]string) (map[string]string, error)) error {
-	r, err := instances.Get(tx, key(c, id))
-	if err != nil {
-		return err
+// rowTags edits the tags of what has a row of its own under its id.
+func rowTags[T any](table *store.Table[T], tags func(*T) *map[string]string) func(*store.Tx, aws.Call, string, tagEdit) error {
+	return func(tx *store.Tx, c aws.Call, id string, f tagEdit) error {
+		r, err := table.Get(tx, key(c, id))
+		if err != nil {
+			return err
+		}
+		own := tags(r)
+		if *own, err = f(*own); err != nil {
+			return err
+		}
+		return table.Put(tx, key(c, id), r)
 	}
-	if r.Tags, err = f(r.Tags); err != nil {
-		return err
-	}
-	return instances.Put(tx, key(c, id), r)
 }
 
-func editGroupTags(tx *store.Tx, c aws.Call, id string, f func(map[string]string) (map[string]string, error)) error {
-	r, err := securityGroups.Get(tx, key(c, id))
+// editAttachmentTags serves the volume and the interface of an instance.
+func editAttachmentTags(tx *store.Tx, c aws.Call, id string, f tagEdit) error {
+	rows, err := instances.List(tx, store.Scope{Account: c.Account, Region: c.Region}, "", 0)
 	if err != nil {
 		return err
 	}
-	if r.Tags, err = f(r.Tags); err != nil {
-		return err
+	for _, r := range rows {
+		own := &r.Value.Root.Tags
+		if r.Value.NIC.ID == id {
+			own = &r.Value.NIC.Tags
+		} else if r.Value.Root.ID != id {
+			continue
+		}
+		if r.Value.State == stateTerminated {
+			break
+		}
+		if *own, err = f(*own); err != nil {
+			return err
+		}
+		return instances.Put(tx, r.Key, r.Value)
 	}
-	return securityGroups.Put(tx, key(c, id), r)
+	return store.ErrNotFound
 }
 
-func editKeyTags(tx *store.Tx, c aws.Call, id string, f func(map[string]string) (map[string]string, error)) error {
-	r, err := keyPairs.Get(tx, key(c, id))
+func editRuleTags(tx *store.Tx, c aws.Call, id string, f tagEdit) error {
+	rows, err := securityGroups.Lookup(tx, "rule", id)
 	if err != nil {
 		return err
 	}
-	if r.Tags, err = f(r.Tags); err != nil {
+	if len(rows) == 0 || rows[0].Key.Account != c.Account || rows[0].Key.Region != c.Region {
+		return store.ErrNotFound
+	}
+	g := rows[0].Value
+	i := slices.IndexFunc(g.Rules, func(r groupRule) bool { return r.ID == id })
+	if g.Rules[i].Tags, err = f(g.Rules[i].Tags); err != nil {
 		return err
 	}
-	return keyPairs.Put(tx, key(c, id), r)
-}
-
-func editAddressTags(tx *store.Tx, c aws.Call, id string, f func(map[string]string) (map[string]string, error)) error {
-	r, err := addresses.Get(tx, key(c, id))
-	if err != nil {
-		return err
-	}
-	if r.Tags, err = f(r.Tags); err != nil {
-		return err
-	}
-	return addresses.Put(tx, key(c, id), r)
+	return securityGroups.Put(tx, rows[0].Key, g)
 }
 
 // editVPCTags serves the VPC and all that belongs to it.
-func editVPCTags(tx *store.Tx, c aws.Call, id string, f func(map[string]string) (map[string]string, error)) error {
+func editVPCTags(tx *store.Tx, c aws.Call, id string, f tagEdit) error {
 	rows, err := vpcs.List(tx, store.Scope{Account: c.Account, Region: c.Region}, "", 0)
 	if err != nil {
 		return err
@@ -222,5 +240,5 @@ func editVPCTags(tx *store.Tx, c aws.Call, id string, f func(map[string]string) 
 }
 
 func (v *vpc) owns(id string) bool {
-	return id == v.ID || id == v.InternetGateway || id == v.MainRouteTable || id == v.NACL || v.subnet(id) != nil
+	return id == v.ID || id == v.InternetGateway || id == v.MainRouteTable || id == v.NACL || id == v.DHCP || v.subnet(id) != nil
 }

@@ -107,58 +107,6 @@ func (v *vpc) subnet(id string) *subnet {
 	return nil
 }
 
-// freePrivate returns the lowest address of s that is not taken. AWS keeps the
-// first four addresses and the last of each subnet for itself.
-func freePrivate(tx *store.Tx, v *vpc, s *subnet) (netip.Addr, error) {
-	rows, err := instances.Lookup(tx, "subnet", s.ID)
-	if err != nil {
-		return netip.Addr{}, err
-	}
-	taken := make(map[netip.Addr]bool, len(rows))
-	for _, r := range rows {
-		taken[r.Value.NIC.Private] = true
-	}
-	a := s.CIDR.Addr()
-	for range 4 {
-		a = a.Next()
-	}
-	for ; s.CIDR.Contains(a.Next()); a = a.Next() {
-		if !taken[a] {
-			return a, nil
-		}
-	}
-	return netip.Addr{}, insufficientAddresses(s.ID)
-}
-
-// freePublic returns the lowest public address that no instance and no elastic
-// address holds. The first ten of the range stay free for the server's own use.
-func (s *Service) freePublic(tx *store.Tx) (netip.Addr, error) {
-	a := s.publicCIDR.Masked().Addr()
-	for range 10 {
-		a = a.Next()
-	}
-	for ; s.publicCIDR.Contains(a); a = a.Next() {
-		if _, foreign := s.foreign.Load(a); foreign {
-			continue
-		}
-		held, err := instances.Lookup(tx, "public", a.String())
-		if err != nil {
-			return netip.Addr{}, err
-		}
-		if len(held) > 0 {
-			continue
-		}
-		elastic, err := addresses.Lookup(tx, "public", a.String())
-		if err != nil {
-			return netip.Addr{}, err
-		}
-		if len(elastic) == 0 {
-			return a, nil
-		}
-	}
-	return netip.Addr{}, errAddressLimit()
-}
-
 // publicDNS is the name AWS gives a public address.
 func publicDNS(region string, a netip.Addr) string {
 	if !a.IsValid() {

@@ -45,7 +45,7 @@ func interfaceFields(c aws.Call, r *instance, names map[string]string) fields {
 		"network-interface-id": {r.NIC.ID}, "vpc-id": {r.NIC.VPC}, "subnet-id": {r.NIC.Subnet}, "group-id": r.NIC.Groups,
 		"attachment.instance-id": {r.ID}, "attachment.status": {"attached"}, "private-ip-address": {r.NIC.Private.String()},
 		"addresses.private-ip-address": {r.NIC.Private.String()}, "availability-zone": {r.Zone}, "status": {"in-use"}, "mac-address": {r.NIC.MAC},
-		"owner-id": {c.Account}, "interface-type": {"interface"}, "description": {""}, "association.allocation-id": {r.NIC.Allocation},
+		"owner-id": {c.Account}, "interface-type": {"interface"}, "description": {r.NIC.Description}, "association.allocation-id": {r.NIC.Allocation},
 	}
 	for _, g := range r.NIC.Groups {
 		f["group-name"] = append(f["group-name"], names[g])
@@ -54,15 +54,15 @@ func interfaceFields(c aws.Call, r *instance, names map[string]string) fields {
 		f["association.public-ip"] = []string{r.NIC.Public.String()}
 		f["addresses.association.public-ip"] = f["association.public-ip"]
 	}
-	return f
+	return f.withTags(r.NIC.Tags)
 }
 
 func apiInterface(c aws.Call, r *instance, names map[string]string) api.NetworkInterface {
 	out := api.NetworkInterface{
 		NetworkInterfaceId: aws.Ptr(r.NIC.ID), VpcId: aws.Ptr(r.NIC.VPC), SubnetId: aws.Ptr(r.NIC.Subnet), AvailabilityZone: aws.Ptr(r.Zone),
-		Description: aws.Ptr(""), Groups: groupIdentifiers(r.NIC.Groups, names), InterfaceType: "interface", MacAddress: aws.Ptr(r.NIC.MAC),
+		Description: aws.Ptr(r.NIC.Description), Groups: groupIdentifiers(r.NIC.Groups, names), InterfaceType: "interface", MacAddress: aws.Ptr(r.NIC.MAC),
 		OwnerId: aws.Ptr(c.Account), PrivateDnsName: aws.Ptr(privateDNS(c.Region, r.NIC.Private)), PrivateIpAddress: aws.Ptr(r.NIC.Private.String()),
-		RequesterManaged: aws.Ptr(false), SourceDestCheck: aws.Ptr(true), Status: "in-use", TagSet: []api.Tag{}, Ipv6Addresses: []api.NetworkInterfaceIpv6Address{},
+		RequesterManaged: aws.Ptr(false), SourceDestCheck: aws.Ptr(true), Status: "in-use", TagSet: apiTags(r.NIC.Tags), Ipv6Addresses: []api.NetworkInterfaceIpv6Address{},
 		Attachment: &api.NetworkInterfaceAttachment{
 			AttachTime: aws.Ptr(r.LaunchTime), AttachmentId: aws.Ptr(r.NIC.AttachmentID), DeleteOnTermination: aws.Ptr(true),
 			DeviceIndex: aws.Ptr[int32](0), InstanceId: aws.Ptr(r.ID), InstanceOwnerId: aws.Ptr(c.Account), Status: "attached",
@@ -94,13 +94,13 @@ func (s *Service) DescribeVolumes(ctx context.Context, in *api.DescribeVolumesIn
 		if r.State == stateTerminated {
 			continue
 		}
-		seen[r.RootVolumeID] = true
+		seen[r.Root.ID] = true
 		f := fields{
-			"volume-id": {r.RootVolumeID}, "attachment.instance-id": {r.ID}, "attachment.device": {rootDevice}, "attachment.status": {"attached"},
-			"attachment.delete-on-termination": {"true"}, "availability-zone": {r.Zone}, "status": {"in-use"}, "size": {itoa(r.RootVolumeGiB)},
-			"volume-type": {"gp2"}, "encrypted": {"false"}, "create-time": {r.LaunchTime.Format("2006-01-02T15:04:05.000Z")},
+			"volume-id": {r.Root.ID}, "attachment.instance-id": {r.ID}, "attachment.device": {rootDevice}, "attachment.status": {"attached"},
+			"attachment.delete-on-termination": {"true"}, "availability-zone": {r.Zone}, "status": {"in-use"}, "size": {itoa(r.Root.GiB)},
+			"volume-type": {r.Root.Type}, "encrypted": {"false"}, "create-time": {r.LaunchTime.Format("2006-01-02T15:04:05.000Z")},
 		}
-		if (len(in.VolumeIds) == 0 || slices.Contains(in.VolumeIds, r.RootVolumeID)) && f.matches(in.Filters) {
+		if (len(in.VolumeIds) == 0 || slices.Contains(in.VolumeIds, r.Root.ID)) && f.withTags(r.Root.Tags).matches(in.Filters) {
 			list = append(list, apiVolume(r))
 		}
 	}
@@ -114,12 +114,19 @@ func (s *Service) DescribeVolumes(ctx context.Context, in *api.DescribeVolumesIn
 }
 
 func apiVolume(r *instance) api.Volume {
-	return api.Volume{
-		VolumeId: aws.Ptr(r.RootVolumeID), Size: aws.Ptr(r.RootVolumeGiB), AvailabilityZone: aws.Ptr(r.Zone), State: "in-use", CreateTime: aws.Ptr(r.LaunchTime),
-		VolumeType: "gp2", Encrypted: aws.Ptr(false), SnapshotId: aws.Ptr(""), MultiAttachEnabled: aws.Ptr(false), Tags: []api.Tag{},
+	v := api.Volume{
+		VolumeId: aws.Ptr(r.Root.ID), Size: aws.Ptr(r.Root.GiB), AvailabilityZone: aws.Ptr(r.Zone), State: "in-use", CreateTime: aws.Ptr(r.LaunchTime),
+		VolumeType: api.VolumeType(r.Root.Type), Encrypted: aws.Ptr(false), SnapshotId: aws.Ptr(""), MultiAttachEnabled: aws.Ptr(false), Tags: apiTags(r.Root.Tags),
 		Attachments: []api.VolumeAttachment{{
-			VolumeId: aws.Ptr(r.RootVolumeID), InstanceId: aws.Ptr(r.ID), Device: aws.Ptr(rootDevice), State: "attached",
+			VolumeId: aws.Ptr(r.Root.ID), InstanceId: aws.Ptr(r.ID), Device: aws.Ptr(rootDevice), State: "attached",
 			AttachTime: aws.Ptr(r.LaunchTime), DeleteOnTermination: aws.Ptr(true),
 		}},
 	}
+	if r.Root.IOPS > 0 {
+		v.Iops = aws.Ptr(r.Root.IOPS)
+	}
+	if r.Root.Throughput > 0 {
+		v.Throughput = aws.Ptr(r.Root.Throughput)
+	}
+	return v
 }

@@ -98,7 +98,7 @@ func instancesByID(tx *store.Tx, c aws.Call, ids []string) ([]*instance, error) 
 		return out, nil
 	}
 	var unknown []string
-	for _, id := range ids {
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
 		r, err := getInstance(tx, c, id)
 		if awserr.Is(err, "InvalidInstanceID.NotFound") {
 			unknown = append(unknown, id)
@@ -107,9 +107,7 @@ func instancesByID(tx *store.Tx, c aws.Call, ids []string) ([]*instance, error) 
 		if err != nil {
 			return nil, err
 		}
-		if !slices.Contains(out, r) {
-			out = append(out, r)
-		}
+		out = append(out, r)
 	}
 	switch len(unknown) {
 	case 0:
@@ -154,7 +152,7 @@ func instanceFields(c aws.Call, r *instance, names map[string]string) fields {
 		"tenancy": {"default"}, "metadata-options.http-tokens": {r.Metadata.Tokens}, "requester-id": {r.Via},
 		"source-dest-check": {"true"}, "state-reason-code": {r.StateReason.Code},
 	}
-	if t, ok := strings.CutPrefix(r.Token, "client:"); ok {
+	if t, ok := strings.CutPrefix(r.Token, clientToken); ok {
 		f["client-token"] = []string{t}
 	}
 	if r.State != stateTerminated {

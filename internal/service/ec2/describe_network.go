@@ -7,7 +7,6 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
-	"github.com/hardstand/hardstand/internal/aws/arn"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/store"
 )
@@ -162,7 +161,7 @@ var subnetParts = networkParts[api.Subnet]{
 			out = append(out, networkPart[api.Subnet]{s.ID, api.Subnet{
 				SubnetId: aws.Ptr(s.ID), VpcId: aws.Ptr(v.ID), CidrBlock: aws.Ptr(cidr), AvailabilityZone: aws.Ptr(s.Zone), AvailabilityZoneId: aws.Ptr(s.ZoneID),
 				State: "available", DefaultForAz: aws.Ptr(v.Default), MapPublicIpOnLaunch: aws.Ptr(v.Default), OwnerId: aws.Ptr(c.Account), AssignIpv6AddressOnCreation: aws.Ptr(false),
-				SubnetArn: aws.Ptr(arn.New("ec2", c.Region, c.Account, "subnet/"+s.ID)), Tags: apiTags(v.Tags[s.ID]), AvailableIpAddressCount: aws.Ptr(int32(1)<<(32-s.CIDR.Bits()) - 5),
+				SubnetArn: aws.Ptr(ec2ARN(c, "subnet/"+s.ID)), Tags: apiTags(v.Tags[s.ID]), AvailableIpAddressCount: aws.Ptr(int32(1)<<(32-s.CIDR.Bits()) - 5),
 				EnableDns64: aws.Ptr(false), Ipv6Native: aws.Ptr(false), MapCustomerOwnedIpOnLaunch: aws.Ptr(false),
 			}, fields{
 				"subnet-id": {s.ID}, "vpc-id": {v.ID}, "availability-zone": {s.Zone}, "availabilityZone": {s.Zone}, "availability-zone-id": {s.ZoneID},
@@ -263,14 +262,14 @@ func (s *Service) DescribeNetworkAcls(ctx context.Context, in *api.DescribeNetwo
 }
 
 var dhcpParts = networkParts[api.DhcpOptions]{
-	"InvalidDhcpOptionsID", "dhcpOption ID", []string{"dhcp-options-id", "key", "value", "owner-id"},
+	"InvalidDhcpOptionID", "dhcpOption ID", []string{"dhcp-options-id", "key", "value", "owner-id"},
 	func(c aws.Call, v *vpc) []networkPart[api.DhcpOptions] {
 		domain := "ec2.internal"
 		if c.Region != "us-east-1" {
 			domain = c.Region + ".compute.internal"
 		}
 		return []networkPart[api.DhcpOptions]{{v.DHCP, api.DhcpOptions{
-			DhcpOptionsId: aws.Ptr(v.DHCP), OwnerId: aws.Ptr(c.Account), Tags: []api.Tag{},
+			DhcpOptionsId: aws.Ptr(v.DHCP), OwnerId: aws.Ptr(c.Account), Tags: apiTags(v.Tags[v.DHCP]),
 			DhcpConfigurations: []api.DhcpConfiguration{
 				{Key: aws.Ptr("domain-name"), Values: []api.AttributeValue{{Value: aws.Ptr(domain)}}},
 				{Key: aws.Ptr("domain-name-servers"), Values: []api.AttributeValue{{Value: aws.Ptr("AmazonProvidedDNS")}}},

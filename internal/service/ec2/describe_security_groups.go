@@ -8,7 +8,6 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
-	"github.com/hardstand/hardstand/internal/aws/arn"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/store"
 )
@@ -184,7 +183,7 @@ func apiRule(c aws.Call, g *securityGroup, r groupRule) api.SecurityGroupRule {
 	out := api.SecurityGroupRule{
 		SecurityGroupRuleId: aws.Ptr(r.ID), GroupId: aws.Ptr(g.ID), GroupOwnerId: aws.Ptr(c.Account), IsEgress: aws.Ptr(r.Egress),
 		IpProtocol: aws.Ptr(r.Protocol), FromPort: aws.Ptr(r.From), ToPort: aws.Ptr(r.To), Tags: apiTags(r.Tags),
-		SecurityGroupRuleArn: aws.Ptr(arn.New("ec2", c.Region, c.Account, "security-group-rule/"+r.ID)),
+		SecurityGroupRuleArn: aws.Ptr(ec2ARN(c, "security-group-rule/"+r.ID)),
 	}
 	if r.Description != "" {
 		out.Description = aws.Ptr(r.Description)

@@ -42,6 +42,10 @@ func eachTagged(tx *store.Tx, c aws.Call, f func(kind, id string, tags map[strin
 	}
 	for _, r := range is {
 		f("instance", r.Key.ID, r.Value.Tags)
+		if r.Value.State != stateTerminated {
+			f("volume", r.Value.Root.ID, r.Value.Root.Tags)
+			f("network-interface", r.Value.NIC.ID, r.Value.NIC.Tags)
+		}
 	}
 	gs, err := securityGroups.List(tx, sc, "", 0)
 	if err != nil {
@@ -49,6 +53,9 @@ func eachTagged(tx *store.Tx, c aws.Call, f func(kind, id string, tags map[strin
 	}
 	for _, r := range gs {
 		f("security-group", r.Key.ID, r.Value.Tags)
+		for _, rule := range r.Value.Rules {
+			f("security-group-rule", rule.ID, rule.Tags)
+		}
 	}
 	ks, err := keyPairs.List(tx, sc, "", 0)
 	if err != nil {

@@ -34,12 +34,4 @@ func unsupported(param string) error {
 	return awserr.New("UnsupportedOperation", "The parameter %s is not supported by hardstand.", param)
 }
 
-func insufficientAddresses(subnet string) error {
-	return awserr.New("InsufficientFreeAddressesInSubnet", "There are not enough free addresses in subnet '%s' to satisfy the requested number of instances.", subnet)
-}
-
-func errAddressLimit() error {
-	return awserr.New("AddressLimitExceeded", "The maximum number of addresses has been reached.")
-}
-
 func isNotFound(err error) bool { return errors.Is(err, store.ErrNotFound) }

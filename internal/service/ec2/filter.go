@@ -1,7 +1,9 @@
 package ec2
 
 import (
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
@@ -26,11 +28,7 @@ func (f fields) withTags(tags map[string]string) fields {
 func checkFilters(filters []api.Filter, known ...string) error {
 	for _, f := range filters {
 		name := aws.Val(f.Name)
-		ok := strings.HasPrefix(name, "tag:") || name == "tag-key" || name == "tag-value"
-		for _, k := range known {
-			ok = ok || k == name
-		}
-		if !ok {
+		if !strings.HasPrefix(name, "tag:") && name != "tag-key" && name != "tag-value" && !slices.Contains(known, name) {
 			return awserr.New("InvalidParameterValue", "The filter '%s' is invalid", name)
 		}
 	}
@@ -59,32 +57,47 @@ func anyMatch(patterns, values []string) bool {
 	return false
 }
 
-// wildcard matches s against p, where * is any run of characters and ? any one.
+// wildcard matches s against p, where * is any run of characters and ? any one. It
+// takes time in proportion to len(p)*len(s) at most: on a mismatch only the last *
+// takes one more byte.
 func wildcard(p, s string) bool {
-	for len(p) > 0 {
-		switch p[0] {
-		case '*':
-			for i := 0; i <= len(s); i++ {
-				if wildcard(p[1:], s[i:]) {
-					return true
-				}
-			}
-			return false
-		case '\\':
-			if len(p) > 1 {
-				p = p[1:]
-			}
-			fallthrough
-		default:
-			if s == "" || (p[0] != s[0]) {
-				return false
-			}
-		case '?':
-			if s == "" {
-				return false
-			}
+	behind, from := "", "" // the pattern behind the last *, and what of s it was tried on
+	starred := false
+	for s != "" {
+		if strings.HasPrefix(p, "*") {
+			p = p[1:]
+			behind, from, starred = p, s, true
+			continue
 		}
-		p, s = p[1:], s[1:]
+		if np, ns := matchOne(p, s); np > 0 {
+			p, s = p[np:], s[ns:]
+			continue
+		}
+		if !starred {
+			return false
+		}
+		from = from[1:]
+		p, s = behind, from
 	}
-	return s == ""
+	return strings.Trim(p, "*") == ""
+}
+
+// matchOne returns the lengths of the first element of p and of what it matches at
+// the beginning of s, or zeros. A backslash takes the next character literally.
+func matchOne(p, s string) (np, ns int) {
+	switch {
+	case p == "":
+		return 0, 0
+	case p[0] == '?':
+		_, n := utf8.DecodeRuneInString(s)
+		return 1, n
+	case p[0] == '\\' && len(p) > 1:
+		if p[1] == s[0] {
+			return 2, 1
+		}
+		return 0, 0
+	case p[0] == s[0]:
+		return 1, 1
+	}
+	return 0, 0
 }

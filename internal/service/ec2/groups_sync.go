@@ -23,23 +23,50 @@ func (s *Service) syncNetwork(ctx context.Context, k store.Key, r *instance) err
 	if err := s.net.SetVPC(ctx, network.VPC{ID: v.ID, CIDR: v.CIDR, Gateway: v.InternetGateway != ""}); err != nil {
 		return fmt.Errorf("vpc %s: %w", v.ID, err)
 	}
-	return s.syncGroups(ctx, k, r.NIC.Groups)
+	for _, id := range r.NIC.Groups {
+		if err := s.pushGroup(ctx, k, id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// syncGroups gives the network the rules of groups as they stand.
-func (s *Service) syncGroups(ctx context.Context, k store.Key, groups []string) error {
-	for _, id := range groups {
-		var g *securityGroup
-		err := s.db.View(ctx, func(tx *store.Tx) (err error) {
-			g, err = securityGroups.Get(tx, store.Key{Account: k.Account, Region: k.Region, ID: id})
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("security group %s: %w", id, err)
-		}
-		if err := s.net.SetGroup(ctx, g.VPC, networkGroup(g)); err != nil {
-			return fmt.Errorf("security group %s: %w", id, err)
-		}
+// pushGroup gives the network the rules that a group has by now; a group that is
+// gone is left to DeleteSecurityGroup. k says whose group it is.
+func (s *Service) pushGroup(ctx context.Context, k store.Key, id string) error {
+	s.pushing.Lock()
+	defer s.pushing.Unlock()
+	var g *securityGroup
+	err := s.db.View(ctx, func(tx *store.Tx) (err error) {
+		g, err = securityGroups.Get(tx, store.Key{Account: k.Account, Region: k.Region, ID: id})
+		return err
+	})
+	if isNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("security group %s: %w", id, err)
+	}
+	if err := s.net.SetGroup(ctx, g.VPC, networkGroup(g)); err != nil {
+		return fmt.Errorf("security group %s: %w", id, err)
+	}
+	return nil
+}
+
+// pushInterface gives the network the address and the groups that the interface of
+// a running machine has by now. One that does not run gets them when it boots.
+func (s *Service) pushInterface(ctx context.Context, k store.Key) error {
+	s.pushing.Lock()
+	defer s.pushing.Unlock()
+	r, err := s.load(ctx, k)
+	if err != nil || r.State != stateRunning {
+		return err
+	}
+	if err := s.net.SetPublic(ctx, r.NIC.ID, r.NIC.Public); err != nil {
+		return fmt.Errorf("public address of %s: %w", r.ID, err)
+	}
+	if err := s.net.SetMembership(ctx, r.NIC.ID, r.NIC.Groups); err != nil {
+		return fmt.Errorf("security groups of %s: %w", r.ID, err)
 	}
 	return nil
 }

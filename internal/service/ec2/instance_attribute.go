@@ -3,7 +3,6 @@ package ec2
 import (
 	"context"
 	"encoding/base64"
-	"fmt"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
@@ -30,7 +29,7 @@ func (s *Service) DescribeInstanceAttribute(ctx context.Context, in *api.Describ
 	case "disableApiTermination":
 		out.DisableApiTermination = flag(r.DisableAPITermination)
 	case "disableApiStop":
-		out.DisableApiStop = flag(false)
+		out.DisableApiStop = flag(r.DisableAPIStop)
 	case "instanceInitiatedShutdownBehavior":
 		out.InstanceInitiatedShutdownBehavior = &api.AttributeValue{Value: aws.Ptr(r.shutdownBehavior())}
 	case "rootDeviceName":
@@ -38,7 +37,7 @@ func (s *Service) DescribeInstanceAttribute(ctx context.Context, in *api.Describ
 	case "sourceDestCheck":
 		out.SourceDestCheck = flag(true)
 	case "ebsOptimized":
-		out.EbsOptimized = flag(false)
+		out.EbsOptimized = flag(r.EBSOptimized)
 	case "enaSupport":
 		out.EnaSupport = flag(true)
 	case "groupSet":
@@ -68,16 +67,21 @@ func (r *instance) shutdownBehavior() string {
 // time, type and user data while the instance is stopped.
 func (s *Service) ModifyInstanceAttribute(ctx context.Context, in *api.ModifyInstanceAttributeInput) (*api.ModifyInstanceAttributeOutput, error) {
 	c := aws.CallFrom(ctx)
-	if err := attributeByName(in); err != nil {
+	in, err := attributeByName(*in)
+	if err != nil {
 		return nil, err
 	}
-	if in.Kernel != nil || in.Ramdisk != nil || in.SriovNetSupport != nil || len(in.BlockDeviceMappings) > 0 ||
-		(in.SourceDestCheck != nil && !aws.Val(in.SourceDestCheck.Value)) || (in.EbsOptimized != nil && aws.Val(in.EbsOptimized.Value)) ||
-		(in.DisableApiStop != nil && aws.Val(in.DisableApiStop.Value)) || (in.EnaSupport != nil && !aws.Val(in.EnaSupport.Value)) {
-		return nil, unsupported("Kernel, Ramdisk, SriovNetSupport, BlockDeviceMappings, SourceDestCheck=false, EbsOptimized, DisableApiStop or EnaSupport=false")
+	err = refuse(
+		asked{"Kernel", in.Kernel != nil}, asked{"Ramdisk", in.Ramdisk != nil}, asked{"SriovNetSupport", in.SriovNetSupport != nil},
+		asked{"BlockDeviceMappings", len(in.BlockDeviceMappings) > 0},
+		asked{"SourceDestCheck=false", in.SourceDestCheck != nil && !aws.Val(in.SourceDestCheck.Value)},
+		asked{"EnaSupport=false", in.EnaSupport != nil && !aws.Val(in.EnaSupport.Value)},
+	)
+	if err != nil {
+		return nil, err
 	}
 	var row *instance
-	err := s.db.Update(ctx, func(tx *store.Tx) (err error) {
+	err = s.db.Update(ctx, func(tx *store.Tx) (err error) {
 		if row, err = getInstance(tx, c, aws.Val(in.InstanceId)); err != nil {
 			return err
 		}
@@ -90,19 +94,21 @@ func (s *Service) ModifyInstanceAttribute(ctx context.Context, in *api.ModifyIns
 	if err != nil {
 		return nil, err
 	}
-	if len(in.Groups) > 0 && row.State == stateRunning {
-		if err := s.syncGroups(ctx, key(c, row.ID), row.NIC.Groups); err != nil {
+	if len(in.Groups) == 0 {
+		return &api.ModifyInstanceAttributeOutput{}, nil
+	}
+	// The rules come first: a member of a group without rules would be cut off.
+	for _, id := range row.NIC.Groups {
+		if err := s.pushGroup(ctx, key(c, row.ID), id); err != nil {
 			return nil, err
 		}
-		if err := s.net.SetMembership(ctx, row.NIC.ID, row.NIC.Groups); err != nil {
-			return nil, fmt.Errorf("security groups of %s: %w", row.ID, err)
-		}
 	}
-	return &api.ModifyInstanceAttributeOutput{}, nil
+	return &api.ModifyInstanceAttributeOutput{}, s.pushInterface(ctx, key(c, row.ID))
 }
 
-// attributeByName turns the older form, Attribute and Value, into the newer one.
-func attributeByName(in *api.ModifyInstanceAttributeInput) error {
+// attributeByName returns in with the older form, Attribute and Value, turned into
+// the newer one.
+func attributeByName(in api.ModifyInstanceAttributeInput) (*api.ModifyInstanceAttributeInput, error) {
 	v := &api.AttributeValue{Value: in.Value}
 	flag := &api.AttributeBooleanValue{Value: aws.Ptr(aws.Val(in.Value) == "true")}
 	switch in.Attribute {
@@ -113,36 +119,33 @@ func attributeByName(in *api.ModifyInstanceAttributeInput) error {
 		in.InstanceInitiatedShutdownBehavior = v
 	case "disableApiTermination":
 		in.DisableApiTermination = flag
+	case "disableApiStop":
+		in.DisableApiStop = flag
+	case "ebsOptimized":
+		in.EbsOptimized = flag
 	case "sourceDestCheck":
 		in.SourceDestCheck = flag
 	case "userData":
 		b, err := decodeUserData(aws.Val(in.Value))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		in.UserData = &api.BlobAttributeValue{Value: b}
 	default:
-		return unsupported("Attribute=" + string(in.Attribute))
+		return nil, unsupported("Attribute=" + string(in.Attribute))
 	}
-	return nil
+	return &in, nil
 }
 
 func modify(tx *store.Tx, c aws.Call, r *instance, in *api.ModifyInstanceAttributeInput) error {
-	if (in.InstanceType != nil || in.UserData != nil) && r.State != stateStopped {
-		return awserr.New("IncorrectInstanceState", "The instance '%s' is not in the 'stopped' state.", r.ID)
-	}
-	if in.InstanceType != nil {
-		t, err := requestedType(aws.Val(in.InstanceType.Value))
-		if err != nil {
-			return err
-		}
-		r.Type = t.Name
-	}
-	if in.UserData != nil {
-		r.UserData = in.UserData.Value
+	if err := modifyStopped(r, in); err != nil {
+		return err
 	}
 	if in.DisableApiTermination != nil {
 		r.DisableAPITermination = aws.Val(in.DisableApiTermination.Value)
+	}
+	if in.DisableApiStop != nil {
+		r.DisableAPIStop = aws.Val(in.DisableApiStop.Value)
 	}
 	if b := in.InstanceInitiatedShutdownBehavior; b != nil {
 		switch aws.Val(b.Value) {
@@ -152,14 +155,42 @@ func modify(tx *store.Tx, c aws.Call, r *instance, in *api.ModifyInstanceAttribu
 			return invalidValue(aws.Val(b.Value), "instanceInitiatedShutdownBehavior")
 		}
 	}
-	if len(in.Groups) > 0 {
-		v, err := vpcs.Get(tx, key(c, r.NIC.VPC))
+	if len(in.Groups) == 0 {
+		return nil
+	}
+	v, err := vpcs.Get(tx, key(c, r.NIC.VPC))
+	if err != nil {
+		return err
+	}
+	r.NIC.Groups, err = resolveGroups(tx, c, v, in.Groups, nil)
+	return err
+}
+
+// modifyStopped changes what a running machine cannot take in.
+func modifyStopped(r *instance, in *api.ModifyInstanceAttributeInput) error {
+	if (in.InstanceType != nil || in.UserData != nil || in.EbsOptimized != nil) && r.State != stateStopped {
+		return awserr.New("IncorrectInstanceState", "The instance '%s' is not in the 'stopped' state.", r.ID)
+	}
+	if in.InstanceType != nil {
+		t, err := requestedType(aws.Val(in.InstanceType.Value))
 		if err != nil {
 			return err
 		}
-		if r.NIC.Groups, err = resolveGroups(tx, c, v, in.Groups, nil); err != nil {
+		if r.Type != t.Name {
+			if r.CPUCredits, err = requestedCredits(t, nil); err != nil {
+				return err
+			}
+		}
+		r.Type = t.Name
+	}
+	if in.UserData != nil {
+		if err := checkUserData(in.UserData.Value); err != nil {
 			return err
 		}
+		r.UserData = in.UserData.Value
+	}
+	if in.EbsOptimized != nil {
+		r.EBSOptimized = aws.Val(in.EbsOptimized.Value)
 	}
 	return nil
 }
@@ -173,24 +204,12 @@ func (s *Service) ModifyInstanceMetadataOptions(ctx context.Context, in *api.Mod
 		if err != nil {
 			return err
 		}
-		m = r.Metadata
-		if in.HttpTokens != "" {
-			m.Tokens = string(in.HttpTokens)
-		}
-		if in.HttpEndpoint != "" {
-			m.Endpoint = string(in.HttpEndpoint)
-		}
-		if in.InstanceMetadataTags != "" {
-			m.Tags = string(in.InstanceMetadataTags)
-		}
-		if n := in.HttpPutResponseHopLimit; n != nil {
-			if *n < 1 || *n > 64 {
-				return invalidValue(itoa(*n), "HttpPutResponseHopLimit")
-			}
-			m.HopLimit = *n
-		}
-		if in.HttpProtocolIpv6 == "enabled" {
-			return unsupported("HttpProtocolIpv6")
+		m, err = r.Metadata.with(api.InstanceMetadataOptionsRequest{
+			HttpTokens: in.HttpTokens, HttpEndpoint: in.HttpEndpoint, HttpPutResponseHopLimit: in.HttpPutResponseHopLimit,
+			HttpProtocolIpv6: in.HttpProtocolIpv6, InstanceMetadataTags: in.InstanceMetadataTags,
+		})
+		if err != nil {
+			return err
 		}
 		r.Metadata = m
 		return instances.Put(tx, key(c, r.ID), r)
@@ -201,7 +220,7 @@ func (s *Service) ModifyInstanceMetadataOptions(ctx context.Context, in *api.Mod
 	return &api.ModifyInstanceMetadataOptionsOutput{InstanceId: in.InstanceId, InstanceMetadataOptions: apiMetadata(m)}, nil
 }
 
-// DescribeInstanceCreditSpecifications reports burstable instances as standard.
+// DescribeInstanceCreditSpecifications says how burstable instances may burst.
 func (s *Service) DescribeInstanceCreditSpecifications(ctx context.Context, in *api.DescribeInstanceCreditSpecificationsInput) (*api.DescribeInstanceCreditSpecificationsOutput, error) {
 	c := aws.CallFrom(ctx)
 	if err := checkFilters(in.Filters, "instance-id"); err != nil {
@@ -213,8 +232,8 @@ func (s *Service) DescribeInstanceCreditSpecifications(ctx context.Context, in *
 	}
 	list := []api.InstanceCreditSpecification{}
 	for _, r := range rows {
-		if t, _ := findType(r.Type); t.Burstable && r.State != stateTerminated {
-			list = append(list, api.InstanceCreditSpecification{InstanceId: aws.Ptr(r.ID), CpuCredits: aws.Ptr("standard")})
+		if r.CPUCredits != "" && r.State != stateTerminated {
+			list = append(list, api.InstanceCreditSpecification{InstanceId: aws.Ptr(r.ID), CpuCredits: aws.Ptr(r.CPUCredits)})
 		}
 	}
 	list, next, err := paginate(list, in.NextToken, in.MaxResults)

@@ -17,7 +17,7 @@ func (s *Service) describe(c aws.Call, r *instance, names map[string]string) api
 		InstanceId: aws.Ptr(r.ID), ImageId: aws.Ptr(r.ImageID), InstanceType: api.InstanceType(r.Type),
 		State: apiState(r.State), LaunchTime: aws.Ptr(r.LaunchTime), AmiLaunchIndex: aws.Ptr(r.LaunchIndex),
 		Architecture: "x86_64", Hypervisor: "xen", VirtualizationType: "hvm", RootDeviceName: aws.Ptr(rootDevice), RootDeviceType: "ebs",
-		EbsOptimized: aws.Ptr(false), EnaSupport: aws.Ptr(true), PlatformDetails: aws.Ptr("Linux/UNIX"), UsageOperation: aws.Ptr("RunInstances"),
+		EbsOptimized: aws.Ptr(r.EBSOptimized), EnaSupport: aws.Ptr(true), PlatformDetails: aws.Ptr("Linux/UNIX"), UsageOperation: aws.Ptr("RunInstances"),
 		UsageOperationUpdateTime: aws.Ptr(r.LaunchTime), StateTransitionReason: aws.Ptr(r.TransitionReason),
 		Monitoring:         &api.Monitoring{State: api.MonitoringState(monitoringState(r.Monitoring))},
 		Placement:          &api.Placement{AvailabilityZone: aws.Ptr(r.Zone), GroupName: aws.Ptr(""), Tenancy: "default"},
@@ -35,11 +35,14 @@ func (s *Service) describe(c aws.Call, r *instance, names map[string]string) api
 	if r.KeyName != "" {
 		out.KeyName = aws.Ptr(r.KeyName)
 	}
-	if t, ok := strings.CutPrefix(r.Token, "client:"); ok {
+	if t, ok := strings.CutPrefix(r.Token, clientToken); ok {
 		out.ClientToken = aws.Ptr(t)
 	}
-	if r.StateReason.Code != "" {
+	switch {
+	case r.StateReason.Code != "":
 		out.StateReason = &api.StateReason{Code: aws.Ptr(r.StateReason.Code), Message: aws.Ptr(r.StateReason.Message)}
+	case r.State == statePending:
+		out.StateReason = &api.StateReason{Code: aws.Ptr(statePending), Message: aws.Ptr(statePending)}
 	}
 	if r.Profile != nil {
 		out.IamInstanceProfile = &api.IamInstanceProfile{Arn: aws.Ptr(r.Profile.ARN), Id: aws.Ptr(r.Profile.ID)}
@@ -67,10 +70,10 @@ func describeNetwork(c aws.Call, r *instance, names map[string]string, out *api.
 		assoc = &api.InstanceNetworkInterfaceAssociation{IpOwnerId: aws.Ptr(owner), PublicDnsName: aws.Ptr(dns), PublicIp: out.PublicIpAddress}
 	}
 	out.BlockDeviceMappings = []api.InstanceBlockDeviceMapping{{DeviceName: aws.Ptr(rootDevice), Ebs: &api.EbsInstanceBlockDevice{
-		AttachTime: aws.Ptr(r.LaunchTime), DeleteOnTermination: aws.Ptr(true), Status: "attached", VolumeId: aws.Ptr(r.RootVolumeID),
+		AttachTime: aws.Ptr(r.LaunchTime), DeleteOnTermination: aws.Ptr(true), Status: "attached", VolumeId: aws.Ptr(r.Root.ID),
 	}}}
 	out.NetworkInterfaces = []api.InstanceNetworkInterface{{
-		Association: assoc, Description: aws.Ptr(""), Groups: out.SecurityGroups, MacAddress: aws.Ptr(r.NIC.MAC),
+		Association: assoc, Description: aws.Ptr(r.NIC.Description), Groups: out.SecurityGroups, MacAddress: aws.Ptr(r.NIC.MAC),
 		NetworkInterfaceId: aws.Ptr(r.NIC.ID), OwnerId: aws.Ptr(c.Account), PrivateDnsName: out.PrivateDnsName,
 		PrivateIpAddress: out.PrivateIpAddress, SourceDestCheck: aws.Ptr(true), Status: "in-use", SubnetId: out.SubnetId, VpcId: out.VpcId,
 		InterfaceType: aws.Ptr("interface"), Ipv6Addresses: []api.InstanceIpv6Address{},

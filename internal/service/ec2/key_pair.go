@@ -21,7 +21,6 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
-	"github.com/hardstand/hardstand/internal/aws/arn"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/aws/ids"
 	"github.com/hardstand/hardstand/internal/store"
@@ -297,17 +296,38 @@ func apiKey(r *keyPair, public bool) api.KeyPairInfo {
 	return out
 }
 
-func keyChecks(name string, specs []api.TagSpecification, op string) func(ctx context.Context) ([]aws.Check, error) {
-	return func(ctx context.Context) ([]aws.Check, error) {
-		c := aws.CallFrom(ctx)
-		ref := name
-		if ref == "" {
-			ref = "*"
+// newKeyChecks is the permission to make the key pair name, with its tags.
+func newKeyChecks(ctx context.Context, operation, name string, specs []api.TagSpecification) []aws.Check {
+	c := aws.CallFrom(ctx)
+	cond := requestTagContext(specs, "key-pair")
+	cond["ec2:Region"] = []string{c.Region}
+	cond["ec2:KeyPairName"] = []string{name}
+	checks := []aws.Check{{Resource: ec2ARN(c, "key-pair/"+orAny(name)), Context: cond}}
+	return append(checks, createTagsChecks(c, operation, specs)...)
+}
+
+// deleteKeyChecks names the key pair by its name, as IAM knows it, whichever way
+// the request does.
+func (s *Service) deleteKeyChecks(ctx context.Context, in *api.DeleteKeyPairInput) ([]aws.Check, error) {
+	c := aws.CallFrom(ctx)
+	row := &keyPair{Name: aws.Val(in.KeyName)}
+	err := s.db.View(ctx, func(tx *store.Tx) error {
+		var found *keyPair
+		var err error
+		if in.KeyPairId != nil {
+			found, err = keyPairs.Get(tx, key(c, *in.KeyPairId))
+		} else {
+			found, err = keyByName(tx, c, row.Name)
 		}
-		cond := requestTagContext(specs, "key-pair")
-		cond["ec2:Region"] = []string{c.Region}
-		cond["ec2:KeyPairName"] = []string{name}
-		checks := []aws.Check{{Resource: arn.New("ec2", c.Region, c.Account, "key-pair/"+ref), Context: cond}}
-		return append(checks, createTagsChecks(c, op, specs)...), nil
-	}
+		if isNotFound(err) || awserr.As(err) != nil {
+			return nil
+		}
+		if err == nil {
+			row = found
+		}
+		return err
+	})
+	cond := resourceTagContext(c, row.Tags)
+	cond["ec2:KeyPairName"] = []string{row.Name}
+	return []aws.Check{{Resource: ec2ARN(c, "key-pair/"+orAny(row.Name)), Context: cond}}, err
 }

@@ -34,7 +34,7 @@ func (s *Service) ModifySecurityGroupRules(ctx context.Context, in *api.ModifySe
 	if err != nil {
 		return nil, err
 	}
-	return &api.ModifySecurityGroupRulesOutput{Return: aws.Ptr(true)}, s.net.SetGroup(ctx, g.VPC, networkGroup(g))
+	return &api.ModifySecurityGroupRulesOutput{Return: aws.Ptr(true)}, s.pushGroup(ctx, key(c, g.ID), g.ID)
 }
 
 func permissionOf(r api.SecurityGroupRuleRequest) api.IpPermission {

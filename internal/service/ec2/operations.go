@@ -5,6 +5,7 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
+	"github.com/hardstand/hardstand/internal/store"
 	"github.com/hardstand/hardstand/internal/wire"
 )
 
@@ -58,10 +59,10 @@ func (s *Service) instanceOperations() []wire.Operation {
 			return s.profileChecks(ctx, in.InstanceId, in.IamInstanceProfile)
 		}),
 		wire.Op("ReplaceIamInstanceProfileAssociation", "ec2:ReplaceIamInstanceProfileAssociation", s.ReplaceIamInstanceProfileAssociation, func(ctx context.Context, in *api.ReplaceIamInstanceProfileAssociationInput) ([]aws.Check, error) {
-			return s.profileChecks(ctx, aws.Ptr("*"), in.IamInstanceProfile)
+			return s.associationChecks(ctx, in.AssociationId, in.IamInstanceProfile)
 		}),
-		wire.Op("DisassociateIamInstanceProfile", "ec2:DisassociateIamInstanceProfile", s.DisassociateIamInstanceProfile, func(ctx context.Context, _ *api.DisassociateIamInstanceProfileInput) ([]aws.Check, error) {
-			return s.instanceChecks(ctx, "*")
+		wire.Op("DisassociateIamInstanceProfile", "ec2:DisassociateIamInstanceProfile", s.DisassociateIamInstanceProfile, func(ctx context.Context, in *api.DisassociateIamInstanceProfileInput) ([]aws.Check, error) {
+			return s.associationChecks(ctx, in.AssociationId, nil)
 		}),
 	}
 }
@@ -70,28 +71,28 @@ func (s *Service) groupOperations() []wire.Operation {
 	return []wire.Operation{
 		wire.Op("CreateSecurityGroup", "ec2:CreateSecurityGroup", s.CreateSecurityGroup, s.createGroupChecks),
 		wire.Op("DeleteSecurityGroup", "ec2:DeleteSecurityGroup", s.DeleteSecurityGroup, func(ctx context.Context, in *api.DeleteSecurityGroupInput) ([]aws.Check, error) {
-			return s.groupChecks(ctx, in.GroupId)
+			return s.groupChecks(ctx, in.GroupId, in.GroupName)
 		}),
 		wire.Op("AuthorizeSecurityGroupIngress", "ec2:AuthorizeSecurityGroupIngress", s.AuthorizeSecurityGroupIngress, func(ctx context.Context, in *api.AuthorizeSecurityGroupIngressInput) ([]aws.Check, error) {
-			return s.groupChecks(ctx, in.GroupId)
+			return s.authorizeChecks(ctx, "AuthorizeSecurityGroupIngress", in.GroupId, in.GroupName, in.TagSpecifications)
 		}),
 		wire.Op("AuthorizeSecurityGroupEgress", "ec2:AuthorizeSecurityGroupEgress", s.AuthorizeSecurityGroupEgress, func(ctx context.Context, in *api.AuthorizeSecurityGroupEgressInput) ([]aws.Check, error) {
-			return s.groupChecks(ctx, in.GroupId)
+			return s.authorizeChecks(ctx, "AuthorizeSecurityGroupEgress", in.GroupId, nil, in.TagSpecifications)
 		}),
 		wire.Op("RevokeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress", s.RevokeSecurityGroupIngress, func(ctx context.Context, in *api.RevokeSecurityGroupIngressInput) ([]aws.Check, error) {
-			return s.groupChecks(ctx, in.GroupId)
+			return s.groupChecks(ctx, in.GroupId, in.GroupName)
 		}),
 		wire.Op("RevokeSecurityGroupEgress", "ec2:RevokeSecurityGroupEgress", s.RevokeSecurityGroupEgress, func(ctx context.Context, in *api.RevokeSecurityGroupEgressInput) ([]aws.Check, error) {
-			return s.groupChecks(ctx, in.GroupId)
+			return s.groupChecks(ctx, in.GroupId, nil)
 		}),
 		wire.Op("ModifySecurityGroupRules", "ec2:ModifySecurityGroupRules", s.ModifySecurityGroupRules, func(ctx context.Context, in *api.ModifySecurityGroupRulesInput) ([]aws.Check, error) {
-			return s.groupChecks(ctx, in.GroupId)
+			return s.groupChecks(ctx, in.GroupId, nil)
 		}),
 		wire.Op("UpdateSecurityGroupRuleDescriptionsIngress", "ec2:UpdateSecurityGroupRuleDescriptionsIngress", s.UpdateSecurityGroupRuleDescriptionsIngress, func(ctx context.Context, in *api.UpdateSecurityGroupRuleDescriptionsIngressInput) ([]aws.Check, error) {
-			return s.groupChecks(ctx, in.GroupId)
+			return s.groupChecks(ctx, in.GroupId, in.GroupName)
 		}),
 		wire.Op("UpdateSecurityGroupRuleDescriptionsEgress", "ec2:UpdateSecurityGroupRuleDescriptionsEgress", s.UpdateSecurityGroupRuleDescriptionsEgress, func(ctx context.Context, in *api.UpdateSecurityGroupRuleDescriptionsEgressInput) ([]aws.Check, error) {
-			return s.groupChecks(ctx, in.GroupId)
+			return s.groupChecks(ctx, in.GroupId, in.GroupName)
 		}),
 	}
 }
@@ -99,26 +100,30 @@ func (s *Service) groupOperations() []wire.Operation {
 func (s *Service) otherOperations() []wire.Operation {
 	return []wire.Operation{
 		wire.Op("CreateKeyPair", "ec2:CreateKeyPair", s.CreateKeyPair, func(ctx context.Context, in *api.CreateKeyPairInput) ([]aws.Check, error) {
-			return keyChecks(aws.Val(in.KeyName), in.TagSpecifications, "CreateKeyPair")(ctx)
+			return newKeyChecks(ctx, "CreateKeyPair", aws.Val(in.KeyName), in.TagSpecifications), nil
 		}),
 		wire.Op("ImportKeyPair", "ec2:ImportKeyPair", s.ImportKeyPair, func(ctx context.Context, in *api.ImportKeyPairInput) ([]aws.Check, error) {
-			return keyChecks(aws.Val(in.KeyName), in.TagSpecifications, "ImportKeyPair")(ctx)
+			return newKeyChecks(ctx, "ImportKeyPair", aws.Val(in.KeyName), in.TagSpecifications), nil
 		}),
-		wire.Op("DeleteKeyPair", "ec2:DeleteKeyPair", s.DeleteKeyPair, func(ctx context.Context, in *api.DeleteKeyPairInput) ([]aws.Check, error) {
-			return keyChecks(aws.Val(in.KeyName), nil, "")(ctx)
-		}),
+		wire.Op("DeleteKeyPair", "ec2:DeleteKeyPair", s.DeleteKeyPair, s.deleteKeyChecks),
 		wire.Op("AllocateAddress", "ec2:AllocateAddress", s.AllocateAddress, func(ctx context.Context, in *api.AllocateAddressInput) ([]aws.Check, error) {
-			checks, err := s.addressChecks(ctx, nil)
-			return append(checks, createTagsChecks(aws.CallFrom(ctx), "AllocateAddress", in.TagSpecifications)...), err
+			c := aws.CallFrom(ctx)
+			cond := requestTagContext(in.TagSpecifications, "elastic-ip")
+			cond["ec2:Region"] = []string{c.Region}
+			return append([]aws.Check{{Resource: ec2ARN(c, "elastic-ip/*"), Context: cond}}, createTagsChecks(c, "AllocateAddress", in.TagSpecifications)...), nil
 		}),
 		wire.Op("ReleaseAddress", "ec2:ReleaseAddress", s.ReleaseAddress, func(ctx context.Context, in *api.ReleaseAddressInput) ([]aws.Check, error) {
-			return s.addressChecks(ctx, in.AllocationId)
+			return s.addressChecks(ctx, func(tx *store.Tx, c aws.Call) (*address, error) {
+				return findAddress(tx, c, in.AllocationId, in.PublicIp)
+			})
 		}),
 		wire.Op("AssociateAddress", "ec2:AssociateAddress", s.AssociateAddress, func(ctx context.Context, in *api.AssociateAddressInput) ([]aws.Check, error) {
-			return s.addressChecks(ctx, in.AllocationId, aws.Val(in.InstanceId))
+			return s.addressChecks(ctx, func(tx *store.Tx, c aws.Call) (*address, error) {
+				return findAddress(tx, c, in.AllocationId, in.PublicIp)
+			}, aws.Val(in.InstanceId))
 		}),
-		wire.Op("DisassociateAddress", "ec2:DisassociateAddress", s.DisassociateAddress, func(ctx context.Context, _ *api.DisassociateAddressInput) ([]aws.Check, error) {
-			return s.addressChecks(ctx, nil)
+		wire.Op("DisassociateAddress", "ec2:DisassociateAddress", s.DisassociateAddress, func(ctx context.Context, in *api.DisassociateAddressInput) ([]aws.Check, error) {
+			return s.addressChecks(ctx, func(tx *store.Tx, c aws.Call) (*address, error) { return findAssociation(tx, c, in) })
 		}),
 		wire.Op("CreateTags", "ec2:CreateTags", s.CreateTags, func(ctx context.Context, in *api.CreateTagsInput) ([]aws.Check, error) {
 			return s.tagChecks(ctx, in.Resources, in.Tags)

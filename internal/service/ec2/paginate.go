@@ -8,6 +8,12 @@ import (
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 )
 
+// EC2's pages hold between five and a thousand items.
+const (
+	minPage = 5
+	maxPage = 1000
+)
+
 // paginate cuts list at the offset that token holds. A max of nil means all.
 func paginate[T any](list []T, token *string, max *int32) ([]T, *string, error) {
 	start := 0
@@ -21,12 +27,16 @@ func paginate[T any](list []T, token *string, max *int32) ([]T, *string, error) 
 		}
 	}
 	list = list[start:]
-	if max == nil || int(*max) >= len(list) {
+	if max == nil {
 		return list, nil, nil
 	}
-	if *max < 1 {
-		return nil, nil, invalidValue(itoa(*max), "maxResults")
+	if *max < minPage {
+		return nil, nil, awserr.New("InvalidParameterValue", "Value ( %d ) for parameter maxResults is invalid. Expecting a value greater than or equal to %d.", *max, minPage)
 	}
-	next := base64.RawURLEncoding.EncodeToString([]byte(strconv.Itoa(start + int(*max))))
-	return list[:*max], &next, nil
+	n := min(int(*max), maxPage)
+	if n >= len(list) {
+		return list, nil, nil
+	}
+	next := base64.RawURLEncoding.EncodeToString([]byte(strconv.Itoa(start + n)))
+	return list[:n], &next, nil
 }

@@ -136,6 +136,26 @@ func (s *Service) DescribeIamInstanceProfileAssociations(ctx context.Context, in
 	return &api.DescribeIamInstanceProfileAssociationsOutput{IamInstanceProfileAssociations: list, NextToken: next}, err
 }
 
+// associationChecks asks for the operation's action on the instance behind an
+// association, and iam:PassRole on the role that spec hands over.
+func (s *Service) associationChecks(ctx context.Context, association *string, spec *api.IamInstanceProfileSpecification) ([]aws.Check, error) {
+	id := "*"
+	err := s.db.View(ctx, func(tx *store.Tx) error {
+		r, err := byAssociation(tx, aws.CallFrom(ctx), aws.Val(association))
+		if awserr.As(err) != nil {
+			return nil
+		}
+		if err == nil {
+			id = r.ID
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.profileChecks(ctx, &id, spec)
+}
+
 // profileChecks asks for the action on the instance and iam:PassRole on the role.
 func (s *Service) profileChecks(ctx context.Context, id *string, spec *api.IamInstanceProfileSpecification) ([]aws.Check, error) {
 	checks, err := s.instanceChecks(ctx, aws.Val(id))

@@ -24,10 +24,14 @@ type instance struct {
 	ID, ReservationID, Zone, Type, ImageID string
 	State                                  string
 	// Restart asks the worker for stop and start in one: RebootInstances.
-	Restart               bool
-	LaunchTime            time.Time
-	StateReason           reason
-	TransitionReason      string
+	Restart          bool
+	LaunchTime       time.Time
+	StateReason      reason
+	TransitionReason string
+	// ForceStop has the machine stopped without being asked to shut down.
+	ForceStop bool
+	// EndedEarly is set when the machine ended before it was known to run.
+	EndedEarly            bool
 	KeyName               string
 	AuthorizedKey         string
 	UserData              []byte
@@ -41,15 +45,24 @@ type instance struct {
 	LaunchIndex           int32
 	ShutdownTerminates    bool
 	DisableAPITermination bool
+	DisableAPIStop        bool
+	EBSOptimized          bool
+	CPUCredits            string // standard | unlimited, for burstable types
 	Monitoring            bool
-	RootVolumeID          string
-	RootVolumeGiB         int32
+	Root                  volume
 	// Booted is set once the instance has run: user data belongs to the first
 	// boot only.
 	Booted       bool
 	TerminatedAt time.Time
 	// Via names the service that asked for the instance on the caller's behalf.
 	Via string
+}
+
+// volume is a root volume; there are no others.
+type volume struct {
+	ID, Type              string
+	GiB, IOPS, Throughput int32
+	Tags                  map[string]string
 }
 
 type reason struct{ Code, Message string }
@@ -61,6 +74,14 @@ type nic struct {
 	Allocation string
 	Groups     []string
 	AutoPublic bool
+	// Description and Tags are the interface's own.
+	Description string
+	Tags        map[string]string
+}
+
+// same reports whether the network would treat n and o alike.
+func (n nic) same(o nic) bool {
+	return n.Public == o.Public && slices.Equal(n.Groups, o.Groups)
 }
 
 type metadataOptions struct {
@@ -73,17 +94,13 @@ type metadataOptions struct {
 var instances = store.Table[instance]{
 	Name: "ec2_instances", Version: 1,
 	Indexes: []store.Index[instance]{
-		{Name: "token", Unique: true, Value: func(k store.Key, v *instance) []string {
-			if v.Token == "" || v.State == stateTerminated {
-				return nil
-			}
-			return []string{scoped(k, v.Token+"#"+itoa(v.LaunchIndex))}
-		}},
+		// All instances of one RunInstances call share its token.
+		{Name: "token", Value: func(k store.Key, v *instance) []string { return token(k, v.Token) }},
 		{Name: "private", Unique: true, Value: func(k store.Key, v *instance) []string {
 			if v.State == stateTerminated || !v.NIC.Private.IsValid() {
 				return nil
 			}
-			return []string{v.NIC.VPC + "/" + v.NIC.Private.String()}
+			return []string{privateEntry(v.NIC.VPC, v.NIC.Private)}
 		}},
 		{Name: "public", Unique: true, Value: func(_ store.Key, v *instance) []string {
 			if !v.NIC.Public.IsValid() || v.NIC.Allocation != "" {
@@ -236,6 +253,9 @@ var vpcs = store.Table[vpc]{
 		}},
 	},
 }
+
+// privateEntry is what the index of private addresses holds: VPCs may overlap.
+func privateEntry(vpcID string, a netip.Addr) string { return vpcID + "/" + a.String() }
 
 func scoped(k store.Key, s string) string { return k.Account + "/" + k.Region + "/" + s }
 

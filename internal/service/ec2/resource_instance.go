@@ -2,11 +2,7 @@ package ec2
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
-	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
@@ -36,13 +32,15 @@ type instanceProperties struct {
 	InstanceInitiatedShutdownBehavior *string
 	PropagateTagsToVolumeOnCreation   *bool
 	CreditSpecification               *struct{ CPUCredits *string }
-	MetadataOptions                   *struct {
-		HttpTokens, HttpEndpoint, HttpProtocolIpv6, InstanceMetadataTags *string
-		HttpPutResponseHopLimit                                          *int32
-	}
-	BlockDeviceMappings []blockDeviceProperty `cfn:",createOnly"`
-	NetworkInterfaces   []interfaceProperty   `cfn:",createOnly"`
-	Tags                []stack.Tag
+	MetadataOptions                   *metadataProperty
+	BlockDeviceMappings               []blockDeviceProperty `cfn:",createOnly"`
+	NetworkInterfaces                 []interfaceProperty   `cfn:",createOnly"`
+	Tags                              []stack.Tag
+}
+
+type metadataProperty struct {
+	HttpTokens, HttpEndpoint, HttpProtocolIpv6, InstanceMetadataTags *string
+	HttpPutResponseHopLimit                                          *int32
 }
 
 type blockDeviceProperty struct {
@@ -109,6 +107,9 @@ func (p *instanceProperties) runInput(r stack.Request) (*api.RunInstancesInput, 
 		InstanceInitiatedShutdownBehavior: api.ShutdownBehavior(aws.Val(p.InstanceInitiatedShutdownBehavior)),
 		TagSpecifications:                 []api.TagSpecification{{ResourceType: "instance", Tags: toAPITags(r.TagsWith(p.Tags))}},
 	}
+	if aws.Val(p.PropagateTagsToVolumeOnCreation) {
+		in.TagSpecifications = append(in.TagSpecifications, api.TagSpecification{ResourceType: "volume", Tags: in.TagSpecifications[0].Tags})
+	}
 	if p.AvailabilityZone != nil || p.Tenancy != nil {
 		in.Placement = &api.Placement{AvailabilityZone: p.AvailabilityZone, Tenancy: api.Tenancy(aws.Val(p.Tenancy))}
 	}
@@ -160,14 +161,6 @@ func (p *instanceProperties) devices(in *api.RunInstancesInput) error {
 	return nil
 }
 
-func toAPITags(tags []stack.Tag) []api.Tag {
-	out := make([]api.Tag, 0, len(tags))
-	for _, t := range tags {
-		out = append(out, api.Tag{Key: aws.Ptr(t.Key), Value: aws.Ptr(t.Value)})
-	}
-	return out
-}
-
 func (t resourceInstance) Read(ctx context.Context, r stack.Request) (stack.Result, error) {
 	i, err := t.find(ctx, r.PhysicalID)
 	if err != nil {
@@ -197,121 +190,6 @@ func (t resourceInstance) find(ctx context.Context, id string) (*api.Instance, e
 	return i, nil
 }
 
-// Update changes what EC2 can change on an existing instance. A new type or new
-// user data needs a stop and a start in between.
-func (t resourceInstance) Update(ctx context.Context, r stack.Request) (stack.Result, error) {
-	var p, old instanceProperties
-	if err := stack.Decode(r.Properties, &p); err != nil {
-		return stack.Result{}, err
-	}
-	if err := stack.Decode(r.OldProperties, &old); err != nil {
-		return stack.Result{}, err
-	}
-	if aws.Val(p.Tenancy) != aws.Val(old.Tenancy) {
-		return stack.Result{}, unsupported("Tenancy")
-	}
-	if aws.Val(p.InstanceType) != aws.Val(old.InstanceType) || aws.Val(p.UserData) != aws.Val(old.UserData) {
-		if err := t.rework(ctx, r.PhysicalID, &p); err != nil {
-			return stack.Result{}, err
-		}
-	}
-	if err := t.modify(ctx, r.PhysicalID, &p, &old); err != nil {
-		return stack.Result{}, err
-	}
-	if err := t.s.syncTags(ctx, r.PhysicalID, tagMap(r.OldTags, old.Tags), tagMap(r.Tags, p.Tags)); err != nil {
-		return stack.Result{}, err
-	}
-	return t.Read(ctx, r)
-}
-
-func (t resourceInstance) rework(ctx context.Context, id string, p *instanceProperties) error {
-	if _, err := call[api.StopInstancesOutput](ctx, t.s, "StopInstances", &api.StopInstancesInput{InstanceIds: []string{id}}); err != nil {
-		return err
-	}
-	if err := t.s.awaitState(ctx, id, stateStopped); err != nil {
-		return err
-	}
-	kind := aws.Val(p.InstanceType)
-	if kind == "" {
-		kind = defaultType
-	}
-	user, err := base64.StdEncoding.DecodeString(aws.Val(p.UserData))
-	if err != nil {
-		return awserr.New("InvalidParameterValue", "Invalid BASE64 encoding of user data.")
-	}
-	for _, in := range []*api.ModifyInstanceAttributeInput{
-		{InstanceId: &id, InstanceType: &api.AttributeValue{Value: &kind}},
-		{InstanceId: &id, UserData: &api.BlobAttributeValue{Value: user}},
-	} {
-		if _, err := call[api.ModifyInstanceAttributeOutput](ctx, t.s, "ModifyInstanceAttribute", in); err != nil {
-			return err
-		}
-	}
-	if _, err := call[api.StartInstancesOutput](ctx, t.s, "StartInstances", &api.StartInstancesInput{InstanceIds: []string{id}}); err != nil {
-		return err
-	}
-	return t.s.awaitState(ctx, id, stateRunning)
-}
-
-func (t resourceInstance) modify(ctx context.Context, id string, p, old *instanceProperties) error {
-	var edits []*api.ModifyInstanceAttributeInput
-	if !slices.Equal(p.SecurityGroupIds, old.SecurityGroupIds) && len(p.SecurityGroupIds) > 0 {
-		edits = append(edits, &api.ModifyInstanceAttributeInput{InstanceId: &id, Groups: p.SecurityGroupIds})
-	}
-	if aws.Val(p.DisableApiTermination) != aws.Val(old.DisableApiTermination) {
-		edits = append(edits, &api.ModifyInstanceAttributeInput{InstanceId: &id, DisableApiTermination: &api.AttributeBooleanValue{Value: aws.Ptr(aws.Val(p.DisableApiTermination))}})
-	}
-	if b := aws.Val(p.InstanceInitiatedShutdownBehavior); b != aws.Val(old.InstanceInitiatedShutdownBehavior) {
-		if b == "" {
-			b = "stop"
-		}
-		edits = append(edits, &api.ModifyInstanceAttributeInput{InstanceId: &id, InstanceInitiatedShutdownBehavior: &api.AttributeValue{Value: &b}})
-	}
-	for _, in := range edits {
-		if _, err := call[api.ModifyInstanceAttributeOutput](ctx, t.s, "ModifyInstanceAttribute", in); err != nil {
-			return err
-		}
-	}
-	if aws.Val(p.Monitoring) != aws.Val(old.Monitoring) {
-		if err := t.monitor(ctx, id, aws.Val(p.Monitoring)); err != nil {
-			return err
-		}
-	}
-	if aws.Val(p.IamInstanceProfile) != aws.Val(old.IamInstanceProfile) {
-		return t.swapProfile(ctx, id, p.IamInstanceProfile)
-	}
-	return nil
-}
-
-func (t resourceInstance) monitor(ctx context.Context, id string, on bool) error {
-	var err error
-	if on {
-		_, err = call[api.MonitorInstancesOutput](ctx, t.s, "MonitorInstances", &api.MonitorInstancesInput{InstanceIds: []string{id}})
-	} else {
-		_, err = call[api.UnmonitorInstancesOutput](ctx, t.s, "UnmonitorInstances", &api.UnmonitorInstancesInput{InstanceIds: []string{id}})
-	}
-	return err
-}
-
-func (t resourceInstance) swapProfile(ctx context.Context, id string, name *string) error {
-	have, err := call[api.DescribeIamInstanceProfileAssociationsOutput](ctx, t.s, "DescribeIamInstanceProfileAssociations",
-		&api.DescribeIamInstanceProfileAssociationsInput{Filters: []api.Filter{{Name: aws.Ptr("instance-id"), Values: []string{id}}}})
-	if err != nil {
-		return err
-	}
-	for _, a := range have.IamInstanceProfileAssociations {
-		if _, err := call[api.DisassociateIamInstanceProfileOutput](ctx, t.s, "DisassociateIamInstanceProfile", &api.DisassociateIamInstanceProfileInput{AssociationId: a.AssociationId}); err != nil {
-			return err
-		}
-	}
-	if name == nil {
-		return nil
-	}
-	_, err = call[api.AssociateIamInstanceProfileOutput](ctx, t.s, "AssociateIamInstanceProfile",
-		&api.AssociateIamInstanceProfileInput{InstanceId: &id, IamInstanceProfile: &api.IamInstanceProfileSpecification{Name: name}})
-	return err
-}
-
 func (t resourceInstance) Delete(ctx context.Context, r stack.Request) error {
 	_, err := call[api.TerminateInstancesOutput](ctx, t.s, "TerminateInstances", &api.TerminateInstancesInput{InstanceIds: []string{r.PhysicalID}})
 	if awserr.Is(err, "InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed") {
@@ -321,68 +199,4 @@ func (t resourceInstance) Delete(ctx context.Context, r stack.Request) error {
 		return err
 	}
 	return t.s.awaitState(ctx, r.PhysicalID, stateTerminated)
-}
-
-// call runs an operation of EC2 as the caller in ctx, by the door that everybody
-// uses: validated, authorised, audited.
-func call[O any](ctx context.Context, s *Service, operation string, in any) (*O, error) {
-	out, err := s.invoker.Invoke(ctx, "ec2", operation, in)
-	if err != nil {
-		return nil, err
-	}
-	o, ok := out.(*O)
-	if !ok {
-		return nil, fmt.Errorf("ec2 %s answered %T", operation, out)
-	}
-	return o, nil
-}
-
-// awaitState waits for an instance to reach a state, and fails as soon as it
-// cannot any more.
-func (s *Service) awaitState(ctx context.Context, id, want string) error {
-	return s.await(ctx, key(aws.CallFrom(ctx), id), func(r *instance) (bool, error) {
-		if r.State != want && cannotReach(r.State, want) {
-			return false, awserr.New("InstanceFailed", "Instance %s did not stabilize: it is %s. %s", id, r.State, r.StateReason.Message)
-		}
-		return r.State == want, nil
-	})
-}
-
-func cannotReach(state, want string) bool {
-	if want == stateTerminated {
-		return state != stateShuttingDown
-	}
-	ended := state == stateTerminated || state == stateShuttingDown
-	return ended || (want == stateRunning && (state == stateStopping || state == stateStopped))
-}
-
-func tagMap(stackTags map[string]string, own []stack.Tag) map[string]string {
-	out := maps.Clone(stackTags)
-	if out == nil {
-		out = map[string]string{}
-	}
-	for _, t := range own {
-		out[t.Key] = t.Value
-	}
-	return out
-}
-
-// syncTags brings the tags of a resource from old to want.
-func (s *Service) syncTags(ctx context.Context, id string, old, want map[string]string) error {
-	var gone []api.Tag
-	for _, k := range slices.Sorted(maps.Keys(old)) {
-		if _, ok := want[k]; !ok {
-			gone = append(gone, api.Tag{Key: aws.Ptr(k)})
-		}
-	}
-	if len(gone) > 0 {
-		if _, err := call[api.DeleteTagsOutput](ctx, s, "DeleteTags", &api.DeleteTagsInput{Resources: []string{id}, Tags: gone}); err != nil {
-			return err
-		}
-	}
-	if maps.Equal(old, want) || len(want) == 0 {
-		return nil
-	}
-	_, err := call[api.CreateTagsOutput](ctx, s, "CreateTags", &api.CreateTagsInput{Resources: []string{id}, Tags: apiTags(want)})
-	return err
 }

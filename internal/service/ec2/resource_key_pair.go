@@ -8,6 +8,7 @@ import (
 	ssmapi "github.com/hardstand/hardstand/internal/aws/api/ssm"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/stack"
+	"github.com/hardstand/hardstand/internal/store"
 )
 
 // resourceKeyPair is AWS::EC2::KeyPair. A private key that EC2 generates is put in
@@ -136,4 +137,20 @@ func (t resourceKeyPair) Delete(ctx context.Context, r stack.Request) error {
 	}
 	_, err = call[api.DeleteKeyPairOutput](ctx, t.s, "DeleteKeyPair", &api.DeleteKeyPairInput{KeyName: &r.PhysicalID})
 	return err
+}
+
+// keyByToken finds the key pair that the stack engine's token made, or nil.
+func (s *Service) keyByToken(ctx context.Context, c aws.Call) (*keyPair, error) {
+	if c.Token == "" {
+		return nil, nil
+	}
+	var row *keyPair
+	err := s.db.View(ctx, func(tx *store.Tx) error {
+		rows, err := keyPairs.Lookup(tx, "token", scoped(key(c, ""), c.Token))
+		if err == nil && len(rows) > 0 {
+			row = rows[0].Value
+		}
+		return err
+	})
+	return row, err
 }

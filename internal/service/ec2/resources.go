@@ -2,10 +2,14 @@ package ec2
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/hardstand/hardstand/internal/aws"
+	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/stack"
-	"github.com/hardstand/hardstand/internal/store"
 )
 
 // Resources returns the resource types that templates may use.
@@ -20,18 +24,74 @@ func (s *Service) Resources() stack.Registry {
 	}
 }
 
-// keyByToken finds the key pair that the stack engine's token made, or nil.
-func (s *Service) keyByToken(ctx context.Context, c aws.Call) (*keyPair, error) {
-	if c.Token == "" {
-		return nil, nil
+// call runs an operation of EC2 as the caller in ctx, by the door that everybody
+// uses: validated, authorised, audited.
+func call[O any](ctx context.Context, s *Service, operation string, in any) (*O, error) {
+	out, err := s.invoker.Invoke(ctx, "ec2", operation, in)
+	if err != nil {
+		return nil, err
 	}
-	var row *keyPair
-	err := s.db.View(ctx, func(tx *store.Tx) error {
-		rows, err := keyPairs.Lookup(tx, "token", scoped(key(c, ""), c.Token))
-		if err == nil && len(rows) > 0 {
-			row = rows[0].Value
+	o, ok := out.(*O)
+	if !ok {
+		return nil, fmt.Errorf("ec2 %s answered %T", operation, out)
+	}
+	return o, nil
+}
+
+// awaitState waits for an instance to reach a state, and fails as soon as it
+// cannot any more.
+func (s *Service) awaitState(ctx context.Context, id, want string) error {
+	return s.await(ctx, key(aws.CallFrom(ctx), id), func(r *instance) (bool, error) {
+		if r.State != want && cannotReach(r.State, want) {
+			return false, awserr.New("InstanceFailed", "Instance %s did not stabilize: it is %s. %s", id, r.State, r.StateReason.Message)
 		}
-		return err
+		return r.State == want, nil
 	})
-	return row, err
+}
+
+func cannotReach(state, want string) bool {
+	if want == stateTerminated {
+		return state != stateShuttingDown
+	}
+	ended := state == stateTerminated || state == stateShuttingDown
+	return ended || (want == stateRunning && (state == stateStopping || state == stateStopped))
+}
+
+func tagMap(stackTags map[string]string, own []stack.Tag) map[string]string {
+	out := maps.Clone(stackTags)
+	if out == nil {
+		out = map[string]string{}
+	}
+	for _, t := range own {
+		out[t.Key] = t.Value
+	}
+	return out
+}
+
+// syncTags brings the tags of a resource from old to want.
+func (s *Service) syncTags(ctx context.Context, id string, old, want map[string]string) error {
+	var gone []api.Tag
+	for _, k := range slices.Sorted(maps.Keys(old)) {
+		if _, ok := want[k]; !ok {
+			gone = append(gone, api.Tag{Key: aws.Ptr(k)})
+		}
+	}
+	if len(gone) > 0 {
+		if _, err := call[api.DeleteTagsOutput](ctx, s, "DeleteTags", &api.DeleteTagsInput{Resources: []string{id}, Tags: gone}); err != nil {
+			return err
+		}
+	}
+	if maps.Equal(old, want) || len(want) == 0 {
+		return nil
+	}
+	_, err := call[api.CreateTagsOutput](ctx, s, "CreateTags", &api.CreateTagsInput{Resources: []string{id}, Tags: apiTags(want)})
+	return err
+}
+
+func toAPITags(tags []stack.Tag) []api.Tag {
+	out := make([]api.Tag, 0, len(tags))
+	for _, t := range tags {
+		out = append(out, api.Tag{Key: aws.Ptr(t.Key), Value: aws.Ptr(t.Value)})
+	}
+	return out
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
-	"github.com/hardstand/hardstand/internal/aws/arn"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/aws/ids"
 	"github.com/hardstand/hardstand/internal/store"
@@ -87,7 +86,7 @@ func insertGroup(tx *store.Tx, c aws.Call, g *securityGroup, vpcID string) error
 }
 
 func groupARN(c aws.Call, id string) string {
-	return arn.New("ec2", c.Region, c.Account, "security-group/"+id)
+	return ec2ARN(c, "security-group/"+id)
 }
 
 // vpcByID returns the VPC of id, the default one when id is empty.
@@ -121,6 +120,8 @@ func (s *Service) DeleteSecurityGroup(ctx context.Context, in *api.DeleteSecurit
 	if err != nil {
 		return nil, err
 	}
+	s.pushing.Lock()
+	defer s.pushing.Unlock()
 	if err := s.net.DeleteGroup(ctx, gone.VPC, gone.ID); err != nil {
 		return nil, fmt.Errorf("remove the rules of %s: %w", gone.ID, err)
 	}
@@ -214,29 +215,46 @@ func resolveGroups(tx *store.Tx, c aws.Call, v *vpc, byID, byName []string) ([]s
 	return out, nil
 }
 
-func (s *Service) groupChecks(ctx context.Context, id *string) ([]aws.Check, error) {
+// groupChecks asks for the operation's action on the group that is named by id or
+// by name, with its tags as condition keys.
+func (s *Service) groupChecks(ctx context.Context, id, name *string) ([]aws.Check, error) {
 	c := aws.CallFrom(ctx)
-	if aws.Val(id) == "" {
-		return []aws.Check{{Resource: groupARN(c, "*"), Context: map[string][]string{"ec2:Region": {c.Region}}}}, nil
-	}
-	tags, err := s.tagsOf(ctx, c, taggables["sg"], *id)
-	if err != nil {
-		return nil, err
-	}
-	return []aws.Check{{Resource: groupARN(c, *id), Context: resourceTagContext(c, tags)}}, nil
+	g := &securityGroup{ID: orAny(aws.Val(id))}
+	err := s.db.View(ctx, func(tx *store.Tx) error {
+		var found *securityGroup
+		var err error
+		switch {
+		case aws.Val(id) != "":
+			found, err = securityGroups.Get(tx, key(c, *id))
+		case aws.Val(name) != "":
+			found, err = groupInDefaultVPC(tx, c, *name)
+		default:
+			return nil
+		}
+		if isNotFound(err) {
+			return nil
+		}
+		if err == nil {
+			g = found
+		}
+		return err
+	})
+	return []aws.Check{{Resource: groupARN(c, g.ID), Context: resourceTagContext(c, g.Tags)}}, err
+}
+
+// authorizeChecks is groupChecks with the permission to tag the new rules.
+func (s *Service) authorizeChecks(ctx context.Context, operation string, id, name *string, specs []api.TagSpecification) ([]aws.Check, error) {
+	checks, err := s.groupChecks(ctx, id, name)
+	return append(checks, createTagsChecks(aws.CallFrom(ctx), operation, specs)...), err
 }
 
 func (s *Service) createGroupChecks(ctx context.Context, in *api.CreateSecurityGroupInput) ([]aws.Check, error) {
 	c := aws.CallFrom(ctx)
 	cond := requestTagContext(in.TagSpecifications, "security-group")
 	cond["ec2:Region"] = []string{c.Region}
-	vpcRef := aws.Val(in.VpcId)
-	if vpcRef == "" {
-		vpcRef = "*"
-	}
 	checks := []aws.Check{
 		{Resource: groupARN(c, "*"), Context: cond},
-		{Resource: arn.New("ec2", c.Region, c.Account, "vpc/"+vpcRef), Context: map[string][]string{"ec2:Region": {c.Region}}},
+		{Resource: ec2ARN(c, "vpc/"+orAny(aws.Val(in.VpcId))), Context: map[string][]string{"ec2:Region": {c.Region}}},
 	}
 	return append(checks, createTagsChecks(c, "CreateSecurityGroup", in.TagSpecifications)...), nil
 }

@@ -43,8 +43,8 @@ func flatPermission(protocol *string, from, to *int32, cidr *string) []api.IpPer
 // AuthorizeSecurityGroupIngress adds inbound rules.
 func (s *Service) AuthorizeSecurityGroupIngress(ctx context.Context, in *api.AuthorizeSecurityGroupIngressInput) (*api.AuthorizeSecurityGroupIngressOutput, error) {
 	rules, err := s.authorize(ctx, ruleEdit{
-		groupID: in.GroupId, name: in.GroupName, tags: in.TagSpecifications, sourceGroupName: in.SourceSecurityGroupName,
-		permissions: append(in.IpPermissions, flatPermission(in.IpProtocol, in.FromPort, in.ToPort, in.CidrIp)...),
+		groupID: in.GroupId, name: in.GroupName, tags: in.TagSpecifications,
+		permissions: slices.Concat(in.IpPermissions, flatPermission(in.IpProtocol, in.FromPort, in.ToPort, in.CidrIp)), sourceGroupName: in.SourceSecurityGroupName,
 	})
 	if err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func (s *Service) AuthorizeSecurityGroupIngress(ctx context.Context, in *api.Aut
 func (s *Service) AuthorizeSecurityGroupEgress(ctx context.Context, in *api.AuthorizeSecurityGroupEgressInput) (*api.AuthorizeSecurityGroupEgressOutput, error) {
 	rules, err := s.authorize(ctx, ruleEdit{
 		egress: true, groupID: in.GroupId, tags: in.TagSpecifications,
-		permissions: append(in.IpPermissions, flatPermission(in.IpProtocol, in.FromPort, in.ToPort, in.CidrIp)...),
+		permissions: slices.Concat(in.IpPermissions, flatPermission(in.IpProtocol, in.FromPort, in.ToPort, in.CidrIp)), sourceGroupName: in.SourceSecurityGroupName,
 	})
 	if err != nil {
 		return nil, err
@@ -66,8 +66,8 @@ func (s *Service) AuthorizeSecurityGroupEgress(ctx context.Context, in *api.Auth
 
 func (s *Service) authorize(ctx context.Context, e ruleEdit) ([]api.SecurityGroupRule, error) {
 	c := aws.CallFrom(ctx)
-	if e.sourceGroupName != nil {
-		return nil, unsupported("SourceSecurityGroupName")
+	if err := reservedSpecs(c, e.tags); err != nil {
+		return nil, err
 	}
 	tags, err := tagSpec(e.tags, "security-group-rule")
 	if err != nil {
@@ -100,11 +100,14 @@ func (s *Service) authorize(ctx context.Context, e ruleEdit) ([]api.SecurityGrou
 	if err != nil {
 		return nil, err
 	}
-	return added, s.net.SetGroup(ctx, g.VPC, networkGroup(g))
+	return added, s.pushGroup(ctx, key(c, g.ID), g.ID)
 }
 
 // editRules changes a group's rules in one transaction and returns it.
 func (s *Service) editRules(ctx context.Context, c aws.Call, e ruleEdit, f func(*store.Tx, *securityGroup) error) (*securityGroup, error) {
+	if e.sourceGroupName != nil {
+		return nil, unsupported("SourceSecurityGroupName")
+	}
 	var g *securityGroup
 	err := s.db.Update(ctx, func(tx *store.Tx) (err error) {
 		if g, err = findGroup(tx, c, e.groupID, e.name); err != nil {
@@ -123,7 +126,7 @@ func (s *Service) editRules(ctx context.Context, c aws.Call, e ruleEdit, f func(
 func (s *Service) RevokeSecurityGroupIngress(ctx context.Context, in *api.RevokeSecurityGroupIngressInput) (*api.RevokeSecurityGroupIngressOutput, error) {
 	gone, err := s.revoke(ctx, ruleEdit{
 		groupID: in.GroupId, name: in.GroupName, ruleIDs: in.SecurityGroupRuleIds,
-		permissions: append(in.IpPermissions, flatPermission(in.IpProtocol, in.FromPort, in.ToPort, in.CidrIp)...),
+		permissions: slices.Concat(in.IpPermissions, flatPermission(in.IpProtocol, in.FromPort, in.ToPort, in.CidrIp)), sourceGroupName: in.SourceSecurityGroupName,
 	})
 	if err != nil {
 		return nil, err
@@ -135,7 +138,7 @@ func (s *Service) RevokeSecurityGroupIngress(ctx context.Context, in *api.Revoke
 func (s *Service) RevokeSecurityGroupEgress(ctx context.Context, in *api.RevokeSecurityGroupEgressInput) (*api.RevokeSecurityGroupEgressOutput, error) {
 	gone, err := s.revoke(ctx, ruleEdit{
 		egress: true, groupID: in.GroupId, ruleIDs: in.SecurityGroupRuleIds,
-		permissions: append(in.IpPermissions, flatPermission(in.IpProtocol, in.FromPort, in.ToPort, in.CidrIp)...),
+		permissions: slices.Concat(in.IpPermissions, flatPermission(in.IpProtocol, in.FromPort, in.ToPort, in.CidrIp)), sourceGroupName: in.SourceSecurityGroupName,
 	})
 	if err != nil {
 		return nil, err
@@ -167,7 +170,7 @@ func (s *Service) revoke(ctx context.Context, e ruleEdit) ([]api.RevokedSecurity
 	if err != nil {
 		return nil, err
 	}
-	return gone, s.net.SetGroup(ctx, g.VPC, networkGroup(g))
+	return gone, s.pushGroup(ctx, key(c, g.ID), g.ID)
 }
 
 // doomed returns the indexes of the rules that a revoke names.
@@ -232,49 +235,68 @@ func parseRules(tx *store.Tx, c aws.Call, g *securityGroup, e ruleEdit) ([]group
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, peers...)
+		if len(peers) == 0 {
+			return nil, missing("cidrIp, ipRanges or groups")
+		}
+		for _, r := range peers {
+			if slices.ContainsFunc(out, r.same) {
+				return nil, awserr.New("InvalidParameterValue", "The same permission must not appear multiple times")
+			}
+			out = append(out, r)
+		}
 	}
 	return out, nil
 }
 
 func parsePeers(tx *store.Tx, c aws.Call, g *securityGroup, p api.IpPermission, base groupRule) ([]groupRule, error) {
-	var out []groupRule
-	for _, r := range p.IpRanges {
-		n := base
-		n.CIDR, n.Description = aws.Val(r.CidrIp), aws.Val(r.Description)
-		pre, err := netip.ParsePrefix(n.CIDR)
-		if err != nil || !pre.Addr().Is4() {
-			return nil, awserr.New("InvalidParameterValue", "CIDR block %s is malformed", n.CIDR)
-		}
-		n.CIDR = pre.Masked().String()
-		out = append(out, n)
-	}
-	for _, r := range p.Ipv6Ranges {
-		n := base
-		n.CIDR, n.Description = aws.Val(r.CidrIpv6), aws.Val(r.Description)
-		pre, err := netip.ParsePrefix(n.CIDR)
-		if err != nil || pre.Addr().Is4() {
-			return nil, awserr.New("InvalidParameterValue", "CIDR block %s is malformed", n.CIDR)
-		}
-		n.CIDR = pre.Masked().String()
-		out = append(out, n)
-	}
 	if len(p.PrefixListIds) > 0 {
 		return nil, unsupported("PrefixListIds")
+	}
+	var out []groupRule
+	add := func(cidr, group string, description *string) {
+		n := base
+		n.CIDR, n.Group, n.Description = cidr, group, aws.Val(description)
+		out = append(out, n)
+	}
+	for _, r := range p.IpRanges {
+		cidr, err := canonicalCIDR(aws.Val(r.CidrIp), true)
+		if err != nil {
+			return nil, err
+		}
+		add(cidr, "", r.Description)
+	}
+	for _, r := range p.Ipv6Ranges {
+		cidr, err := canonicalCIDR(aws.Val(r.CidrIpv6), false)
+		if err != nil {
+			return nil, err
+		}
+		add(cidr, "", r.Description)
 	}
 	for _, u := range p.UserIdGroupPairs {
 		peer, err := findGroup(tx, c, u.GroupId, u.GroupName)
 		if err != nil {
 			return nil, err
 		}
-		n := base
-		n.Group, n.Description = peer.ID, aws.Val(u.Description)
-		out = append(out, n)
+		if peer.VPC != g.VPC {
+			return nil, awserr.New("InvalidParameter", "You have specified two resources that belong to different networks.")
+		}
+		add("", peer.ID, u.Description)
 	}
-	if len(out) == 0 {
-		return nil, awserr.New("InvalidParameterValue", "Invalid value '%s' for IP permissions: a source or destination is needed.", g.ID)
+	for _, r := range out {
+		if r.Description != "" && !groupText.MatchString(r.Description) {
+			return nil, awserr.New("InvalidParameterValue", "Invalid rule description. Valid descriptions are strings less than 256 characters from the following set:  a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*")
+		}
 	}
 	return out, nil
+}
+
+// canonicalCIDR drops the host bits, as EC2 does.
+func canonicalCIDR(s string, four bool) (string, error) {
+	p, err := netip.ParsePrefix(s)
+	if err != nil || p.Addr().Is4() != four {
+		return "", awserr.New("InvalidParameterValue", "CIDR block %s is malformed", s)
+	}
+	return p.Masked().String(), nil
 }
 
 // protocols by number, as EC2 shows them by name.
@@ -301,16 +323,24 @@ func parsePorts(p api.IpPermission) (groupRule, error) {
 		}
 		return r, nil
 	case "icmp", "icmpv6":
-		if p.FromPort != nil {
-			r.From = *p.FromPort
-		}
-		if p.ToPort != nil {
-			r.To = *p.ToPort
-		}
-		return r, nil
+		return parseICMP(r, p)
 	}
 	if n, err := strconv.Atoi(proto); err != nil || n < 0 || n > 255 {
 		return r, awserr.New("InvalidParameterValue", "Invalid value '%s' for IP protocol. Unknown protocol.", proto)
+	}
+	return r, nil
+}
+
+// parseICMP reads type and code, which travel as ports.
+func parseICMP(r groupRule, p api.IpPermission) (groupRule, error) {
+	if p.FromPort != nil {
+		r.From = *p.FromPort
+	}
+	if p.ToPort != nil {
+		r.To = *p.ToPort
+	}
+	if r.From < -1 || r.From > 255 || r.To < -1 || r.To > 255 || (r.From == -1 && r.To != -1) {
+		return r, awserr.New("InvalidParameterValue", "ICMP code (%d) or type (%d) out of range", r.To, r.From)
 	}
 	return r, nil
 }

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/hardstand/hardstand/internal/aws"
+	"github.com/hardstand/hardstand/internal/aws/arn"
 	"github.com/hardstand/hardstand/internal/clock"
 	hsinstance "github.com/hardstand/hardstand/internal/instance"
 	"github.com/hardstand/hardstand/internal/network"
@@ -91,6 +92,10 @@ type Service struct {
 	publicCIDR netip.Prefix
 	fake       bool
 	work       *worker
+	cursors    cursors
+	// pushing is held from the reading of a row until the network has been told
+	// what it says, so that of two changes the later one wins there as well.
+	pushing sync.Mutex
 	// foreign holds public addresses (netip.Addr) that other servers on this
 	// machine turned out to use.
 	foreign sync.Map
@@ -101,6 +106,7 @@ func New(cfg Config) *Service {
 	s := &Service{
 		db: cfg.DB, sealer: cfg.Sealer, clock: cfg.Clock, log: cfg.Log, machines: cfg.Instances,
 		net: cfg.Network, profiles: cfg.Profiles, invoker: cfg.Invoker, publicCIDR: cfg.PublicCIDR, fake: cfg.Fake,
+		cursors: cursors{},
 	}
 	s.work = newWorker(s)
 	return s
@@ -108,4 +114,9 @@ func New(cfg Config) *Service {
 
 func key(c aws.Call, id string) store.Key {
 	return store.Key{Account: c.Account, Region: c.Region, ID: id}
+}
+
+// ec2ARN names a resource of the caller's account and region: "instance/i-...".
+func ec2ARN(c aws.Call, resource string) string {
+	return arn.New("ec2", c.Region, c.Account, resource)
 }

@@ -4,33 +4,37 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
-	"github.com/hardstand/hardstand/internal/aws/arn"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 )
 
 const (
 	maxTags     = 50
-	maxTagKey   = 127
-	maxTagValue = 255
+	maxTagKey   = 128 // Unicode characters
+	maxTagValue = 256
 )
 
-// tagSpec returns the tags that specs ask for on the first of kinds; the other
-// kinds are accepted with the same meaning as on EC2 (they are shown on the
-// volume or interface), any further kind is refused.
-func tagSpec(specs []api.TagSpecification, kinds ...string) (map[string]string, error) {
+// tagSpec returns the tags that specs ask for on kind. A kind that the operation
+// does not make is refused: it makes kind and others.
+func tagSpec(specs []api.TagSpecification, kind string, others ...string) (map[string]string, error) {
 	out := map[string]string{}
 	for _, s := range specs {
-		if !slices.Contains(kinds, string(s.ResourceType)) {
+		if string(s.ResourceType) != kind {
+			if slices.Contains(others, string(s.ResourceType)) {
+				continue
+			}
 			return nil, awserr.New("InvalidParameterValue", "'%s' is not a valid taggable resource type for this operation.", s.ResourceType)
 		}
-		if string(s.ResourceType) != kinds[0] {
-			continue
-		}
-		if err := mergeTags(out, s.Tags); err != nil {
-			return nil, err
+		for _, t := range s.Tags {
+			if _, twice := out[aws.Val(t.Key)]; twice {
+				return nil, awserr.New("InvalidParameterValue", "Duplicate tag key '%s' specified.", aws.Val(t.Key))
+			}
+			if err := mergeTags(out, []api.Tag{t}); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return out, nil
@@ -44,9 +48,9 @@ func mergeTags(into map[string]string, tags []api.Tag) error {
 		switch {
 		case k == "":
 			return awserr.New("InvalidParameterValue", "Tag key cannot be null or empty.")
-		case len(k) > maxTagKey:
+		case utf8.RuneCountInString(k) > maxTagKey:
 			return awserr.New("InvalidParameterValue", "Tag key exceeds the maximum length of %d characters", maxTagKey)
-		case len(aws.Val(t.Value)) > maxTagValue:
+		case utf8.RuneCountInString(aws.Val(t.Value)) > maxTagValue:
 			return awserr.New("InvalidParameterValue", "Tag value exceeds the maximum length of %d characters", maxTagValue)
 		}
 		into[k] = aws.Val(t.Value)
@@ -89,7 +93,7 @@ func reservedSpecs(c aws.Call, specs []api.TagSpecification) error {
 	return nil
 }
 
-// apiTags returns tags ordered by key; nil when there are none.
+// apiTags returns tags ordered by key.
 func apiTags(tags map[string]string) []api.Tag {
 	out := make([]api.Tag, 0, len(tags))
 	for _, k := range slices.Sorted(maps.Keys(tags)) {
@@ -124,7 +128,7 @@ func createTagsChecks(c aws.Call, action string, specs []api.TagSpecification) [
 		ctx["ec2:CreateAction"] = []string{action}
 		ctx["ec2:Region"] = []string{c.Region}
 		out = append(out, aws.Check{
-			Action: "ec2:CreateTags", Resource: arn.New("ec2", c.Region, c.Account, string(s.ResourceType)+"/*"), Context: ctx,
+			Action: "ec2:CreateTags", Resource: ec2ARN(c, string(s.ResourceType)+"/*"), Context: ctx,
 		})
 	}
 	return out

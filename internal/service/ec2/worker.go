@@ -2,16 +2,9 @@ package ec2
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/hardstand/hardstand/internal/aws"
-	hsinstance "github.com/hardstand/hardstand/internal/instance"
-	"github.com/hardstand/hardstand/internal/network"
 	"github.com/hardstand/hardstand/internal/store"
 )
 
@@ -22,20 +15,29 @@ const parallelLaunches = 4
 // keepTerminated is how long a terminated instance stays describable.
 const keepTerminated = time.Hour
 
+// A transition that failed is tried again after firstRetry, then after twice as
+// long each time, up to lastRetry.
+const (
+	firstRetry = time.Second
+	lastRetry  = time.Minute
+)
+
 // worker makes machines match rows. One key is worked on by one goroutine at a
 // time; a key that is enqueued meanwhile is looked at once more.
 type worker struct {
-	s       *Service
-	mu      sync.Mutex
-	ctx     context.Context
-	busy    map[store.Key]bool
-	again   map[store.Key]bool
+	s  *Service
+	mu sync.Mutex
+	// ctx is that of Run, nil while it does not run.
+	ctx context.Context
+	// busy holds the keys that have a goroutine, each with the signal (of
+	// capacity one) to look again.
+	busy    map[store.Key]chan struct{}
 	slots   chan struct{}
 	running sync.WaitGroup
 }
 
 func newWorker(s *Service) *worker {
-	return &worker{s: s, busy: map[store.Key]bool{}, again: map[store.Key]bool{}, slots: make(chan struct{}, parallelLaunches)}
+	return &worker{s: s, busy: map[store.Key]chan struct{}{}, slots: make(chan struct{}, parallelLaunches)}
 }
 
 // Run adopts what an earlier server left running, finishes every transition that
@@ -44,9 +46,8 @@ func (s *Service) Run(ctx context.Context) error {
 	if err := s.adopt(ctx); err != nil {
 		return err
 	}
-	s.work.mu.Lock()
-	s.work.ctx = ctx
-	s.work.mu.Unlock()
+	s.work.open(ctx)
+	defer s.work.close()
 	keys, err := s.unsettled(ctx)
 	if err != nil {
 		return err
@@ -55,32 +56,32 @@ func (s *Service) Run(ctx context.Context) error {
 		s.work.enqueue(k)
 	}
 	s.sweepTerminated(ctx)
-	s.work.mu.Lock()
-	s.work.ctx = nil
-	s.work.mu.Unlock()
-	s.work.running.Wait()
 	return nil
+}
+
+func (w *worker) open(ctx context.Context) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ctx = ctx
+}
+
+// close lets nothing new begin and waits for what has.
+func (w *worker) close() {
+	w.open(nil)
+	w.running.Wait()
 }
 
 // unsettled lists the instances that are between two states.
 func (s *Service) unsettled(ctx context.Context) ([]store.Key, error) {
-	var keys []store.Key
-	err := s.db.View(ctx, func(tx *store.Tx) error {
-		for _, st := range []string{statePending, stateStopping, stateShuttingDown, stateRunning} {
-			rows, err := instances.Lookup(tx, "state", st)
-			if err != nil {
-				return err
-			}
-			for _, r := range rows {
-				if st != stateRunning || r.Value.Restart {
-					keys = append(keys, r.Key)
-				}
-			}
-		}
-		return nil
-	})
+	rows, err := s.maybeAlive(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("list unsettled instances: %w", err)
+		return nil, err
+	}
+	var keys []store.Key
+	for _, r := range rows {
+		if r.Value.State != stateRunning || r.Value.Restart {
+			keys = append(keys, r.Key)
+		}
 	}
 	return keys, nil
 }
@@ -117,308 +118,73 @@ func (s *Service) dropTerminated(ctx context.Context) error {
 	})
 }
 
+// enqueue has k looked at soon. Before Run it does nothing: Run looks at every
+// unsettled row when it starts.
 func (w *worker) enqueue(k store.Key) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.ctx == nil { // not running: Run looks at every unsettled row when it starts
+	if w.ctx == nil {
 		return
 	}
-	if w.busy[k] {
-		w.again[k] = true
+	if again, busy := w.busy[k]; busy {
+		select {
+		case again <- struct{}{}:
+		default: // it is signalled already
+		}
 		return
 	}
-	w.busy[k] = true
-	w.running.Add(1)
-	go w.loop(w.ctx, k)
+	again := make(chan struct{}, 1)
+	w.busy[k] = again
+	ctx := w.ctx
+	w.running.Go(func() { w.loop(ctx, k, again) })
 }
 
-func (w *worker) loop(ctx context.Context, k store.Key) {
-	defer w.running.Done()
-	w.slots <- struct{}{}
-	defer func() { <-w.slots }()
+// loop works on k until it is settled and nobody has enqueued it meanwhile.
+func (w *worker) loop(ctx context.Context, k store.Key, again chan struct{}) {
+	retry := firstRetry
 	for {
-		if err := w.s.settle(ctx, k); err != nil && ctx.Err() == nil {
-			w.s.log.Error("instance transition", "instance", k.ID, "err", err)
+		err := w.attempt(ctx, k)
+		if ctx.Err() != nil {
+			return // the next server resumes from the row
 		}
-		w.mu.Lock()
-		if !w.again[k] || ctx.Err() != nil {
-			delete(w.busy, k)
-			w.mu.Unlock()
+		if err == nil {
+			retry = firstRetry
+			if w.done(k, again) {
+				return
+			}
+			continue
+		}
+		w.s.log.Error("instance transition failed, will be tried again", "instance", k.ID, "after", retry, "err", err)
+		select {
+		case <-w.s.clock.After(retry):
+		case <-again:
+		case <-ctx.Done():
 			return
 		}
-		delete(w.again, k)
-		w.mu.Unlock()
+		retry = min(2*retry, lastRetry)
 	}
 }
 
-// settle brings one instance out of a transitional state.
-func (s *Service) settle(ctx context.Context, k store.Key) error {
-	row, err := s.load(ctx, k)
-	if err != nil {
-		return err
+// attempt settles k when a slot is free.
+func (w *worker) attempt(ctx context.Context, k store.Key) error {
+	select {
+	case w.slots <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	switch {
-	case row.State == statePending:
-		return s.launch(ctx, k, row)
-	case row.State == stateStopping:
-		return s.halt(ctx, k, row)
-	case row.State == stateShuttingDown:
-		return s.terminate(ctx, k, row)
-	case row.State == stateRunning && row.Restart:
-		return s.reboot(ctx, k, row)
-	}
-	return nil
+	defer func() { <-w.slots }()
+	return w.s.settle(ctx, k)
 }
 
-func (s *Service) load(ctx context.Context, k store.Key) (*instance, error) {
-	var row *instance
-	err := s.db.View(ctx, func(tx *store.Tx) (err error) {
-		row, err = instances.Get(tx, k)
-		return err
-	})
-	return row, err
-}
-
-// launch boots the machine. What goes wrong on a first boot ends the instance, as
-// EC2 ends one that cannot be placed; later boots fall back to stopped.
-func (s *Service) launch(ctx context.Context, k store.Key, row *instance) error {
-	err := s.boot(ctx, k, row)
-	for tries := 0; errors.Is(err, network.ErrAddressInUse) && row.NIC.Allocation == "" && tries < maxReaddress; tries++ {
-		if row, err = s.readdress(ctx, k); err != nil {
-			break
-		}
-		err = s.boot(ctx, k, row)
-	}
-	if err != nil && ctx.Err() != nil {
-		return err // the server stops: the next one launches again
-	}
-	if err != nil {
-		s.log.Error("launch", "instance", k.ID, "err", err)
-		return s.launchFailed(ctx, k, row, err)
-	}
-	return s.change(ctx, k, "", func(r *instance) bool {
-		if r.State != statePending {
-			return false
-		}
-		r.State, r.Booted = stateRunning, true
-		r.StateReason, r.TransitionReason = reason{}, ""
-		return true
-	})
-}
-
-// maxReaddress bounds how many public addresses a launch tries when other servers
-// on this machine hold some of the range.
-const maxReaddress = 64
-
-func (s *Service) boot(ctx context.Context, k store.Key, row *instance) error {
-	spec, err := s.spec(ctx, k, row)
-	if err != nil {
-		return err
-	}
-	if err := s.syncNetwork(ctx, k, row); err != nil {
-		return err
-	}
-	return s.machines.Start(ctx, spec)
-}
-
-// readdress gives an instance the next public address after one that somebody
-// else on this machine turned out to use.
-func (s *Service) readdress(ctx context.Context, k store.Key) (*instance, error) {
-	var row *instance
-	err := s.db.Update(ctx, func(tx *store.Tx) (err error) {
-		if row, err = instances.Get(tx, k); err != nil {
-			return err
-		}
-		s.foreign.Store(row.NIC.Public, true)
-		if row.NIC.Public, err = s.freePublic(tx); err != nil {
-			return err
-		}
-		return instances.Put(tx, k, row)
-	})
-	return row, err
-}
-
-func (s *Service) launchFailed(ctx context.Context, k store.Key, row *instance, cause error) error {
-	why := reason{"Server.InternalError", "Server.InternalError: " + cause.Error()}
-	if row.Booted {
-		return s.change(ctx, k, cause.Error(), func(r *instance) bool {
-			r.State, r.StateReason, r.TransitionReason = stateStopped, why, why.Message
-			return true
-		})
-	}
-	err := s.change(ctx, k, cause.Error(), func(r *instance) bool {
-		r.State, r.StateReason, r.TransitionReason = stateShuttingDown, why, why.Message
-		return true
-	})
-	if err != nil {
-		return err
-	}
-	row, err = s.load(ctx, k)
-	if err != nil {
-		return err
-	}
-	return s.terminate(ctx, k, row)
-}
-
-func (s *Service) halt(ctx context.Context, k store.Key, row *instance) error {
-	if err := s.machines.Stop(ctx, k.ID, false); err != nil {
-		return fmt.Errorf("stop %s: %w", k.ID, err)
-	}
-	return s.change(ctx, k, row.StateReason.Message, stopped)
-}
-
-// stopped releases the public address unless it is an elastic one.
-func stopped(r *instance) bool {
-	if r.State != stateStopping {
+// done retires k's goroutine, unless k was enqueued again.
+func (w *worker) done(k store.Key, again chan struct{}) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	select {
+	case <-again:
 		return false
-	}
-	r.State, r.Restart = stateStopped, false
-	r.releasePublic()
-	return true
-}
-
-func (r *instance) releasePublic() {
-	if r.NIC.Allocation == "" {
-		r.NIC.Public = noAddr
-	}
-}
-
-func (s *Service) terminate(ctx context.Context, k store.Key, row *instance) error {
-	if err := s.machines.Terminate(ctx, k.ID); err != nil {
-		return fmt.Errorf("terminate %s: %w", k.ID, err)
-	}
-	now := s.clock.Now().UTC()
-	return s.db.Update(ctx, func(tx *store.Tx) error {
-		r, err := instances.Get(tx, k)
-		if err != nil || r.State != stateShuttingDown {
-			return err
-		}
-		if err := releaseElastic(tx, k, r); err != nil {
-			return err
-		}
-		r.State, r.TerminatedAt = stateTerminated, now
-		r.NIC.Public, r.NIC.Allocation = noAddr, ""
-		r.UserData = nil
-		if err := instances.Put(tx, k, r); err != nil {
-			return err
-		}
-		s.emitRow(tx, k, r, row.StateReason.Message)
-		return nil
-	})
-}
-
-func (s *Service) reboot(ctx context.Context, k store.Key, _ *instance) error {
-	if err := s.machines.Reboot(ctx, k.ID); err != nil {
-		return fmt.Errorf("reboot %s: %w", k.ID, err)
-	}
-	return s.change(ctx, k, "reboot", func(r *instance) bool {
-		r.Restart = false
+	default:
+		delete(w.busy, k)
 		return true
-	})
-}
-
-// change applies f to the row and commits it with its event; f returns false when
-// the row has moved on and nothing is to be done.
-func (s *Service) change(ctx context.Context, k store.Key, cause string, f func(*instance) bool) error {
-	return s.db.Update(ctx, func(tx *store.Tx) error {
-		r, err := instances.Get(tx, k)
-		if err != nil {
-			return err
-		}
-		if !f(r) {
-			return nil
-		}
-		if err := instances.Put(tx, k, r); err != nil {
-			return err
-		}
-		s.emitRow(tx, k, r, cause)
-		return nil
-	})
-}
-
-func (s *Service) emit(tx *store.Tx, c aws.Call, r *instance, cause string) {
-	tx.Emit(instanceEvent(key(c, r.ID), r, cause, c.RequestID))
-}
-
-func (s *Service) emitRow(tx *store.Tx, k store.Key, r *instance, cause string) {
-	tx.Emit(instanceEvent(k, r, cause, ""))
-}
-
-// instanceEvent is what CodeDeploy and the stack engine wait for.
-func instanceEvent(k store.Key, r *instance, cause, request string) store.Event {
-	body, err := json.Marshal(map[string]string{"state": r.State, "reason": r.StateReason.Message})
-	if err != nil {
-		panic(err) // two strings always marshal
 	}
-	return store.Event{
-		Account: k.Account, Region: k.Region, Service: "ec2", Resource: k.ID,
-		Kind: "instance-" + r.State, Cause: cause, RequestID: request, Body: body,
-	}
-}
-
-// spec is what the manager needs to boot the instance.
-func (s *Service) spec(ctx context.Context, k store.Key, r *instance) (hsinstance.Spec, error) {
-	var v *vpc
-	err := s.db.View(ctx, func(tx *store.Tx) (err error) {
-		v, err = vpcs.Get(tx, store.Key{Account: k.Account, Region: k.Region, ID: r.NIC.VPC})
-		return err
-	})
-	if err != nil {
-		return hsinstance.Spec{}, fmt.Errorf("vpc of %s: %w", k.ID, err)
-	}
-	sub := v.subnet(r.NIC.Subnet)
-	if sub == nil {
-		return hsinstance.Spec{}, fmt.Errorf("subnet %s of %s is gone", r.NIC.Subnet, k.ID)
-	}
-	kind, ok := findType(r.Type)
-	if !ok {
-		return hsinstance.Spec{}, fmt.Errorf("instance type %s is not known any more", r.Type)
-	}
-	spec := hsinstance.Spec{
-		ID: k.ID, Account: k.Account, Region: k.Region, Zone: r.Zone, Type: r.Type, ImageID: r.ImageID,
-		Hostname: strings.TrimSpace(privateDNS(k.Region, r.NIC.Private)),
-		VCPUs:    int(kind.VCPUs), MemoryMiB: int(kind.MemoryMiB),
-		UserData: r.UserData, FirstBoot: !r.Booted,
-		NIC: network.NIC{
-			ID: r.NIC.ID, VPC: v.ID, VPCCIDR: v.CIDR, Subnet: sub.CIDR,
-			Private: r.NIC.Private, Public: r.NIC.Public, MAC: r.NIC.MAC, SecurityGroups: r.NIC.Groups,
-		},
-	}
-	if r.AuthorizedKey != "" {
-		spec.AuthorizedKeys = []string{r.AuthorizedKey}
-	}
-	return spec, nil
-}
-
-// Exited is told by the manager that a machine ended by itself.
-func (s *Service) Exited(id, why string) {
-	k, err := s.keyOf(context.Background(), id)
-	if err != nil {
-		if !errors.Is(err, store.ErrNotFound) {
-			s.log.Error("instance exit", "instance", id, "err", err)
-		}
-		return
-	}
-	err = s.change(context.Background(), k, why, func(r *instance) bool {
-		if r.State != stateRunning {
-			return false
-		}
-		r.State = stateStopping
-		if r.ShutdownTerminates {
-			r.State = stateShuttingDown
-		}
-		r.StateReason = reason{"Client.InstanceInitiatedShutdown", "Client.InstanceInitiatedShutdown: Instance initiated shutdown"}
-		r.TransitionReason = s.userInitiated()
-		return true
-	})
-	if err != nil {
-		s.log.Error("instance exit", "instance", id, "err", err)
-		return
-	}
-	s.work.enqueue(k)
-}
-
-// userInitiated is EC2's transition reason for a change that somebody asked for.
-func (s *Service) userInitiated() string {
-	return "User initiated (" + s.clock.Now().UTC().Format("2006-01-02 15:04:05") + " GMT)"
 }

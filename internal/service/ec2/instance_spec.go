@@ -1,0 +1,44 @@
+package ec2
+
+import (
+	"context"
+	"fmt"
+
+	hsinstance "github.com/hardstand/hardstand/internal/instance"
+	"github.com/hardstand/hardstand/internal/network"
+	"github.com/hardstand/hardstand/internal/store"
+)
+
+// spec is what the manager needs to boot the instance.
+func (s *Service) spec(ctx context.Context, k store.Key, r *instance) (hsinstance.Spec, error) {
+	var v *vpc
+	err := s.db.View(ctx, func(tx *store.Tx) (err error) {
+		v, err = vpcs.Get(tx, store.Key{Account: k.Account, Region: k.Region, ID: r.NIC.VPC})
+		return err
+	})
+	if err != nil {
+		return hsinstance.Spec{}, fmt.Errorf("vpc of %s: %w", k.ID, err)
+	}
+	sub := v.subnet(r.NIC.Subnet)
+	if sub == nil {
+		return hsinstance.Spec{}, fmt.Errorf("subnet %s of %s is gone", r.NIC.Subnet, k.ID)
+	}
+	kind, ok := findType(r.Type)
+	if !ok {
+		return hsinstance.Spec{}, fmt.Errorf("instance type %s is not known any more", r.Type)
+	}
+	spec := hsinstance.Spec{
+		ID: k.ID, Account: k.Account, Region: k.Region, Zone: r.Zone, Type: r.Type, ImageID: r.ImageID,
+		Hostname: privateDNS(k.Region, r.NIC.Private),
+		VCPUs:    int(kind.VCPUs), MemoryMiB: int(kind.MemoryMiB),
+		UserData: r.UserData, FirstBoot: !r.Booted,
+		NIC: network.NIC{
+			ID: r.NIC.ID, VPC: v.ID, VPCCIDR: v.CIDR, Subnet: sub.CIDR,
+			Private: r.NIC.Private, Public: r.NIC.Public, MAC: r.NIC.MAC, SecurityGroups: r.NIC.Groups,
+		},
+	}
+	if r.AuthorizedKey != "" {
+		spec.AuthorizedKeys = []string{r.AuthorizedKey}
+	}
+	return spec, nil
+}

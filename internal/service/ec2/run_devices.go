@@ -1,0 +1,129 @@
+package ec2
+
+import (
+	"net/netip"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
+)
+
+const (
+	rootDevice  = "/dev/xvda"
+	defaultRoot = int32(8) // GiB
+	maxRoot     = int32(16 << 10)
+)
+
+// placement reads zone, subnet, groups and addresses from the top level or from
+// the one network interface that may be given instead.
+func (r *runRequest) placement(in *api.RunInstancesInput) error {
+	r.subnetID, r.groupIDs, r.groupNames = aws.Val(in.SubnetId), in.SecurityGroupIds, in.SecurityGroups
+	private := aws.Val(in.PrivateIpAddress)
+	if p := in.Placement; p != nil {
+		if p.GroupName != nil || p.GroupId != nil || p.HostId != nil || p.HostResourceGroupArn != nil || p.AvailabilityZoneId != nil || (p.Tenancy != "" && p.Tenancy != "default") {
+			return unsupported("Placement beyond AvailabilityZone")
+		}
+		r.zone = aws.Val(p.AvailabilityZone)
+	}
+	if len(in.NetworkInterfaces) > 0 {
+		if r.subnetID != "" || len(r.groupIDs)+len(r.groupNames) > 0 {
+			return awserr.New("InvalidParameterCombination", "Network interfaces and an instance-level subnet ID or security groups may not be specified on the same request")
+		}
+		ni := in.NetworkInterfaces[0]
+		if err := refuseInterface(in.NetworkInterfaces); err != nil {
+			return err
+		}
+		r.subnetID, r.groupIDs, r.public = aws.Val(ni.SubnetId), ni.Groups, ni.AssociatePublicIpAddress
+		if ni.PrivateIpAddress != nil {
+			private = *ni.PrivateIpAddress
+		}
+	}
+	if private == "" {
+		return nil
+	}
+	a, err := netip.ParseAddr(private)
+	if err != nil || !a.Is4() {
+		return invalidValue(private, "privateIpAddress")
+	}
+	if r.max > 1 {
+		return awserr.New("InvalidParameterCombination", "The parameter 'PrivateIpAddress' may not be used when launching more than one instance")
+	}
+	r.private = a
+	return nil
+}
+
+// refuseInterface refuses what hardstand's interfaces do not do: there is one per
+// instance, made with it and gone with it.
+func refuseInterface(list []api.InstanceNetworkInterfaceSpecification) error {
+	ni := list[0]
+	return refuse(
+		asked{"NetworkInterfaces beyond one", len(list) > 1},
+		asked{"NetworkInterface.DeviceIndex beyond 0", aws.Val(ni.DeviceIndex) != 0 || aws.Val(ni.NetworkCardIndex) != 0},
+		asked{"NetworkInterface.NetworkInterfaceId", ni.NetworkInterfaceId != nil},
+		asked{"NetworkInterface.DeleteOnTermination=false", ni.DeleteOnTermination != nil && !*ni.DeleteOnTermination},
+		asked{"NetworkInterface.InterfaceType", aws.Val(ni.InterfaceType) != "" && *ni.InterfaceType != "interface"},
+		asked{"NetworkInterface.SecondaryPrivateIpAddressCount", aws.Val(ni.SecondaryPrivateIpAddressCount) > 0 || len(ni.PrivateIpAddresses) > 0},
+		asked{"NetworkInterface.Ipv4Prefixes", len(ni.Ipv4Prefixes) > 0 || aws.Val(ni.Ipv4PrefixCount) > 0},
+		asked{"NetworkInterface.Ipv6Addresses", len(ni.Ipv6Addresses) > 0 || aws.Val(ni.Ipv6AddressCount) > 0 || len(ni.Ipv6Prefixes) > 0 || aws.Val(ni.Ipv6PrefixCount) > 0 || aws.Val(ni.PrimaryIpv6)},
+		asked{"NetworkInterface.AssociateCarrierIpAddress", aws.Val(ni.AssociateCarrierIpAddress)},
+		asked{"NetworkInterface.ConnectionTrackingSpecification", ni.ConnectionTrackingSpecification != nil},
+		asked{"NetworkInterface.EnaSrdSpecification", ni.EnaSrdSpecification != nil || ni.EnaQueueCount != nil},
+	)
+}
+
+// rootNames are the names that images give their root device.
+var rootNames = map[string]bool{rootDevice: true, "/dev/sda1": true, "/dev/xvda1": true, "/dev/sda": true}
+
+// requestedRoot returns the root volume to make. The root device is the one device
+// there is; it always goes away with its instance.
+func requestedRoot(maps []api.BlockDeviceMapping) (volume, error) {
+	v := volume{Type: "gp2", GiB: defaultRoot}
+	for _, m := range maps {
+		name := aws.Val(m.DeviceName)
+		if !rootNames[name] {
+			return v, unsupported("BlockDeviceMapping " + name + " beyond the root device")
+		}
+		if err := refuse(asked{"BlockDeviceMapping.NoDevice", m.NoDevice != nil}, asked{"BlockDeviceMapping.VirtualName", m.VirtualName != nil}); err != nil {
+			return v, err
+		}
+		if m.Ebs == nil {
+			continue
+		}
+		if err := v.apply(m.Ebs); err != nil {
+			return v, err
+		}
+	}
+	return v, nil
+}
+
+func (v *volume) apply(e *api.EbsBlockDevice) error {
+	err := refuse(
+		asked{"BlockDeviceMapping.Ebs.SnapshotId", e.SnapshotId != nil},
+		asked{"BlockDeviceMapping.Ebs.Encrypted", aws.Val(e.Encrypted) || e.KmsKeyId != nil},
+		asked{"BlockDeviceMapping.Ebs.DeleteOnTermination=false", e.DeleteOnTermination != nil && !*e.DeleteOnTermination},
+		asked{"BlockDeviceMapping.Ebs.OutpostArn", e.OutpostArn != nil},
+	)
+	if err != nil {
+		return err
+	}
+	if n := e.VolumeSize; n != nil {
+		if *n < 1 || *n > maxRoot {
+			return awserr.New("InvalidBlockDeviceMapping", "Invalid volume size %d GiB: it must be between 1 and %d.", *n, maxRoot)
+		}
+		v.GiB = *n
+	}
+	if e.VolumeType != "" {
+		v.Type = string(e.VolumeType)
+	}
+	v.IOPS, v.Throughput = aws.Val(e.Iops), aws.Val(e.Throughput)
+	switch {
+	case v.Type == "gp3" && v.IOPS == 0:
+		v.IOPS = 3000
+	case v.Type == "gp2":
+		v.IOPS = min(max(100, 3*v.GiB), 16000)
+	}
+	if v.Type == "gp3" && v.Throughput == 0 {
+		v.Throughput = 125
+	}
+	return nil
+}
