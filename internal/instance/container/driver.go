@@ -143,7 +143,8 @@ func (d *Driver) buildImage() {
 	defer close(d.imageReady)
 	d.image, d.imageErr = openImage(d.path("images"), imageSource{
 		Links: d.cfg.Links, Dirs: d.cfg.Dirs, Files: d.cfg.Files, CA: d.cfg.CA,
-	}, d.cfg.HostUsers, d.cfg.Log)
+		clock: d.cfg.Clock, log: d.cfg.Log,
+	}, d.cfg.HostUsers)
 	if d.imageErr == nil {
 		if d.image.shifted || d.cfg.HostUsers {
 			d.ranges.share(d.image.base)

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/guest"
 )
 
@@ -36,6 +37,9 @@ type imageSource struct {
 	Dirs  []string
 	Files map[string][]byte
 	CA    []byte
+
+	clock clock.Clock
+	log   *slog.Logger
 }
 
 // imageVersion changes the digest of every image when the builder changes.
@@ -43,8 +47,8 @@ const imageVersion = 1
 
 // openImage makes the image below dir, or finds it there, in the form that this
 // machine can use. hostUsers: instances have no ids of their own.
-func openImage(dir string, src imageSource, hostUsers bool, log *slog.Logger) (*image, error) {
-	img, err := buildImage(dir, src, log)
+func openImage(dir string, src imageSource, hostUsers bool) (*image, error) {
+	img, err := buildImage(dir, src)
 	if err != nil || hostUsers {
 		return img, err
 	}
@@ -52,14 +56,15 @@ func openImage(dir string, src imageSource, hostUsers bool, log *slog.Logger) (*
 	if cause == nil {
 		return img, nil
 	}
-	return shiftImage(img, cause, log)
+	src.log.Warn("owners cannot be mapped on this machine: copying /usr once, instances will share one range of ids", "cause", cause)
+	return shiftImage(img, src)
 }
 
 // shiftedSuffix ends the digest of an image in its copied form.
 const shiftedSuffix = "-shifted"
 
 // shiftImage returns the form of img for machines that cannot map owners.
-func shiftImage(img *image, cause error, log *slog.Logger) (*image, error) {
+func shiftImage(img *image, src imageSource) (*image, error) {
 	home := filepath.Dir(img.root) + shiftedSuffix
 	shifted := &image{
 		digest: img.digest + shiftedSuffix, root: filepath.Join(home, "root"), usr: filepath.Join(home, "usr"),
@@ -68,8 +73,7 @@ func shiftImage(img *image, cause error, log *slog.Logger) (*image, error) {
 	if _, err := os.Stat(home); err == nil {
 		return shifted, nil
 	}
-	start := time.Now()
-	log.Warn("owners cannot be mapped on this machine: copying /usr once, instances will share one range of ids", "cause", cause)
+	start := src.clock.Now()
 	tmp := home + ".building"
 	if err := errors.Join(os.RemoveAll(tmp), os.Mkdir(tmp, 0o755)); err != nil {
 		return nil, err
@@ -86,13 +90,13 @@ func shiftImage(img *image, cause error, log *slog.Logger) (*image, error) {
 	if err := os.Rename(tmp, home); err != nil {
 		return nil, err
 	}
-	log.Info("copied /usr for instances", "files", files, "MiB", bytes>>20, "took", time.Since(start).Round(time.Millisecond), "path", home)
+	src.log.Info("copied /usr for instances", "files", files, "MiB", bytes>>20, "took", src.clock.Now().Sub(start).Round(time.Millisecond), "path", home)
 	return shifted, nil
 }
 
 // buildImage makes the layers, owned by the host's ids.
-func buildImage(dir string, src imageSource, log *slog.Logger) (*image, error) {
-	start := time.Now()
+func buildImage(dir string, src imageSource) (*image, error) {
+	start := src.clock.Now()
 	digest, err := src.digest()
 	if err != nil {
 		return nil, fmt.Errorf("read the host's configuration: %w", err)
@@ -117,7 +121,7 @@ func buildImage(dir string, src imageSource, log *slog.Logger) (*image, error) {
 	if err := os.Rename(tmp, home); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("build image: %w", err)
 	}
-	log.Debug("image built", "digest", digest, "took", time.Since(start))
+	src.log.Debug("image built", "digest", digest, "took", src.clock.Now().Sub(start))
 	return img, nil
 }
 

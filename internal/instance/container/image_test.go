@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/guest"
 )
 
@@ -17,8 +18,8 @@ const testCA = "-----BEGIN CERTIFICATE-----\nours\n-----END CERTIFICATE-----\n"
 
 func testImage(t *testing.T) *image {
 	t.Helper()
-	src := imageSource{Links: guest.Links(), Dirs: guest.Dirs(), CA: []byte(testCA), Files: map[string][]byte{"/usr/lib/hardstand/digests.json": []byte("{}")}}
-	img, err := buildImage(t.TempDir(), src, slog.New(slog.DiscardHandler))
+	src := imageSource{clock: clock.System{}, log: slog.New(slog.DiscardHandler), Links: guest.Links(), Dirs: guest.Dirs(), CA: []byte(testCA), Files: map[string][]byte{"/usr/lib/hardstand/digests.json": []byte("{}")}}
+	img, err := buildImage(t.TempDir(), src)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,17 +93,17 @@ func TestImageLinksLeadToTheGuest(t *testing.T) {
 
 func TestSameInputsSameImage(t *testing.T) {
 	dir := t.TempDir()
-	src := imageSource{CA: []byte(testCA)}
-	log := slog.New(slog.DiscardHandler)
-	first, err := buildImage(dir, src, log)
+	src := imageSource{CA: []byte(testCA), clock: clock.System{}, log: slog.New(slog.DiscardHandler)}
+	first, err := buildImage(dir, src)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := buildImage(dir, src, log)
+	again, err := buildImage(dir, src)
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := buildImage(dir, imageSource{CA: []byte("another")}, log)
+	src.CA = []byte("another")
+	other, err := buildImage(dir, src)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,6 +143,32 @@ func TestCopyShifted(t *testing.T) {
 	}
 	if _, err := os.Lstat(filepath.Join(to, "pipe")); err == nil {
 		t.Error("the pipe was copied")
+	}
+}
+
+// A machine that cannot map owners gets a copy of every layer, made once.
+func TestShiftedImage(t *testing.T) {
+	img := testImage(t)
+	img.lower = t.TempDir()
+	must(t, os.WriteFile(filepath.Join(img.lower, "program"), nil, 0o755))
+	src := imageSource{clock: clock.System{}, log: slog.New(slog.DiscardHandler)}
+	shifted, err := shiftImage(img, src)
+	must(t, err)
+	for path, owner := range map[string]uint32{
+		filepath.Join(shifted.root, "etc", "passwd"):         0,
+		filepath.Join(shifted.root, "home", "ubuntu"):        ubuntuID,
+		filepath.Join(shifted.usr, "lib", "ssl", "cert.pem"): 0,
+		filepath.Join(shifted.lower, "program"):              0,
+	} {
+		var st unix.Stat_t
+		must(t, unix.Lstat(path, &st))
+		if st.Uid != shifted.base+owner {
+			t.Errorf("%s belongs to %d, want %d", path, st.Uid, shifted.base+owner)
+		}
+	}
+	must(t, os.RemoveAll(img.lower)) // a second time copies nothing
+	if again, err := shiftImage(img, src); err != nil || *again != *shifted {
+		t.Errorf("second time: %+v, %v", again, err)
 	}
 }
 

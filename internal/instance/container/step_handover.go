@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/guest/handover"
 )
 
@@ -39,8 +40,8 @@ func (s *shell) talk(send func(fd int) error) error {
 	if err := conn.Control(func(fd uintptr) { sendErr = send(int(fd)) }); err != nil || sendErr != nil {
 		return errors.Join(err, sendErr)
 	}
-	// A deadline on a descriptor is the runtime's affair, not internal/clock's.
-	if err := s.socket.SetReadDeadline(time.Now().Add(handoverTime)); err != nil {
+	// Deadlines of descriptors follow the machine's clock, whatever the driver's.
+	if err := s.socket.SetReadDeadline(clock.System{}.Now().Add(handoverTime)); err != nil {
 		return err
 	}
 	reply := make([]byte, 4096)
