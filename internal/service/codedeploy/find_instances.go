@@ -28,14 +28,14 @@ type cause struct {
 // describe lists the instances that the service role may see: all of them, or
 // those with the ids given.
 func (s *Service) describe(ctx context.Context, k store.Key, role string, only []string) ([]machine, *cause, error) {
-	p, err := s.roles.AssumeServiceRole(ctx, role, servicePrincipal)
+	c := aws.Call{Account: k.Account, Region: k.Region, RequestID: ids.UUID(), Service: "ec2", Operation: "DescribeInstances",
+		UserAgent: servicePrincipal, Secure: true}
+	p, err := s.roles.AssumeServiceRole(aws.WithCall(ctx, c), role, servicePrincipal)
 	if err != nil {
 		return nil, roleCause(role, err), nil
 	}
-	ctx = aws.WithCall(ctx, aws.Call{
-		Principal: p, Account: k.Account, Region: k.Region, RequestID: ids.UUID(), Service: "ec2", Operation: "DescribeInstances",
-		UserAgent: servicePrincipal, Secure: true,
-	})
+	c.Principal = p
+	ctx = aws.WithCall(ctx, c)
 	var out []machine
 	in := &ec2.DescribeInstancesInput{InstanceIds: only}
 	for {
