@@ -16,12 +16,14 @@ import (
 	"github.com/hardstand/hardstand/internal/stack/stacktest"
 )
 
+// D, which some stories let fail, waits for all others: what is in flight beside a
+// failure is cancelled or not by chance.
 const wide = `
 Resources:
   A: {Type: 'Test::Fake::Thing', Properties: {Value: one}}
   B: {Type: 'Test::Fake::Thing', Properties: {Value: !GetAtt A.Value}}
   C: {Type: 'Test::Fake::Thing', DependsOn: A}
-  D: {Type: 'Test::Fake::Thing', Properties: {Any: [!Ref B, !Ref C]}}
+  D: {Type: 'Test::Fake::Thing', DependsOn: H, Properties: {Any: [!Ref B, !Ref C]}}
   H: {Type: 'AWS::CloudFormation::WaitConditionHandle'}
 Outputs: {O: {Value: !Ref D}}
 `
