@@ -56,7 +56,12 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"waitdeploy": waitDeployment,
 	"console":    console,
 	"closed":     closed,
-	"instances":  countInstances,
+	// identities makes the tutorial's roles, profile and bucket, as an administrator
+	// would: tutorial.txtar does it by hand.
+	"identities": func(ts *testscript.TestScript, _ bool, _ []string) {
+		ts.Check(serverOf(ts).identities(context.Background()))
+	},
+	"instances": countInstances,
 }
 
 func want(ts *testscript.TestScript, args []string, n int, usage string) {

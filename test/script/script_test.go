@@ -56,7 +56,7 @@ func setup(env *testscript.Env) error {
 	env.Setenv("TUTORIAL", tutorialDir())
 	env.Defer(func() {
 		err := s.finish()
-		if test, ok := env.T().(interface{ Failed() bool }); err != nil || (ok && test.Failed()) {
+		if test, ok := env.T().(interface{ Failed() bool }); err != nil || testing.Verbose() || (ok && test.Failed()) {
 			env.T().Log("server log of " + name + ":\n" + s.logTail())
 		}
 		if err != nil {

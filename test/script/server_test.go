@@ -170,7 +170,7 @@ func (s *serverUnderTest) reset() error {
 
 func (s *serverUnderTest) logTail() string {
 	b, _ := os.ReadFile(s.logFile())
-	const most = 6000
+	const most = 60000
 	if len(b) > most {
 		b = b[len(b)-most:]
 	}
