@@ -23,7 +23,6 @@ cache=$(go env GOCACHE)
 unshare --mount --pid --fork --kill-child bash -euo pipefail -c '
   tree=$1 go=$2 modules=$3 cache=$5
   mount --make-rprivate /
-  # The root of a machine is a mount point, which that of a plain chroot is not.
   mount --bind "$tree" "$tree"
   mount --bind "$go" "$tree/usr/local/go"
   mount --bind "$modules" "$tree/gomod"
@@ -33,7 +32,13 @@ unshare --mount --pid --fork --kill-child bash -euo pipefail -c '
   mount --rbind /dev "$tree/dev"
   mount -t tmpfs tmpfs "$tree/run"
   cp /etc/resolv.conf "$tree/etc/resolv.conf"
-  chroot "$tree" env -i HOME=/root CI=1 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/go/bin \
+  # A process in a chroot may make no user namespace, so this tree becomes the root.
+  mkdir "$tree/old"
+  cd "$tree"
+  pivot_root . old
+  cd /
+  umount -l /old
+  exec env -i HOME=/root CI=1 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/go/bin \
     GOMODCACHE=/gomod GOCACHE=/gocache GOFLAGS=-buildvcs=false "GOPROXY=$4" "DEMO_FLAGS=--yes --once" \
     make -C /src demo
 ' bash "$tree" "$go" "$modules" "$(go env GOPROXY)" "$cache"
