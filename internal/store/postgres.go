@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
@@ -47,6 +48,10 @@ func openPostgres(cfg Config) (engine, error) {
 
 func (e *postgres) reader(ctx context.Context) (*session, error) { return newSession(ctx, e.db) }
 
+// lockWait is how long a start waits for the lock: a server that was killed holds
+// it until PostgreSQL has noticed.
+const lockWait = "2s"
+
 // writer takes the advisory lock on the very connection that writes: who loses
 // the connection loses the lock with it.
 func (e *postgres) writer(ctx context.Context) (*session, error) {
@@ -54,16 +59,18 @@ func (e *postgres) writer(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	var locked bool
-	if err := s.row(`SELECT pg_try_advisory_lock($1)`, int64(postgresLock)).Scan(&locked); err != nil {
-		_ = s.close()
-		return nil, fmt.Errorf("lock the database: %w", err)
+	err = s.run(fmt.Sprintf(`SET lock_timeout = '%s'; SELECT pg_advisory_lock(%d); SET lock_timeout = 0`, lockWait, int64(postgresLock)))
+	if err == nil {
+		// Closing the connection releases the lock too, but not before Close returns.
+		s.farewell = `SELECT pg_advisory_unlock_all()`
+		return s, nil
 	}
-	if !locked {
-		_ = s.close()
+	_ = s.close()
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.Code == "55P03" { // lock_not_available
 		return nil, errors.New("another hardstand server writes to this database")
 	}
-	return s, nil
+	return nil, fmt.Errorf("lock the database: %w", err)
 }
 
 func (e *postgres) beginRead() string {

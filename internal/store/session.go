@@ -33,6 +33,8 @@ type session struct {
 	stmts map[string]*sql.Stmt
 	// broken is set by the writer when the connection is of no more use.
 	broken bool
+	// farewell is run before the connection is closed.
+	farewell string
 }
 
 func newSession(ctx context.Context, db *sql.DB) (*session, error) {
@@ -101,6 +103,9 @@ func (s *session) alive() bool { return s.conn.PingContext(context.Background())
 
 func (s *session) close() error {
 	var errs []error
+	if s.farewell != "" && !s.broken {
+		errs = append(errs, s.run(s.farewell))
+	}
 	for _, st := range s.stmts {
 		errs = append(errs, st.Close())
 	}
