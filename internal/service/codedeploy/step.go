@@ -157,7 +157,7 @@ func (s *Service) overdue(tx *store.Tx, k store.Key, t *target, now time.Time) (
 			"Is the instance running, and codedeploy-agent in it (codedeploy-agent status)?",
 			t.InstanceID, last.UTC().Format(time.RFC3339), name, verb(t)), true, nil
 	case t.Acked.IsZero() && !now.Before(t.Ready.Add(startTimeout)):
-		return s.silent(t, name, known, last), true, nil
+		return silent(t, name, known, last), true, nil
 	}
 	return "", false, nil
 }
@@ -170,7 +170,7 @@ func verb(t *target) string {
 }
 
 // silent describes an agent that did not take its event in time.
-func (s *Service) silent(t *target, name string, a *agent, last time.Time) string {
+func silent(t *target, name string, a *agent, last time.Time) string {
 	head := fmt.Sprintf("%s on instance %s did not start within %s. ", name, t.InstanceID, startTimeout)
 	switch {
 	case a != nil && a.Refused != "" && !a.RefusedAt.Before(t.Ready):
