@@ -261,6 +261,7 @@ func TestCalls(t *testing.T) {
 	a.run(t, "ec2 describe-instances --instance-ids i-1 i-2 --query Reservations[].Instances[].InstanceId --output text", 0, "i-1\ti-2")
 	a.run(t, "ec2 describe-instances --query Reservations[0].Instances[0].State.Code --output text", 0, "16")
 	a.run(t, "ec2 describe-instances --query Reservations[*].Instances[*].PublicIpAddress", 0, `"198.18.0.1"`)
+	a.run(t, "ec2 describe-instances --query Reservations[].Instances[].[InstanceId,State.Name] --output text", 0, "i-1\trunning\ni-2\tNone\n")
 	a.run(t, "cloudformation signal-resource --stack-name s --logical-resource-id R --unique-id u --status SUCCESS", 0, "")
 	a.run(t, "cloudformation signal-resource --stack-name s", 252, "--logical-resource-id, --unique-id, --status")
 	a.run(t, "cloudformation describe-stacks --query Stacks[0].CreationTime", 0, "2020-09-13T12:26:40")

@@ -13,13 +13,13 @@ func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys
 type step struct {
 	field   string
 	index   int
-	flatten bool // []
-	all     bool // [*]
-	list    []string
+	flatten bool     // []
+	all     bool     // [*]
+	list    [][]step // [a, b.c]
 }
 
 // parseQuery reads the simple part of JMESPath: fields, [n], [*], [], and at the
-// end a list of fields. Filters, functions and pipes are errUnknown, which hands
+// end a list of such. Filters, functions and pipes are errUnknown, which hands
 // over to a CLI that has them.
 func parseQuery(q string) ([]step, error) {
 	var steps []step
@@ -31,18 +31,8 @@ func parseQuery(q string) ([]step, error) {
 				return nil, errUnknown
 			}
 			if q[0] == '[' {
-				fields, ok := strings.CutSuffix(q[1:], "]")
-				if !ok {
-					return nil, errUnknown
-				}
-				s := step{}
-				for f := range strings.SplitSeq(fields, ",") {
-					if f = strings.TrimSpace(f); !isField(f) {
-						return nil, errUnknown
-					}
-					s.list = append(s.list, f)
-				}
-				return append(steps, s), nil
+				s, err := parseList(q)
+				return append(steps, s), err
 			}
 		case q[0] == '[':
 			inside, rest, ok := strings.Cut(q[1:], "]")
@@ -76,6 +66,23 @@ func parseQuery(q string) ([]step, error) {
 	return steps, nil
 }
 
+// parseList reads a list of expressions, which must be the end of the query.
+func parseList(q string) (step, error) {
+	inside, ok := strings.CutSuffix(q[1:], "]")
+	if !ok || strings.ContainsAny(inside, "[]") {
+		return step{}, errUnknown
+	}
+	var s step
+	for expression := range strings.SplitSeq(inside, ",") {
+		steps, err := parseQuery(strings.TrimSpace(expression))
+		if err != nil || len(steps) == 0 {
+			return step{}, errUnknown
+		}
+		s.list = append(s.list, steps)
+	}
+	return s, nil
+}
+
 func isField(s string) bool {
 	for i, c := range s {
 		letter := c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
@@ -97,13 +104,9 @@ func apply(steps []step, v any) any {
 		m, _ := v.(map[string]any)
 		return apply(rest, m[s.field])
 	case s.list != nil:
-		m, ok := v.(map[string]any)
-		if !ok {
-			return nil
-		}
 		out := make([]any, len(s.list))
-		for i, f := range s.list {
-			out[i] = m[f]
+		for i, expression := range s.list {
+			out[i] = apply(expression, v)
 		}
 		return out
 	case s.all || s.flatten:
