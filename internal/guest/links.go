@@ -26,7 +26,7 @@ type Link struct {
 // shebang lines use depends on the image.
 var (
 	packageManagers = []string{"yum", "dnf", "apt-get", "apt", "rpm", "dpkg", "gdebi"}
-	services        = []string{"systemctl"}
+	services        = []string{"systemctl", "journalctl"}
 	systemServices  = []string{"service", "shutdown", "poweroff", "reboot", "halt"}
 	cloudFormation  = []string{"cfn-init", "cfn-signal", "cfn-hup", "cfn-get-metadata"}
 	pythons         = []string{"python", "python2", "python2.7"}

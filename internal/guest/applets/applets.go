@@ -23,6 +23,7 @@ func Table() map[string]func(args []string) int {
 		"sudo":       sudo.Run,
 		"aws":        func(args []string) int { return awscli.New().Run(args) },
 		"systemctl":  func(args []string) int { return svcshim.New().Systemctl(args) },
+		"journalctl": func(args []string) int { return svcshim.New().Journal(args) },
 		"service":    func(args []string) int { return svcshim.New().Service(args) },
 		"chkconfig":  func(args []string) int { return svcshim.New().Chkconfig(args) },
 	}

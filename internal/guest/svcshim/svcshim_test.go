@@ -92,6 +92,10 @@ func TestCommands(t *testing.T) {
 		{"systemctl -q is-active app.service", 0, "-"},
 		{"systemctl status app --no-pager -l", 0, "Main PID: "},
 		{"systemctl show app -p ActiveState --value", 0, "active"},
+		{"journalctl -u app -n 5 --no-pager", 0, ""},
+		{"journalctl -u nginx", 4, "could not be found"},
+		{"journalctl", 1, "name one with -u"},
+		{"journalctl --since today", 1, "not --since"},
 		{"systemctl restart app", 0, "-"},
 		{"systemctl is-enabled app", 1, "disabled"},
 		{"systemctl enable app", 0, "Created symlink /etc/systemd/system/multi-user.target.wants/app.service"},
@@ -130,7 +134,7 @@ func TestCommands(t *testing.T) {
 		h.out.Reset()
 		h.errs.Reset()
 		words := strings.Fields(tt.line)
-		run := map[string]func([]string) int{"systemctl": h.Systemctl, "service": h.Service, "chkconfig": h.Chkconfig}[words[0]]
+		run := map[string]func([]string) int{"systemctl": h.Systemctl, "service": h.Service, "chkconfig": h.Chkconfig, "journalctl": h.Journal}[words[0]]
 		code := run(words[1:])
 		printed := h.out.String() + h.errs.String()
 		if code != tt.code {

@@ -1,4 +1,4 @@
-// Package svcshim answers to systemctl, service and chkconfig.
+// Package svcshim answers to systemctl, service, chkconfig, journalctl and shutdown.
 //
 // It owns nothing: what it is asked goes to PID 1 through package control, and
 // what starts at boot is a link on disk that package units keeps. Output and
