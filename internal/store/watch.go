@@ -16,14 +16,20 @@ const watchPage = 256
 
 // waiters are the channels given out by Changed, one for each filter.
 type waiters struct {
-	mu sync.Mutex
-	ch map[Filter]chan struct{}
+	mu     sync.Mutex
+	ch     map[Filter]chan struct{}
+	closed bool // nothing will wake who comes now
 }
 
 func (w *waiters) wait(f Filter) <-chan struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if ch, ok := w.ch[f]; ok {
+		return ch
+	}
+	if w.closed {
+		ch := make(chan struct{})
+		close(ch)
 		return ch
 	}
 	if w.ch == nil {
@@ -54,6 +60,7 @@ func (w *waiters) wake(events []Event) {
 func (w *waiters) wakeAll() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.closed = true
 	w.wakeLocked()
 }
 
