@@ -113,10 +113,12 @@ func (l *lab) play(body string, start func(stack.Begin) error, n int) {
 	}
 	ctx, cancel := context.WithTimeout(l.t.Context(), 20*time.Second)
 	defer cancel()
+	waiting, stop := context.WithCancel(ctx)
+	defer stop()
 	rested, dying := make(chan struct{}), l.engine
 	go func() {
 		defer close(rested)
-		_, _ = dying.Wait(ctx, l.key) // ends with the store when the engine dies
+		_, _ = dying.Wait(waiting, l.key)
 	}()
 	select {
 	case <-rested:
@@ -124,8 +126,9 @@ func (l *lab) play(body string, start func(stack.Begin) error, n int) {
 	case <-died:
 		l.died = true
 	}
-	l.reopen()
+	stop()
 	<-rested
+	l.reopen()
 	if _, err := l.engine.Wait(ctx, l.key); err != nil {
 		l.t.Fatalf("does not go on: %v\n%s", err, strings.Join(l.events(), "\n"))
 	}
