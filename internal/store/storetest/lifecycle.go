@@ -35,6 +35,7 @@ func testClosed(t *testing.T, cfg store.Config) {
 		t.Fatal(err)
 	}
 	<-changed
+	<-db.Changed(store.Filter{}) // nothing would wake who comes later
 	nothing := func(*store.Tx) error { return nil }
 	wantIs(t, "update", db.Update(t.Context(), nothing), store.ErrClosed)
 	wantIs(t, "view", db.View(t.Context(), nothing), store.ErrClosed)
