@@ -27,35 +27,51 @@ func (s *Service) CreateDeployment(ctx context.Context, in *api.CreateDeployment
 	if err := checkDeployment(in); err != nil {
 		return nil, err
 	}
-	now := s.clock.Now()
 	d := &deployment{
-		ID: ids.Deployment(), Created: now, Status: api.DeploymentStatusCreated, Creator: api.DeploymentCreatorUser,
+		ID: ids.Deployment(), Created: s.clock.Now(), Status: api.DeploymentStatusCreated, Creator: api.DeploymentCreatorUser,
 		Revision: in.Revision, Description: aws.Val(in.Description), FileExists: in.FileExistsBehavior,
 		IgnoreStopFailures: aws.Val(in.IgnoreApplicationStopFailures), OutdatedOnly: aws.Val(in.UpdateOutdatedInstancesOnly),
 	}
+	if c.Token != "" {
+		// A stack may deploy again with the token it made the group with.
+		d.Token = joined(c.Token, revisionID(in.Revision))
+	}
 	err = s.db.Update(ctx, func(tx *store.Tx) error {
-		app, err := findApplication(tx, c, appName)
-		if err != nil {
-			return err
+		if d.Token != "" {
+			if rows, err := deployments.Lookup(tx, "token", d.Token); err != nil || len(rows) > 0 {
+				if len(rows) > 0 {
+					d = rows[0].Value
+				}
+				return err
+			}
 		}
-		g, err := findGroup(tx, app, groupName)
-		if err != nil {
-			return err
-		}
-		d.Config = cmp.Or(aws.Val(in.DeploymentConfigName), g.Config)
-		if _, err := findConfig(tx, c, d.Config); err != nil {
-			return err
-		}
-		d.Rollback = g.Rollback
-		if in.AutoRollbackConfiguration != nil {
-			d.Rollback = in.AutoRollbackConfiguration
-		}
-		return insertDeployment(tx, key(c, d.ID), d, app, g, now)
+		return s.placeDeployment(tx, c, d, in, appName, groupName)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &api.CreateDeploymentOutput{DeploymentId: &d.ID}, nil
+}
+
+// placeDeployment resolves the names in the request and stores d.
+func (s *Service) placeDeployment(tx *store.Tx, c aws.Call, d *deployment, in *api.CreateDeploymentInput, appName, groupName string) error {
+	app, err := findApplication(tx, c, appName)
+	if err != nil {
+		return err
+	}
+	g, err := findGroup(tx, app, groupName)
+	if err != nil {
+		return err
+	}
+	d.Config = cmp.Or(aws.Val(in.DeploymentConfigName), g.Config)
+	if _, err := findConfig(tx, c, d.Config); err != nil {
+		return err
+	}
+	d.Rollback = g.Rollback
+	if in.AutoRollbackConfiguration != nil {
+		d.Rollback = in.AutoRollbackConfiguration
+	}
+	return insertDeployment(tx, key(c, d.ID), d, app, g, d.Created)
 }
 
 // insertDeployment stores d as the one running deployment of g.

@@ -11,6 +11,7 @@ import (
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/codedeploy"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/stack"
 	"github.com/hardstand/hardstand/internal/stack/stacktest"
 	"github.com/hardstand/hardstand/internal/wire"
 )
@@ -257,6 +258,28 @@ func TestResourceTypes(t *testing.T) {
 	}
 	stacktest.Conform(t, stacktest.Case{Resource: types["AWS::CodeDeploy::DeploymentGroup"], Type: "AWS::CodeDeploy::DeploymentGroup", Context: as("deployer"),
 		Properties: group(oneAtATime), Changed: group(allAtOnce)})
+}
+
+func TestResourceThatDeploys(t *testing.T) {
+	w := newWorld(t, "i-1")
+	must[api.CreateApplicationOutput](w, "CreateApplication", &api.CreateApplicationInput{ApplicationName: aws.Ptr("a")})
+	a := w.agent("i-1", func(key, event string) bool { return key == "bad" && event == "Install" })
+	group := func(key string) map[string]any {
+		return map[string]any{"ApplicationName": "a", "ServiceRoleArn": roleARN,
+			"Ec2TagFilters": []any{map[string]any{"Key": "app", "Value": "web", "Type": "KEY_AND_VALUE"}},
+			"Deployment": map[string]any{"Revision": map[string]any{"RevisionType": "S3",
+				"S3Location": map[string]any{"Bucket": "b", "Key": key, "BundleType": "Zip"}}}}
+	}
+	good, bad := group("v1"), group("bad")
+	resource := w.s.Resources()["AWS::CodeDeploy::DeploymentGroup"]
+	stacktest.Conform(t, stacktest.Case{Resource: resource, Type: "AWS::CodeDeploy::DeploymentGroup", Context: as("deployer"), Properties: good, Changed: group("v2")})
+	if len(a.ran) != 14 { // each revision once, though the creation was repeated
+		t.Errorf("ran %q", a.ran)
+	}
+	_, err := resource.Create(as("deployer"), stack.Request{StackName: "s", LogicalID: "L", Token: "t", Properties: bad, Region: region, Account: account}, func(string) {})
+	if err == nil || !strings.Contains(err.Error(), "of revision s3://b/bad: Failed: HEALTH_CONSTRAINTS: ") {
+		t.Errorf("error %v", err)
+	}
 }
 
 var _ wire.Invoker = (*world)(nil)

@@ -36,6 +36,7 @@ var (
 		{Name: "created", Value: func(k store.Key, d *deployment) []string {
 			return []string{joined(k.Account, k.Region, d.Created.UTC().Format(sortable), k.ID)}
 		}},
+		{Name: "token", Unique: true, Value: func(_ store.Key, d *deployment) []string { return given(d.Token) }},
 	}}
 	targets = store.Table[target]{Name: "codedeploy.target", Version: 1, Indexes: []store.Index[target]{
 		{Name: "deployment", Value: func(_ store.Key, t *target) []string { return []string{t.DeploymentID} }},
@@ -133,6 +134,8 @@ type deployment struct {
 	// for, nil leaving it to the configuration.
 	StopAsked    bool
 	StopRollback *bool
+	// Token is set for deployments that a stack made.
+	Token string `json:",omitempty"`
 }
 
 func (d *deployment) ended() bool {

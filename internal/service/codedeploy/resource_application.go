@@ -15,7 +15,7 @@ import (
 func (s *Service) Resources() stack.Registry {
 	return stack.Registry{
 		"AWS::CodeDeploy::Application":     resourceApplication{s.invoker},
-		"AWS::CodeDeploy::DeploymentGroup": resourceDeploymentGroup{s.invoker},
+		"AWS::CodeDeploy::DeploymentGroup": resourceDeploymentGroup{s.invoker, s.db},
 	}
 }
 

@@ -2,17 +2,22 @@ package codedeploy
 
 import (
 	"context"
+	"reflect"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/codedeploy"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/stack"
+	"github.com/hardstand/hardstand/internal/store"
 )
 
 // resourceDeploymentGroup is AWS::CodeDeploy::DeploymentGroup. Ref and the
-// physical id are the name, which is unique in its application. The property
-// Deployment, which starts a deployment within the stack, is not supported.
-type resourceDeploymentGroup struct{ inv Invoker }
+// physical id are the name, which is unique in its application. With the
+// property Deployment the resource is ready when that deployment has succeeded.
+type resourceDeploymentGroup struct {
+	inv Invoker
+	db  *store.DB
+}
 
 type groupTagFilter struct{ Key, Value, Type *string }
 
@@ -29,6 +34,7 @@ type groupProperties struct {
 		Enabled *bool
 		Events  []string
 	}
+	Deployment                *deploymentProperties
 	DeploymentStyle           *struct{ DeploymentType, DeploymentOption *string }
 	OutdatedInstancesStrategy *string
 	Tags                      []stack.Tag
@@ -100,7 +106,7 @@ func (t resourceDeploymentGroup) Create(ctx context.Context, r stack.Request, st
 		return stack.Result{}, err
 	}
 	started(name)
-	return stack.Result{PhysicalID: name}, nil
+	return stack.Result{PhysicalID: name}, t.deploy(ctx, p.ApplicationName, name, p.Deployment)
 }
 
 func (t resourceDeploymentGroup) Read(ctx context.Context, r stack.Request) (stack.Result, error) {
@@ -142,7 +148,13 @@ func (t resourceDeploymentGroup) Update(ctx context.Context, r stack.Request) (s
 		return stack.Result{}, err
 	}
 	resource := groupARN(aws.CallFrom(ctx), p.ApplicationName, r.PhysicalID)
-	return stack.Result{PhysicalID: r.PhysicalID}, retag(ctx, t.inv, resource, r, p.Tags, old.Tags)
+	if err := retag(ctx, t.inv, resource, r, p.Tags, old.Tags); err != nil {
+		return stack.Result{}, err
+	}
+	if reflect.DeepEqual(p.Deployment, old.Deployment) {
+		return stack.Result{PhysicalID: r.PhysicalID}, nil
+	}
+	return stack.Result{PhysicalID: r.PhysicalID}, t.deploy(ctx, p.ApplicationName, r.PhysicalID, p.Deployment)
 }
 
 func (t resourceDeploymentGroup) Delete(ctx context.Context, r stack.Request) error {
