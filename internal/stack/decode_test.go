@@ -2,6 +2,7 @@ package stack_test
 
 import (
 	"encoding/json"
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
@@ -98,4 +99,21 @@ func errText(err error) string {
 		return ""
 	}
 	return err.Error()
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add(`{"GroupName":"a","Ingress":[{"IpProtocol":6,"FromPort":"22"}],"Labels":{"a":true},"Weight":"1e9","Policy":"{}"}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		var props map[string]any
+		d := json.NewDecoder(strings.NewReader(text))
+		d.UseNumber()
+		if d.Decode(&props) != nil {
+			return
+		}
+		var got groupProperties
+		var property *stack.PropertyError
+		if err := stack.Decode(props, &got); err != nil && !errors.As(err, &property) {
+			t.Fatalf("%T: %v", err, err)
+		}
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/clock"
@@ -128,14 +129,18 @@ func (e *Engine) wake(key store.Key) {
 // work runs phases until the stack rests.
 func (e *Engine) work(key store.Key) {
 	defer e.wg.Done()
+	trouble := 0
 	for {
 		err := e.turn(key)
 		if e.ctx.Err() != nil {
 			return
 		}
 		if err != nil && !errors.Is(err, errInterrupted) {
-			e.cfg.Log.Error("stack worker", "stack", key.ID, "error", err)
+			trouble++
+			e.troubled(key, err, trouble)
+			continue
 		}
+		trouble = 0
 		e.mu.Lock()
 		w := e.workers[key.ID]
 		if !w.again {
@@ -146,6 +151,39 @@ func (e *Engine) work(key store.Key) {
 		w.again = false
 		e.mu.Unlock()
 	}
+}
+
+// maxTrouble is how often a phase that cannot be recorded, a full disk say, is
+// tried again before its stack is given up; troubleDelay stands between.
+const (
+	maxTrouble   = 5
+	troubleDelay = 2 * time.Second
+)
+
+// troubled deals with an error that is the engine's own and no resource's. Stacks
+// do not stay in progress with nobody working on them.
+func (e *Engine) troubled(key store.Key, cause error, tries int) {
+	e.cfg.Log.Error("stack worker", "stack", key.ID, "error", cause, "try", tries)
+	if tries >= maxTrouble {
+		err := e.write(func(tx *store.Tx) error {
+			s, err := Stacks.Get(tx, key)
+			if err != nil || !InProgress(s.Status) {
+				return err
+			}
+			return setStatus(tx, s, failedFrom[s.Status], "Internal failure; the server's log says more. ")
+		})
+		if err == nil {
+			return
+		}
+	}
+	_ = clock.Sleep(e.ctx, e.cfg.Clock, troubleDelay) // an error is the engine's end
+}
+
+// failedFrom is where a stack ends when its phase cannot go on.
+var failedFrom = map[string]string{
+	CreateInProgress: CreateFailed, RollbackInProgress: RollbackFailed, DeleteInProgress: DeleteFailed,
+	UpdateInProgress: UpdateFailed, UpdateCleanup: UpdateFailed,
+	UpdateRollbackInProgress: UpdateRollbackFailed, UpdateRollbackCleanup: UpdateRollbackFailed,
 }
 
 // turn runs the phase that the row's status asks for, if any.

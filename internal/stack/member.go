@@ -57,7 +57,7 @@ func (r *run) beginCreate(id string) (*Member, error) {
 	if m.Sealed, err = r.e.seal(m, c); err != nil {
 		return nil, err
 	}
-	err = r.e.write(func(tx *store.Tx) error {
+	err = r.commit(func(tx *store.Tx) error {
 		s, err := r.fence(tx)
 		if err != nil {
 			return err
@@ -159,12 +159,21 @@ func (r *run) callCreate(ctx context.Context, m *Member, announced func()) (Resu
 // record writes a change of a member and its event. It does not look at the
 // stack's status: what has happened to a resource is true whoever has the stack.
 func (r *run) record(m *Member, change func(), status, reason string) error {
-	return r.e.write(func(tx *store.Tx) error {
+	return r.commit(func(tx *store.Tx) error {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		change()
 		return setMember(tx, r.stack, m, status, reason)
 	})
+}
+
+// commit is write for a change of a member; its errors are unrecorded.
+func (r *run) commit(fn func(*store.Tx) error) error {
+	err := r.e.write(fn)
+	if err == nil || errors.Is(err, errInterrupted) {
+		return err
+	}
+	return &unrecorded{err}
 }
 
 // finish records how a creation or update ended and returns the failure, if it is

@@ -62,7 +62,7 @@ func (r *run) beginUpdate(m *Member, old *content) (*Member, error) {
 	}
 	if bad == nil && same(old, c) && (maps.Equal(m.Tags, next.Tags) || !r.taggable(m.Type)) {
 		r.keep(&next, c)
-		return nil, r.e.write(func(tx *store.Tx) error {
+		return nil, r.commit(func(tx *store.Tx) error {
 			return Members.Put(tx, r.stack.memberKey(m.LogicalID), &next)
 		})
 	}
@@ -70,7 +70,7 @@ func (r *run) beginUpdate(m *Member, old *content) (*Member, error) {
 		bad = r.permitted(m, old, c)
 	}
 	next.Operation, next.Prior, next.PriorTags, next.Restoring = r.stack.Operation, m.Sealed, m.Tags, false
-	err = r.e.write(func(tx *store.Tx) error {
+	err = r.commit(func(tx *store.Tx) error {
 		s, err := r.fence(tx)
 		if err != nil {
 			return err

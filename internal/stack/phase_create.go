@@ -33,7 +33,7 @@ func (r *run) create() error {
 		graph, work = r.unsettled(), r.settle
 	}
 	failed := schedule(ctx, graph, false, work)
-	if err := r.stopped(); err != nil {
+	if err := r.ended(failed); err != nil {
 		return err
 	}
 	if errors.Is(context.Cause(ctx), errDeadline) {
@@ -98,6 +98,14 @@ func (r *run) stopped() error {
 		return cause
 	}
 	return nil
+}
+
+// ended is stopped, or the failure among the phase's that is not in the store.
+func (r *run) ended(failed map[string]error) error {
+	if err := r.stopped(); err != nil {
+		return err
+	}
+	return lost(failed)
 }
 
 // fence returns the stack's row for a change of its status; another operation

@@ -52,7 +52,7 @@ func (r *run) exportsFree(tx *store.Tx) error {
 // statuses.
 func (r *run) removeAll(complete, failed string) error {
 	failures := schedule(r.ctx, r.deletions(func(*Member) bool { return true }), true, r.deleteMember)
-	if err := r.stopped(); err != nil {
+	if err := r.ended(failures); err != nil {
 		return err
 	}
 	if len(failures) > 0 {

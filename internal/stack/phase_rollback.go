@@ -20,7 +20,7 @@ func (r *run) rollbackUpdate() error {
 		return r.rest(UpdateRollbackFailed, err.Error(), nil)
 	}
 	failed := schedule(r.ctx, graph, true, r.restoreMember)
-	if err := r.stopped(); err != nil {
+	if err := r.ended(failed); err != nil {
 		return err
 	}
 	if len(failed) > 0 {
@@ -84,7 +84,7 @@ func (r *run) undo(ctx context.Context, m *Member, before, current *content) (Re
 // the update made is deleted.
 func (r *run) cleanUpRollback() error {
 	failures := r.deleteWithRetries(func(m *Member) bool { return m.Created == r.stack.Operation })
-	if err := r.stopped(); err != nil {
+	if err := r.ended(failures); err != nil {
 		return err
 	}
 	reason := ""

@@ -24,7 +24,7 @@ func (r *run) update() error {
 		graph, work = r.unsettled(), r.settle
 	}
 	failed := schedule(r.ctx, graph, false, work)
-	if err := r.stopped(); err != nil {
+	if err := r.ended(failed); err != nil {
 		return err
 	}
 	if len(failed) > 0 || r.hasFailed() {
@@ -83,7 +83,7 @@ func (r *run) cleanUp() error {
 	}
 	active := activeIn(r.scope)
 	failures := r.deleteWithRetries(func(m *Member) bool { return !active[m.LogicalID] })
-	if err := r.stopped(); err != nil {
+	if err := r.ended(failures); err != nil {
 		return err
 	}
 	reason := ""

@@ -55,3 +55,12 @@ func TestParseDuration(t *testing.T) {
 		}
 	}
 }
+
+func FuzzParsePolicy(f *testing.F) {
+	f.Add(`{"Statement":[{"Effect":"Allow","Action":["Update:*"],"Principal":"*","Resource":"LogicalResourceId/[a"}]}`)
+	f.Fuzz(func(_ *testing.T, text string) {
+		if p, err := ParsePolicy(text); err == nil {
+			_ = p.Check("Update:Modify", "Web", "T")
+		}
+	})
+}

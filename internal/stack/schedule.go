@@ -60,6 +60,23 @@ func schedule(ctx context.Context, g template.Graph, keepGoing bool, work func(c
 	}
 }
 
+// unrecorded is a change that has happened and could not be written.
+type unrecorded struct{ err error }
+
+func (u *unrecorded) Error() string { return "record a change: " + u.err.Error() }
+func (u *unrecorded) Unwrap() error { return u.err }
+
+// lost returns the first error of a phase whose outcome is not in the store: the
+// phase must be done again from the rows.
+func lost(failed map[string]error) error {
+	for _, err := range failed {
+		if u := (*unrecorded)(nil); errors.As(err, &u) {
+			return u
+		}
+	}
+	return nil
+}
+
 // order returns the ids that wait for nothing, how many each waits for, and who
 // waits for whom.
 func order(g template.Graph) (ready []string, waits map[string]int, dependents map[string][]string) {
