@@ -186,6 +186,13 @@ func (n *wires) tell(f func()) error {
 	return nil
 }
 
+// cut makes every call fail with err, until it is nil.
+func (n *wires) cut(err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.broken = err
+}
+
 func (n *wires) change() <-chan struct{} {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -46,6 +46,8 @@ type world struct {
 	svc      *Service
 	server   *wire.Server
 	ctx      context.Context
+	// stopping is closed when the worker that runs has been told to stop.
+	stopping <-chan struct{}
 }
 
 // newWorld has no running worker; see run.
@@ -85,6 +87,7 @@ func (w *world) run() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	svc := w.svc
+	w.stopping = ctx.Done()
 	go func() { done <- svc.Run(ctx) }()
 	stop = sync.OnceFunc(func() {
 		cancel()
@@ -138,8 +141,13 @@ func (w *world) await(id, state string) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.ctx, testTimeout)
 	defer cancel()
-	if err := w.svc.awaitState(ctx, id, state); err != nil {
-		w.t.Fatalf("%s is not %s: %v", id, state, err)
+	last := ""
+	err := w.svc.await(ctx, key(aws.CallFrom(ctx), id), func(r *instance) (bool, error) {
+		last = r.State
+		return r.State == state, nil
+	})
+	if err != nil {
+		w.t.Fatalf("%s is %s, not %s: %v", id, last, state, err)
 	}
 }
 
@@ -156,6 +164,9 @@ func (w *world) row(id string) *instance {
 	}
 	return r
 }
+
+// shrink makes the public range smaller.
+func (w *world) shrink(cidr string) { w.svc.publicCIDR = netip.MustParsePrefix(cidr) }
 
 // eventually waits until a condition that is no event holds; changed says when to
 // look again.

@@ -281,6 +281,10 @@ func (s *Service) Exited(id, why string) {
 		return
 	}
 	err = s.change(context.Background(), k, why, func(r *instance) bool {
+		if r.State == statePending {
+			r.EndedEarly = true // launch has yet to hear that it ran at all
+			return true
+		}
 		if r.State != stateRunning {
 			return false
 		}

@@ -43,11 +43,19 @@ func newWorker(s *Service) *worker {
 // Run adopts what an earlier server left running, finishes every transition that
 // was under way and works until ctx ends. Machines run on after that.
 func (s *Service) Run(ctx context.Context) error {
+	defer s.work.close()
+	if err := s.resume(ctx); err != nil && ctx.Err() == nil {
+		return err
+	}
+	s.sweepTerminated(ctx)
+	return nil
+}
+
+func (s *Service) resume(ctx context.Context) error {
 	if err := s.adopt(ctx); err != nil {
 		return err
 	}
-	s.work.open(ctx)
-	defer s.work.close()
+	s.work.open(ctx) // not before: adoption comes ahead of all launches
 	keys, err := s.unsettled(ctx)
 	if err != nil {
 		return err
@@ -55,7 +63,6 @@ func (s *Service) Run(ctx context.Context) error {
 	for _, k := range keys {
 		s.work.enqueue(k)
 	}
-	s.sweepTerminated(ctx)
 	return nil
 }
 
