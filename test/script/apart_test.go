@@ -39,6 +39,9 @@ func init() { runtime.LockOSThread() } // Pdeathsig follows the thread that star
 func TestMain(m *testing.M) {
 	switch os.Getenv(roleVariable) {
 	case roleTests:
+		// go test does not know that the server is an input of these tests. That a
+		// file was looked at which has just changed keeps it from caching them.
+		_, _ = os.Stat("/proc/self/stat")
 		os.Exit(m.Run())
 	case roleInit:
 		os.Exit(runInit())

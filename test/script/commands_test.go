@@ -19,7 +19,6 @@ import (
 	"github.com/hardstand/hardstand/internal/aws/api/cloudformation"
 	"github.com/hardstand/hardstand/internal/aws/api/codedeploy"
 	"github.com/hardstand/hardstand/internal/aws/api/ec2"
-	"github.com/hardstand/hardstand/internal/aws/awserr"
 )
 
 type serverKey struct{}
@@ -104,16 +103,10 @@ func repeat(ts *testscript.TestScript, neg bool, args []string) {
 // find any more is DELETE_COMPLETE. Any other end fails with the stack's events.
 func waitStack(ts *testscript.TestScript, _ bool, args []string) {
 	want(ts, args, 2, "waitstack NAME STATUS")
-	c := serverOf(ts).client(cloudformation.Model())
 	ctx := context.Background()
 	err := until(waitLimit, "stack "+args[0]+" is "+args[1], func() (bool, error) {
-		var out cloudformation.DescribeStacksOutput
-		err := c.Call(ctx, "DescribeStacks", &cloudformation.DescribeStacksInput{StackName: &args[0]}, &out)
-		status := "DELETE_COMPLETE"
-		switch {
-		case err == nil:
-			status = string(out.Stacks[0].StackStatus)
-		case !awserr.Is(err, "ValidationError") || !strings.Contains(err.Error(), "does not exist"):
+		status, err := serverOf(ts).stackStatus(ctx, args[0])
+		if err != nil {
 			return false, err
 		}
 		if status == args[1] {
