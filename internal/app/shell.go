@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -65,9 +66,13 @@ func judgeCLI(file, text string) string {
 // Banner says where the server listens, how to use it and what it has of this
 // machine.
 func (s *System) Banner() []string {
+	sudo := ""
+	if os.Geteuid() == 0 { // the data dir is root's
+		sudo = "sudo "
+	}
 	lines := []string{
 		"hardstand is ready at " + s.Endpoint() + " (http and https), account " + s.cfg.AccountID + ", region " + s.cfg.Region,
-		"  use it:     eval \"$(sudo hardstand env" + s.dirFlag() + ")\"; aws sts get-caller-identity",
+		"  use it:     eval \"$(" + sudo + "hardstand env" + s.dirFlag() + ")\"; aws sts get-caller-identity",
 	}
 	if s.cfg.Instances == InstancesFake {
 		return append(lines, "  instances:  FAKE: records only. User data does not run, deployments cannot succeed.")

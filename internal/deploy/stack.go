@@ -255,8 +255,9 @@ func (r *run) stackFailed(ctx context.Context, name string, st types.Stack) erro
 		f.Evidence = []string{reason}
 		f.Fix = stackFix(reason)
 		if aws.ToString(e.ResourceType) == "AWS::EC2::Instance" {
-			f.Evidence = append(f.Evidence, r.consoleTail(ctx, aws.ToString(e.PhysicalResourceId))...)
-			if f.Fix == "" {
+			console := r.consoleTail(ctx, aws.ToString(e.PhysicalResourceId))
+			f.Evidence = append(f.Evidence, console...)
+			if f.Fix == "" && len(console) > 0 {
 				f.Fix = "the lines above are the end of the instance's console: what its user data did last"
 			}
 		}
