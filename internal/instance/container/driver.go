@@ -89,6 +89,11 @@ func Open(cfg Config) (*Driver, error) {
 			return nil, fmt.Errorf("open data directory: %w", err)
 		}
 	}
+	// The owners of layers are tried with the image; a data directory without room
+	// for disks is of no use at all.
+	if _, err := probeOverlay(cfg.DataDir); err != nil {
+		return nil, fmt.Errorf("open data directory: %w; %s", err, overlayRemedy)
+	}
 	var err error
 	if d.bootID, err = readBootID(); err != nil {
 		return nil, err

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/hardstand/hardstand/internal/instance"
 	"github.com/hardstand/hardstand/internal/instance/container"
 	"github.com/hardstand/hardstand/internal/instance/instancetest"
@@ -49,5 +51,21 @@ func TestWithoutUserNamespaces(t *testing.T) {
 		if !strings.Contains(console, want) {
 			t.Errorf("the console lacks %q", want)
 		}
+	}
+}
+
+func TestDataDirectoryThatCannotHoldDisks(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mount("hugetlbfs", dir, "hugetlbfs", 0, ""); err != nil { // no extended attributes
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	_, err := container.Open(config(t, dir, nil))
+	if err == nil || !strings.Contains(err.Error(), "--data-dir") {
+		t.Errorf("error = %v, want one with the remedy", err)
 	}
 }

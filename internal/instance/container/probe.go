@@ -33,7 +33,7 @@ func Probe(dataDir string) []Finding {
 		{"root", probeRoot, "run hardstand as root (sudo); inside a container: --privileged --cgroupns=host"},
 		{"user namespaces", probeUserNamespace, "sysctl -w user.max_user_namespaces=16384; a kernel with CONFIG_USER_NS"},
 		{"idmapped mounts", probeIdmap, "none needed: /usr is copied once into the data directory instead; a data directory on ext4, xfs or btrfs and Linux 5.19 avoid that"},
-		{"overlay", probeOverlay, "put the data directory on ext4, xfs, btrfs or tmpfs (--data-dir): an overlay or network file system cannot hold the disks of instances"},
+		{"overlay", probeOverlay, overlayRemedy},
 		{"control groups", probeGroups, "boot with cgroup_enable=memory swapaccount=1, or mount the cgroup file systems"},
 		{"system call filter", probeSeccomp, "a kernel with CONFIG_SECCOMP_FILTER"},
 		{"merged /usr", probeMergedUsr, "apt-get install usrmerge: the default image is the host's /usr, so /bin and /lib must be links into it"},
@@ -50,6 +50,8 @@ func Probe(dataDir string) []Finding {
 	}
 	return findings
 }
+
+const overlayRemedy = "put the data directory on ext4, xfs, btrfs or tmpfs (--data-dir): an overlay or network file system cannot hold the disks of instances"
 
 func probeRoot(string) (string, error) {
 	if os.Geteuid() != 0 {

@@ -71,7 +71,7 @@ func runApart() int {
 		return 1
 	}
 	prefix := "hs" + strings.TrimPrefix(ids.Resource("hs"), "hs-")[:6]
-	defer removeGroups(prefix)
+	defer RemoveGroups(prefix)
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Env = append(os.Environ(), prefixVariable+"="+prefix, guestVariable+"="+guest)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
@@ -126,8 +126,9 @@ func prepare() error {
 	return netlink.LinkSetUp(lo)
 }
 
-// removeGroups removes the control groups of a run that did not do so itself.
-func removeGroups(prefix string) {
+// RemoveGroups removes the control groups of a server or run that was killed; they
+// outlive every namespace.
+func RemoveGroups(prefix string) {
 	deadline := clock.System{}.Now().Add(5 * time.Second)
 	for {
 		left, _ := filepath.Glob("/sys/fs/cgroup/*/" + prefix)
