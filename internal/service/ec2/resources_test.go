@@ -1,0 +1,111 @@
+package ec2
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
+	"github.com/hardstand/hardstand/internal/stack"
+	"github.com/hardstand/hardstand/internal/stack/stacktest"
+)
+
+// TestResources runs the contract of the stack engine against every type.
+func TestResources(t *testing.T) {
+	type props = map[string]any
+	tags := func(v string) []any { return []any{props{"Key": "Name", "Value": v}} }
+	for name, c := range map[string]struct {
+		kind          string
+		make, changed func(w *world) props
+	}{
+		"instance": {"AWS::EC2::Instance", func(*world) props {
+			return props{"ImageId": testImage, "InstanceType": "t3.micro", "UserData": "aGVsbG8=", "Tags": tags("a")}
+		}, func(w *world) props {
+			return props{"ImageId": testImage, "InstanceType": "t3.small", "UserData": "aGVsbG8=", "Tags": tags("b"), "IamInstanceProfile": "web", "Monitoring": true,
+				"SecurityGroupIds": []any{w.group("web")}, "DisableApiTermination": false, "MetadataOptions": props{"HttpTokens": "required"}}
+		}},
+		"security group": {"AWS::EC2::SecurityGroup", func(*world) props {
+			return props{"GroupDescription": "d", "SecurityGroupIngress": []any{props{"IpProtocol": "tcp", "FromPort": json.Number("80"), "ToPort": json.Number("80"), "CidrIp": "0.0.0.0/0"}}}
+		}, func(*world) props {
+			return props{"GroupDescription": "d", "Tags": tags("b"), "SecurityGroupEgress": []any{props{"IpProtocol": "-1", "CidrIp": "10.0.0.0/8"}}}
+		}},
+		"ingress": {"AWS::EC2::SecurityGroupIngress", func(w *world) props {
+			return props{"GroupId": w.group("web"), "IpProtocol": "tcp", "FromPort": json.Number("22"), "ToPort": json.Number("22"), "CidrIp": "0.0.0.0/0"}
+		}, nil},
+		"egress": {"AWS::EC2::SecurityGroupEgress", func(w *world) props {
+			return props{"GroupId": w.group("web"), "IpProtocol": "udp", "FromPort": json.Number("53"), "ToPort": json.Number("53"), "CidrIp": "10.0.0.0/8"}
+		}, nil},
+		"key pair":     {"AWS::EC2::KeyPair", func(*world) props { return props{"KeyName": "k", "KeyType": "ed25519"} }, func(*world) props { return props{"KeyName": "k", "KeyType": "ed25519", "Tags": tags("b")} }},
+		"imported key": {"AWS::EC2::KeyPair", func(*world) props { return props{"KeyName": "k", "PublicKeyMaterial": testPublicKey} }, nil},
+		"address":      {"AWS::EC2::EIP", func(*world) props { return props{"Domain": "vpc"} }, func(w *world) props { return props{"Domain": "vpc", "InstanceId": w.running(nil), "Tags": tags("b")} }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.run()
+			kase := stacktest.Case{Resource: w.svc.Resources()[c.kind], Type: c.kind, Context: w.ctx, Properties: c.make(w)}
+			kase.Context = aws.WithCall(w.ctx, aws.CallFrom(w.ctx).WithVia("cloudformation.amazonaws.com"))
+			if c.changed != nil {
+				kase.Changed = c.changed(w)
+			}
+			stacktest.Conform(t, kase)
+		})
+	}
+}
+
+const testPublicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINHMr1EVh8HMzuIdgvh7mVJUqZnF8D6eLm7oM/fbGRvD me@home"
+
+// TestInstanceThatCannotLaunch: the stack learns why.
+func TestInstanceThatCannotLaunch(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	w.machines.set(func(what, _ string) error {
+		if what == "start" {
+			return errBroken
+		}
+		return nil
+	})
+	var id string
+	_, err := w.svc.Resources()["AWS::EC2::Instance"].Create(w.ctx, stack.Request{Properties: map[string]any{"ImageId": testImage}, LogicalID: "Web", Account: testAccount, Region: testRegion}, func(p string) { id = p })
+	if err == nil || id == "" {
+		t.Fatalf("created %q: %v", id, err)
+	}
+	w.await(id, stateTerminated)
+	got := err.Error()
+	if !strings.HasPrefix(got, "InstanceFailed: Instance "+id+" did not stabilize: it is ") || !strings.Contains(got, errBroken.Error()) {
+		t.Errorf("error %q", got)
+	}
+}
+
+// TestInstanceUpdate: what an update changes in place, seen on the instance.
+func TestInstanceUpdate(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	type props = map[string]any
+	r := stack.Request{LogicalID: "Web", Account: testAccount, Region: testRegion, Properties: props{"ImageId": testImage, "InstanceType": "t3.micro", "PropagateTagsToVolumeOnCreation": true, "Tags": []any{props{"Key": "a", "Value": "b"}}}}
+	kind := w.svc.Resources()["AWS::EC2::Instance"]
+	made, err := kind.Create(w.ctx, r, func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := made.PhysicalID
+	if tags := w.row(id).Root.Tags; tags["a"] != "b" {
+		t.Errorf("the volume has the tags %v", tags)
+	}
+	r.PhysicalID, r.OldProperties = id, r.Properties
+	r.Properties = props{"ImageId": testImage, "InstanceType": "t3.micro", "UserData": "bmV3", "EbsOptimized": true, "InstanceInitiatedShutdownBehavior": "terminate", "Tags": []any{props{"Key": "c", "Value": "d"}}}
+	if _, err := kind.Update(w.ctx, r); err != nil {
+		t.Fatal(err)
+	}
+	row := w.row(id)
+	if string(row.UserData) != "new" || !row.EBSOptimized || !row.ShutdownTerminates || len(row.Tags) != 1 || row.Tags["c"] != "d" {
+		t.Errorf("updated to %+v", row)
+	}
+	r.OldProperties, r.Properties = r.Properties, props{"ImageId": testImage, "CreditSpecification": props{"CPUCredits": "standard"}}
+	if _, err := kind.Update(w.ctx, r); err == nil {
+		t.Error("a change that is not made was accepted")
+	}
+	if n := len(do[api.DescribeInstancesOutput](w, "DescribeInstances", &api.DescribeInstancesInput{}).Reservations); n != 1 {
+		t.Errorf("%d reservations", n)
+	}
+}
