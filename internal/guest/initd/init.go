@@ -23,6 +23,9 @@ func Run([]string) int {
 	}
 	// Executed by descriptor, the process would be called "5".
 	_ = os.WriteFile("/proc/self/comm", []byte("hardstand-init"), 0)
+	// A service manager may have protected the daemon from the kernel's killer of
+	// processes; that is no right of instances.
+	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("0"), 0)
 	m := newMachine()
 	cfg, mounts, err := handover.ReceiveConfig(handover.SocketFD)
 	if err == nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 
 	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/guest"
@@ -27,12 +28,12 @@ type Config struct {
 	DataDir string
 	// Prefix begins the name of every kernel object: hs and six hex digits.
 	Prefix string
-	// Guest is the guest binary.
-	Guest []byte
-	// Links and Dirs are laid into the image; Files too, by path.
+	Guest  guest.Program
+	// Links and Dirs are laid into the image; Files too, by path. Files runs in the
+	// background, before the image is built; nil means none.
 	Links []guest.Link
 	Dirs  []string
-	Files map[string][]byte
+	Files func() (map[string][]byte, error)
 	// CA is the PEM certificate that instances trust.
 	CA []byte
 	// Network connects instances; nil leaves them with a loopback only.
@@ -77,8 +78,11 @@ type Driver struct {
 var _ instance.Driver = (*Driver)(nil)
 
 // Open prepares the data directory and starts building the image, which Launch
-// waits for. It does not touch running instances.
+// waits for. It does not touch running instances. It sets the umask of the process
+// to 022: files made for instances must have the modes they are made with, and
+// what nobody else may read is made 0600.
 func Open(cfg Config) (*Driver, error) {
+	syscall.Umask(0o022)
 	d := &Driver{
 		cfg: cfg, slots: make(chan struct{}, parallel),
 		imageReady: make(chan struct{}),
@@ -146,10 +150,13 @@ func (d *Driver) consolePath(id string) string { return d.path("console", id+".l
 
 func (d *Driver) buildImage() {
 	defer close(d.imageReady)
-	d.image, d.imageErr = openImage(d.path("images"), imageSource{
-		Links: d.cfg.Links, Dirs: d.cfg.Dirs, Files: d.cfg.Files, CA: d.cfg.CA,
-		clock: d.cfg.Clock, log: d.cfg.Log,
-	}, d.cfg.HostUsers)
+	src := imageSource{Links: d.cfg.Links, Dirs: d.cfg.Dirs, CA: d.cfg.CA, clock: d.cfg.Clock, log: d.cfg.Log}
+	if d.cfg.Files != nil {
+		if src.Files, d.imageErr = d.cfg.Files(); d.imageErr != nil {
+			return
+		}
+	}
+	d.image, d.imageErr = openImage(d.path("images"), src, d.cfg.HostUsers)
 	if d.imageErr == nil {
 		if d.image.shifted || d.cfg.HostUsers {
 			d.ranges.share(d.image.base)

@@ -50,7 +50,7 @@ func config(t testing.TB, dir string, net *network.Network) container.Config {
 
 func containerConfig(dir string, binary []byte) container.Config {
 	return container.Config{
-		DataDir: dir, Prefix: instancetest.Prefix(), Guest: binary, Links: guest.Links(), Dirs: guest.Dirs(),
+		DataDir: dir, Prefix: instancetest.Prefix(), Guest: guest.ProgramOf(binary), Links: guest.Links(), Dirs: guest.Dirs(),
 		CA:    []byte("-----BEGIN CERTIFICATE-----\ntest\n-----END CERTIFICATE-----\n"),
 		Clock: clock.System{}, Log: slog.New(slog.DiscardHandler),
 	}

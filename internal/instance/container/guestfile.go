@@ -1,25 +1,28 @@
 package container
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/hardstand/hardstand/internal/guest"
 )
 
-// installGuest writes the guest binary below dir, under its digest, and opens it.
+// installGuest writes the guest binary below dir, under its ID, and opens it.
 // Older ones stay: instances that run have them bound.
-func installGuest(dir string, binary []byte) (*os.File, error) {
-	if len(binary) == 0 {
+func installGuest(dir string, program guest.Program) (*os.File, error) {
+	if program.Size == 0 {
 		return nil, errors.New("install guest binary: it is empty; build cmd/hardstand-guest first (make build)")
 	}
-	sum := sha256.Sum256(binary)
-	dir = filepath.Join(dir, hex.EncodeToString(sum[:]))
+	dir = filepath.Join(dir, program.ID)
 	path := filepath.Join(dir, "hardstand-guest")
-	if info, err := os.Stat(path); err != nil || info.Size() != int64(len(binary)) {
+	if info, err := os.Stat(path); err != nil || info.Size() != program.Size {
+		binary, err := program.Read()
+		if err != nil {
+			return nil, err
+		}
 		if err := writeExecutable(dir, path, binary); err != nil {
 			return nil, fmt.Errorf("install guest binary: %w", err)
 		}
