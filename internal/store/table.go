@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -43,6 +42,12 @@ type Table[T any] struct {
 	// Upgrade turns a document of version from into one of Version; nil means
 	// that older documents decode as they are. Indexes are rebuilt either way.
 	Upgrade func(from int, doc []byte) ([]byte, error)
+	// Clone copies a row, as deep as its users change it in place. A table that
+	// has it keeps decoded rows in memory: for rows that are listed far more often
+	// than they change.
+	Clone func(*T) *T
+
+	decoded cache[T]
 }
 
 var errReadOnly = errors.New("write in a View")
@@ -68,10 +73,19 @@ func (t *Table[T]) get(tx *Tx, k Key) (*T, error) {
 	return t.decode(k, doc)
 }
 
+// decode does not keep doc.
 func (t *Table[T]) decode(k Key, doc []byte) (*T, error) {
+	if t.Clone != nil {
+		if v := t.decoded.get(k, doc); v != nil {
+			return t.Clone(v), nil
+		}
+	}
 	v := new(T)
 	if err := json.Unmarshal(doc, v); err != nil {
 		return nil, fmt.Errorf("decode %s %s: %w", t.Name, k.ID, err)
+	}
+	if t.Clone != nil {
+		t.decoded.put(k, doc, t.Clone(v))
 	}
 	return v, nil
 }
@@ -175,7 +189,7 @@ func (t *Table[T]) rows(tx *Tx, q query) ([]Row[T], error) {
 			return nil, tx.fail(err)
 		}
 		k.ID = string(id)
-		v, err := t.decode(k, bytes.Clone(doc))
+		v, err := t.decode(k, doc)
 		if err != nil {
 			return nil, err
 		}
