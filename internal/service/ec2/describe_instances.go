@@ -44,22 +44,38 @@ func (s *Service) DescribeInstances(ctx context.Context, in *api.DescribeInstanc
 	if err != nil {
 		return nil, err
 	}
-	out := &api.DescribeInstancesOutput{Reservations: []api.Reservation{}, NextToken: next}
-	at := map[string]int{}
+	return &api.DescribeInstancesOutput{Reservations: s.reservations(c, rows, names), NextToken: next}, nil
+}
+
+// reservations groups rows by the call that launched them.
+func (s *Service) reservations(c aws.Call, rows []*instance, names map[string]string) []api.Reservation {
+	sizes := map[string]int{}
+	for _, r := range rows {
+		sizes[r.ReservationID]++
+	}
+	out := make([]api.Reservation, 0, len(sizes))
+	at := make(map[string]int, len(sizes))
 	for _, r := range rows {
 		i, ok := at[r.ReservationID]
 		if !ok {
-			i = len(out.Reservations)
+			i = len(out)
 			at[r.ReservationID] = i
-			res := api.Reservation{ReservationId: aws.Ptr(r.ReservationID), OwnerId: aws.Ptr(c.Account), Groups: []api.GroupIdentifier{}}
-			if r.Via != "" {
-				res.RequesterId = aws.Ptr(r.Via)
-			}
-			out.Reservations = append(out.Reservations, res)
+			out = append(out, newReservation(c, r, sizes[r.ReservationID]))
 		}
-		out.Reservations[i].Instances = append(out.Reservations[i].Instances, s.describe(c, r, names))
+		out[i].Instances = append(out[i].Instances, s.describe(c, r, names))
 	}
-	return out, nil
+	return out
+}
+
+func newReservation(c aws.Call, r *instance, size int) api.Reservation {
+	out := api.Reservation{
+		ReservationId: aws.Ptr(r.ReservationID), OwnerId: aws.Ptr(c.Account), Groups: []api.GroupIdentifier{},
+		Instances: make([]api.Instance, 0, size),
+	}
+	if r.Via != "" {
+		out.RequesterId = aws.Ptr(r.Via)
+	}
+	return out
 }
 
 // selectInstances returns the instances that ids name (all when empty) and that

@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -91,8 +92,15 @@ type metadataOptions struct {
 	Tags     string // enabled | disabled
 }
 
+// clone copies what operations change in place. The rest they replace as a whole.
+func (r *instance) clone() *instance {
+	c := *r
+	c.Tags, c.Root.Tags, c.NIC.Tags = maps.Clone(r.Tags), maps.Clone(r.Root.Tags), maps.Clone(r.NIC.Tags)
+	return &c
+}
+
 var instances = store.Table[instance]{
-	Name: "ec2_instances", Version: 1,
+	Name: "ec2_instances", Version: 1, Clone: (*instance).clone,
 	Indexes: []store.Index[instance]{
 		// All instances of one RunInstances call share its token.
 		{Name: "token", Value: func(k store.Key, v *instance) []string { return token(k, v.Token) }},

@@ -93,6 +93,7 @@ func requestedRoot(maps []api.BlockDeviceMapping) (volume, error) {
 			return v, err
 		}
 	}
+	v.complete()
 	return v, nil
 }
 
@@ -116,6 +117,11 @@ func (v *volume) apply(e *api.EbsBlockDevice) error {
 		v.Type = string(e.VolumeType)
 	}
 	v.IOPS, v.Throughput = aws.Val(e.Iops), aws.Val(e.Throughput)
+	return nil
+}
+
+// complete fills in the performance that EC2 gives a volume without being asked.
+func (v *volume) complete() {
 	switch {
 	case v.Type == "gp3" && v.IOPS == 0:
 		v.IOPS = 3000
@@ -125,5 +131,4 @@ func (v *volume) apply(e *api.EbsBlockDevice) error {
 	if v.Type == "gp3" && v.Throughput == 0 {
 		v.Throughput = 125
 	}
-	return nil
 }
