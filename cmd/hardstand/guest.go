@@ -2,8 +2,11 @@ package main
 
 import (
 	"embed"
+	"errors"
 	"fmt"
-	"io/fs"
+	"io"
+
+	"github.com/hardstand/hardstand/internal/guest"
 )
 
 // guestbin holds the guest binary after `make build`. The directory always
@@ -13,10 +16,18 @@ import (
 var guestbin embed.FS
 
 // guestBinary returns the static program that runs inside instances.
-func guestBinary() ([]byte, error) {
-	b, err := fs.ReadFile(guestbin, "guestbin/hardstand-guest")
+func guestBinary() (guest.Program, error) {
+	f, err := guestbin.Open("guestbin/hardstand-guest")
 	if err != nil {
-		return nil, fmt.Errorf("this hardstand was built without its guest binary: build it with `make build`")
+		return guest.Program{}, errors.New("this hardstand was built without its guest binary: build it with `make build`")
 	}
-	return b, nil
+	info, err := f.Stat()
+	if err != nil {
+		return guest.Program{}, fmt.Errorf("read the guest binary: %w", err)
+	}
+	r, ok := f.(io.ReaderAt)
+	if !ok {
+		return guest.Program{}, errors.New("read the guest binary: embedded files cannot be read at an offset")
+	}
+	return guest.OpenProgram(r, info.Size())
 }

@@ -15,7 +15,7 @@ type agentBucket struct{ dist *dist.Dist }
 func newAgentBucket(s *System) agentBucket {
 	return agentBucket{dist.New(dist.Config{
 		Version: agent.Version, CacheDir: s.dir.join("packages"),
-		Binary: func() ([]byte, error) { return s.cfg.Guest, nil },
+		Binary: s.cfg.Guest.Read, BinaryID: s.cfg.Guest.ID,
 	})}
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hardstand/hardstand/internal/clock"
+	"github.com/hardstand/hardstand/internal/guest"
 	"github.com/hardstand/hardstand/internal/network"
 )
 
@@ -53,7 +54,7 @@ type Config struct {
 	// RootAccessKeyID and RootSecretAccessKey preset the key of the account root.
 	RootAccessKeyID, RootSecretAccessKey string
 	// Guest is the binary that runs inside instances.
-	Guest []byte
+	Guest guest.Program
 	// Clock and Log may be nil.
 	Clock clock.Clock
 	Log   *slog.Logger

@@ -10,9 +10,13 @@ import (
 
 // guestFiles are laid into every image: the authority that certifies the signers of
 // deployment specifications, and the digests by which the package shims know
-// hardstand's own packages.
+// hardstand's own packages. It runs in the background of a start: making the
+// packages takes a hundred megabytes for a moment, which go back at once.
 func (w *world) guestFiles() (map[string][]byte, error) {
 	digests, err := w.agents.digests()
+	if err := giveBack(); err != nil {
+		w.s.cfg.Log.Debug("start", "err", err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -45,10 +45,6 @@ func (w *world) openGround(ctx context.Context, exited func(id, reason string)) 
 			network: noNetwork{},
 		}, nil
 	}
-	files, err := w.guestFiles()
-	if err != nil {
-		return nil, err
-	}
 	n, err := network.Open(ctx, network.Config{
 		Prefix: s.dir.prefix(), PublicCIDR: s.cfg.PublicCIDR, Egress: s.cfg.Egress, EgressLAN: s.cfg.EgressLAN, Log: s.cfg.Log,
 	})
@@ -65,7 +61,7 @@ func (w *world) openGround(ctx context.Context, exited func(id, reason string)) 
 		Serve: s.serveInside, Forward: s.cfg.Egress == "on", Log: s.cfg.Log,
 	})
 	d, err := container.Open(container.Config{
-		DataDir: s.dir.path, Prefix: s.dir.prefix(), Guest: s.cfg.Guest, Links: guest.Links(), Dirs: guest.Dirs(), Files: files,
+		DataDir: s.dir.path, Prefix: s.dir.prefix(), Guest: s.cfg.Guest, Links: guest.Links(), Dirs: guest.Dirs(), Files: w.guestFiles,
 		CA: s.ca.PEM(), Network: n, HostUsers: s.cfg.UserNS == "off", Clock: s.cfg.Clock, Log: s.cfg.Log,
 		OnNamespace: g.services.Open,
 		OnRelease: func(id string) {

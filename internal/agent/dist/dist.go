@@ -49,8 +49,10 @@ func Region(bucket string) (string, bool) {
 
 // Config is what packages are made of.
 type Config struct {
-	// Binary returns the guest binary, static and for Arch.
-	Binary func() ([]byte, error)
+	// Binary returns the guest binary, static and for Arch; BinaryID names it, so
+	// that packages in the cache are found without reading it.
+	Binary   func() ([]byte, error)
+	BinaryID string
 	// Version is what the agent reports: OFFICIAL_2.1.0_hardstand. The number in
 	// it is the packages' version.
 	Version string
@@ -89,7 +91,7 @@ type Dist struct {
 type manifest struct {
 	Layout  int
 	Version string
-	Binary  string // SHA-256
+	Binary  string // its ID
 	Files   map[string]file
 }
 
@@ -162,15 +164,11 @@ func (d *Dist) prepare() (*manifest, error) {
 	if d.made != nil {
 		return d.made, nil
 	}
-	binary, err := d.cfg.Binary()
-	if err != nil {
-		return nil, fmt.Errorf("build the agent's packages: %w", err)
-	}
-	if m := d.cached(sumOf(binary)); m != nil {
+	if m := d.cached(); m != nil {
 		d.made = m
 		return m, nil
 	}
-	m, err := d.build(binary)
+	m, err := d.build()
 	if err != nil {
 		return nil, fmt.Errorf("build the agent's packages: %w", err)
 	}
@@ -185,13 +183,13 @@ func sumOf(b []byte) string {
 
 // cached returns the manifest in the cache when it is this binary's and its
 // files have their sizes, else nil.
-func (d *Dist) cached(binary string) *manifest {
+func (d *Dist) cached() *manifest {
 	if d.cfg.CacheDir == "" {
 		return nil
 	}
 	b, err := os.ReadFile(filepath.Join(d.cfg.CacheDir, "packages.json"))
 	var m manifest
-	if err != nil || json.Unmarshal(b, &m) != nil || m.Layout != layout || m.Version != d.cfg.Version || m.Binary != binary {
+	if err != nil || json.Unmarshal(b, &m) != nil || m.Layout != layout || m.Version != d.cfg.Version || m.Binary != d.cfg.BinaryID {
 		return nil
 	}
 	for _, name := range []string{rpmFile, debFile} {
@@ -204,9 +202,13 @@ func (d *Dist) cached(binary string) *manifest {
 }
 
 // build makes the packages and keeps them.
-func (d *Dist) build(binary []byte) (*manifest, error) {
+func (d *Dist) build() (*manifest, error) {
+	binary, err := d.cfg.Binary()
+	if err != nil {
+		return nil, err
+	}
 	tree := contents(d.cfg.Version, binary)
-	m := &manifest{Layout: layout, Version: d.cfg.Version, Binary: sumOf(binary), Files: map[string]file{}}
+	m := &manifest{Layout: layout, Version: d.cfg.Version, Binary: d.cfg.BinaryID, Files: map[string]file{}}
 	for _, p := range []struct {
 		name string
 		make func([]entry, meta) ([]byte, error)
@@ -263,11 +265,7 @@ func (d *Dist) read(name string) ([]byte, error) {
 		if err == nil && sumOf(b) == m.Files[name].SHA256 {
 			return b, nil
 		}
-		binary, err := d.cfg.Binary()
-		if err != nil {
-			return nil, fmt.Errorf("build the agent's packages: %w", err)
-		}
-		if m, err = d.build(binary); err != nil {
+		if m, err = d.build(); err != nil {
 			return nil, fmt.Errorf("build the agent's packages: %w", err)
 		}
 		d.made = m

@@ -122,7 +122,7 @@ func TestCache(t *testing.T) {
 		t.Error("a broken cache was served")
 	}
 	for _, c := range []struct{ name, version, binary string }{{"another version", "OFFICIAL_9.9.9_hardstand", "one"}, {"another binary", "OFFICIAL_9.9.9_hardstand", "two"}} {
-		other := New(Config{Version: c.version, Arch: "amd64", CacheDir: dir, Binary: func() ([]byte, error) { return []byte(c.binary), nil }})
+		other := New(Config{Version: c.version, Arch: "amd64", CacheDir: dir, BinaryID: c.binary, Binary: func() ([]byte, error) { return []byte(c.binary), nil }})
 		if bytes.Equal(body(t, other, "latest/codedeploy-agent_all.deb"), want) {
 			t.Errorf("%s got the packages of the first", c.name)
 		}
