@@ -298,6 +298,39 @@ func TestSessionForServices(t *testing.T) {
 	}
 }
 
+// A role of one account cannot be handed to a service by another, not even by
+// root there, and a service that works for the other account does not get it: the
+// trust policy names the service alone.
+func TestRolesStayInTheirAccount(t *testing.T) {
+	s := newSystem(t)
+	r := *s.role("web", trustee).Arn
+	for _, c := range []struct {
+		name   string
+		who    aws.Principal
+		reason string
+	}{
+		{"own root", iam.Root(account), ""},
+		{"own user", s.user("ann", allowing("iam:PassRole", "*", "")), ""},
+		{"foreign root", iam.Root(foreign), "no resource-based policy allows the iam:PassRole action"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			err := s.iam.Authorize(s.as(c.who), aws.PassRole(r, "ec2.amazonaws.com"))
+			if c.reason != "" {
+				wantDenied(t, err, c.reason)
+			} else if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	req := aws.SessionRequest{RoleARN: r, Name: "s1", Service: "ec2.amazonaws.com", Duration: time.Hour}
+	if _, err := s.iam.SessionFor(s.root(), req); err != nil {
+		t.Errorf("for its own account: %v", err)
+	}
+	if _, err := s.iam.SessionFor(s.as(iam.Root(foreign)), req); !errors.Is(err, iam.ErrNotAssumable) {
+		t.Errorf("for another account: %v", err)
+	}
+}
+
 func TestPoliciesThatBear(t *testing.T) {
 	s := newSystem(t)
 	ann := s.user("ann", "")

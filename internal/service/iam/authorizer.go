@@ -71,7 +71,7 @@ func (s *Service) identityOf(tx *store.Tx, p aws.Principal) (caller, error) {
 // owns the resource.
 func (s *Service) policySet(tx *store.Tx, p aws.Principal, who caller, c aws.Check) (policy.Set, string, error) {
 	set := policy.Set{}
-	account := c.ResourceAccount
+	account := ownerOf(c)
 	for _, text := range p.SessionPolicies {
 		if err := s.addSource(&set.Session, "session", text); err != nil {
 			return set, account, err
@@ -96,6 +96,20 @@ func (s *Service) policySet(tx *store.Tx, p aws.Principal, who caller, c aws.Che
 		set.Resource = &policy.Source{Name: c.Resource, Document: doc}
 	}
 	return set, account, nil
+}
+
+// ownerOf returns the account whose resource the check is about: what the service
+// says, else what the resource's name says. A role of another account is foreign
+// whichever service is handed it: without this, iam:PassRole on it would be judged
+// by the policies of the caller alone.
+func ownerOf(c aws.Check) string {
+	if c.ResourceAccount != "" {
+		return c.ResourceAccount
+	}
+	if a, err := arn.Parse(c.Resource); err == nil && accountForm.MatchString(a.Account) {
+		return a.Account
+	}
+	return ""
 }
 
 // rootsOwn tells the calls by which an account's root user gets back a bucket

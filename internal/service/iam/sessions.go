@@ -135,11 +135,16 @@ var ErrNotAssumable = errors.New("role cannot be assumed")
 // SessionFor assumes a role for a service, given as service principal: the
 // metadata service for an instance (ec2.amazonaws.com) and services that act with
 // a service role (codedeploy.amazonaws.com). The trust policy must admit the
-// service; otherwise the error wraps ErrNotAssumable and says why.
+// service; otherwise the error wraps ErrNotAssumable and says why. A service that
+// works for one account gets no role of another: role trust policies name the
+// service, which is the same for all accounts.
 func (s *Service) SessionFor(ctx context.Context, req aws.SessionRequest) (aws.Session, error) {
 	role, account, err := s.role(ctx, req.RoleARN)
 	if err != nil {
 		return aws.Session{}, fmt.Errorf("%w: %s: %w", ErrNotAssumable, req.RoleARN, err)
+	}
+	if on := aws.CallFrom(ctx).Account; on != "" && on != account {
+		return aws.Session{}, fmt.Errorf("%w: %s belongs to another account than %s", ErrNotAssumable, req.RoleARN, on)
 	}
 	trust, err := s.effectiveTrust(role)
 	if err != nil {
