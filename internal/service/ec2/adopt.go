@@ -12,12 +12,6 @@ import (
 
 var noAddr netip.Addr
 
-// Adopter takes over machines that an earlier server left running; it says which
-// of them are alive.
-type Adopter interface {
-	Adopt(ctx context.Context, specs []hsinstance.Spec) (map[string]bool, error)
-}
-
 // adopt hands every machine that may still run to the manager. One that is gone,
 // after a reboot of the host for example, is stopped, with the reason.
 func (s *Service) adopt(ctx context.Context) error {
@@ -41,11 +35,7 @@ func (s *Service) adopt(ctx context.Context) error {
 		}
 		specs = append(specs, spec)
 	}
-	a, ok := s.machines.(Adopter)
-	if !ok {
-		return nil
-	}
-	alive, err := a.Adopt(ctx, specs)
+	alive, err := s.machines.Adopt(ctx, specs)
 	if err != nil {
 		// One machine that cannot be taken over must not keep the server from all
 		// the others: it shows as stopped, below.

@@ -2,7 +2,11 @@ package ec2
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
@@ -35,54 +39,35 @@ func (s *Service) DescribeTags(ctx context.Context, in *api.DescribeTagsInput) (
 }
 
 func eachTagged(tx *store.Tx, c aws.Call, f func(kind, id string, tags map[string]string)) error {
-	sc := store.Scope{Account: c.Account, Region: c.Region}
-	is, err := instances.List(tx, sc, "", 0)
-	if err != nil {
-		return err
-	}
-	for _, r := range is {
-		f("instance", r.Key.ID, r.Value.Tags)
-		if r.Value.State != stateTerminated {
-			f("volume", r.Value.Root.ID, r.Value.Root.Tags)
-			f("network-interface", r.Value.NIC.ID, r.Value.NIC.Tags)
-		}
-	}
-	gs, err := securityGroups.List(tx, sc, "", 0)
-	if err != nil {
-		return err
-	}
-	for _, r := range gs {
-		f("security-group", r.Key.ID, r.Value.Tags)
-		for _, rule := range r.Value.Rules {
-			f("security-group-rule", rule.ID, rule.Tags)
-		}
-	}
-	ks, err := keyPairs.List(tx, sc, "", 0)
-	if err != nil {
-		return err
-	}
-	for _, r := range ks {
-		f("key-pair", r.Key.ID, r.Value.Tags)
-	}
-	as, err := addresses.List(tx, sc, "", 0)
-	if err != nil {
-		return err
-	}
-	for _, r := range as {
-		f("elastic-ip", r.Key.ID, r.Value.Tags)
-	}
-	vs, err := vpcs.List(tx, sc, "", 0)
-	if err != nil {
-		return err
-	}
-	for _, r := range vs {
-		for id, tags := range r.Value.Tags {
-			t, err := taggableOf(id)
-			if err != nil {
-				return err
+	return errors.Join(
+		eachRow(tx, c, &instances, func(id string, r *instance) {
+			f("instance", id, r.Tags)
+			if r.State != stateTerminated {
+				f("volume", r.Root.ID, r.Root.Tags)
+				f("network-interface", r.NIC.ID, r.NIC.Tags)
 			}
-			f(t.kind, id, tags)
-		}
+		}),
+		eachRow(tx, c, &securityGroups, func(id string, r *securityGroup) {
+			f("security-group", id, r.Tags)
+			for _, rule := range r.Rules {
+				f("security-group-rule", rule.ID, rule.Tags)
+			}
+		}),
+		eachRow(tx, c, &keyPairs, func(id string, r *keyPair) { f("key-pair", id, r.Tags) }),
+		eachRow(tx, c, &addresses, func(id string, r *address) { f("elastic-ip", id, r.Tags) }),
+		eachRow(tx, c, &vpcs, func(_ string, r *vpc) {
+			for _, id := range slices.Sorted(maps.Keys(r.Tags)) {
+				prefix, _, _ := strings.Cut(id, "-")
+				f(taggables[prefix].kind, id, r.Tags[id])
+			}
+		}),
+	)
+}
+
+func eachRow[T any](tx *store.Tx, c aws.Call, table *store.Table[T], f func(id string, r *T)) error {
+	rows, err := table.List(tx, store.Scope{Account: c.Account, Region: c.Region}, "", 0)
+	for _, r := range rows {
+		f(r.Key.ID, r.Value)
 	}
-	return nil
+	return err
 }

@@ -17,29 +17,47 @@ func (s *Service) DescribeInstanceAttribute(ctx context.Context, in *api.Describ
 		return nil, err
 	}
 	out := &api.DescribeInstanceAttributeOutput{InstanceId: aws.Ptr(r.ID)}
+	if !r.flagAttribute(string(in.Attribute), out) && !r.valueAttribute(string(in.Attribute), out) {
+		return nil, unsupported("Attribute=" + string(in.Attribute))
+	}
+	return out, nil
+}
+
+// flagAttribute fills in an attribute that is on or off; it reports false for one
+// that is not.
+func (r *instance) flagAttribute(name string, out *api.DescribeInstanceAttributeOutput) bool {
 	flag := func(b bool) *api.AttributeBooleanValue { return &api.AttributeBooleanValue{Value: aws.Ptr(b)} }
-	switch in.Attribute {
-	case "userData":
-		out.UserData = &api.AttributeValue{}
-		if len(r.UserData) > 0 {
-			out.UserData.Value = aws.Ptr(base64.StdEncoding.EncodeToString(r.UserData))
-		}
-	case "instanceType":
-		out.InstanceType = &api.AttributeValue{Value: aws.Ptr(r.Type)}
+	switch name {
 	case "disableApiTermination":
 		out.DisableApiTermination = flag(r.DisableAPITermination)
 	case "disableApiStop":
 		out.DisableApiStop = flag(r.DisableAPIStop)
-	case "instanceInitiatedShutdownBehavior":
-		out.InstanceInitiatedShutdownBehavior = &api.AttributeValue{Value: aws.Ptr(r.shutdownBehavior())}
-	case "rootDeviceName":
-		out.RootDeviceName = &api.AttributeValue{Value: aws.Ptr(rootDevice)}
 	case "sourceDestCheck":
 		out.SourceDestCheck = flag(true)
 	case "ebsOptimized":
 		out.EbsOptimized = flag(r.EBSOptimized)
 	case "enaSupport":
 		out.EnaSupport = flag(true)
+	default:
+		return false
+	}
+	return true
+}
+
+func (r *instance) valueAttribute(name string, out *api.DescribeInstanceAttributeOutput) bool {
+	value := func(s string) *api.AttributeValue { return &api.AttributeValue{Value: aws.Ptr(s)} }
+	switch name {
+	case "userData":
+		out.UserData = &api.AttributeValue{}
+		if len(r.UserData) > 0 {
+			out.UserData = value(base64.StdEncoding.EncodeToString(r.UserData))
+		}
+	case "instanceType":
+		out.InstanceType = value(r.Type)
+	case "instanceInitiatedShutdownBehavior":
+		out.InstanceInitiatedShutdownBehavior = value(r.shutdownBehavior())
+	case "rootDeviceName":
+		out.RootDeviceName = value(rootDevice)
 	case "groupSet":
 		for _, g := range r.NIC.Groups {
 			out.Groups = append(out.Groups, api.GroupIdentifier{GroupId: aws.Ptr(g)})
@@ -51,9 +69,9 @@ func (s *Service) DescribeInstanceAttribute(ctx context.Context, in *api.Describ
 	case "productCodes":
 		out.ProductCodes = []api.ProductCode{}
 	default:
-		return nil, unsupported("Attribute=" + string(in.Attribute))
+		return false
 	}
-	return out, nil
+	return true
 }
 
 func (r *instance) shutdownBehavior() string {

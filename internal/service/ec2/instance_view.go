@@ -38,12 +38,7 @@ func (s *Service) describe(c aws.Call, r *instance, names map[string]string) api
 	if t, ok := strings.CutPrefix(r.Token, clientToken); ok {
 		out.ClientToken = aws.Ptr(t)
 	}
-	switch {
-	case r.StateReason.Code != "":
-		out.StateReason = &api.StateReason{Code: aws.Ptr(r.StateReason.Code), Message: aws.Ptr(r.StateReason.Message)}
-	case r.State == statePending:
-		out.StateReason = &api.StateReason{Code: aws.Ptr(statePending), Message: aws.Ptr(statePending)}
-	}
+	out.StateReason = apiReason(r)
 	if r.Profile != nil {
 		out.IamInstanceProfile = &api.IamInstanceProfile{Arn: aws.Ptr(r.Profile.ARN), Id: aws.Ptr(r.Profile.ID)}
 	}
@@ -83,6 +78,17 @@ func describeNetwork(c aws.Call, r *instance, names map[string]string, out *api.
 			DeviceIndex: aws.Ptr[int32](0), Status: "attached", NetworkCardIndex: aws.Ptr[int32](0),
 		},
 	}}
+}
+
+// apiReason is nil while all is as it should be.
+func apiReason(r *instance) *api.StateReason {
+	switch {
+	case r.StateReason.Code != "":
+		return &api.StateReason{Code: aws.Ptr(r.StateReason.Code), Message: aws.Ptr(r.StateReason.Message)}
+	case r.State == statePending:
+		return &api.StateReason{Code: aws.Ptr(statePending), Message: aws.Ptr(statePending)}
+	}
+	return nil
 }
 
 func apiState(s string) *api.InstanceState {

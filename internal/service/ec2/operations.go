@@ -13,48 +13,60 @@ import (
 // resources it is judged on. Describe operations have no resources in IAM.
 func (s *Service) Wire() wire.Service {
 	ops := s.instanceOperations()
+	ops = append(ops, s.profileOperations()...)
 	ops = append(ops, s.groupOperations()...)
-	ops = append(ops, s.otherOperations()...)
+	ops = append(ops, s.keyAndTagOperations()...)
+	ops = append(ops, s.addressOperations()...)
 	ops = append(ops, s.describeOperations()...)
 	return wire.Service{Model: api.Model(), Operations: ops}
+}
+
+// onInstances is an operation that is judged on the instances its input names.
+func onInstances[I, O any](s *Service, name string, h func(context.Context, *I) (*O, error), ids func(*I) []string) wire.Operation {
+	return wire.Op(name, "ec2:"+name, h, func(ctx context.Context, in *I) ([]aws.Check, error) {
+		return s.instanceChecks(ctx, ids(in)...)
+	})
+}
+
+// onInstance is onInstances for an operation on one.
+func onInstance[I, O any](s *Service, name string, h func(context.Context, *I) (*O, error), id func(*I) *string) wire.Operation {
+	return onInstances(s, name, h, func(in *I) []string { return []string{aws.Val(id(in))} })
+}
+
+// onGroup is an operation that is judged on the security group its input names,
+// and on the rules that it tags.
+func onGroup[I, O any](s *Service, name string, h func(context.Context, *I) (*O, error), group func(*I) (id, name *string, tags []api.TagSpecification)) wire.Operation {
+	return wire.Op(name, "ec2:"+name, h, func(ctx context.Context, in *I) ([]aws.Check, error) {
+		id, byName, tags := group(in)
+		checks, err := s.groupChecks(ctx, id, byName)
+		return append(checks, createTagsChecks(aws.CallFrom(ctx), name, tags)...), err
+	})
+}
+
+// onAnything is an operation that is judged on "*".
+func onAnything[I, O any](name string, h func(context.Context, *I) (*O, error)) wire.Operation {
+	return wire.Op(name, "ec2:"+name, h, nil)
 }
 
 func (s *Service) instanceOperations() []wire.Operation {
 	return []wire.Operation{
 		wire.Op("RunInstances", "ec2:RunInstances", s.RunInstances, s.runChecks),
-		wire.Op("StartInstances", "ec2:StartInstances", s.StartInstances, func(ctx context.Context, in *api.StartInstancesInput) ([]aws.Check, error) {
-			return s.instanceChecks(ctx, in.InstanceIds...)
-		}),
-		wire.Op("StopInstances", "ec2:StopInstances", s.StopInstances, func(ctx context.Context, in *api.StopInstancesInput) ([]aws.Check, error) {
-			return s.instanceChecks(ctx, in.InstanceIds...)
-		}),
-		wire.Op("RebootInstances", "ec2:RebootInstances", s.RebootInstances, func(ctx context.Context, in *api.RebootInstancesInput) ([]aws.Check, error) {
-			return s.instanceChecks(ctx, in.InstanceIds...)
-		}),
-		wire.Op("TerminateInstances", "ec2:TerminateInstances", s.TerminateInstances, func(ctx context.Context, in *api.TerminateInstancesInput) ([]aws.Check, error) {
-			return s.instanceChecks(ctx, in.InstanceIds...)
-		}),
-		wire.Op("MonitorInstances", "ec2:MonitorInstances", s.MonitorInstances, func(ctx context.Context, in *api.MonitorInstancesInput) ([]aws.Check, error) {
-			return s.instanceChecks(ctx, in.InstanceIds...)
-		}),
-		wire.Op("UnmonitorInstances", "ec2:UnmonitorInstances", s.UnmonitorInstances, func(ctx context.Context, in *api.UnmonitorInstancesInput) ([]aws.Check, error) {
-			return s.instanceChecks(ctx, in.InstanceIds...)
-		}),
-		wire.Op("GetConsoleOutput", "ec2:GetConsoleOutput", s.GetConsoleOutput, func(ctx context.Context, in *api.GetConsoleOutputInput) ([]aws.Check, error) {
-			return s.instanceChecks(ctx, aws.Val(in.InstanceId))
-		}),
-		wire.Op("GetPasswordData", "ec2:GetPasswordData", s.GetPasswordData, func(ctx context.Context, in *api.GetPasswordDataInput) ([]aws.Check, error) {
-			return s.instanceChecks(ctx, aws.Val(in.InstanceId))
-		}),
-		wire.Op("DescribeInstanceAttribute", "ec2:DescribeInstanceAttribute", s.DescribeInstanceAttribute, func(ctx context.Context, in *api.DescribeInstanceAttributeInput) ([]aws.Check, error) {
-			return s.instanceChecks(ctx, aws.Val(in.InstanceId))
-		}),
-		wire.Op("ModifyInstanceAttribute", "ec2:ModifyInstanceAttribute", s.ModifyInstanceAttribute, func(ctx context.Context, in *api.ModifyInstanceAttributeInput) ([]aws.Check, error) {
-			return s.instanceChecks(ctx, aws.Val(in.InstanceId))
-		}),
-		wire.Op("ModifyInstanceMetadataOptions", "ec2:ModifyInstanceMetadataOptions", s.ModifyInstanceMetadataOptions, func(ctx context.Context, in *api.ModifyInstanceMetadataOptionsInput) ([]aws.Check, error) {
-			return s.instanceChecks(ctx, aws.Val(in.InstanceId))
-		}),
+		onInstances(s, "StartInstances", s.StartInstances, func(in *api.StartInstancesInput) []string { return in.InstanceIds }),
+		onInstances(s, "StopInstances", s.StopInstances, func(in *api.StopInstancesInput) []string { return in.InstanceIds }),
+		onInstances(s, "RebootInstances", s.RebootInstances, func(in *api.RebootInstancesInput) []string { return in.InstanceIds }),
+		onInstances(s, "TerminateInstances", s.TerminateInstances, func(in *api.TerminateInstancesInput) []string { return in.InstanceIds }),
+		onInstances(s, "MonitorInstances", s.MonitorInstances, func(in *api.MonitorInstancesInput) []string { return in.InstanceIds }),
+		onInstances(s, "UnmonitorInstances", s.UnmonitorInstances, func(in *api.UnmonitorInstancesInput) []string { return in.InstanceIds }),
+		onInstance(s, "GetConsoleOutput", s.GetConsoleOutput, func(in *api.GetConsoleOutputInput) *string { return in.InstanceId }),
+		onInstance(s, "GetPasswordData", s.GetPasswordData, func(in *api.GetPasswordDataInput) *string { return in.InstanceId }),
+		onInstance(s, "DescribeInstanceAttribute", s.DescribeInstanceAttribute, func(in *api.DescribeInstanceAttributeInput) *string { return in.InstanceId }),
+		onInstance(s, "ModifyInstanceAttribute", s.ModifyInstanceAttribute, func(in *api.ModifyInstanceAttributeInput) *string { return in.InstanceId }),
+		onInstance(s, "ModifyInstanceMetadataOptions", s.ModifyInstanceMetadataOptions, func(in *api.ModifyInstanceMetadataOptionsInput) *string { return in.InstanceId }),
+	}
+}
+
+func (s *Service) profileOperations() []wire.Operation {
+	return []wire.Operation{
 		wire.Op("AssociateIamInstanceProfile", "ec2:AssociateIamInstanceProfile", s.AssociateIamInstanceProfile, func(ctx context.Context, in *api.AssociateIamInstanceProfileInput) ([]aws.Check, error) {
 			return s.profileChecks(ctx, in.InstanceId, in.IamInstanceProfile)
 		}),
@@ -68,36 +80,33 @@ func (s *Service) instanceOperations() []wire.Operation {
 }
 
 func (s *Service) groupOperations() []wire.Operation {
+	type tags = []api.TagSpecification
 	return []wire.Operation{
 		wire.Op("CreateSecurityGroup", "ec2:CreateSecurityGroup", s.CreateSecurityGroup, s.createGroupChecks),
-		wire.Op("DeleteSecurityGroup", "ec2:DeleteSecurityGroup", s.DeleteSecurityGroup, func(ctx context.Context, in *api.DeleteSecurityGroupInput) ([]aws.Check, error) {
-			return s.groupChecks(ctx, in.GroupId, in.GroupName)
+		onGroup(s, "DeleteSecurityGroup", s.DeleteSecurityGroup, func(in *api.DeleteSecurityGroupInput) (_, _ *string, _ tags) {
+			return in.GroupId, in.GroupName, nil
 		}),
-		wire.Op("AuthorizeSecurityGroupIngress", "ec2:AuthorizeSecurityGroupIngress", s.AuthorizeSecurityGroupIngress, func(ctx context.Context, in *api.AuthorizeSecurityGroupIngressInput) ([]aws.Check, error) {
-			return s.authorizeChecks(ctx, "AuthorizeSecurityGroupIngress", in.GroupId, in.GroupName, in.TagSpecifications)
+		onGroup(s, "AuthorizeSecurityGroupIngress", s.AuthorizeSecurityGroupIngress, func(in *api.AuthorizeSecurityGroupIngressInput) (_, _ *string, _ tags) {
+			return in.GroupId, in.GroupName, in.TagSpecifications
 		}),
-		wire.Op("AuthorizeSecurityGroupEgress", "ec2:AuthorizeSecurityGroupEgress", s.AuthorizeSecurityGroupEgress, func(ctx context.Context, in *api.AuthorizeSecurityGroupEgressInput) ([]aws.Check, error) {
-			return s.authorizeChecks(ctx, "AuthorizeSecurityGroupEgress", in.GroupId, nil, in.TagSpecifications)
+		onGroup(s, "AuthorizeSecurityGroupEgress", s.AuthorizeSecurityGroupEgress, func(in *api.AuthorizeSecurityGroupEgressInput) (_, _ *string, _ tags) {
+			return in.GroupId, nil, in.TagSpecifications
 		}),
-		wire.Op("RevokeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress", s.RevokeSecurityGroupIngress, func(ctx context.Context, in *api.RevokeSecurityGroupIngressInput) ([]aws.Check, error) {
-			return s.groupChecks(ctx, in.GroupId, in.GroupName)
+		onGroup(s, "RevokeSecurityGroupIngress", s.RevokeSecurityGroupIngress, func(in *api.RevokeSecurityGroupIngressInput) (_, _ *string, _ tags) {
+			return in.GroupId, in.GroupName, nil
 		}),
-		wire.Op("RevokeSecurityGroupEgress", "ec2:RevokeSecurityGroupEgress", s.RevokeSecurityGroupEgress, func(ctx context.Context, in *api.RevokeSecurityGroupEgressInput) ([]aws.Check, error) {
-			return s.groupChecks(ctx, in.GroupId, nil)
+		onGroup(s, "RevokeSecurityGroupEgress", s.RevokeSecurityGroupEgress, func(in *api.RevokeSecurityGroupEgressInput) (_, _ *string, _ tags) { return in.GroupId, nil, nil }),
+		onGroup(s, "ModifySecurityGroupRules", s.ModifySecurityGroupRules, func(in *api.ModifySecurityGroupRulesInput) (_, _ *string, _ tags) { return in.GroupId, nil, nil }),
+		onGroup(s, "UpdateSecurityGroupRuleDescriptionsIngress", s.UpdateSecurityGroupRuleDescriptionsIngress, func(in *api.UpdateSecurityGroupRuleDescriptionsIngressInput) (_, _ *string, _ tags) {
+			return in.GroupId, in.GroupName, nil
 		}),
-		wire.Op("ModifySecurityGroupRules", "ec2:ModifySecurityGroupRules", s.ModifySecurityGroupRules, func(ctx context.Context, in *api.ModifySecurityGroupRulesInput) ([]aws.Check, error) {
-			return s.groupChecks(ctx, in.GroupId, nil)
-		}),
-		wire.Op("UpdateSecurityGroupRuleDescriptionsIngress", "ec2:UpdateSecurityGroupRuleDescriptionsIngress", s.UpdateSecurityGroupRuleDescriptionsIngress, func(ctx context.Context, in *api.UpdateSecurityGroupRuleDescriptionsIngressInput) ([]aws.Check, error) {
-			return s.groupChecks(ctx, in.GroupId, in.GroupName)
-		}),
-		wire.Op("UpdateSecurityGroupRuleDescriptionsEgress", "ec2:UpdateSecurityGroupRuleDescriptionsEgress", s.UpdateSecurityGroupRuleDescriptionsEgress, func(ctx context.Context, in *api.UpdateSecurityGroupRuleDescriptionsEgressInput) ([]aws.Check, error) {
-			return s.groupChecks(ctx, in.GroupId, in.GroupName)
+		onGroup(s, "UpdateSecurityGroupRuleDescriptionsEgress", s.UpdateSecurityGroupRuleDescriptionsEgress, func(in *api.UpdateSecurityGroupRuleDescriptionsEgressInput) (_, _ *string, _ tags) {
+			return in.GroupId, in.GroupName, nil
 		}),
 	}
 }
 
-func (s *Service) otherOperations() []wire.Operation {
+func (s *Service) keyAndTagOperations() []wire.Operation {
 	return []wire.Operation{
 		wire.Op("CreateKeyPair", "ec2:CreateKeyPair", s.CreateKeyPair, func(ctx context.Context, in *api.CreateKeyPairInput) ([]aws.Check, error) {
 			return newKeyChecks(ctx, "CreateKeyPair", aws.Val(in.KeyName), in.TagSpecifications), nil
@@ -106,60 +115,61 @@ func (s *Service) otherOperations() []wire.Operation {
 			return newKeyChecks(ctx, "ImportKeyPair", aws.Val(in.KeyName), in.TagSpecifications), nil
 		}),
 		wire.Op("DeleteKeyPair", "ec2:DeleteKeyPair", s.DeleteKeyPair, s.deleteKeyChecks),
-		wire.Op("AllocateAddress", "ec2:AllocateAddress", s.AllocateAddress, func(ctx context.Context, in *api.AllocateAddressInput) ([]aws.Check, error) {
-			c := aws.CallFrom(ctx)
-			cond := requestTagContext(in.TagSpecifications, "elastic-ip")
-			cond["ec2:Region"] = []string{c.Region}
-			return append([]aws.Check{{Resource: ec2ARN(c, "elastic-ip/*"), Context: cond}}, createTagsChecks(c, "AllocateAddress", in.TagSpecifications)...), nil
-		}),
-		wire.Op("ReleaseAddress", "ec2:ReleaseAddress", s.ReleaseAddress, func(ctx context.Context, in *api.ReleaseAddressInput) ([]aws.Check, error) {
-			return s.addressChecks(ctx, func(tx *store.Tx, c aws.Call) (*address, error) {
-				return findAddress(tx, c, in.AllocationId, in.PublicIp)
-			})
-		}),
-		wire.Op("AssociateAddress", "ec2:AssociateAddress", s.AssociateAddress, func(ctx context.Context, in *api.AssociateAddressInput) ([]aws.Check, error) {
-			return s.addressChecks(ctx, func(tx *store.Tx, c aws.Call) (*address, error) {
-				return findAddress(tx, c, in.AllocationId, in.PublicIp)
-			}, aws.Val(in.InstanceId))
-		}),
-		wire.Op("DisassociateAddress", "ec2:DisassociateAddress", s.DisassociateAddress, func(ctx context.Context, in *api.DisassociateAddressInput) ([]aws.Check, error) {
-			return s.addressChecks(ctx, func(tx *store.Tx, c aws.Call) (*address, error) { return findAssociation(tx, c, in) })
-		}),
 		wire.Op("CreateTags", "ec2:CreateTags", s.CreateTags, func(ctx context.Context, in *api.CreateTagsInput) ([]aws.Check, error) {
 			return s.tagChecks(ctx, in.Resources, in.Tags)
 		}),
 		wire.Op("DeleteTags", "ec2:DeleteTags", s.DeleteTags, func(ctx context.Context, in *api.DeleteTagsInput) ([]aws.Check, error) {
 			return s.tagChecks(ctx, in.Resources, in.Tags)
 		}),
-		wire.Op("CreateDefaultVpc", "ec2:CreateDefaultVpc", s.CreateDefaultVpc, nil),
+		onAnything("CreateDefaultVpc", s.CreateDefaultVpc),
+	}
+}
+
+func (s *Service) addressOperations() []wire.Operation {
+	byRef := func(allocation, public *string) func(*store.Tx, aws.Call) (*address, error) {
+		return func(tx *store.Tx, c aws.Call) (*address, error) { return findAddress(tx, c, allocation, public) }
+	}
+	return []wire.Operation{
+		wire.Op("AllocateAddress", "ec2:AllocateAddress", s.AllocateAddress, func(ctx context.Context, in *api.AllocateAddressInput) ([]aws.Check, error) {
+			return newAddressChecks(ctx, in.TagSpecifications), nil
+		}),
+		wire.Op("ReleaseAddress", "ec2:ReleaseAddress", s.ReleaseAddress, func(ctx context.Context, in *api.ReleaseAddressInput) ([]aws.Check, error) {
+			return s.addressChecks(ctx, byRef(in.AllocationId, in.PublicIp))
+		}),
+		wire.Op("AssociateAddress", "ec2:AssociateAddress", s.AssociateAddress, func(ctx context.Context, in *api.AssociateAddressInput) ([]aws.Check, error) {
+			return s.addressChecks(ctx, byRef(in.AllocationId, in.PublicIp), aws.Val(in.InstanceId))
+		}),
+		wire.Op("DisassociateAddress", "ec2:DisassociateAddress", s.DisassociateAddress, func(ctx context.Context, in *api.DisassociateAddressInput) ([]aws.Check, error) {
+			return s.addressChecks(ctx, func(tx *store.Tx, c aws.Call) (*address, error) { return findAssociation(tx, c, in) })
+		}),
 	}
 }
 
 func (s *Service) describeOperations() []wire.Operation {
 	return []wire.Operation{
-		wire.Op("DescribeInstances", "ec2:DescribeInstances", s.DescribeInstances, nil),
-		wire.Op("DescribeInstanceStatus", "ec2:DescribeInstanceStatus", s.DescribeInstanceStatus, nil),
-		wire.Op("DescribeInstanceTypes", "ec2:DescribeInstanceTypes", s.DescribeInstanceTypes, nil),
-		wire.Op("DescribeInstanceTypeOfferings", "ec2:DescribeInstanceTypeOfferings", s.DescribeInstanceTypeOfferings, nil),
-		wire.Op("DescribeInstanceCreditSpecifications", "ec2:DescribeInstanceCreditSpecifications", s.DescribeInstanceCreditSpecifications, nil),
-		wire.Op("DescribeIamInstanceProfileAssociations", "ec2:DescribeIamInstanceProfileAssociations", s.DescribeIamInstanceProfileAssociations, nil),
-		wire.Op("DescribeImages", "ec2:DescribeImages", s.DescribeImages, nil),
-		wire.Op("DescribeAvailabilityZones", "ec2:DescribeAvailabilityZones", s.DescribeAvailabilityZones, nil),
-		wire.Op("DescribeRegions", "ec2:DescribeRegions", s.DescribeRegions, nil),
-		wire.Op("DescribeAccountAttributes", "ec2:DescribeAccountAttributes", s.DescribeAccountAttributes, nil),
-		wire.Op("DescribeVpcs", "ec2:DescribeVpcs", s.DescribeVpcs, nil),
-		wire.Op("DescribeVpcAttribute", "ec2:DescribeVpcAttribute", s.DescribeVpcAttribute, nil),
-		wire.Op("DescribeSubnets", "ec2:DescribeSubnets", s.DescribeSubnets, nil),
-		wire.Op("DescribeInternetGateways", "ec2:DescribeInternetGateways", s.DescribeInternetGateways, nil),
-		wire.Op("DescribeRouteTables", "ec2:DescribeRouteTables", s.DescribeRouteTables, nil),
-		wire.Op("DescribeNetworkAcls", "ec2:DescribeNetworkAcls", s.DescribeNetworkAcls, nil),
-		wire.Op("DescribeDhcpOptions", "ec2:DescribeDhcpOptions", s.DescribeDhcpOptions, nil),
-		wire.Op("DescribeNetworkInterfaces", "ec2:DescribeNetworkInterfaces", s.DescribeNetworkInterfaces, nil),
-		wire.Op("DescribeVolumes", "ec2:DescribeVolumes", s.DescribeVolumes, nil),
-		wire.Op("DescribeSecurityGroups", "ec2:DescribeSecurityGroups", s.DescribeSecurityGroups, nil),
-		wire.Op("DescribeSecurityGroupRules", "ec2:DescribeSecurityGroupRules", s.DescribeSecurityGroupRules, nil),
-		wire.Op("DescribeKeyPairs", "ec2:DescribeKeyPairs", s.DescribeKeyPairs, nil),
-		wire.Op("DescribeAddresses", "ec2:DescribeAddresses", s.DescribeAddresses, nil),
-		wire.Op("DescribeTags", "ec2:DescribeTags", s.DescribeTags, nil),
+		onAnything("DescribeInstances", s.DescribeInstances),
+		onAnything("DescribeInstanceStatus", s.DescribeInstanceStatus),
+		onAnything("DescribeInstanceTypes", s.DescribeInstanceTypes),
+		onAnything("DescribeInstanceTypeOfferings", s.DescribeInstanceTypeOfferings),
+		onAnything("DescribeInstanceCreditSpecifications", s.DescribeInstanceCreditSpecifications),
+		onAnything("DescribeIamInstanceProfileAssociations", s.DescribeIamInstanceProfileAssociations),
+		onAnything("DescribeImages", s.DescribeImages),
+		onAnything("DescribeAvailabilityZones", s.DescribeAvailabilityZones),
+		onAnything("DescribeRegions", s.DescribeRegions),
+		onAnything("DescribeAccountAttributes", s.DescribeAccountAttributes),
+		onAnything("DescribeVpcs", s.DescribeVpcs),
+		onAnything("DescribeVpcAttribute", s.DescribeVpcAttribute),
+		onAnything("DescribeSubnets", s.DescribeSubnets),
+		onAnything("DescribeInternetGateways", s.DescribeInternetGateways),
+		onAnything("DescribeRouteTables", s.DescribeRouteTables),
+		onAnything("DescribeNetworkAcls", s.DescribeNetworkAcls),
+		onAnything("DescribeDhcpOptions", s.DescribeDhcpOptions),
+		onAnything("DescribeNetworkInterfaces", s.DescribeNetworkInterfaces),
+		onAnything("DescribeVolumes", s.DescribeVolumes),
+		onAnything("DescribeSecurityGroups", s.DescribeSecurityGroups),
+		onAnything("DescribeSecurityGroupRules", s.DescribeSecurityGroupRules),
+		onAnything("DescribeKeyPairs", s.DescribeKeyPairs),
+		onAnything("DescribeAddresses", s.DescribeAddresses),
+		onAnything("DescribeTags", s.DescribeTags),
 	}
 }

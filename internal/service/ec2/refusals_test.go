@@ -9,8 +9,30 @@ import (
 	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
 )
 
-// TestRunRefusals: what RunInstances does not take, in EC2's words.
-func TestRunRefusals(t *testing.T) {
+// runRefusal is a change to a good request and the error that it earns.
+type runRefusal struct {
+	edit func(*api.RunInstancesInput)
+	want string
+}
+
+func (w *world) checkRefused(cases map[string]runRefusal) {
+	w.t.Helper()
+	before := len(w.find())
+	for name, c := range cases {
+		in := &api.RunInstancesInput{ImageId: aws.Ptr(testImage), MinCount: aws.Ptr[int32](1), MaxCount: aws.Ptr[int32](1), InstanceType: "t3.micro"}
+		c.edit(in)
+		if got := refused(w, "RunInstances", in); got != c.want {
+			w.t.Errorf("%s: %s\nwant %s", name, got, c.want)
+		}
+	}
+	if n := len(w.find()); n != before {
+		w.t.Errorf("refused calls launched %d instances", n-before)
+	}
+}
+
+// TestRunDevicesRefused: addresses, interfaces, disks and tags that RunInstances
+// does not take, in EC2's words.
+func TestRunDevicesRefused(t *testing.T) {
 	w := newWorld(t)
 	taken := *w.instance(w.launch(nil)).PrivateIpAddress
 	nic := func(n api.InstanceNetworkInterfaceSpecification) func(*api.RunInstancesInput) {
@@ -28,10 +50,32 @@ func TestRunRefusals(t *testing.T) {
 			in.TagSpecifications = []api.TagSpecification{{ResourceType: api.ResourceType(kind), Tags: tagList(list...)}}
 		}
 	}
-	for name, c := range map[string]struct {
-		edit func(*api.RunInstancesInput)
-		want string
-	}{
+	w.checkRefused(map[string]runRefusal{
+		"address form":     {func(in *api.RunInstancesInput) { in.PrivateIpAddress = aws.Ptr("::1") }, "InvalidParameterValue: Invalid value '::1' for privateIpAddress."},
+		"address outside":  {func(in *api.RunInstancesInput) { in.PrivateIpAddress = aws.Ptr("10.0.0.1") }, "InvalidParameterValue: Address 10.0.0.1 does not fall within the subnet's address range"},
+		"reserved address": {func(in *api.RunInstancesInput) { in.PrivateIpAddress = aws.Ptr("172.31.0.3") }, "InvalidParameterValue: Address 172.31.0.3 does not fall within the subnet's address range"},
+		"taken address":    {func(in *api.RunInstancesInput) { in.PrivateIpAddress = &taken }, "InvalidIPAddress.InUse: Address " + taken + " is in use."},
+		"two addresses": {func(in *api.RunInstancesInput) {
+			in.PrivateIpAddress, in.MaxCount = aws.Ptr("172.31.0.9"), aws.Ptr[int32](2)
+		}, "InvalidParameterCombination: The parameter 'PrivateIpAddress' may not be used when launching more than one instance"},
+		"interface and both": {func(in *api.RunInstancesInput) {
+			nic(api.InstanceNetworkInterfaceSpecification{})(in)
+			in.SecurityGroups = []string{"default"}
+		}, "InvalidParameterCombination: Network interfaces and an instance-level subnet ID or security groups may not be specified on the same request"},
+		"old interface":  {nic(api.InstanceNetworkInterfaceSpecification{NetworkInterfaceId: aws.Ptr("eni-1")}), "UnsupportedOperation: The parameter NetworkInterface.NetworkInterfaceId is not supported by hardstand."},
+		"kept interface": {nic(api.InstanceNetworkInterfaceSpecification{DeleteOnTermination: aws.Ptr(false)}), "UnsupportedOperation: The parameter NetworkInterface.DeleteOnTermination=false is not supported by hardstand."},
+		"second disk":    {disk("/dev/sdb", &api.EbsBlockDevice{}), "UnsupportedOperation: The parameter BlockDeviceMapping /dev/sdb beyond the root device is not supported by hardstand."},
+		"encrypted":      {disk(rootDevice, &api.EbsBlockDevice{Encrypted: aws.Ptr(true)}), "UnsupportedOperation: The parameter BlockDeviceMapping.Ebs.Encrypted is not supported by hardstand."},
+		"no disk":        {disk(rootDevice, &api.EbsBlockDevice{VolumeSize: aws.Ptr[int32](0)}), "InvalidBlockDeviceMapping: Invalid volume size 0 GiB: it must be between 1 and 16384."},
+		"tag kind":       {tags("vpc", "a", "b"), "InvalidParameterValue: 'vpc' is not a valid taggable resource type for this operation."},
+		"tag twice":      {tags("instance", "a", "b", "a", "c"), "InvalidParameterValue: Duplicate tag key 'a' specified."},
+		"tag of AWS":     {tags("volume", "aws:a", "b"), "InvalidParameterValue: Value ( aws:a ) for parameter key is invalid. Tag keys starting with 'aws:' are reserved for internal use"},
+	})
+}
+
+// TestRunRefused: the other parameters.
+func TestRunRefused(t *testing.T) {
+	newWorld(t).checkRefused(map[string]runRefusal{
 		"no image":      {func(in *api.RunInstancesInput) { in.ImageId = nil }, "MissingParameter: The request must contain the parameter ImageId"},
 		"bad image":     {func(in *api.RunInstancesInput) { in.ImageId = aws.Ptr("ami-xyz") }, `InvalidAMIID.Malformed: Invalid id: "ami-xyz" (expecting "ami-...")`},
 		"no count":      {func(in *api.RunInstancesInput) { in.MinCount = nil }, "MissingParameter: The request must contain the parameter MinCount"},
@@ -70,35 +114,7 @@ func TestRunRefusals(t *testing.T) {
 		"credits": {func(in *api.RunInstancesInput) {
 			in.CreditSpecification = &api.CreditSpecificationRequest{CpuCredits: aws.Ptr("many")}
 		}, "InvalidParameterValue: Invalid value 'many' for CreditSpecification.CpuCredits."},
-		"address form":     {func(in *api.RunInstancesInput) { in.PrivateIpAddress = aws.Ptr("::1") }, "InvalidParameterValue: Invalid value '::1' for privateIpAddress."},
-		"address outside":  {func(in *api.RunInstancesInput) { in.PrivateIpAddress = aws.Ptr("10.0.0.1") }, "InvalidParameterValue: Address 10.0.0.1 does not fall within the subnet's address range"},
-		"reserved address": {func(in *api.RunInstancesInput) { in.PrivateIpAddress = aws.Ptr("172.31.0.3") }, "InvalidParameterValue: Address 172.31.0.3 does not fall within the subnet's address range"},
-		"taken address":    {func(in *api.RunInstancesInput) { in.PrivateIpAddress = &taken }, "InvalidIPAddress.InUse: Address " + taken + " is in use."},
-		"two addresses": {func(in *api.RunInstancesInput) {
-			in.PrivateIpAddress, in.MaxCount = aws.Ptr("172.31.0.9"), aws.Ptr[int32](2)
-		}, "InvalidParameterCombination: The parameter 'PrivateIpAddress' may not be used when launching more than one instance"},
-		"interface and both": {func(in *api.RunInstancesInput) {
-			nic(api.InstanceNetworkInterfaceSpecification{})(in)
-			in.SecurityGroups = []string{"default"}
-		}, "InvalidParameterCombination: Network interfaces and an instance-level subnet ID or security groups may not be specified on the same request"},
-		"old interface":  {nic(api.InstanceNetworkInterfaceSpecification{NetworkInterfaceId: aws.Ptr("eni-1")}), "UnsupportedOperation: The parameter NetworkInterface.NetworkInterfaceId is not supported by hardstand."},
-		"kept interface": {nic(api.InstanceNetworkInterfaceSpecification{DeleteOnTermination: aws.Ptr(false)}), "UnsupportedOperation: The parameter NetworkInterface.DeleteOnTermination=false is not supported by hardstand."},
-		"second disk":    {disk("/dev/sdb", &api.EbsBlockDevice{}), "UnsupportedOperation: The parameter BlockDeviceMapping /dev/sdb beyond the root device is not supported by hardstand."},
-		"encrypted":      {disk(rootDevice, &api.EbsBlockDevice{Encrypted: aws.Ptr(true)}), "UnsupportedOperation: The parameter BlockDeviceMapping.Ebs.Encrypted is not supported by hardstand."},
-		"no disk":        {disk(rootDevice, &api.EbsBlockDevice{VolumeSize: aws.Ptr[int32](0)}), "InvalidBlockDeviceMapping: Invalid volume size 0 GiB: it must be between 1 and 16384."},
-		"tag kind":       {tags("vpc", "a", "b"), "InvalidParameterValue: 'vpc' is not a valid taggable resource type for this operation."},
-		"tag twice":      {tags("instance", "a", "b", "a", "c"), "InvalidParameterValue: Duplicate tag key 'a' specified."},
-		"tag of AWS":     {tags("volume", "aws:a", "b"), "InvalidParameterValue: Value ( aws:a ) for parameter key is invalid. Tag keys starting with 'aws:' are reserved for internal use"},
-	} {
-		in := &api.RunInstancesInput{ImageId: aws.Ptr(testImage), MinCount: aws.Ptr[int32](1), MaxCount: aws.Ptr[int32](1), InstanceType: "t3.micro"}
-		c.edit(in)
-		if got := refused(w, "RunInstances", in); got != c.want {
-			t.Errorf("%s: %s\nwant %s", name, got, c.want)
-		}
-	}
-	if got := w.find(); len(got) != 1 {
-		t.Errorf("a refused call launched something: %v", got)
-	}
+	})
 }
 
 // TestRefusals: the same for the other operations.

@@ -242,12 +242,6 @@ func (s *Service) groupChecks(ctx context.Context, id, name *string) ([]aws.Chec
 	return []aws.Check{{Resource: groupARN(c, g.ID), Context: resourceTagContext(c, g.Tags)}}, err
 }
 
-// authorizeChecks is groupChecks with the permission to tag the new rules.
-func (s *Service) authorizeChecks(ctx context.Context, operation string, id, name *string, specs []api.TagSpecification) ([]aws.Check, error) {
-	checks, err := s.groupChecks(ctx, id, name)
-	return append(checks, createTagsChecks(aws.CallFrom(ctx), operation, specs)...), err
-}
-
 func (s *Service) createGroupChecks(ctx context.Context, in *api.CreateSecurityGroupInput) ([]aws.Check, error) {
 	c := aws.CallFrom(ctx)
 	cond := requestTagContext(in.TagSpecifications, "security-group")

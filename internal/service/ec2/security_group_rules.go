@@ -242,6 +242,9 @@ func parseRules(tx *store.Tx, c aws.Call, g *securityGroup, e ruleEdit) ([]group
 			if slices.ContainsFunc(out, r.same) {
 				return nil, awserr.New("InvalidParameterValue", "The same permission must not appear multiple times")
 			}
+			if r.Description != "" && !groupText.MatchString(r.Description) {
+				return nil, awserr.New("InvalidParameterValue", "Invalid rule description. Valid descriptions are strings less than 256 characters from the following set:  a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*")
+			}
 			out = append(out, r)
 		}
 	}
@@ -281,11 +284,6 @@ func parsePeers(tx *store.Tx, c aws.Call, g *securityGroup, p api.IpPermission, 
 			return nil, awserr.New("InvalidParameter", "You have specified two resources that belong to different networks.")
 		}
 		add("", peer.ID, u.Description)
-	}
-	for _, r := range out {
-		if r.Description != "" && !groupText.MatchString(r.Description) {
-			return nil, awserr.New("InvalidParameterValue", "Invalid rule description. Valid descriptions are strings less than 256 characters from the following set:  a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*")
-		}
 	}
 	return out, nil
 }

@@ -74,7 +74,9 @@ func (w *worker) open(ctx context.Context) {
 
 // close lets nothing new begin and waits for what has.
 func (w *worker) close() {
-	w.open(nil)
+	w.mu.Lock()
+	w.ctx = nil
+	w.mu.Unlock()
 	w.running.Wait()
 }
 

@@ -1,0 +1,153 @@
+package ec2
+
+import (
+	"context"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/aws/ids"
+	"github.com/hardstand/hardstand/internal/store"
+)
+
+// AssociateAddress moves an elastic address to an instance, at once if it runs.
+func (s *Service) AssociateAddress(ctx context.Context, in *api.AssociateAddressInput) (*api.AssociateAddressOutput, error) {
+	c := aws.CallFrom(ctx)
+	if in.NetworkInterfaceId != nil || in.PrivateIpAddress != nil {
+		return nil, unsupported("NetworkInterfaceId and PrivateIpAddress")
+	}
+	var a *address
+	var target, before *instance
+	err := s.db.Update(ctx, func(tx *store.Tx) (err error) {
+		if a, err = findAddress(tx, c, in.AllocationId, in.PublicIp); err != nil {
+			return err
+		}
+		if target, err = getInstance(tx, c, aws.Val(in.InstanceId)); err != nil {
+			return err
+		}
+		before, err = s.rebind(tx, c, a, target, in.AllowReassociation)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range []*instance{before, target} {
+		if r == nil {
+			continue
+		}
+		if err := s.pushInterface(ctx, key(c, r.ID)); err != nil {
+			return nil, err
+		}
+	}
+	return &api.AssociateAddressOutput{AssociationId: aws.Ptr(a.AssociationID)}, nil
+}
+
+// rebind moves a to target and returns the instance that has lost it, if any.
+func (s *Service) rebind(tx *store.Tx, c aws.Call, a *address, target *instance, allowed *bool) (before *instance, err error) {
+	if a.Instance == target.ID {
+		return nil, nil
+	}
+	if a.Instance != "" {
+		if allowed != nil && !*allowed {
+			return nil, awserr.New("Resource.AlreadyAssociated", "resource %s is already associated with associate-id %s", a.AllocationID, a.AssociationID)
+		}
+		if before, err = s.unbind(tx, c, a); err != nil {
+			return nil, err
+		}
+	}
+	return before, bind(tx, c, a, target)
+}
+
+// bind gives a to r. An elastic address that r held before is set free; an
+// automatic one is dropped.
+func bind(tx *store.Tx, c aws.Call, a *address, r *instance) error {
+	if r.State != stateRunning && r.State != stateStopped {
+		return awserr.New("InvalidInstanceID", "The %s instance '%s' is not in a valid state for this operation.", r.State, r.ID)
+	}
+	if err := releaseElastic(tx, key(c, r.ID), r); err != nil {
+		return err
+	}
+	a.Instance, a.AssociationID = r.ID, ids.Resource("eipassoc")
+	r.NIC.Public, r.NIC.Allocation = a.Public, a.AllocationID
+	if err := addresses.Put(tx, key(c, a.AllocationID), a); err != nil {
+		return err
+	}
+	return instances.Put(tx, key(c, r.ID), r)
+}
+
+// releaseElastic unbinds the elastic address that r holds, if any.
+func releaseElastic(tx *store.Tx, k store.Key, r *instance) error {
+	if r.NIC.Allocation == "" {
+		return nil
+	}
+	ak := store.Key{Account: k.Account, Region: k.Region, ID: r.NIC.Allocation}
+	a, err := addresses.Get(tx, ak)
+	if isNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	a.Instance, a.AssociationID = "", ""
+	return addresses.Put(tx, ak, a)
+}
+
+// unbind takes a away from its instance, which gets an automatic address again
+// when it runs and had one by its launch.
+func (s *Service) unbind(tx *store.Tx, c aws.Call, a *address) (*instance, error) {
+	r, err := instances.Get(tx, key(c, a.Instance))
+	a.Instance, a.AssociationID = "", ""
+	if perr := addresses.Put(tx, key(c, a.AllocationID), a); perr != nil {
+		return nil, perr
+	}
+	if isNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.NIC.Public, r.NIC.Allocation = noAddr, ""
+	if r.NIC.AutoPublic && (r.State == stateRunning || r.State == statePending) {
+		if r.NIC.Public, err = s.freePublic(tx); err != nil {
+			return nil, err
+		}
+	}
+	return r, instances.Put(tx, key(c, r.ID), r)
+}
+
+// DisassociateAddress takes an elastic address from its instance.
+func (s *Service) DisassociateAddress(ctx context.Context, in *api.DisassociateAddressInput) (*api.DisassociateAddressOutput, error) {
+	c := aws.CallFrom(ctx)
+	var before *instance
+	err := s.db.Update(ctx, func(tx *store.Tx) error {
+		a, err := findAssociation(tx, c, in)
+		if err != nil || a == nil {
+			return err
+		}
+		before, err = s.unbind(tx, c, a)
+		return err
+	})
+	if err != nil || before == nil {
+		return &api.DisassociateAddressOutput{}, err
+	}
+	return &api.DisassociateAddressOutput{}, s.pushInterface(ctx, key(c, before.ID))
+}
+
+func findAssociation(tx *store.Tx, c aws.Call, in *api.DisassociateAddressInput) (*address, error) {
+	id := aws.Val(in.AssociationId)
+	if id == "" {
+		a, err := findAddress(tx, c, nil, in.PublicIp)
+		if err != nil || a.AssociationID == "" {
+			return nil, err
+		}
+		return a, nil
+	}
+	rows, err := addresses.Lookup(tx, "association", id)
+	if err != nil {
+		return nil, err
+	}
+	if len(rows) == 0 || rows[0].Key.Account != c.Account || rows[0].Key.Region != c.Region {
+		return nil, awserr.New("InvalidAssociationID.NotFound", "The association ID '%s' does not exist", id)
+	}
+	return rows[0].Value, nil
+}
