@@ -87,9 +87,14 @@ func InstanceFrom(ctx context.Context) (id string, ok bool) {
 	return c.instance, true
 }
 
+// maxConns bounds the connections that an instance may have open to one listener.
+// Each takes a descriptor of the daemon's and perhaps a request body of memory;
+// without a bound one instance could take them all, and the API with them.
+const maxConns = 512
+
 // instanceListener gives connections the identity of the instance and knows
 // those that are open: they hold the instance's namespace and must not outlive
-// the instance.
+// the instance. One more than maxConns is closed at once.
 type instanceListener struct {
 	net.Listener
 	instance string
@@ -108,22 +113,36 @@ func newInstanceListener(l net.Listener, instance string) *instanceListener {
 
 // Accept implements net.Listener.
 func (l *instanceListener) Accept() (net.Conn, error) {
-	accepted, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	c := &Conn{TCPConn: accepted.(*net.TCPConn), instance: l.instance, closed: l.forget}
-	l.mu.Lock()
-	open := l.conns != nil
-	if open {
-		l.conns[c] = struct{}{}
-	}
-	l.mu.Unlock()
-	if !open {
+	for {
+		accepted, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		c := &Conn{TCPConn: accepted.(*net.TCPConn), instance: l.instance, closed: l.forget}
+		taken, open := l.remember(c)
+		if taken {
+			return c, nil
+		}
 		accepted.Close()
-		return nil, net.ErrClosed
+		if !open {
+			return nil, net.ErrClosed
+		}
 	}
-	return c, nil
+}
+
+// remember takes c among the open connections, if there is room and the listener
+// is open.
+func (l *instanceListener) remember(c *Conn) (taken, open bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.conns == nil {
+		return false, false
+	}
+	if len(l.conns) >= maxConns {
+		return false, true
+	}
+	l.conns[c] = struct{}{}
+	return true, true
 }
 
 func (l *instanceListener) forget(c *Conn) {

@@ -42,10 +42,15 @@ func newResolver(cfg ServicesConfig) *resolver {
 	return r
 }
 
-// in returns the handler for instances of a VPC.
+// maxForwards bounds the questions of one instance that wait for the host's
+// resolvers at once: each holds a socket of the daemon's.
+const maxForwards = 64
+
+// in returns the handler for one instance in a VPC.
 func (r *resolver) in(vpcID string) dns.Handler {
+	forwards := make(chan struct{}, maxForwards)
 	return dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
-		reply := r.answer(vpcID, q)
+		reply := r.answer(vpcID, q, forwards)
 		if size := payloadSize(q); w.RemoteAddr().Network() == "udp" {
 			reply.Truncate(size)
 		}
@@ -61,7 +66,7 @@ func payloadSize(q *dns.Msg) int {
 	return dns.MinMsgSize
 }
 
-func (r *resolver) answer(vpcID string, q *dns.Msg) *dns.Msg {
+func (r *resolver) answer(vpcID string, q *dns.Msg, forwards chan struct{}) *dns.Msg {
 	if len(q.Question) != 1 || q.Opcode != dns.OpcodeQuery {
 		return new(dns.Msg).SetRcode(q, dns.RcodeNotImplemented)
 	}
@@ -75,7 +80,7 @@ func (r *resolver) answer(vpcID string, q *dns.Msg) *dns.Msg {
 	}
 	addrs, ok := r.lookup(vpcID, name)
 	if !ok {
-		return r.forward(q)
+		return r.forward(q, forwards)
 	}
 	var records []dns.RR
 	for _, a := range addrs {
@@ -194,7 +199,13 @@ func (r *resolver) reverse(name string) (string, bool) {
 	return PrivateHostName(r.region, a) + ".", true
 }
 
-func (r *resolver) forward(q *dns.Msg) *dns.Msg {
+func (r *resolver) forward(q *dns.Msg, forwards chan struct{}) *dns.Msg {
+	select {
+	case forwards <- struct{}{}:
+		defer func() { <-forwards }()
+	default:
+		return new(dns.Msg).SetRcode(q, dns.RcodeServerFailure)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), upstreamPatience)
 	defer cancel()
 	m, err := r.upstream.ask(ctx, q)

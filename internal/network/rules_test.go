@@ -111,7 +111,7 @@ func FuzzResolver(f *testing.F) {
 	}
 	r := newResolver(ServicesConfig{Region: "us-east-1"})
 	f.Fuzz(func(t *testing.T, name string, kind uint16) {
-		m := r.answer("vpc-1", new(dns.Msg).SetQuestion(name, kind))
+		m := r.answer("vpc-1", new(dns.Msg).SetQuestion(name, kind), make(chan struct{}, 1))
 		if m.Rcode != dns.RcodeSuccess && len(m.Answer) > 0 {
 			t.Errorf("%s: records with an error", name)
 		}

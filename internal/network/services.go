@@ -157,9 +157,11 @@ func (in *served) listen(port int) error {
 		in.endpoints = append(in.endpoints, l)
 	}
 	resolver := net.JoinHostPort(ResolverAddr.String(), strconv.Itoa(53))
-	if in.streams, err = listen("tcp4", resolver); err != nil {
+	streams, err := listen("tcp4", resolver)
+	if err != nil {
 		return err
 	}
+	in.streams = newInstanceListener(streams, in.instance)
 	in.datagrams, err = net.ListenPacket("udp4", resolver)
 	return err
 }

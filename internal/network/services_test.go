@@ -2,6 +2,7 @@ package network
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -240,6 +241,85 @@ func TestHopLimit(t *testing.T) {
 			t.Errorf("TTL %d, %v, want 1", ttl, err)
 		}
 	})
+}
+
+// One instance cannot take all the daemon's descriptors.
+func TestConnectionsOfAnInstanceAreBounded(t *testing.T) {
+	tcp, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := newInstanceListener(tcp, "i-1")
+	defer l.Close()
+	accepted := make(chan net.Conn, maxConns+1)
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			accepted <- c
+		}
+	}()
+	dial := func() net.Conn {
+		t.Helper()
+		c, err := net.DialTimeout("tcp4", tcp.Addr().String(), plenty)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return c
+	}
+	var last net.Conn
+	for range maxConns {
+		dial()
+		last = <-accepted
+	}
+	over := dial()
+	if err := over.SetReadDeadline(time.Now().Add(plenty)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := over.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("one connection more than allowed: %v, want it closed", err)
+	}
+	if err := last.Close(); err != nil {
+		t.Fatal(err)
+	}
+	dial()
+	<-accepted // there is room again
+}
+
+// slowUpstream answers when the test lets it.
+type slowUpstream struct{ asked, answer chan struct{} }
+
+func (u slowUpstream) ask(_ context.Context, q *dns.Msg) (*dns.Msg, error) {
+	u.asked <- struct{}{}
+	<-u.answer
+	return new(dns.Msg).SetReply(q), nil
+}
+
+func TestForwardedQuestionsAreBounded(t *testing.T) {
+	slow := slowUpstream{make(chan struct{}), make(chan struct{})}
+	r := &resolver{region: "us-east-1", upstream: slow}
+	q := new(dns.Msg).SetQuestion("example.com.", dns.TypeA)
+	forwards := make(chan struct{}, 2)
+	codes := make(chan int, 2)
+	for range 2 {
+		go func() { codes <- r.answer("", q, forwards).Rcode }()
+		<-slow.asked
+	}
+	if got := r.answer("", q, forwards).Rcode; got != dns.RcodeServerFailure {
+		t.Errorf("one question more than allowed: %s", dns.RcodeToString[got])
+	}
+	if got := r.answer("", new(dns.Msg).SetQuestion("s3.amazonaws.com.", dns.TypeA), forwards).Rcode; got != dns.RcodeSuccess {
+		t.Errorf("a name of ours meanwhile: %s", dns.RcodeToString[got])
+	}
+	close(slow.answer)
+	for range 2 {
+		if got := <-codes; got != dns.RcodeSuccess {
+			t.Errorf("a question within the bound: %s", dns.RcodeToString[got])
+		}
+	}
 }
 
 // TestNoThreadIsLeftInANamespace guards against the worst that onOwnThread

@@ -121,7 +121,7 @@ func (e *exchange) decodeREST(op *model.Operation, in any) error {
 	if codec.Streams(op) {
 		req.Stream = e.r.Body
 	} else {
-		doc, err := readBody(e.w, e.r)
+		doc, err := e.readBody()
 		if err != nil {
 			return err
 		}

@@ -6,10 +6,13 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
+	"time"
 
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/aws/model"
+	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/wire/codec"
 )
 
@@ -119,7 +122,7 @@ func (e *exchange) readForm() error {
 	if e.form != nil {
 		return nil
 	}
-	body, err := readBody(e.w, e.r)
+	body, err := e.readBody()
 	if err != nil {
 		return err
 	}
@@ -139,20 +142,29 @@ func (e *exchange) readForm() error {
 	return nil
 }
 
-// readBody reads a body that is to be whole in memory.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if r.Body == nil || r.ContentLength == 0 {
+// readBody reads a body that is to be whole in memory. Mostly nothing is known yet
+// of who sends it, so the time is bounded like the size.
+func (e *exchange) readBody() ([]byte, error) {
+	if e.r.Body == nil || e.r.ContentLength == 0 {
 		return nil, nil
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	// Connections know the machine's clock only. A response writer without
+	// deadlines, as in tests, has no connection to hold up.
+	deadlines := http.NewResponseController(e.w)
+	_ = deadlines.SetReadDeadline(clock.System{}.Now().Add(e.server.cfg.BodyTime))
+	body, err := io.ReadAll(http.MaxBytesReader(e.w, e.r.Body, maxBody))
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
 		return nil, awserr.Status(http.StatusRequestEntityTooLarge, "RequestEntityTooLarge",
 			"Request size exceeded the limit of %d bytes", maxBody)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, awserr.Status(http.StatusBadRequest, "RequestTimeout",
+			"Your socket connection to the server was not read from or written to within the timeout period.")
 	case err != nil:
 		return nil, bodyError(err)
 	}
+	_ = deadlines.SetReadDeadline(time.Time{})
 	return body, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
@@ -32,6 +33,9 @@ type Config struct {
 	Log         *slog.Logger
 	// Account and Region are where requests act that name neither: unsigned ones.
 	Account, Region string
+	// BodyTime is what a client has to send a body that is read into memory, before
+	// anything is known of who sends it; a minute when zero.
+	BodyTime time.Duration
 	// Landing answers a browser that opens the endpoint itself; nil for S3's answer.
 	Landing http.Handler
 }
@@ -71,6 +75,9 @@ func NewServer(cfg Config) *Server {
 	}
 	if cfg.Clock == nil {
 		cfg.Clock = clock.System{}
+	}
+	if cfg.BodyTime == 0 {
+		cfg.BodyTime = time.Minute
 	}
 	return &Server{cfg: cfg, verifier: sigv4.Verifier{Clock: cfg.Clock},
 		byName: map[string]*service{}, bySigner: map[string][]*service{}}

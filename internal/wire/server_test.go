@@ -2,11 +2,13 @@ package wire_test
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/aws/api/ec2"
@@ -92,6 +94,29 @@ func TestUnsigned(t *testing.T) {
 				t.Errorf("got %d %s\nwant %d %s", w.Code, got, tt.status, tt.want)
 			}
 		})
+	}
+}
+
+// A stranger cannot keep memory of the server's by never finishing a body.
+func TestSlowBody(t *testing.T) {
+	s := wire.NewServer(wire.Config{Credentials: keys{}, Account: "123456789012", Region: "us-east-1", BodyTime: time.Millisecond})
+	if err := s.Register(wire.Service{Model: ec2.Model()}); err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(s)
+	defer srv.Close()
+	c, err := net.Dial("tcp", srv.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	const request = "POST / HTTP/1.1\r\nHost: ec2.amazonaws.com\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\nAction="
+	if _, err := io.WriteString(c, request); err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(c) // the server answers and closes
+	if err != nil || !strings.HasPrefix(string(got), "HTTP/1.1 400 ") || !strings.Contains(string(got), "<Code>RequestTimeout</Code>") {
+		t.Errorf("got %q, %v", got, err)
 	}
 }
 
