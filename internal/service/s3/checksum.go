@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
@@ -78,6 +79,9 @@ type expectation struct {
 	// compute is the checksum to store: the one given, the one named, or
 	// CRC64NVME, which S3 adds when a sender chooses none.
 	compute blob.Algorithm
+	// also is computed beside it: the checksum that a part needs when its sender
+	// gave another.
+	also blob.Algorithm
 }
 
 func newExpectation(operation string, in any, contentMD5 *string, named s3.ChecksumAlgorithm) (expectation, error) {
@@ -98,7 +102,7 @@ func newExpectation(operation string, in any, contentMD5 *string, named s3.Check
 	if e.given.Algorithm != "" {
 		// The algorithm named beside a checksum given is the SDK's; the header
 		// with the value counts.
-		e.compute = e.given.Algorithm
+		e.compute, e.also = e.given.Algorithm, e.compute
 		if err := validChecksum(e.given); err != nil {
 			return e, err
 		}
@@ -117,10 +121,13 @@ func validChecksum(c checksum) error {
 
 // sums are the hashes to compute while the bytes are written.
 func (e expectation) sums() []blob.Algorithm {
-	if e.compute == "" || e.compute == blob.MD5 {
-		return []blob.Algorithm{blob.MD5}
+	sums := []blob.Algorithm{blob.MD5}
+	for _, a := range []blob.Algorithm{e.compute, e.also} {
+		if a != "" && !slices.Contains(sums, a) {
+			sums = append(sums, a)
+		}
 	}
-	return []blob.Algorithm{blob.MD5, e.compute}
+	return sums
 }
 
 // verify compares the bytes written with what was said about them.

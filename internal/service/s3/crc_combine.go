@@ -3,6 +3,7 @@ package s3
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 
 	"github.com/hardstand/hardstand/internal/blob"
@@ -38,6 +39,9 @@ func combineCRC(a blob.Algorithm, sums []string, sizes []int64) (string, error) 
 		b, err := base64.StdEncoding.DecodeString(text)
 		if err != nil {
 			return "", err
+		}
+		if len(b) != p.bytes {
+			return "", fmt.Errorf("a %s of %d bytes", a, len(b))
 		}
 		var crc uint64
 		for _, c := range b {

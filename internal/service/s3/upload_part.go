@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -60,7 +61,7 @@ func (s *Service) UploadPart(ctx context.Context, in *s3.UploadPartInput) (*s3.U
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.keepPart(ctx, u, *in.PartNumber, info, sum)
+	p, err := s.keepPart(ctx, u, *in.PartNumber, info)
 	if err != nil {
 		return nil, err
 	}
@@ -70,13 +71,13 @@ func (s *Service) UploadPart(ctx context.Context, in *s3.UploadPartInput) (*s3.U
 }
 
 // keepPart commits the row of a part whose bytes are written.
-func (s *Service) keepPart(ctx context.Context, u *upload, number int32, info blob.Info, sum checksum) (*part, error) {
+func (s *Service) keepPart(ctx context.Context, u *upload, number int32, info blob.Info) (*part, error) {
 	p := &part{
 		Number: number, Blob: info.ID, Size: info.Size, ETag: hex.EncodeToString(info.Sums[blob.MD5]),
 		Modified: s.clock.Now().UTC().Truncate(time.Second),
 	}
-	if sum.Algorithm == u.partAlgorithm() {
-		p.Checksum = sum.Value
+	if sum := info.Sums[u.partAlgorithm()]; sum != nil {
+		p.Checksum = base64.StdEncoding.EncodeToString(sum)
 	}
 	var replaced []segment
 	err := s.db.Update(ctx, func(tx *store.Tx) error {
@@ -116,7 +117,7 @@ func (s *Service) UploadPartCopy(ctx context.Context, in *s3.UploadPartCopyInput
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.keepPart(ctx, u, *in.PartNumber, info, sum)
+	p, err := s.keepPart(ctx, u, *in.PartNumber, info)
 	if err != nil {
 		return nil, err
 	}
