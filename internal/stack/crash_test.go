@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +29,17 @@ Resources:
 Outputs: {O: {Value: !Ref D}}
 `
 
+// wideReplaced replaces A, and with it B, whose Kind is A's name.
+const wideReplaced = `
+Resources:
+  A: {Type: 'Test::Fake::Thing', Properties: {Kind: new, Value: one}}
+  B: {Type: 'Test::Fake::Thing', Properties: {Kind: !Ref A, Value: !GetAtt A.Value}}
+  C: {Type: 'Test::Fake::Thing', DependsOn: A}
+  D: {Type: 'Test::Fake::Thing', DependsOn: H, Properties: {Any: [!Ref B, !Ref C]}}
+  H: {Type: 'AWS::CloudFormation::WaitConditionHandle'}
+Outputs: {O: {Value: !Ref D}}
+`
+
 const wideChanged = `
 Resources:
   A: {Type: 'Test::Fake::Thing', Properties: {Value: changed}}
@@ -42,26 +54,23 @@ Outputs: {O: {Value: !Ref E}}
 // end must be the same: the stack's status, the events of each resource in their
 // order, what exists, and nothing made twice.
 func TestCrashAtEveryTransaction(t *testing.T) {
-	fail := func(method, id string) func(context.Context, string, stack.Request) error {
-		return func(_ context.Context, m string, r stack.Request) error {
-			if m == method && r.LogicalID == id {
-				return errors.New("no")
-			}
-			return nil
-		}
-	}
 	for _, c := range []struct {
 		name   string
 		before func(context.Context, string, stack.Request) error
 		update string
+		keep   bool // with DisableRollback, and then RollbackStack
 		delete bool
 		status string
 	}{
 		{name: "create", status: stack.CreateComplete},
 		{name: "create and delete", delete: true, status: stack.DeleteComplete},
-		{name: "failed create", before: fail("Create", "D"), status: stack.RollbackComplete},
+		{name: "failed create", before: refuse("Create", "D"), status: stack.RollbackComplete},
 		{name: "update", update: wideChanged, status: stack.UpdateComplete},
-		{name: "failed update", update: wideChanged, before: fail("Create", "E"), status: stack.UpdateRollbackComplete},
+		{name: "replacement", update: wideReplaced, status: stack.UpdateComplete},
+		{name: "replacement and delete", update: wideReplaced, delete: true, status: stack.DeleteComplete},
+		{name: "failed replacement", update: wideReplaced, before: failReplaced, status: stack.UpdateRollbackComplete},
+		{name: "kept failure", update: wideChanged, before: refuse("Create", "E"), keep: true, status: stack.UpdateRollbackComplete},
+		{name: "failed update", update: wideChanged, before: refuse("Create", "E"), status: stack.UpdateRollbackComplete},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			play := func(n int) (result story, died bool) {
@@ -70,7 +79,14 @@ func TestCrashAtEveryTransaction(t *testing.T) {
 				l.play(wide, nil, n)
 				if c.update != "" {
 					l.play(c.update, func(b stack.Begin) error {
+						b.DisableRollback = c.keep
 						_, err := l.engine.Update(t.Context(), l.key, b)
+						return err
+					}, n)
+				}
+				if c.keep {
+					l.play(wide, func(b stack.Begin) error {
+						_, err := l.engine.Rollback(t.Context(), l.key, b)
 						return err
 					}, n)
 				}
@@ -98,6 +114,18 @@ func TestCrashAtEveryTransaction(t *testing.T) {
 			}
 		})
 	}
+}
+
+// failReplaced fails the update of D to a B that was made later than the first four.
+func failReplaced(_ context.Context, method string, r stack.Request) error {
+	if method != "Update" || r.LogicalID != "D" {
+		return nil
+	}
+	refs := r.Properties["Any"].([]any)
+	if n, err := strconv.Atoi(strings.TrimPrefix(refs[0].(string), "fake-B-")); err != nil || n > 4 {
+		return errors.New("no")
+	}
+	return nil
 }
 
 // play runs one operation under an engine that dies at its n-th transaction and,

@@ -21,6 +21,7 @@ type Event struct {
 	Reason       string `json:",omitempty"`
 	Properties   string `json:",omitempty"`
 	Token        string `json:",omitempty"`
+	Operation    string `json:",omitempty"` // the stack's OperationID
 }
 
 // EventFilter selects the events of a stack.
@@ -46,7 +47,7 @@ func EventsOf(tx *store.Tx, s *Stack) ([]Event, error) {
 
 // emit adds a stack event to the transaction.
 func emit(tx *store.Tx, s *Stack, ev Event) error {
-	ev.Token = s.RequestToken
+	ev.Token, ev.Operation = s.RequestToken, s.OperationID
 	body, err := json.Marshal(ev)
 	if err != nil {
 		return fmt.Errorf("encode event: %w", err)
@@ -67,13 +68,19 @@ func setStatus(tx *store.Tx, s *Stack, status, reason string) error {
 
 // setMember moves a member to a status, writes its row and the event.
 func setMember(tx *store.Tx, s *Stack, m *Member, status, reason string) error {
-	now := tx.Now()
-	m.Status, m.Reason, m.Changed = status, reason, now
+	m.Status, m.Reason, m.Changed = status, reason, tx.Now()
 	if err := Members.Put(tx, s.memberKey(m.LogicalID), m); err != nil {
 		return err
 	}
+	shape := m.Shape
+	shape.PhysicalID = m.Shown()
+	return emitMember(tx, s, m, &shape, status, reason)
+}
+
+// emitMember adds the event of one of a member's resources.
+func emitMember(tx *store.Tx, s *Stack, m *Member, shape *Shape, status, reason string) error {
 	return emit(tx, s, Event{
-		ID:        fmt.Sprintf("%s-%s-%s", m.LogicalID, status, now.UTC().Format("2006-01-02T15:04:05.000Z")),
-		LogicalID: m.LogicalID, PhysicalID: m.PhysicalID, Type: m.Type, Status: status, Reason: reason, Properties: m.Public,
+		ID:        fmt.Sprintf("%s-%s-%s", m.LogicalID, status, tx.Now().UTC().Format("2006-01-02T15:04:05.000Z")),
+		LogicalID: m.LogicalID, PhysicalID: shape.PhysicalID, Type: m.Type, Status: status, Reason: reason, Properties: shape.Public,
 	})
 }

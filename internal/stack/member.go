@@ -15,8 +15,8 @@ import (
 // createMember makes one resource of the template, or goes on making it.
 func (r *run) createMember(ctx context.Context, id string) error {
 	m, _ := r.member(id)
-	if m != nil && m.Operation == r.stack.Operation && m.Status == CreateComplete {
-		return nil
+	if m != nil && m.Operation == r.stack.Operation && m.Status != CreateInProgress && m.Status != DeleteComplete {
+		return failureUnless(m, CreateComplete)
 	}
 	if m == nil || m.Status != CreateInProgress {
 		var err error
@@ -44,8 +44,8 @@ func failure(m *Member) error {
 func (r *run) beginCreate(id string) (*Member, error) {
 	def := r.scope.Template.Resources[id]
 	now := r.e.cfg.Clock.Now()
-	m := &Member{StackID: r.key.ID, LogicalID: id, Type: def.Type, Started: now,
-		Operation: r.stack.Operation, Created: r.stack.Operation}
+	m := &Member{StackID: r.key.ID, LogicalID: id, Type: def.Type,
+		Operation: r.stack.Operation, Shape: Shape{Started: now, Created: r.stack.Operation}}
 	c, bad := r.evaluate(m)
 	if bad != nil {
 		c = &content{}
@@ -97,7 +97,7 @@ func (r *run) evaluate(m *Member) (*content, error) {
 	if def.Properties != nil {
 		m.Public = template.JSON(public)
 	}
-	m.DeletionPolicy = def.DeletionPolicy
+	m.DeletionPolicy, m.UpdateReplacePolicy = def.DeletionPolicy, def.UpdateReplacePolicy
 	m.Tags = r.tagsFor(m.LogicalID)
 	m.DependsOn = r.graph[m.LogicalID]
 	return &content{Properties: properties, Metadata: metadata}, nil
@@ -120,11 +120,15 @@ func (r *run) tagsFor(id string) map[string]string {
 
 // request is what a resource type is told about a member.
 func (r *run) request(m *Member) (Request, Resource, error) {
+	_, c := r.member(m.LogicalID)
+	return r.requestFor(m, c)
+}
+
+func (r *run) requestFor(m *Member, c *content) (Request, Resource, error) {
 	res, ok := r.e.types[m.Type]
 	if !ok {
 		return Request{}, nil, propertyErrorf("Unrecognized resource type %s", m.Type)
 	}
-	_, c := r.member(m.LogicalID)
 	return Request{
 		StackID: r.stack.ID, StackName: r.stack.Name, LogicalID: m.LogicalID, Type: m.Type,
 		PhysicalID: m.PhysicalID, Token: m.token(), Properties: c.Properties, Tags: m.Tags,
@@ -145,7 +149,7 @@ func (r *run) callCreate(ctx context.Context, m *Member, announced func()) (Resu
 	started := func(physicalID string) {
 		if m.PhysicalID == "" && physicalID != "" {
 			// An error is an engine that is closing: ctx has ended, or is about to.
-			_ = r.record(m, func() { m.PhysicalID = physicalID }, CreateInProgress, "Resource creation Initiated")
+			_ = r.record(m, func() { m.PhysicalID = physicalID }, m.Status, "Resource creation Initiated")
 		}
 		announced()
 	}

@@ -27,6 +27,8 @@ type Begin struct {
 	DisableRollback    bool
 	RetainExcept       bool // RetainExceptOnCreate
 	Retain             []string
+	Force              bool     // a deletion that ends in any case
+	Skip               []string // resources that a rollback leaves alone
 	Spec               *Spec
 	TimeoutInMinutes   int32
 	Protect            bool
@@ -52,11 +54,16 @@ func NewStackID(region, account, name string) string {
 
 // begin copies what all operations share into the row.
 func (s *Stack) begin(b *Begin) {
+	if settled(s.Status) {
+		s.Base = s.Operation
+	}
 	s.Operation++
+	s.OperationID = ids.UUID()
 	s.Caller, s.OperationName, s.RequestID = b.Caller, b.Operation, b.RequestID
 	s.RequestToken, s.RequestDigest, s.ChangeSetID = b.Token, b.Digest, b.ChangeSetID
 	s.OnFailure, s.DisableRollback, s.RetainExceptOnCreate = b.OnFailure, b.DisableRollback, b.RetainExcept
 	s.RetainResources, s.PolicyDuringUpdate = b.Retain, b.PolicyDuringUpdate
+	s.Skip, s.Force = b.Skip, b.Force
 	if b.RoleARN != "" {
 		s.RoleARN = b.RoleARN
 	}
@@ -137,8 +144,8 @@ func (e *Engine) Start(ctx context.Context, key store.Key, b Begin) (*Stack, err
 	})
 }
 
-// Updatable reports whether a stack in status can be updated.
-func Updatable(status string) bool {
+// settled reports whether status is one that a rollback may return to.
+func settled(status string) bool {
 	switch status {
 	case CreateComplete, UpdateComplete, UpdateRollbackComplete, "IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE":
 		return true
@@ -146,10 +153,16 @@ func Updatable(status string) bool {
 	return false
 }
 
+// Updatable reports whether a stack in status can be updated. One that failed and
+// was not rolled back can, if the update is not to be rolled back either.
+func Updatable(status string, disableRollback bool) bool {
+	return settled(status) || disableRollback && (status == CreateFailed || status == UpdateFailed)
+}
+
 // Update commits UPDATE_IN_PROGRESS towards b.Spec and starts on it.
 func (e *Engine) Update(ctx context.Context, key store.Key, b Begin) (*Stack, error) {
 	return e.change(ctx, key, func(tx *store.Tx, s *Stack) error {
-		if !Updatable(s.Status) {
+		if !Updatable(s.Status, b.DisableRollback) {
 			return ErrBusy
 		}
 		s.begin(&b)
@@ -186,17 +199,6 @@ func (e *Engine) Delete(ctx context.Context, key store.Key, b Begin) (*Stack, er
 		}
 		s.begin(&b)
 		return setStatus(tx, s, DeleteInProgress, userInitiated)
-	})
-}
-
-// CancelUpdate rolls an update back that is in progress.
-func (e *Engine) CancelUpdate(ctx context.Context, key store.Key, token string) (*Stack, error) {
-	return e.change(ctx, key, func(tx *store.Tx, s *Stack) error {
-		if s.Status != UpdateInProgress {
-			return ErrBusy
-		}
-		s.RequestToken = token
-		return setStatus(tx, s, UpdateRollbackInProgress, userInitiated)
 	})
 }
 

@@ -28,11 +28,11 @@ func (r *run) create() error {
 	}
 	ctx, cancel := r.withDeadline()
 	defer cancel()
-	work := r.createMember
-	if r.hasFailed() {
+	work, keepGoing := r.createMember, r.keepsGoing()
+	if r.hasFailed() && !keepGoing {
 		graph, work = r.unsettled(), r.settle
 	}
-	failed := schedule(ctx, graph, false, work)
+	failed := schedule(ctx, graph, keepGoing, work)
 	if err := r.ended(failed); err != nil {
 		return err
 	}
@@ -121,6 +121,10 @@ func (r *run) fence(tx *store.Tx) (*Stack, error) {
 	return s, nil
 }
 
+// keepsGoing tells whether a failure stops only what waits for it: when nothing is
+// going to be rolled back.
+func (r *run) keepsGoing() bool { return r.stack.DisableRollback || r.stack.OnFailure == "DO_NOTHING" }
+
 func (r *run) hasFailed() bool {
 	return slices.ContainsFunc(slices.Collect(maps.Values(r.members)), func(m *Member) bool {
 		return m.Operation == r.stack.Operation && (m.Status == CreateFailed || m.Status == UpdateFailed)
@@ -139,24 +143,30 @@ func (r *run) unsettled() template.Graph {
 	return g
 }
 
-// settle cancels a creation that was in flight when the server died. The service
+// settle cancels a creation or update that was in flight when the server died. The service
 // may have made the resource and the server died before it was told: repeating
 // the creation, which the token makes safe, gives the physical id that the
 // deletion needs.
 func (r *run) settle(ctx context.Context, id string) error {
 	m, _ := r.member(id)
+	if err := r.learnID(ctx, m); err != nil {
+		return err
+	}
 	if m.Status == UpdateInProgress {
 		return r.record(m, func() {}, UpdateFailed, updateCancelled)
 	}
-	if m.PhysicalID == "" {
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		_, _ = r.callCreate(ctx, m, cancel)
-		if err := r.e.ctx.Err(); err != nil {
-			return err
-		}
-	}
 	return r.record(m, func() {}, CreateFailed, createCancelled)
+}
+
+// learnID gives a member whose creation was in flight its physical id.
+func (r *run) learnID(ctx context.Context, m *Member) error {
+	if m.PhysicalID != "" {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	_, _ = r.callCreate(ctx, m, cancel)
+	return r.e.ctx.Err()
 }
 
 // failures lists the members that failed in this operation: first those that are

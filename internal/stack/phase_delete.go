@@ -51,7 +51,10 @@ func (r *run) exportsFree(tx *store.Tx) error {
 // removeAll deletes every member, dependents first, and ends in one of two
 // statuses.
 func (r *run) removeAll(complete, failed string) error {
-	failures := schedule(r.ctx, r.deletions(func(*Member) bool { return true }), true, r.deleteMember)
+	// What was replaced goes first; what a member still uses of it, last.
+	_ = schedule(r.ctx, reverse(r.others(template.Graph{})), true, r.deleteNode)
+	failures := schedule(r.ctx, reverse(r.leaving(template.Graph{}, func(*Member) bool { return true })), true, r.deleteNode)
+	maps.Copy(failures, schedule(r.ctx, reverse(r.others(template.Graph{})), true, r.deleteNode))
 	if err := r.ended(failures); err != nil {
 		return err
 	}
@@ -71,8 +74,12 @@ func (r *run) removeAll(complete, failed string) error {
 }
 
 func failedToDelete(failures map[string]error) string {
-	return fmt.Sprintf("The following resource(s) failed to delete: [%s]. ",
-		strings.Join(slices.Sorted(maps.Keys(failures)), ", "))
+	var ids []string
+	for node := range failures {
+		ids = append(ids, strings.TrimSuffix(node, otherSuffix))
+	}
+	slices.Sort(ids)
+	return fmt.Sprintf("The following resource(s) failed to delete: [%s]. ", strings.Join(slices.Compact(ids), ", "))
 }
 
 // rest writes the status in which a phase ends.
@@ -91,22 +98,38 @@ func (r *run) rest(status, reason string, change func(*store.Tx, *Stack) error) 
 	})
 }
 
-// deletions is the graph of the members to delete: each waits for those that
-// depend on it.
-func (r *run) deletions(selected func(*Member) bool) template.Graph {
-	g := template.Graph{}
+// leaving adds the selected members to g, each with what it depends on.
+func (r *run) leaving(g template.Graph, selected func(*Member) bool) template.Graph {
 	for id, m := range r.members {
 		if m.exists() && selected(m) {
-			g[id] = m.DependsOn
+			g[id] = withOthers(m.DependsOn)
 		}
 	}
-	return reverse(g)
+	return g
+}
+
+// others adds what is left over of replacements to g.
+func (r *run) others(g template.Graph) template.Graph {
+	for id, m := range r.members {
+		if m.Replaced && m.Other != nil {
+			g[id+otherSuffix] = withOthers(m.Other.DependsOn)
+		}
+	}
+	return g
+}
+
+func withOthers(ids []string) []string {
+	out := slices.Clone(ids)
+	for _, id := range ids {
+		out = append(out, id+otherSuffix)
+	}
+	return out
 }
 
 // deleteMember removes one resource, or keeps it where its policy says so.
 func (r *run) deleteMember(ctx context.Context, id string) error {
 	m, _ := r.member(id)
-	if m.PhysicalID == "" && m.Status == CreateInProgress {
+	if m.PhysicalID == "" && (m.Status == CreateInProgress || m.Status == UpdateInProgress) {
 		if err := r.settle(ctx, id); err != nil {
 			return err
 		}
@@ -129,6 +152,9 @@ func (r *run) deleteMember(ctx context.Context, id string) error {
 	if stop := r.stopped(); stop != nil {
 		return stop
 	}
+	if err != nil && r.stack.Force {
+		return r.record(m, m.unseal, DeleteSkipped, Reason(m.Type, err))
+	}
 	if err != nil {
 		return errors.Join(r.record(m, func() {}, DeleteFailed, Reason(m.Type, err)), err)
 	}
@@ -137,7 +163,16 @@ func (r *run) deleteMember(ctx context.Context, id string) error {
 
 // gone records that a member is no longer the stack's; what was sealed goes too.
 func (r *run) gone(m *Member, status string) error {
-	return r.record(m, func() { m.Sealed, m.Prior = nil, nil }, status, "")
+	return r.record(m, m.unseal, status, "")
+}
+
+// unseal drops the secrets of a member that is no longer the stack's; a resource
+// that was replaced and is still there keeps its own.
+func (m *Member) unseal() {
+	m.Sealed, m.Before = nil, nil
+	if !m.Replaced {
+		m.Other = nil
+	}
 }
 
 // retained tells whether a deletion leaves the resource alone.

@@ -33,14 +33,19 @@ func (r *run) rollbackUpdate() error {
 // restoreMember sets a member back to what it was before the update.
 func (r *run) restoreMember(ctx context.Context, id string) error {
 	m, current := r.member(id)
-	if m == nil || m.Prior == nil || m.Operation != r.stack.Operation {
+	switch {
+	case m == nil || m.Other == nil:
 		return nil
+	case m.Replaced:
+		return r.exchange(ctx, m)
+	case slices.Contains(r.stack.Skip, id):
+		return r.restored(m, nil)
 	}
-	before, err := r.e.open(m, m.Prior)
+	before, err := r.e.open(m, m.Other.Sealed)
 	if err != nil {
 		return err
 	}
-	if !m.Restoring {
+	if !m.Restoring || m.Status != UpdateInProgress {
 		if err := r.record(m, func() { m.Restoring = true }, UpdateInProgress, ""); err != nil {
 			return err
 		}
@@ -53,14 +58,25 @@ func (r *run) restoreMember(ctx context.Context, id string) error {
 		return errors.Join(r.record(m, func() {}, UpdateFailed, Reason(m.Type, err)), err)
 	}
 	before.Ref, before.Attributes = out.Ref, out.Attributes
-	sealed, err := r.e.seal(m, before)
+	return r.restored(m, before)
+}
+
+// restored records that a member is as it was; c, where given, is what it holds
+// now.
+func (r *run) restored(m *Member, c *content) error {
+	shape := *m.Other
+	var err error
+	if c == nil {
+		c, err = r.e.open(m, shape.Sealed)
+	} else {
+		shape.Sealed, err = r.e.seal(m, c)
+	}
 	if err != nil {
 		return err
 	}
-	tags := m.PriorTags
 	return r.record(m, func() {
-		r.content[id] = before
-		m.Sealed, m.Tags, m.Prior, m.PriorTags, m.Restoring = sealed, tags, nil, nil, false
+		r.content[m.LogicalID], m.Shape = c, shape
+		m.forget()
 	}, UpdateComplete, "")
 }
 
@@ -71,10 +87,9 @@ func (r *run) undo(ctx context.Context, m *Member, before, current *content) (Re
 	if err != nil {
 		return Result{}, err
 	}
-	req.Properties, req.OldProperties = before.Properties, req.Properties
-	req.Tags, req.OldTags = m.PriorTags, m.Tags
-	untouched := equal(req.Properties, req.OldProperties) && maps.Equal(req.Tags, req.OldTags)
-	if untouched || r.replacement(m, before, current) != nil {
+	req.Properties, req.OldProperties = before.Properties, current.Properties
+	req.Tags, req.OldTags = m.Other.Tags, m.Tags
+	if equal(req.Properties, req.OldProperties) && maps.Equal(req.Tags, req.OldTags) {
 		return Result{PhysicalID: m.PhysicalID, Ref: before.Ref, Attributes: before.Attributes}, nil
 	}
 	return res.Update(aws.WithCall(ctx, callFor(r.stack, m.token())), req)
@@ -83,7 +98,7 @@ func (r *run) undo(ctx context.Context, m *Member, before, current *content) (Re
 // cleanUpRollback is the phase UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS: what
 // the update made is deleted.
 func (r *run) cleanUpRollback() error {
-	failures := r.deleteWithRetries(func(m *Member) bool { return m.Created == r.stack.Operation })
+	failures := r.deleteWithRetries(func(m *Member) bool { return m.Created > r.stack.Base })
 	if err := r.ended(failures); err != nil {
 		return err
 	}
@@ -91,8 +106,8 @@ func (r *run) cleanUpRollback() error {
 	if len(failures) > 0 {
 		reason = "Rollback successful. One or more resources could not be deleted."
 	}
-	return r.rest(UpdateRollbackComplete, reason, func(_ *store.Tx, s *Stack) error {
+	return r.rest(UpdateRollbackComplete, reason, func(tx *store.Tx, s *Stack) error {
 		s.Next = nil
-		return nil
+		return forgetOthers(tx, s)
 	})
 }

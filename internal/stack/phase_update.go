@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/hardstand/hardstand/internal/stack/template"
 	"github.com/hardstand/hardstand/internal/store"
 )
 
@@ -19,11 +20,11 @@ func (r *run) update() error {
 	if err != nil {
 		return r.failUpdate(err)
 	}
-	work := r.updateMember
-	if r.hasFailed() {
+	work, keepGoing := r.updateMember, r.keepsGoing()
+	if r.hasFailed() && !keepGoing {
 		graph, work = r.unsettled(), r.settle
 	}
-	failed := schedule(r.ctx, graph, false, work)
+	failed := schedule(r.ctx, graph, keepGoing, work)
 	if err := r.ended(failed); err != nil {
 		return err
 	}
@@ -68,15 +69,16 @@ func (r *run) failUpdate(cause error) error {
 			reason += fmt.Sprintf("The following resource(s) failed to update: [%s]. ", strings.Join(changed, ", "))
 		}
 	}
-	status := UpdateRollbackInProgress
-	if r.stack.DisableRollback || r.stack.OnFailure == "DO_NOTHING" {
+	status := r.stack.undoing()
+	if r.keepsGoing() {
 		status = UpdateFailed
 	}
 	return r.rest(status, reason, nil)
 }
 
 // cleanUp is the phase UPDATE_COMPLETE_CLEANUP_IN_PROGRESS: what the new template
-// no longer has is deleted. The update stands even when a deletion fails.
+// no longer has, and what has been replaced, is deleted. The update stands even
+// when a deletion fails.
 func (r *run) cleanUp() error {
 	if err := r.prepare(&r.stack.Spec); err != nil {
 		return err
@@ -92,21 +94,21 @@ func (r *run) cleanUp() error {
 	}
 	return r.rest(UpdateComplete, reason, func(tx *store.Tx, s *Stack) error {
 		s.Previous = nil
-		return forgetPrior(tx, s)
+		return forgetOthers(tx, s)
 	})
 }
 
-// forgetPrior drops what a rollback would have needed.
-func forgetPrior(tx *store.Tx, s *Stack) error {
+// forgetOthers drops what a rollback would have needed.
+func forgetOthers(tx *store.Tx, s *Stack) error {
 	list, err := MembersOf(tx, s.ID)
 	if err != nil {
 		return err
 	}
 	for _, m := range list {
-		if m.Prior == nil {
+		if m.Other == nil && m.Before == nil {
 			continue
 		}
-		m.Prior, m.PriorTags, m.Restoring = nil, nil, false
+		m.forget()
 		if err := Members.Put(tx, s.memberKey(m.LogicalID), m); err != nil {
 			return err
 		}
@@ -114,9 +116,10 @@ func forgetPrior(tx *store.Tx, s *Stack) error {
 	return nil
 }
 
+// deleteWithRetries deletes the selected members and all that was replaced.
 func (r *run) deleteWithRetries(selected func(*Member) bool) (failures map[string]error) {
 	for range cleanUpTries {
-		failures = schedule(r.ctx, r.deletions(selected), true, r.deleteMember)
+		failures = schedule(r.ctx, reverse(r.others(r.leaving(template.Graph{}, selected))), true, r.deleteNode)
 		if len(failures) == 0 || r.ctx.Err() != nil {
 			break
 		}

@@ -71,8 +71,12 @@ type Stack struct {
 	Caller  aws.Principal
 	RoleARN string `json:",omitempty"`
 	// Operation counts the operations on the stack. Resources remember it, so
-	// that an operation which is resumed knows its own work.
-	Operation                int
+	// that an operation which is resumed knows its own work. Base is the last one
+	// that was complete when the present one began, 0 if none ever was: what was
+	// made after it goes when the stack is rolled back.
+	Operation, Base int
+	// OperationID names the operation in progress, or the last, to DescribeEvents.
+	OperationID              string `json:",omitempty"`
 	OperationName, RequestID string
 	ChangeSetID              string `json:",omitempty"` // that led to the operation
 	RequestToken             string `json:",omitempty"` // ClientRequestToken
@@ -90,6 +94,19 @@ type Stack struct {
 	PolicyDuringUpdate   string   `json:",omitempty"`
 	RetainResources      []string `json:",omitempty"`
 	RetainExceptOnCreate bool     `json:",omitempty"`
+	// Skip are the resources that a continued rollback leaves as they are. Force
+	// ends a deletion although resources could not be deleted.
+	Skip  []string `json:",omitempty"`
+	Force bool     `json:",omitempty"`
+}
+
+// Current is what the stack was last asked to be: after an update that failed and
+// was not rolled back, that of the update.
+func (s *Stack) Current() *Spec {
+	if s.Status == UpdateFailed && s.Next != nil {
+		return s.Next
+	}
+	return &s.Spec
 }
 
 // InProgress reports whether a worker has the stack.
@@ -121,29 +138,55 @@ func NameIndex(account, region, name string) string {
 // Key returns the key of the stack's row.
 func (s *Stack) Key() store.Key { return store.Key{Account: s.Account, Region: s.Region, ID: s.ID} }
 
+// Shape is what a member is at one time: what a rollback sets back and what a
+// clean-up deletes.
+type Shape struct {
+	PhysicalID string
+	// Started is when the creation began, for CreationPolicy.
+	Started time.Time
+	// Created is the stack's operation that made the resource. It is part of the
+	// creation's token.
+	Created             int
+	DependsOn           []string          `json:",omitempty"`
+	DeletionPolicy      string            `json:",omitempty"`
+	UpdateReplacePolicy string            `json:",omitempty"`
+	Tags                map[string]string `json:",omitempty"`
+	// Sealed is a sealed content.
+	Sealed []byte `json:",omitempty"`
+	// Public are the properties with NoEcho values masked, as events show them.
+	Public string `json:",omitempty"`
+}
+
 // Member is a row of cfn.resource: one resource of a stack.
 type Member struct {
 	StackID, LogicalID, Type string
-	PhysicalID               string
-	Status, Reason           string
-	Changed                  time.Time
-	// Started is when the creation began, for CreationPolicy.
-	Started time.Time
-	// Operation is the stack's operation that last worked on the member, Created
-	// the one that made it. The latter is part of the creation's token.
-	Operation, Created int
-	DependsOn          []string          `json:",omitempty"`
-	DeletionPolicy     string            `json:",omitempty"`
-	Tags               map[string]string `json:",omitempty"`
-	// Sealed is a sealed content, Prior that of before the update in progress,
-	// for its rollback.
-	Sealed []byte `json:",omitempty"`
-	Prior  []byte `json:",omitempty"`
-	// PriorTags belong to Prior. Restoring is set once a rollback works on it.
-	PriorTags map[string]string `json:",omitempty"`
-	Restoring bool              `json:",omitempty"`
-	// Public are the properties with NoEcho values masked, as events show them.
-	Public string `json:",omitempty"`
+	Shape
+	Status, Reason string
+	Changed        time.Time
+	// Operation is the stack's operation that last worked on the member.
+	Operation int
+	// Other is the shape at the last complete operation of the stack, from the time
+	// an update changes the member until the update is complete or undone. With
+	// Replaced it has a physical resource of its own, which the clean-up deletes;
+	// once a rollback has exchanged the two, that is the new one. Leaving is the
+	// status of its deletion.
+	Other    *Shape `json:",omitempty"`
+	Replaced bool   `json:",omitempty"`
+	Leaving  string `json:",omitempty"`
+	// Before is the shape before the operation in progress, where that is not Other:
+	// an update upon one that failed and was not rolled back.
+	Before *Shape `json:",omitempty"`
+	// Restoring is set once a rollback works on the member.
+	Restoring bool `json:",omitempty"`
+}
+
+// Shown is the physical id that the member is known by: until a replacement has
+// one, that of the resource which it replaces.
+func (m *Member) Shown() string {
+	if m.PhysicalID == "" && m.Replaced && m.Other != nil {
+		return m.Other.PhysicalID
+	}
+	return m.PhysicalID
 }
 
 // content is what a member must keep and nobody may read on disk: properties may
@@ -159,10 +202,17 @@ type content struct {
 var Members = &store.Table[Member]{Name: "cfn.resource", Version: 1, Indexes: []store.Index[Member]{
 	{Name: stackIndex, Value: func(_ store.Key, m *Member) []string { return []string{m.StackID} }},
 	{Name: "physical", Value: func(k store.Key, m *Member) []string {
-		if m.PhysicalID == "" || m.Status == DeleteComplete {
+		if m.Status == DeleteComplete {
 			return nil
 		}
-		return []string{PhysicalIndex(k.Account, k.Region, m.PhysicalID)}
+		var ids []string
+		if m.PhysicalID != "" {
+			ids = append(ids, PhysicalIndex(k.Account, k.Region, m.PhysicalID))
+		}
+		if m.Replaced && m.Other != nil && m.Other.PhysicalID != m.PhysicalID {
+			ids = append(ids, PhysicalIndex(k.Account, k.Region, m.Other.PhysicalID))
+		}
+		return ids
 	}},
 }}
 

@@ -85,10 +85,12 @@ type Schema struct {
 	Attributes []string
 	// Taggable types get the stack's tags; a change of those alone is an Update.
 	Taggable bool
-	// Capability is set for types that need CAPABILITY_IAM; NameProperty is then
-	// the property whose presence needs CAPABILITY_NAMED_IAM.
-	Capability   bool
+	// NameProperty is the property that names the resource, where names are unique:
+	// a resource named by it cannot be replaced under the same name.
 	NameProperty string
+	// Capability is set for types that need CAPABILITY_IAM, and with NameProperty
+	// CAPABILITY_NAMED_IAM.
+	Capability bool
 	// Signals is set for types that may have a CreationPolicy.
 	Signals bool
 }

@@ -46,14 +46,14 @@ func (e *Engine) SignalResource(ctx context.Context, s *Stack, logicalID, unique
 		if err != nil {
 			return err
 		}
-		if m.Status != CreateInProgress {
+		if m.Status != CreateInProgress && !(m.Status == UpdateInProgress && m.Replaced) {
 			return propertyErrorf("Resource %s is in %s state and cannot be signaled", logicalID, m.Status)
 		}
 		added, err := addSignal(tx, s, &Signal{StackID: s.ID, LogicalID: logicalID, UniqueID: uniqueID, Status: status, Created: m.Created})
 		if err != nil || !added {
 			return err
 		}
-		return setMember(tx, s, m, CreateInProgress, fmt.Sprintf("Received %s signal with UniqueId %s", status, uniqueID))
+		return setMember(tx, s, m, m.Status, fmt.Sprintf("Received %s signal with UniqueId %s", status, uniqueID))
 	})
 }
 

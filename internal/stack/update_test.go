@@ -66,28 +66,6 @@ func TestUpdateAddsAndRemoves(t *testing.T) {
 	}
 }
 
-func TestUpdateThatNeedsReplacementRollsBack(t *testing.T) {
-	l := newLab(t, clock.System{})
-	l.create("Resources: {A: {Type: 'Test::Fake::Thing', Properties: {Name: old}}}", nil)
-	l.wait(stack.CreateComplete, "")
-	got := l.update("Resources: {A: {Type: 'Test::Fake::Thing', Properties: {Name: new}}}", stack.UpdateRollbackComplete, "")
-	want := []string{
-		"demo UPDATE_IN_PROGRESS stack User Initiated",
-		"A UPDATE_IN_PROGRESS old",
-		"A UPDATE_FAILED old Requested update requires the creation of a new physical resource, because property Name has changed; hardstand does not replace resources.",
-		"demo UPDATE_ROLLBACK_IN_PROGRESS stack The following resource(s) failed to update: [A].",
-		"A UPDATE_IN_PROGRESS old", "A UPDATE_COMPLETE old",
-		"demo UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS stack",
-		"demo UPDATE_ROLLBACK_COMPLETE stack",
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
-	}
-	if got := l.update("Resources: {A: {Type: 'Test::Fake::Thing', Properties: {Name: old, Value: x}}}", stack.UpdateComplete, ""); len(got) != 5 {
-		t.Errorf("the next update: %q", got)
-	}
-}
-
 func TestTagsAloneAreAnUpdate(t *testing.T) {
 	l := newLab(t, clock.System{})
 	body := "Resources: {A: {Type: 'Test::Fake::Thing'}}"

@@ -75,7 +75,7 @@ func (s *Service) reviewed(ctx context.Context, in *api.CreateChangeSetInput, ki
 	switch {
 	case err == nil && kind == "CREATE" && st.Status != stack.ReviewInProgress:
 		return nil, invalid("Stack [%s] already exists and cannot be created again with the changeSet [%s].", st.Name, *in.ChangeSetName)
-	case err == nil && kind == "UPDATE" && !stack.Updatable(st.Status):
+	case err == nil && kind == "UPDATE" && !stack.Updatable(st.Status, in.OnStackFailure == api.OnStackFailureDoNothing):
 		return nil, cannotUpdate(st)
 	case err == nil:
 		return st, nil

@@ -92,7 +92,7 @@ func (s *Service) CreateStack(ctx context.Context, in *api.CreateStackInput) (*a
 		return nil, err
 	}
 	s.linger(ctx, made, nil)
-	return &api.CreateStackOutput{StackId: &made.ID}, nil
+	return &api.CreateStackOutput{StackId: &made.ID, OperationId: &made.OperationID}, nil
 }
 
 // repeated answers a request for a name that exists: the same request again, by
@@ -100,7 +100,7 @@ func (s *Service) CreateStack(ctx context.Context, in *api.CreateStackInput) (*a
 func repeated(st *stack.Stack, token *string, sum string) (*api.CreateStackOutput, error) {
 	if t := aws.Val(token); t != "" && t == st.RequestToken && st.OperationName == "CreateStack" {
 		if sum == st.RequestDigest {
-			return &api.CreateStackOutput{StackId: &st.ID}, nil
+			return &api.CreateStackOutput{StackId: &st.ID, OperationId: &st.OperationID}, nil
 		}
 		return nil, awserr.New("TokenAlreadyExistsException", "A client request token already exists: %s", t)
 	}

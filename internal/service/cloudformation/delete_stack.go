@@ -29,8 +29,9 @@ func (s *Service) DeleteStack(ctx context.Context, in *api.DeleteStackInput) (*a
 	if st.TerminationProtection {
 		return nil, invalid("Stack [%s] cannot be deleted while TerminationProtection is enabled", st.Name)
 	}
-	if err := notBuilt(map[string]bool{"DeletionMode FORCE_DELETE_STACK": in.DeletionMode == "FORCE_DELETE_STACK"}); err != nil {
-		return nil, err
+	force := in.DeletionMode == api.DeletionModeForceDeleteStack
+	if force && st.Status != stack.DeleteFailed {
+		return nil, invalid("Invalid operation on stack [%s]. When you delete a stack, specify the deletion mode FORCE_DELETE_STACK only when the stack is in the DELETE_FAILED state.", st.ID)
 	}
 	if err := s.checkRetained(ctx, st, in.RetainResources); err != nil {
 		return nil, err
@@ -39,7 +40,7 @@ func (s *Service) DeleteStack(ctx context.Context, in *api.DeleteStackInput) (*a
 	if err != nil {
 		return nil, err
 	}
-	b.Retain, b.OnFailure = in.RetainResources, st.OnFailure
+	b.Retain, b.OnFailure, b.Force = in.RetainResources, st.OnFailure, force
 	if _, err := s.engine.Delete(ctx, st.Key(), b); errors.Is(err, stack.ErrBusy) {
 		return nil, invalid("Stack [%s] cannot be deleted while in status %s", st.Name, st.Status)
 	} else if err != nil {

@@ -39,7 +39,7 @@ func (s *Service) DescribeStackResource(ctx context.Context, in *api.DescribeSta
 	}
 	m := list[i]
 	v := &api.StackResourceDetail{
-		StackName: &st.Name, StackId: &st.ID, LogicalResourceId: &m.LogicalID, PhysicalResourceId: optional(m.PhysicalID),
+		StackName: &st.Name, StackId: &st.ID, LogicalResourceId: &m.LogicalID, PhysicalResourceId: optional(m.Shown()),
 		ResourceType: &m.Type, LastUpdatedTimestamp: &m.Changed, ResourceStatus: api.ResourceStatus(m.Status),
 		ResourceStatusReason: optional(m.Reason), Metadata: aws.Ptr("{}"),
 		DriftInformation: &api.StackResourceDriftInformation{StackResourceDriftStatus: api.StackResourceDriftStatusNotChecked},
@@ -88,7 +88,7 @@ func (s *Service) DescribeStackResources(ctx context.Context, in *api.DescribeSt
 			continue
 		}
 		out.StackResources = append(out.StackResources, api.StackResource{
-			StackName: &st.Name, StackId: &st.ID, LogicalResourceId: &m.LogicalID, PhysicalResourceId: optional(m.PhysicalID),
+			StackName: &st.Name, StackId: &st.ID, LogicalResourceId: &m.LogicalID, PhysicalResourceId: optional(m.Shown()),
 			ResourceType: &m.Type, Timestamp: &m.Changed, ResourceStatus: api.ResourceStatus(m.Status), ResourceStatusReason: optional(m.Reason),
 			DriftInformation: &api.StackResourceDriftInformation{StackResourceDriftStatus: api.StackResourceDriftStatusNotChecked},
 		})
@@ -133,7 +133,7 @@ func (s *Service) ListStackResources(ctx context.Context, in *api.ListStackResou
 	out := &api.ListStackResourcesOutput{NextToken: next, StackResourceSummaries: []api.StackResourceSummary{}}
 	for _, m := range list {
 		out.StackResourceSummaries = append(out.StackResourceSummaries, api.StackResourceSummary{
-			LogicalResourceId: &m.LogicalID, PhysicalResourceId: optional(m.PhysicalID), ResourceType: &m.Type,
+			LogicalResourceId: &m.LogicalID, PhysicalResourceId: optional(m.Shown()), ResourceType: &m.Type,
 			LastUpdatedTimestamp: &m.Changed, ResourceStatus: api.ResourceStatus(m.Status), ResourceStatusReason: optional(m.Reason),
 			DriftInformation: &api.StackResourceDriftInformationSummary{StackResourceDriftStatus: api.StackResourceDriftStatusNotChecked},
 		})

@@ -78,7 +78,7 @@ func (s *Service) ListStacks(ctx context.Context, in *api.ListStacksInput) (*api
 	out := &api.ListStacksOutput{NextToken: next, StackSummaries: []api.StackSummary{}}
 	for _, st := range list {
 		out.StackSummaries = append(out.StackSummaries, api.StackSummary{
-			StackId: &st.ID, StackName: &st.Name, TemplateDescription: optional(st.Spec.Description), CreationTime: &st.Created,
+			StackId: &st.ID, StackName: &st.Name, TemplateDescription: optional(st.Current().Description), CreationTime: &st.Created,
 			LastUpdatedTime: moment(st.Updated), DeletionTime: moment(st.Deleted), StackStatus: api.StackStatus(st.Status),
 			StackStatusReason: optional(st.Reason),
 			DriftInformation:  &api.StackDriftInformationSummary{StackDriftStatus: api.StackDriftStatusNotChecked},
@@ -88,19 +88,20 @@ func (s *Service) ListStacks(ctx context.Context, in *api.ListStacksInput) (*api
 }
 
 func stackView(st *stack.Stack) api.Stack {
+	now := st.Current()
 	v := api.Stack{
-		StackId: &st.ID, StackName: &st.Name, ChangeSetId: optional(st.ChangeSetID), Description: optional(st.Spec.Description), CreationTime: &st.Created,
+		StackId: &st.ID, StackName: &st.Name, ChangeSetId: optional(st.ChangeSetID), Description: optional(now.Description), CreationTime: &st.Created,
 		LastUpdatedTime: moment(st.Updated), DeletionTime: moment(st.Deleted), StackStatus: api.StackStatus(st.Status),
 		StackStatusReason: optional(st.Reason), DisableRollback: aws.Ptr(st.DisableRollback), NotificationARNs: []string{},
 		RoleARN: optional(st.RoleARN), EnableTerminationProtection: aws.Ptr(st.TerminationProtection),
-		RollbackConfiguration: &api.RollbackConfiguration{}, Tags: tagViews(st.Spec.Tags), Parameters: parameterViews(st.Spec.Parameters),
+		RollbackConfiguration: &api.RollbackConfiguration{}, Tags: tagViews(now.Tags), Parameters: parameterViews(now.Parameters),
 		DriftInformation: &api.StackDriftInformation{StackDriftStatus: api.StackDriftStatusNotChecked},
 	}
-	v.NotificationARNs = append(v.NotificationARNs, st.Spec.NotificationARNs...)
+	v.NotificationARNs = append(v.NotificationARNs, now.NotificationARNs...)
 	if st.TimeoutInMinutes > 0 {
 		v.TimeoutInMinutes = &st.TimeoutInMinutes
 	}
-	for _, c := range st.Spec.Capabilities {
+	for _, c := range now.Capabilities {
 		v.Capabilities = append(v.Capabilities, api.Capability(c))
 	}
 	for _, o := range st.Outputs {

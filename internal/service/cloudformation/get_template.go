@@ -34,7 +34,7 @@ func (s *Service) GetTemplate(ctx context.Context, in *api.GetTemplateInput) (*a
 		if err != nil {
 			return nil, err
 		}
-		body = st.Spec.Template
+		body = st.Current().Template
 	}
 	out := &api.GetTemplateOutput{TemplateBody: &body,
 		StagesAvailable: []api.TemplateStage{api.TemplateStageOriginal, api.TemplateStageProcessed}}
@@ -137,7 +137,7 @@ func (s *Service) summarised(ctx context.Context, in *api.GetTemplateSummaryInpu
 	if st.Status == stack.ReviewInProgress {
 		return "", invalid("GetTemplateSummary cannot be called on REVIEW_IN_PROGRESS stacks.")
 	}
-	return st.Spec.Template, nil
+	return st.Current().Template, nil
 }
 
 func identifiers(t *template.Template) []api.ResourceIdentifierSummary {

@@ -77,6 +77,8 @@ func (s *Service) stackRows() []wire.Operation {
 		wire.Op("DeleteStack", "cloudformation:DeleteStack", s.DeleteStack, s.deleteStackChecks),
 		wire.Op("CancelUpdateStack", "cloudformation:CancelUpdateStack", s.CancelUpdateStack,
 			onStack(s, func(in *api.CancelUpdateStackInput) *string { return in.StackName })),
+		wire.Op("RollbackStack", "cloudformation:RollbackStack", s.RollbackStack, s.rollbackStackChecks),
+		wire.Op("ContinueUpdateRollback", "cloudformation:ContinueUpdateRollback", s.ContinueUpdateRollback, s.continueRollbackChecks),
 		wire.Op("SetStackPolicy", "cloudformation:SetStackPolicy", s.SetStackPolicy,
 			onStack(s, func(in *api.SetStackPolicyInput) *string { return in.StackName })),
 		wire.Op("GetStackPolicy", "cloudformation:GetStackPolicy", s.GetStackPolicy,

@@ -296,6 +296,8 @@ func TestEveryOperationNeedsItsPermission(t *testing.T) {
 		"DescribeChangeSet":           &api.DescribeChangeSetInput{StackName: name, ChangeSetName: name},
 		"ExecuteChangeSet":            &api.ExecuteChangeSetInput{StackName: name, ChangeSetName: name},
 		"DeleteChangeSet":             &api.DeleteChangeSetInput{StackName: name, ChangeSetName: name},
+		"RollbackStack":               &api.RollbackStackInput{StackName: name},
+		"ContinueUpdateRollback":      &api.ContinueUpdateRollbackInput{StackName: name},
 		"ListChangeSets":              &api.ListChangeSetsInput{StackName: name},
 	}
 	for _, svc := range l.server.Services() {

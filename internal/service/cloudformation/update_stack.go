@@ -35,12 +35,12 @@ func (s *Service) UpdateStack(ctx context.Context, in *api.UpdateStackInput) (*a
 		if sum != st.RequestDigest {
 			return nil, awserr.New("TokenAlreadyExistsException", "A client request token already exists: %s", token)
 		}
-		return &api.UpdateStackOutput{StackId: &st.ID}, nil
+		return &api.UpdateStackOutput{StackId: &st.ID, OperationId: &st.OperationID}, nil
 	}
 	if err := judgeUpdate(in); err != nil {
 		return nil, err
 	}
-	if !stack.Updatable(st.Status) {
+	if !stack.Updatable(st.Status, aws.Val(in.DisableRollback)) {
 		return nil, cannotUpdate(st)
 	}
 	w := wanted{parameters: in.Parameters, capabilities: in.Capabilities, resourceTypes: in.ResourceTypes, tags: in.Tags}
@@ -51,7 +51,7 @@ func (s *Service) UpdateStack(ctx context.Context, in *api.UpdateStackInput) (*a
 	if err != nil {
 		return nil, err
 	}
-	if len(changes) == 0 {
+	if len(changes) == 0 && !failed(st) {
 		return nil, invalid("No updates are to be performed.")
 	}
 	b, err := s.begin(ctx, st, aws.Val(in.RoleARN), aws.Val(in.ClientRequestToken))
@@ -69,7 +69,7 @@ func (s *Service) UpdateStack(ctx context.Context, in *api.UpdateStackInput) (*a
 }
 
 func (s *Service) startUpdate(ctx context.Context, st *stack.Stack, b stack.Begin) (*api.UpdateStackOutput, error) {
-	_, err := s.engine.Update(ctx, st.Key(), b)
+	begun, err := s.engine.Update(ctx, st.Key(), b)
 	if errors.Is(err, stack.ErrBusy) {
 		if now, e := s.find(ctx, &st.ID, noStack); e == nil {
 			return nil, cannotUpdate(now)
@@ -79,7 +79,7 @@ func (s *Service) startUpdate(ctx context.Context, st *stack.Stack, b stack.Begi
 		return nil, err
 	}
 	s.linger(ctx, st, nil)
-	return &api.UpdateStackOutput{StackId: &st.ID}, nil
+	return &api.UpdateStackOutput{StackId: &st.ID, OperationId: &begun.OperationID}, nil
 }
 
 func judgeUpdate(in *api.UpdateStackInput) error {
@@ -100,13 +100,20 @@ func (s *Service) updatedBody(ctx context.Context, st *stack.Stack, previous *bo
 	if body != nil || location != nil {
 		return "", invalid("You cannot specify a template together with UsePreviousTemplate.")
 	}
-	return st.Spec.Template, nil
+	return st.Current().Template, nil
+}
+
+// failed tells whether a stack was left as it is when an operation failed; the same
+// template again is then an update, too.
+func failed(st *stack.Stack) bool {
+	return st.Status == stack.CreateFailed || st.Status == stack.UpdateFailed
 }
 
 // difference prepares an update and says what it changes. Tags that a request
 // does not give stay.
 func (s *Service) difference(ctx context.Context, st *stack.Stack, w wanted) (*prepared, []stack.Change, error) {
-	previous, err := s.engine.Values(st.ID, &st.Spec)
+	now := st.Current()
+	previous, err := s.engine.Values(st.ID, now)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -115,16 +122,16 @@ func (s *Service) difference(ctx context.Context, st *stack.Stack, w wanted) (*p
 		return nil, nil, err
 	}
 	if w.tags == nil {
-		p.spec.Tags = st.Spec.Tags
+		p.spec.Tags = now.Tags
 	}
-	old, err := s.engine.ScopeOf(st, &st.Spec)
+	old, err := s.engine.ScopeOf(st, now)
 	if err != nil {
 		return nil, nil, err
 	}
 	if changed := retyped(old.Template.Resources, p.template.Resources); changed != "" {
 		return nil, nil, invalid("Update of resource type is not permitted. The new template modifies resource type of the following resources: [%s]", changed)
 	}
-	tagged := !(len(p.spec.Tags) == 0 && len(st.Spec.Tags) == 0) && !maps.Equal(p.spec.Tags, st.Spec.Tags)
+	tagged := !(len(p.spec.Tags) == 0 && len(now.Tags) == 0) && !maps.Equal(p.spec.Tags, now.Tags)
 	changes, err := s.engine.Diff(old, p.scope, tagged)
 	return p, changes, asAWS(err)
 }

@@ -43,7 +43,7 @@ type applicationProperties struct {
 
 func (resourceApplication) Schema() stack.Schema {
 	sc := stack.SchemaOf(applicationProperties{})
-	sc.Taggable = true
+	sc.Taggable, sc.NameProperty = true, "ApplicationName"
 	return sc
 }
 

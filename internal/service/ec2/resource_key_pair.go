@@ -26,7 +26,7 @@ type keyPairProperties struct {
 func (resourceKeyPair) Schema() stack.Schema {
 	sc := stack.SchemaOf(keyPairProperties{})
 	sc.Attributes = []string{"KeyFingerprint", "KeyPairId"}
-	sc.Taggable = true
+	sc.Taggable, sc.NameProperty = true, "KeyName"
 	return sc
 }
 

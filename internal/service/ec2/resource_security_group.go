@@ -76,7 +76,7 @@ func permissionList(rules []ruleProperty) []api.IpPermission {
 func (resourceSecurityGroup) Schema() stack.Schema {
 	sc := stack.SchemaOf(securityGroupProperties{})
 	sc.Attributes = []string{"GroupId", "VpcId", "Id"}
-	sc.Taggable = true
+	sc.Taggable, sc.NameProperty = true, "GroupName"
 	return sc
 }
 

@@ -60,7 +60,7 @@ type bucketProperties struct {
 func (resourceBucket) Schema() stack.Schema {
 	sc := stack.SchemaOf(bucketProperties{})
 	sc.Attributes = []string{"Arn", "DomainName", "DualStackDomainName", "RegionalDomainName", "WebsiteURL"}
-	sc.Taggable = true
+	sc.Taggable, sc.NameProperty = true, "BucketName"
 	return sc
 }
 

@@ -39,7 +39,7 @@ const maxGenerated = 128
 // Schema implements stack.Resource.
 func (resourceParameter) Schema() stack.Schema {
 	sc := stack.SchemaOf(parameterProperties{})
-	sc.Attributes, sc.Taggable = []string{"Type", "Value"}, true
+	sc.Attributes, sc.Taggable, sc.NameProperty = []string{"Type", "Value"}, true, "Name"
 	return sc
 }
 

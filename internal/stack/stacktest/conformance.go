@@ -67,8 +67,8 @@ func checkSchema(t *testing.T, s stack.Schema) {
 			t.Errorf("schema: %q is required or create-only but no property", name)
 		}
 	}
-	if s.NameProperty != "" && (!s.Capability || !slices.Contains(s.Properties, s.NameProperty)) {
-		t.Errorf("schema: NameProperty %q needs Capability and must be a property", s.NameProperty)
+	if s.NameProperty != "" && !slices.Contains(s.Properties, s.NameProperty) {
+		t.Errorf("schema: NameProperty %q must be a property", s.NameProperty)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 // FakeProperties are the properties of the type that Fake implements.
 type FakeProperties struct {
 	Name  *string `cfn:",createOnly"`
+	Kind  *string `cfn:",createOnly"`
 	Value string
 	Size  *int
 	List  []string
@@ -48,7 +49,7 @@ func NewFake() *Fake {
 func (f *Fake) Schema() stack.Schema {
 	s := stack.SchemaOf(FakeProperties{})
 	s.Attributes = []string{"Arn", "Value"}
-	s.Taggable, s.Signals = true, true
+	s.Taggable, s.Signals, s.NameProperty = true, true, "Name"
 	return s
 }
 
