@@ -48,8 +48,9 @@ const (
 	ReasonPoweroff   = "poweroff" // shutdown from inside, or asked for by Stop
 	ReasonHalt       = "halt"
 	ReasonReboot     = "reboot"
-	ReasonKilled     = "killed"      // PID 1 died without a word, or was killed by Stop
-	ReasonHostReboot = "host reboot" // the machine below went down
+	ReasonKilled     = "killed"        // PID 1 died without a word, or was killed by Stop
+	ReasonMemory     = "out of memory" // PID 1 was killed for want of memory
+	ReasonHostReboot = "host reboot"   // the machine below went down
 )
 
 // Exit says how an instance ended.

@@ -95,6 +95,9 @@ func (m *machine) become(cfg handover.Config, mounts []int) error {
 	syscall.Umask(0o022)
 	_ = unix.Close(handover.BinaryFD)
 	m.kept = kept(cfg.OwnUsers)
+	if err := hideGroups(); err != nil {
+		return err
+	}
 	if err := enterRoot(cfg, mounts); err != nil {
 		return err
 	}
@@ -111,6 +114,17 @@ func (m *machine) become(cfg handover.Config, mounts []int) error {
 		return err
 	}
 	return m.prepareBoot()
+}
+
+// hideGroups makes the group that PID 1 is in by now the root of all that the
+// instance sees of control groups. The namespace that clone made is rooted where the
+// daemon is, and would show the groups of the machine and of all other instances.
+func hideGroups() error {
+	_, _, errno := syscall.AllThreadsSyscall(unix.SYS_UNSHARE, unix.CLONE_NEWCGROUP, 0, 0)
+	if errno != 0 {
+		return fmt.Errorf("hide the machine's control groups: %w", errno)
+	}
+	return nil
 }
 
 // listen opens the sockets that PID 1 serves. It accepts once there is an

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/guest"
@@ -83,6 +86,9 @@ var _ instance.Driver = (*Driver)(nil)
 // what nobody else may read is made 0600.
 func Open(cfg Config) (*Driver, error) {
 	syscall.Umask(0o022)
+	if err := keepDescriptors(); err != nil {
+		return nil, err
+	}
 	d := &Driver{
 		cfg: cfg, slots: make(chan struct{}, parallel),
 		imageReady: make(chan struct{}),
@@ -124,6 +130,17 @@ func Open(cfg Config) (*Driver, error) {
 	d.background.Go(d.trimConsoles)
 	d.pool.refill()
 	return d, nil
+}
+
+// keepDescriptors makes sure that no instance inherits an open file of whoever
+// started this process: a shell, a service manager, a test. What Go opens itself
+// is closed on exec anyway.
+func keepDescriptors() error {
+	const first = 3 // after the standard ones, which each child is given anew
+	if err := unix.CloseRange(first, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return fmt.Errorf("keep open files from instances: %w", err)
+	}
+	return nil
 }
 
 // Close waits for deletions in progress. Instances keep running.

@@ -92,11 +92,16 @@ func findControllers() (map[string]string, error) {
 	return found, nil
 }
 
-// setting is one file of a group and what goes into it.
-type setting struct{ controller, file, value string }
+// setting is one file of a group and what goes into it. An optional one is left
+// out where the kernel does not have it.
+type setting struct {
+	controller, file, value string
+	optional                bool
+}
 
 // limits translates the size of an instance. A thread for every 128 KiB is more
-// than any instance of that memory can use, and keeps a fork bomb at home.
+// than any instance of that memory can use, and keeps a fork bomb at home. The
+// machine's swap is not the instance's: EC2's have none.
 func (g *groups) limits(vcpus, memoryMiB int) []setting {
 	const period = 100_000 // microseconds
 	pids := strconv.Itoa(min(max(memoryMiB*8, 2048), 65536))
@@ -104,13 +109,15 @@ func (g *groups) limits(vcpus, memoryMiB int) []setting {
 	quota := strconv.Itoa(vcpus * period)
 	if g.unified {
 		return []setting{
-			{"cpu", "cpu.max", quota + " " + strconv.Itoa(period)},
-			{"memory", "memory.max", bytes}, {"pids", "pids.max", pids},
+			{"cpu", "cpu.max", quota + " " + strconv.Itoa(period), false},
+			{"memory", "memory.max", bytes, false}, {"memory", "memory.swap.max", "0", true},
+			{"pids", "pids.max", pids, false},
 		}
 	}
 	return []setting{
-		{"cpu", "cpu.cfs_quota_us", quota},
-		{"memory", "memory.limit_in_bytes", bytes}, {"pids", "pids.max", pids},
+		{"cpu", "cpu.cfs_quota_us", quota, false},
+		{"memory", "memory.limit_in_bytes", bytes, false}, {"memory", "memory.memsw.limit_in_bytes", bytes, true},
+		{"pids", "pids.max", pids, false},
 	}
 }
 
@@ -139,11 +146,31 @@ func (g *groups) make(name string) error {
 // limit sets what the group may use.
 func (g *groups) limit(name string, vcpus, memoryMiB int) error {
 	for _, s := range g.limits(vcpus, memoryMiB) {
-		if err := writeControl(filepath.Join(g.parents[s.controller], name, s.file), s.value); err != nil {
+		err := writeControl(filepath.Join(g.parents[s.controller], name, s.file), s.value)
+		if err != nil && !(s.optional && errors.Is(err, os.ErrNotExist)) {
 			return err
 		}
 	}
 	return nil
+}
+
+// outOfMemory tells whether the kernel has killed processes of the group for want
+// of memory.
+func (g *groups) outOfMemory(name string) bool {
+	file := "memory.oom_control"
+	if g.unified {
+		file = "memory.events"
+	}
+	text, err := os.ReadFile(filepath.Join(g.parents["memory"], name, file))
+	if err != nil {
+		return false // the group is gone: nobody knows any more
+	}
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); len(f) == 2 && f[0] == "oom_kill" {
+			return f[1] != "0"
+		}
+	}
+	return false
 }
 
 // writeControl does not go through os.WriteFile, which would try to create and

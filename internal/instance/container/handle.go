@@ -33,6 +33,9 @@ func (d *Driver) watch(spec instance.Spec, group string, p *process) *handle {
 			return
 		}
 		h.exit = d.readExit(spec.ID)
+		if h.exit.Reason == instance.ReasonKilled && d.groups.outOfMemory(group) {
+			h.exit.Reason = instance.ReasonMemory
+		}
 		d.letGo(spec.ID, spec.NIC.ID, group)
 		close(h.done)
 	})

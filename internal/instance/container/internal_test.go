@@ -1,6 +1,7 @@
 package container
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -136,23 +137,26 @@ func TestStartTimeTellsProcessesApart(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	for _, c := range []struct {
-		name               string
-		unified            bool
-		vcpus, memory      int
-		quota, bytes, pids string
+		name          string
+		unified       bool
+		vcpus, memory int
+		want          map[string]string
 	}{
-		{"t3.micro, unified", true, 2, 1024, "200000 100000", "1073741824", "8192"},
-		{"t3.nano, legacy", false, 2, 128, "200000", "134217728", "2048"},
-		{"x1.32xlarge", true, 128, 1998848, "12800000 100000", "2095944040448", "65536"},
+		{"t3.micro, unified", true, 2, 1024, map[string]string{
+			"cpu.max": "200000 100000", "memory.max": "1073741824", "memory.swap.max": "0", "pids.max": "8192"}},
+		{"t3.nano, legacy", false, 2, 128, map[string]string{
+			"cpu.cfs_quota_us": "200000", "memory.limit_in_bytes": "134217728", "memory.memsw.limit_in_bytes": "134217728", "pids.max": "2048"}},
+		{"x1.32xlarge", true, 128, 1998848, map[string]string{
+			"cpu.max": "12800000 100000", "memory.max": "2095944040448", "memory.swap.max": "0", "pids.max": "65536"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := &groups{unified: c.unified}
 			got := map[string]string{}
 			for _, s := range g.limits(c.vcpus, c.memory) {
-				got[s.controller] = s.value
+				got[s.file] = s.value
 			}
-			if got["cpu"] != c.quota || got["memory"] != c.bytes || got["pids"] != c.pids {
-				t.Errorf("limits = %v, want %s, %s, %s", got, c.quota, c.bytes, c.pids)
+			if !maps.Equal(got, c.want) {
+				t.Errorf("limits = %v, want %v", got, c.want)
 			}
 		})
 	}

@@ -11,8 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// The cgroup namespace is PID 1's own affair: it has to be made from within the
+// instance's group, not from within the daemon's.
 const namespaces = unix.CLONE_NEWNET | unix.CLONE_NEWNS | unix.CLONE_NEWPID |
-	unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWCGROUP
+	unix.CLONE_NEWUTS | unix.CLONE_NEWIPC
 
 // clone starts PID 1 in namespaces of its own. It waits on its socket for the
 // handover; if the daemon dies first, it sees the socket close and ends.

@@ -6,9 +6,12 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/instance"
@@ -28,6 +31,7 @@ func Executing(t *testing.T, sub Subject) {
 		{"user data runs once", runsOnce},
 		{"a service that ignores SIGTERM is ended all the same", ignoresTerm},
 		{"memory is limited", limitsMemory},
+		{"an instance that runs out of memory says so", endsOutOfMemory},
 		{"processes are limited", limitsProcesses},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, sub) })
@@ -82,11 +86,18 @@ var probes = []struct{ name, command, want string }{
 	{"environment of a login shell", "bash -lc 'echo $AWS_CA_BUNDLE'", "/etc/ssl/certs/ca-certificates.crt"},
 	{"changing user", "su ubuntu -c 'id -un'", "ubuntu"},
 	{"temporary files", "stat -c %a /tmp /var/tmp", "1777\n1777"},
+	{"no open file of the host's is left in a process", "for p in /proc/[0-9]*; do readlink $p/fd/" + leaked + "; done | wc -l", "0"},
+	{"its control groups are all there are", "awk -F: '$2 ~ /^(cpu|memory|pids|)$/ {print $3}' /proc/self/cgroup | sort -u", "/"},
 	{"nothing of the host is mounted", "grep -cE ' /(work|var/lib/docker|boot|snap)' /proc/mounts", "0"},
 }
 
+// leaked is a descriptor that inside leaves open to children, as many a shell and
+// service manager does.
+const leaked = "234"
+
 // inside asks all probes of one instance.
 func inside(t *testing.T, sub Subject) {
+	leak(t)
 	d := open(t, sub)
 	var script strings.Builder
 	script.WriteString("#!/bin/bash\n")
@@ -106,6 +117,17 @@ func inside(t *testing.T, sub Subject) {
 			}
 		})
 	}
+}
+
+func leak(t *testing.T) {
+	to, err := strconv.Atoi(leaked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Dup3(2, to, 0); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(to) })
 }
 
 func servesPage(t *testing.T, sub Subject) {
@@ -275,6 +297,18 @@ func limitsMemory(t *testing.T, sub Subject) {
 	s.MemoryMiB = 128
 	Launch(t, d, s)
 	WaitConsole(t, d, s.ID, "python: 137\n")
+}
+
+// endsOutOfMemory: what is in a memory file system cannot be freed by killing
+// anybody, so it takes everything down, PID 1 last.
+func endsOutOfMemory(t *testing.T, sub Subject) {
+	d := open(t, sub)
+	s := Spec("#!/bin/bash\nmount -o remount,size=1g /dev/shm\nwhile :; do head -c 64M /dev/zero >> /dev/shm/x; done\n")
+	s.MemoryMiB = 128
+	h := Launch(t, d, s)
+	if got := ended(t, h); got.Reason != instance.ReasonMemory {
+		t.Errorf("exit = %+v, want %s", got, instance.ReasonMemory)
+	}
 }
 
 func limitsProcesses(t *testing.T, sub Subject) {

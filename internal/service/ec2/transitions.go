@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/hardstand/hardstand/internal/aws"
+	hsinstance "github.com/hardstand/hardstand/internal/instance"
 	"github.com/hardstand/hardstand/internal/network"
 	"github.com/hardstand/hardstand/internal/store"
 )
@@ -292,8 +293,7 @@ func (s *Service) Exited(id, why string) {
 		if r.ShutdownTerminates {
 			r.State = stateShuttingDown
 		}
-		r.StateReason = reason{"Client.InstanceInitiatedShutdown", "Client.InstanceInitiatedShutdown: Instance initiated shutdown"}
-		r.TransitionReason = s.userInitiated()
+		r.StateReason, r.TransitionReason = s.exitReason(why)
 		return true
 	})
 	if err != nil {
@@ -301,6 +301,16 @@ func (s *Service) Exited(id, why string) {
 		return
 	}
 	s.work.enqueue(k)
+}
+
+// exitReason tells a shutdown from inside from an end that nobody asked for.
+func (s *Service) exitReason(why string) (state reason, transition string) {
+	switch why {
+	case hsinstance.ReasonKilled, hsinstance.ReasonMemory:
+		state = internalError(errors.New("the instance did not shut down, its first process ended: " + why))
+		return state, state.Message
+	}
+	return reason{"Client.InstanceInitiatedShutdown", "Client.InstanceInitiatedShutdown: Instance initiated shutdown"}, s.userInitiated()
 }
 
 // userInitiated is EC2's transition reason for a change that somebody asked for.

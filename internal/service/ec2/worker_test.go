@@ -228,7 +228,8 @@ func TestForeignAddress(t *testing.T) {
 }
 
 // TestExited: a machine that shuts itself down is stopped, or terminated when it
-// was launched so.
+// was launched so. One whose first process was killed did not shut down, and says
+// what happened.
 func TestExited(t *testing.T) {
 	w := newWorld(t)
 	w.run()
@@ -241,6 +242,15 @@ func TestExited(t *testing.T) {
 		w.await(id, want)
 		if r := w.instance(id).StateReason; *r.Code != "Client.InstanceInitiatedShutdown" || *r.Message != "Client.InstanceInitiatedShutdown: Instance initiated shutdown" {
 			t.Errorf("%s: reason %+v", behaviour, r)
+		}
+	}
+	for _, why := range []string{hsinstance.ReasonKilled, hsinstance.ReasonMemory} {
+		id := w.running(nil)
+		w.machines.crash(id)
+		w.svc.Exited(id, why)
+		w.await(id, stateStopped)
+		if r := w.instance(id).StateReason; *r.Code != "Server.InternalError" || !strings.HasSuffix(*r.Message, ": "+why) {
+			t.Errorf("%s: reason %s, %s", why, *r.Code, *r.Message)
 		}
 	}
 	w.svc.Exited("i-00000000000000000", hsinstance.ReasonKilled) // of another server: nothing to do
