@@ -3,9 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"os"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/hardstand/hardstand/internal/deploy"
 )
@@ -18,7 +19,7 @@ type deployCommand struct {
 	Application  string            `help:"Name of the CodeDeploy application (that of its directory)."`
 	Group        string            `help:"Name of the deployment group (APPLICATION-group)."`
 	Template     string            `help:"The template's file."`
-	Parameter    map[string]string `short:"p" help:"Template parameter, NAME=VALUE."`
+	Parameter    map[string]string `short:"p" mapsep:"none" help:"Template parameter, NAME=VALUE."`
 	Bucket       string            `help:"Bucket for the archive (hardstand-deploy-ACCOUNT-REGION)."`
 	ServiceRole  string            `help:"Role that CodeDeploy assumes, name or ARN."`
 	Target       string            `help:"Tag, KEY=VALUE, by which CodeDeploy finds the instances."`
@@ -34,19 +35,34 @@ type deployCommand struct {
 
 // Run deploys and prints the URL.
 func (c deployCommand) Run(ctx context.Context) error {
-	live := !c.Plain && isTerminal(os.Stdout)
+	size := terminalSize(os.Stdout)
+	if c.Plain {
+		size = nil
+	}
 	r, err := deploy.Run(ctx, deploy.Options{
 		Dir: c.Dir, Stack: c.Stack, AppDir: c.App, Application: c.Application, Group: c.Group, Template: c.Template,
 		Parameters: c.Parameter, Bucket: c.Bucket, ServiceRole: c.ServiceRole, Target: c.Target, Config: c.Config, URL: c.URL, WithIdentity: c.WithIdentity,
-	}, deploy.Settings{Endpoint: c.EndpointURL, Region: c.Region, Profile: c.Profile, Timeout: c.Timeout, Out: os.Stdout, Live: live})
+	}, deploy.Settings{Endpoint: c.EndpointURL, Region: c.Region, Profile: c.Profile, Timeout: c.Timeout, Out: os.Stdout, Size: size})
 	if err != nil {
 		return err
 	}
-	fmt.Println(r.URL)
+	if r.URL != "" {
+		fmt.Println(r.URL)
+	}
 	return nil
 }
 
-func isTerminal(f *os.File) bool {
-	st, err := f.Stat()
-	return err == nil && st.Mode()&fs.ModeCharDevice != 0
+// terminalSize returns what measures the terminal that f is, or nil. One that does
+// not know its size is taken for the smallest that is usual.
+func terminalSize(f *os.File) func() (columns, lines int) {
+	if _, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ); err != nil {
+		return nil
+	}
+	return func() (columns, lines int) {
+		w, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+		if err != nil || w.Col == 0 || w.Row == 0 {
+			return 80, 24
+		}
+		return int(w.Col), int(w.Row)
+	}
 }

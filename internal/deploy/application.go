@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/codedeploy"
 	"github.com/aws/aws-sdk-go-v2/service/codedeploy/types"
 )
@@ -22,28 +24,94 @@ func (r *run) register(ctx context.Context) error {
 	if !strings.HasPrefix(role, "arn:") {
 		role = "arn:aws:iam::" + r.account + ":role/" + role
 	}
-	key, value, _ := strings.Cut(r.Target, "=")
-	filters := []types.EC2TagFilter{{Key: &key, Value: &value, Type: types.EC2TagFilterTypeKeyAndValue}}
-	rollback := &types.AutoRollbackConfiguration{Enabled: true, Events: []types.AutoRollbackEvent{types.AutoRollbackEventDeploymentFailure}}
-	_, err = r.deploy.CreateDeploymentGroup(ctx, &codedeploy.CreateDeploymentGroupInput{
-		ApplicationName: &r.Application, DeploymentGroupName: &r.Group, ServiceRoleArn: &role,
-		Ec2TagFilters: filters, DeploymentConfigName: &r.Config, AutoRollbackConfiguration: rollback,
-	})
-	var groupExists *types.DeploymentGroupAlreadyExistsException
-	if errors.As(err, &groupExists) {
-		_, err = r.deploy.UpdateDeploymentGroup(ctx, &codedeploy.UpdateDeploymentGroupInput{
-			ApplicationName: &r.Application, CurrentDeploymentGroupName: &r.Group, ServiceRoleArn: &role,
-			Ec2TagFilters: filters, DeploymentConfigName: &r.Config, AutoRollbackConfiguration: rollback,
-		})
-	}
+	err = r.patientWithRoles(ctx, func() error { return r.setGroup(ctx, role) })
 	var noRole *types.InvalidRoleException
 	if errors.As(err, &noRole) {
-		return &Failure{Step: "application", Cause: "CodeDeploy cannot use the service role " + role, Exit: ExitDenied, Err: err,
+		return &Failure{Cause: "CodeDeploy cannot use the service role " + role, Exit: ExitDenied, Err: err,
 			Fix: "the role must exist, trust codedeploy.amazonaws.com and carry AWSCodeDeployRole"}
 	}
 	if err != nil {
 		return err
 	}
 	r.progress.detail(r.Application + " / " + r.Group + " (instances with " + r.Target + ")")
+	return nil
+}
+
+// rolePatience is how long AWS may take to know a new role everywhere.
+const rolePatience = 30 * time.Second
+
+// patientWithRoles repeats do while CodeDeploy does not know the role yet that this
+// run has made.
+func (r *run) patientWithRoles(ctx context.Context, do func() error) error {
+	if !r.newRoles || r.endpoint != "" {
+		return do()
+	}
+	limited, cancel := context.WithTimeout(ctx, rolePatience)
+	defer cancel()
+	var last error
+	err := r.pace.poll(limited, func() (bool, error) {
+		var noRole *types.InvalidRoleException
+		last = do()
+		return last == nil, unless(errors.As(last, &noRole), last)
+	})
+	if last != nil {
+		return last
+	}
+	return err
+}
+
+// unless returns err but where passing says that it is to be waited out.
+func unless(passing bool, err error) error {
+	if passing {
+		return nil
+	}
+	return err
+}
+
+// setGroup makes the deployment group or updates it to what the project says.
+func (r *run) setGroup(ctx context.Context, role string) error {
+	key, value, _ := strings.Cut(r.Target, "=")
+	filters := []types.EC2TagFilter{{Key: &key, Value: &value, Type: types.EC2TagFilterTypeKeyAndValue}}
+	rollback := &types.AutoRollbackConfiguration{Enabled: true, Events: []types.AutoRollbackEvent{types.AutoRollbackEventDeploymentFailure}}
+	_, err := r.deploy.CreateDeploymentGroup(ctx, &codedeploy.CreateDeploymentGroupInput{
+		ApplicationName: &r.Application, DeploymentGroupName: &r.Group, ServiceRoleArn: &role,
+		Ec2TagFilters: filters, DeploymentConfigName: &r.Config, AutoRollbackConfiguration: rollback,
+	})
+	var exists *types.DeploymentGroupAlreadyExistsException
+	if !errors.As(err, &exists) {
+		return err
+	}
+	if err := r.tellOldTargets(ctx); err != nil {
+		return err
+	}
+	_, err = r.deploy.UpdateDeploymentGroup(ctx, &codedeploy.UpdateDeploymentGroupInput{
+		ApplicationName: &r.Application, CurrentDeploymentGroupName: &r.Group, ServiceRoleArn: &role,
+		Ec2TagFilters: filters, DeploymentConfigName: &r.Config, AutoRollbackConfiguration: rollback,
+	})
+	return err
+}
+
+// tellOldTargets says so when the group that exists finds its instances by other
+// tags than the project's: they get no more deployments. Looking needs a permission
+// that deploying does not, so a refusal is nothing to fail for.
+func (r *run) tellOldTargets(ctx context.Context) error {
+	out, err := r.deploy.GetDeploymentGroup(ctx, &codedeploy.GetDeploymentGroupInput{ApplicationName: &r.Application, DeploymentGroupName: &r.Group})
+	if err != nil {
+		return unless(errorCode(err) == "AccessDeniedException", err)
+	}
+	g := out.DeploymentGroupInfo
+	if g.Ec2TagSet != nil && len(g.Ec2TagSet.Ec2TagSetList) > 0 {
+		return &Failure{Cause: "the deployment group " + r.Group + " exists and finds its instances by groups of tags, which are not this command's", Exit: ExitDeployment,
+			Fix: "name another with --group, or remove it: `aws deploy delete-deployment-group`"}
+	}
+	var old []string
+	for _, f := range g.Ec2TagFilters {
+		if tag := aws.ToString(f.Key) + "=" + aws.ToString(f.Value); tag != r.Target {
+			old = append(old, tag)
+		}
+	}
+	if len(old) > 0 {
+		r.progress.item(r.Group, "found instances by "+strings.Join(old, ", ")+" until now, and finds them by "+r.Target+" from now on", done)
+	}
 	return nil
 }

@@ -26,7 +26,7 @@ var skipped = map[string]bool{".git": true, ".hg": true, ".svn": true}
 // the same bytes, so that the archive's name, made from its hash, says whether
 // anything has changed.
 func bundle(dir string) ([]byte, string, error) {
-	var buf bytes.Buffer
+	buf := bounded{max: maxBundle}
 	w := zip.NewWriter(&buf)
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -39,9 +39,6 @@ func bundle(dir string) ([]byte, string, error) {
 		if d.IsDir() && skipped[d.Name()] {
 			return filepath.SkipDir
 		}
-		if buf.Len() > maxBundle {
-			return fmt.Errorf("the application is larger than %d MiB", maxBundle>>20)
-		}
 		return addMember(w, path, filepath.ToSlash(rel), d)
 	})
 	if err != nil {
@@ -52,6 +49,19 @@ func bundle(dir string) ([]byte, string, error) {
 	}
 	sum := sha256.Sum256(buf.Bytes())
 	return buf.Bytes(), hex.EncodeToString(sum[:8]), nil
+}
+
+// bounded is a buffer that refuses to grow beyond max bytes.
+type bounded struct {
+	bytes.Buffer
+	max int
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.Len()+len(p) > b.max {
+		return 0, fmt.Errorf("the archive would be larger than %d MiB", b.max>>20)
+	}
+	return b.Buffer.Write(p)
 }
 
 func addMember(w *zip.Writer, path, name string, d fs.DirEntry) error {

@@ -2,6 +2,8 @@ package deploy
 
 import (
 	"context"
+
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 )
 
 // roleOutput is the output of the identity stack that names CodeDeploy's role.
@@ -41,15 +43,24 @@ func (r *run) adoptIdentity(ctx context.Context) error {
 		return err
 	}
 	if r.WithIdentity {
+		before := st
 		st, err = r.bring(ctx, stackSpec{name, r.identity, map[string]string{"Bucket": r.bucket}})
 		if err != nil {
 			return err
 		}
+		r.newRoles = before == nil
 	}
-	if st == nil {
-		return nil
+	if st != nil {
+		r.takeOutputs(st)
+		r.progress.detail(name + " " + string(st.StackStatus))
 	}
-	r.stackID = ""
+	r.stackID = "" // the project's stack is not begun
+	return nil
+}
+
+// takeOutputs gives the parameters and the service role that nobody has named what
+// the identity stack says.
+func (r *run) takeOutputs(st *types.Stack) {
 	if r.Parameters == nil {
 		r.Parameters = map[string]string{}
 	}
@@ -62,5 +73,4 @@ func (r *run) adoptIdentity(ctx context.Context) error {
 			r.ServiceRole = v
 		}
 	}
-	return nil
 }

@@ -19,14 +19,16 @@ const (
 
 var marks = map[state]string{running: "…", done: "✓", failed: "✗"}
 
-// progress is the tree of steps. On a terminal it is redrawn in place; elsewhere
-// each change is a line, so that a build server's log stays readable.
+// progress tells how far the steps are. On a terminal the step at work, with its
+// items, is redrawn in place below the lines of those that are over; elsewhere each
+// change is a line, so that a build server's log stays readable.
 type progress struct {
-	mu    sync.Mutex
-	out   io.Writer
-	live  bool
-	steps []*step
-	drawn int // lines of the last drawing
+	mu   sync.Mutex
+	out  io.Writer
+	size func() (columns, lines int) // nil: no terminal
+	// current is the step at work, drawn the lines that it takes on the screen.
+	current step
+	drawn   int
 }
 
 type step struct {
@@ -34,7 +36,7 @@ type step struct {
 	state        state
 	began        time.Time
 	took         time.Duration
-	items        []*item
+	items        []item
 }
 
 type item struct {
@@ -42,27 +44,25 @@ type item struct {
 	state      state
 }
 
-func newProgress(out io.Writer, live bool) *progress {
+func newProgress(out io.Writer, size func() (columns, lines int)) *progress {
 	if out == nil {
 		out = io.Discard
 	}
-	return &progress{out: out, live: live}
+	return &progress{out: out, size: size}
 }
 
 func (p *progress) begin(name string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.steps = append(p.steps, &step{name: name, began: time.Now()})
+	p.current = step{name: name, began: time.Now()}
 	p.draw("")
 }
-
-func (p *progress) current() *step { return p.steps[len(p.steps)-1] }
 
 // detail says more about the current step.
 func (p *progress) detail(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.current().detail = text
+	p.current.detail = printable(text)
 	p.draw("")
 }
 
@@ -70,30 +70,34 @@ func (p *progress) detail(text string) {
 func (p *progress) item(name, text string, st state) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := p.current()
-	for _, it := range s.items {
-		if it.name == name {
-			if it.text == text && it.state == st {
-				return
-			}
-			it.text, it.state = text, st
-			p.draw(fmt.Sprintf("  %s %s: %s", marks[st], name, text))
+	told := item{printable(name), printable(text), st}
+	known := false
+	for i, it := range p.current.items {
+		if it == told {
 			return
 		}
+		if it.name == told.name {
+			p.current.items[i], known = told, true
+		}
 	}
-	s.items = append(s.items, &item{name, text, st})
-	p.draw(fmt.Sprintf("  %s %s: %s", marks[st], name, text))
+	if !known {
+		p.current.items = append(p.current.items, told)
+	}
+	p.draw(told.line())
 }
 
 func (p *progress) end(ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := p.current()
+	s := &p.current
 	s.state, s.took = done, time.Since(s.began)
-	if !ok {
+	if ok {
+		s.items = nil // they went well; what stays on the screen is the step
+	} else {
 		s.state = failed
 	}
 	p.draw(s.line())
+	p.drawn = 0
 }
 
 func (s *step) line() string {
@@ -107,37 +111,50 @@ func (s *step) line() string {
 	return text
 }
 
-// draw writes the tree again, or line alone where the output is no terminal. What
-// cannot be written is not worth failing a deployment for.
+func (i item) line() string { return fmt.Sprintf("  %s %s: %s", marks[i.state], i.name, i.text) }
+
+// draw writes the current step again, or line alone where the output is no
+// terminal. What cannot be written is not worth failing a deployment for.
 func (p *progress) draw(line string) {
-	if !p.live {
+	if p.size == nil {
 		if line != "" {
 			_, _ = fmt.Fprintln(p.out, line)
 		}
 		return
 	}
+	columns, lines := p.size()
 	var b strings.Builder
 	if p.drawn > 0 {
 		fmt.Fprintf(&b, "\x1b[%dA\x1b[J", p.drawn)
 	}
-	p.drawn = 0
-	for _, s := range p.steps {
-		b.WriteString(s.line() + "\n")
-		p.drawn++
-		if s.state == done {
-			continue
+	shown := p.current.lines(lines - 1)
+	for _, l := range shown {
+		if p.current.state == running { // what stays may take more lines than one
+			l = cut(l, columns)
 		}
-		for _, it := range s.items {
-			fmt.Fprintf(&b, "  %s %s  %s\n", marks[it.state], it.name, it.text)
-			p.drawn++
-		}
+		b.WriteString(l + "\n")
 	}
+	p.drawn = len(shown)
 	_, _ = io.WriteString(p.out, b.String())
 }
 
-// close leaves the last drawing on the screen.
-func (p *progress) close() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.drawn = 0
+// lines is the step with its items in at most limit lines: the cursor can go up
+// within the screen only. The items that changed last are at the end, and stay.
+func (s *step) lines(limit int) []string {
+	items := s.items[max(0, len(s.items)-max(0, limit-1)):]
+	out := []string{s.line()}
+	for _, it := range items {
+		out = append(out, it.line())
+	}
+	return out
+}
+
+// cut shortens a line to less than columns, so that the terminal breaks none and
+// one line is one line.
+func cut(line string, columns int) string {
+	text := []rune(line)
+	if columns <= 1 || len(text) < columns {
+		return line
+	}
+	return string(text[:columns-2]) + "…"
 }

@@ -1,58 +1,21 @@
 package deploy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
-
-	"go.yaml.in/yaml/v4"
 
 	"github.com/hardstand/hardstand/internal/agent/appspec"
 )
 
-// Options are what the command line says. Empty fields are filled in from the
-// project's hardstand.yaml, then by convention.
-type Options struct {
-	Dir string
-	// Stack, Application and Group are names; the stack's defaults to the name of
-	// the directory, the application's to that of its directory.
-	Stack       string `yaml:"stack"`
-	Application string `yaml:"application"`
-	Group       string `yaml:"group"`
-	// AppDir holds the application, with its appspec file, below Dir.
-	AppDir string `yaml:"app"`
-	// Template is the template's file below Dir.
-	Template   string            `yaml:"template"`
-	Parameters map[string]string `yaml:"parameters"`
-	// Bucket receives the application archive; it is made when it does not exist.
-	Bucket string `yaml:"bucket"`
-	// ServiceRole is the name or ARN of the role that CodeDeploy acts with.
-	ServiceRole string `yaml:"serviceRole"`
-	// Target is the tag, key=value, by which CodeDeploy finds the instances.
-	Target string `yaml:"target"`
-	// Config is the deployment configuration.
-	Config string `yaml:"deploymentConfig"`
-	// URL is what must answer with 200 afterwards. {Name} stands for the stack's
-	// output of that name.
-	URL string `yaml:"url"`
-	// Identity is the file of a template with the roles that the project needs. Its
-	// stack, STACK-identity, is brought up when WithIdentity asks for it, which is
-	// an administrator's job; its outputs are the defaults of the template's
-	// parameters of the same names, and ServiceRole that of the service role.
-	Identity     string `yaml:"identity"`
-	WithIdentity bool   `yaml:"-"`
-}
-
 // templateNames are tried in this order.
 var templateNames = []string{"cfTemplate.json", "template.yaml", "template.yml", "template.json", "cfTemplate.yaml", "cfTemplate.yml"}
-
-// maxInlineTemplate is the size in bytes up to which a template goes in the
-// request; a larger one goes by way of the bucket.
-const maxInlineTemplate = 51200
 
 // project is a directory that has been looked at and found fit to deploy.
 type project struct {
@@ -61,10 +24,6 @@ type project struct {
 	identity []byte
 	spec     *appspec.Spec
 	specName string
-}
-
-func usage(format string, args ...any) *Failure {
-	return &Failure{Step: "check", Exit: ExitCheck, Cause: fmt.Sprintf(format, args...)}
 }
 
 // openProject reads and checks everything that can be checked without AWS.
@@ -79,21 +38,9 @@ func openProject(o Options) (*project, error) {
 	if err := p.findApplication(); err != nil {
 		return nil, err
 	}
-	if p.Stack == "" {
-		abs, err := filepath.Abs(p.Dir)
-		if err != nil {
-			return nil, fmt.Errorf("resolve %s: %w", p.Dir, err)
-		}
-		p.Stack = filepath.Base(abs)
+	if err := p.nameParts(); err != nil {
+		return nil, err
 	}
-	def := func(s *string, v string) {
-		if *s == "" {
-			*s = v
-		}
-	}
-	def(&p.Application, filepath.Base(p.AppDir))
-	def(&p.Group, p.Application+"-group")
-	def(&p.Config, "CodeDeployDefault.OneAtATime")
 	if key, _, ok := strings.Cut(p.Target, "="); !ok || key == "" {
 		f := usage("it is not said which instances get the application (target is %q)", p.Target)
 		f.Fix = "name the tag that the template gives them: --target gTag=myApp, or target in hardstand.yaml"
@@ -103,6 +50,27 @@ func openProject(o Options) (*project, error) {
 		return nil, err
 	}
 	return p, p.checkSpec()
+}
+
+// stackForm is what CloudFormation takes as a name.
+var stackForm = regexp.MustCompile(`^[A-Za-z][-A-Za-z0-9]*$`)
+
+// nameParts gives stack, application and group the names of their directories.
+func (p *project) nameParts() error {
+	dir, err := filepath.Abs(p.Dir)
+	if err != nil {
+		return fmt.Errorf("resolve %s: %w", p.Dir, err)
+	}
+	p.Stack = cmp.Or(p.Stack, filepath.Base(dir))
+	p.Application = cmp.Or(p.Application, filepath.Base(filepath.Join(dir, p.AppDir)))
+	p.Group = cmp.Or(p.Group, p.Application+"-group")
+	p.Config = cmp.Or(p.Config, "CodeDeployDefault.OneAtATime")
+	if len(p.Stack) > 128 || !stackForm.MatchString(p.Stack) {
+		f := usage("%q cannot be the name of a stack", p.Stack)
+		f.Fix = "name it with --stack: letters, digits and hyphens, a letter first, at most 128"
+		return f
+	}
+	return nil
 }
 
 func (p *project) readIdentity() error {
@@ -117,47 +85,6 @@ func (p *project) readIdentity() error {
 		return usage("%v", err)
 	}
 	p.identity = text
-	return nil
-}
-
-// mergeFile fills the fields that the command line left empty from hardstand.yaml.
-func mergeFile(o *Options) error {
-	if o.Dir == "" {
-		o.Dir = "."
-	}
-	file := filepath.Join(o.Dir, "hardstand.yaml")
-	text, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return usage("%v", err)
-	}
-	var f Options
-	dec := yaml.NewDecoder(strings.NewReader(string(text)))
-	dec.KnownFields(true)
-	if err := dec.Decode(&f); err != nil {
-		return usage("%s: %v", file, err)
-	}
-	for _, m := range []struct {
-		to   *string
-		from string
-	}{
-		{&o.Stack, f.Stack}, {&o.Application, f.Application}, {&o.Group, f.Group}, {&o.AppDir, f.AppDir}, {&o.Template, f.Template},
-		{&o.Bucket, f.Bucket}, {&o.ServiceRole, f.ServiceRole}, {&o.Target, f.Target}, {&o.Config, f.Config}, {&o.URL, f.URL}, {&o.Identity, f.Identity},
-	} {
-		if *m.to == "" {
-			*m.to = m.from
-		}
-	}
-	merged := map[string]string{}
-	for k, v := range f.Parameters {
-		merged[k] = v
-	}
-	for k, v := range o.Parameters {
-		merged[k] = v
-	}
-	o.Parameters = merged
 	return nil
 }
 
@@ -244,6 +171,9 @@ func (p *project) checkSpec() error {
 		return usage("%s: %v", file, err)
 	}
 	for _, f := range p.spec.Files {
+		if src := strings.Trim(f.Source, "/"); src != "" && !filepath.IsLocal(src) {
+			return usage("%s: files names the source %q, which leads out of the application", file, f.Source)
+		}
 		if _, err := os.Lstat(filepath.Join(p.root(), filepath.FromSlash(f.Source))); err != nil {
 			return usage("%s: files names the source %q, which the application does not have", file, f.Source)
 		}

@@ -32,7 +32,7 @@ func (r *run) expandURL() (string, error) {
 		return v
 	})
 	if missing != "" {
-		return "", usage("url names the output %s, which the stack does not have", missing)
+		return "", &Failure{Exit: ExitURL, Cause: "url names the output " + missing + ", which the stack does not have"}
 	}
 	return url, nil
 }
@@ -55,11 +55,11 @@ func (r *run) verify(ctx context.Context) error {
 	defer cancel()
 	var last error
 	err = r.pace.poll(ctx, func() (bool, error) {
-		last = probe(ctx, url)
+		last = r.probe(ctx, url)
 		return last == nil, nil
 	})
 	if err != nil {
-		return &Failure{Step: "url", Cause: url + " does not answer, although the deployment succeeded", Exit: ExitURL, Err: last,
+		return &Failure{Cause: url + " does not answer, although the deployment succeeded", Exit: ExitURL, Err: last,
 			Fix: "look whether the application listens on all addresses and whether a security group opens the port"}
 	}
 	r.URL = url
@@ -68,14 +68,14 @@ func (r *run) verify(ctx context.Context) error {
 }
 
 // probe asks once; any status below 400 is an answer.
-func probe(ctx context.Context, url string) error {
+func (r *run) probe(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := r.web.Do(req)
 	if err != nil {
 		return err
 	}
