@@ -18,12 +18,8 @@ func (s *Service) CreateApplication(ctx context.Context, in *api.CreateApplicati
 	if err != nil {
 		return nil, err
 	}
-	switch in.ComputePlatform {
-	case "", api.ComputePlatformServer:
-	case api.ComputePlatformLambda, api.ComputePlatformEcs:
-		return nil, errUnbuilt("CreateApplication", "the compute platform "+string(in.ComputePlatform))
-	default:
-		return nil, awserr.New("InvalidComputePlatformException", "The computePlatform is invalid. The computePlatform should be Lambda, Server, or ECS.")
+	if err := checkPlatform("CreateApplication", in.ComputePlatform); err != nil {
+		return nil, err
 	}
 	tags, err := addTags(nil, in.Tags)
 	if err != nil {

@@ -67,6 +67,9 @@ func (s *Service) placeDeployment(tx *store.Tx, c aws.Call, d *deployment, in *a
 	if _, err := findConfig(tx, c, d.Config); err != nil {
 		return err
 	}
+	if err := d.chooseStyle(in.TargetInstances, g); err != nil {
+		return err
+	}
 	d.Rollback = g.Rollback
 	if in.AutoRollbackConfiguration != nil {
 		d.Rollback = in.AutoRollbackConfiguration
@@ -109,10 +112,6 @@ func checkDeployment(in *api.CreateDeploymentInput) error {
 	case "", api.FileExistsBehaviorDisallow, api.FileExistsBehaviorOverwrite, api.FileExistsBehaviorRetain:
 	default:
 		return awserr.New("InvalidFileExistsBehaviorException", "The fileExistsBehavior %s is invalid. Valid values include \"DISALLOW,\" \"OVERWRITE,\" and \"RETAIN.\"", in.FileExistsBehavior)
-	}
-	if t := in.TargetInstances; t != nil && (len(t.TagFilters)+len(t.AutoScalingGroups) > 0 || t.Ec2TagSet != nil) {
-		return awserr.New("InvalidTargetInstancesException",
-			"The target instance configuration is invalid. Target instances were given for an in-place deployment.")
 	}
 	if in.OverrideAlarmConfiguration != nil {
 		return errUnbuilt("CreateDeployment", "overrideAlarmConfiguration")

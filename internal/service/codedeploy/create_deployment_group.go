@@ -64,8 +64,8 @@ func newGroup(in *api.CreateDeploymentGroupInput, c aws.Call) (*group, error) {
 	err = groupInput{
 		operation: "CreateDeploymentGroup", onPremises: in.OnPremisesInstanceTagFilters, onPremSet: in.OnPremisesTagSet,
 		scaling: in.AutoScalingGroups, triggers: in.TriggerConfigurations, alarms: in.AlarmConfiguration,
-		rollback: in.AutoRollbackConfiguration, outdated: in.OutdatedInstancesStrategy, style: in.DeploymentStyle,
-		blueGreen: in.BlueGreenDeploymentConfiguration, balancer: in.LoadBalancerInfo, ecs: in.EcsServices,
+		rollback: in.AutoRollbackConfiguration, outdated: in.OutdatedInstancesStrategy,
+		balancer: in.LoadBalancerInfo, ecs: in.EcsServices,
 		hook: in.TerminationHookEnabled, filters: in.Ec2TagFilters, tagSet: in.Ec2TagSet, role: in.ServiceRoleArn,
 	}.check()
 	if err != nil {
@@ -76,7 +76,9 @@ func newGroup(in *api.CreateDeploymentGroupInput, c aws.Call) (*group, error) {
 		return nil, err
 	}
 	g := &group{
+		Style: in.DeploymentStyle, BlueGreen: in.BlueGreenDeploymentConfiguration,
 		ID: ids.UUID(), Name: name, Config: aws.Val(in.DeploymentConfigName), Filters: in.Ec2TagFilters, TagSet: in.Ec2TagSet,
+		OnPremises: in.OnPremisesInstanceTagFilters, OnPremisesSet: in.OnPremisesTagSet,
 		Role: *in.ServiceRoleArn, Rollback: in.AutoRollbackConfiguration, Outdated: in.OutdatedInstancesStrategy, Tags: tags, Token: c.Token,
 	}
 	if g.Config == "" {
@@ -85,5 +87,5 @@ func newGroup(in *api.CreateDeploymentGroupInput, c aws.Call) (*group, error) {
 	if g.Outdated == "" {
 		g.Outdated = api.OutdatedInstancesStrategyUpdate
 	}
-	return g, nil
+	return g, g.checkStyle("CreateDeploymentGroup")
 }

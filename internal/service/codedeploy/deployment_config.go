@@ -3,7 +3,6 @@ package codedeploy
 import (
 	"context"
 	"errors"
-	"math"
 	"slices"
 	"strings"
 
@@ -63,7 +62,7 @@ func (cfg *config) minHealthy(n int) (count int, ok bool) {
 	case mostConcurrency:
 		return max(n-value, 0), true
 	case api.MinimumHealthyHostsTypeFleetPercent:
-		count = int(math.Ceil(float64(n*value) / 100))
+		count = percent(n, value)
 	default:
 		count = value
 	}
@@ -72,6 +71,9 @@ func (cfg *config) minHealthy(n int) (count int, ok bool) {
 	}
 	return count, count < n
 }
+
+// percent rounds up: a minimum is never less than what it says.
+func percent(n, value int) int { return (n*value + 99) / 100 }
 
 // GetDeploymentConfig describes a configuration.
 func (s *Service) GetDeploymentConfig(ctx context.Context, in *api.GetDeploymentConfigInput) (*api.GetDeploymentConfigOutput, error) {
@@ -84,7 +86,7 @@ func (s *Service) GetDeploymentConfig(ctx context.Context, in *api.GetDeployment
 		return nil, err
 	}
 	info := &api.DeploymentConfigInfo{DeploymentConfigId: &cfg.ID, DeploymentConfigName: &cfg.Name,
-		MinimumHealthyHosts: &cfg.Minimum, ComputePlatform: api.ComputePlatformServer}
+		MinimumHealthyHosts: &cfg.Minimum, ZonalConfig: cfg.Zonal, ComputePlatform: api.ComputePlatformServer}
 	if !cfg.Created.IsZero() {
 		info.CreateTime = &cfg.Created
 	}
@@ -115,7 +117,7 @@ func (s *Service) CreateDeploymentConfig(ctx context.Context, in *api.CreateDepl
 	if err := checkConfig(in); err != nil {
 		return nil, err
 	}
-	cfg := &config{Name: *in.DeploymentConfigName, ID: ids.UUID(), Created: s.clock.Now(), Minimum: *in.MinimumHealthyHosts}
+	cfg := &config{Name: *in.DeploymentConfigName, ID: ids.UUID(), Created: s.clock.Now(), Minimum: *in.MinimumHealthyHosts, Zonal: in.ZonalConfig}
 	err := s.db.Update(ctx, func(tx *store.Tx) error {
 		err := configs.Insert(tx, key(c, cfg.Name), cfg)
 		if errors.Is(err, store.ErrExists) {
@@ -138,19 +140,40 @@ func checkConfig(in *api.CreateDeploymentConfigInput) error {
 	if !namePattern.MatchString(name) || strings.HasPrefix(name, predefinedPrefix) {
 		return awserr.New("InvalidDeploymentConfigNameException", "Deployment configuration name %s is invalid: it may have 1 to 100 of the characters A-Z a-z 0-9 . _ + = , @ - and may not begin with %s", name, predefinedPrefix)
 	}
-	if in.ComputePlatform != "" && in.ComputePlatform != api.ComputePlatformServer {
-		return errUnbuilt("CreateDeploymentConfig", "the compute platform "+string(in.ComputePlatform))
+	if err := checkPlatform("CreateDeploymentConfig", in.ComputePlatform); err != nil {
+		return err
 	}
 	if in.TrafficRoutingConfig != nil {
 		return errUnbuilt("CreateDeploymentConfig", "trafficRoutingConfig")
 	}
-	if in.ZonalConfig != nil {
-		return errUnbuilt("CreateDeploymentConfig", "zonalConfig")
+	if err := checkZonal(in.ZonalConfig); err != nil {
+		return err
 	}
 	m := in.MinimumHealthyHosts
-	if m == nil || m.Value == nil || *m.Value < 0 || m.Type == api.MinimumHealthyHostsTypeFleetPercent && *m.Value > 99 ||
+	value := minimumValue(m)
+	if m == nil || value < 0 || m.Type == api.MinimumHealthyHostsTypeFleetPercent && value > 99 ||
 		m.Type != api.MinimumHealthyHostsTypeFleetPercent && m.Type != api.MinimumHealthyHostsTypeHostCount {
 		return awserr.New("InvalidMinimumHealthyHostValueException", "The minimum healthy instance value was specified in an invalid format.")
+	}
+	return nil
+}
+
+func checkZonal(z *api.ZonalConfig) error {
+	if z == nil {
+		return nil
+	}
+	invalid := func(why string) error {
+		return awserr.New("InvalidZonalDeploymentConfigurationException", "The ZonalConfig object is not valid. %s", why)
+	}
+	if aws.Val(z.FirstZoneMonitorDurationInSeconds) < 0 || aws.Val(z.MonitorDurationInSeconds) < 0 {
+		return invalid("A monitor duration is not negative.")
+	}
+	m := z.MinimumHealthyHostsPerZone
+	if m == nil {
+		return nil
+	}
+	if m.Value == nil || *m.Value < 0 || m.Type == api.MinimumHealthyHostsPerZoneTypeFleetPercent && *m.Value > 99 {
+		return invalid("The value of minimumHealthyHostsPerZone is a number of hosts, or 0 to 99 percent.")
 	}
 	return nil
 }
@@ -185,4 +208,12 @@ func (s *Service) DeleteDeploymentConfig(ctx context.Context, in *api.DeleteDepl
 		return nil, err
 	}
 	return &api.DeleteDeploymentConfigOutput{}, nil
+}
+
+// minimumValue: SDK for Go v2 does not send a value of 0.
+func minimumValue(m *api.MinimumHealthyHosts) int32 {
+	if m == nil {
+		return 0
+	}
+	return aws.Val(m.Value)
 }

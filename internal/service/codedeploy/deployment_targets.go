@@ -37,17 +37,25 @@ func instanceARN(k store.Key, id string) string {
 	return arn.New("ec2", k.Region, k.Account, "instance/"+id)
 }
 
+// arn is the target's ARN; rows of older versions do not have it.
+func (t *target) arn(k store.Key) string {
+	if t.ARN == "" {
+		return instanceARN(k, t.InstanceID)
+	}
+	return t.ARN
+}
+
 func (t *target) view(c aws.Call) api.DeploymentTarget {
 	return api.DeploymentTarget{DeploymentTargetType: api.DeploymentTargetTypeInstanceTarget, InstanceTarget: &api.InstanceTarget{
-		DeploymentId: &t.DeploymentID, TargetId: &t.InstanceID, TargetArn: aws.Ptr(instanceARN(key(c, ""), t.InstanceID)),
-		Status: t.Status, LastUpdatedAt: &t.Updated, LifecycleEvents: t.events(),
+		DeploymentId: &t.DeploymentID, TargetId: &t.InstanceID, TargetArn: aws.Ptr(t.arn(key(c, ""))),
+		Status: t.Status, LastUpdatedAt: &t.Updated, LifecycleEvents: t.events(), InstanceLabel: t.Label,
 	}}
 }
 
 func (t *target) summary(c aws.Call) api.InstanceSummary {
 	return api.InstanceSummary{
-		DeploymentId: &t.DeploymentID, InstanceId: aws.Ptr(instanceARN(key(c, ""), t.InstanceID)), Status: api.InstanceStatus(t.Status),
-		LastUpdatedAt: &t.Updated, LifecycleEvents: t.events(),
+		DeploymentId: &t.DeploymentID, InstanceId: aws.Ptr(t.arn(key(c, ""))), Status: api.InstanceStatus(t.Status),
+		LastUpdatedAt: &t.Updated, LifecycleEvents: t.events(), InstanceType: api.InstanceType(t.Label),
 	}
 }
 
@@ -70,7 +78,7 @@ func startedTargets(tx *store.Tx, c aws.Call, id *string) ([]*target, error) {
 // findTarget finds one target by instance id or ARN.
 func findTarget(list []*target, id string) *target {
 	for _, t := range list {
-		if t.InstanceID == bareInstance(id) {
+		if t.InstanceID == bareInstance(id) || t.ARN == id {
 			return t
 		}
 	}
@@ -203,7 +211,7 @@ func (s *Service) GetDeploymentInstance(ctx context.Context, in *api.GetDeployme
 // BatchGetDeploymentInstances is the older form of BatchGetDeploymentTargets.
 func (s *Service) BatchGetDeploymentInstances(ctx context.Context, in *api.BatchGetDeploymentInstancesInput) (*api.BatchGetDeploymentInstancesOutput, error) {
 	c := aws.CallFrom(ctx)
-	if len(in.InstanceIds) > 100 {
+	if len(in.InstanceIds) > maxBatch {
 		return nil, errBatchLimit
 	}
 	return view(ctx, s, func(tx *store.Tx) (*api.BatchGetDeploymentInstancesOutput, error) {

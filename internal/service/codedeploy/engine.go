@@ -18,6 +18,7 @@ func (s *Service) Run(ctx context.Context) error {
 	defer work.Wait()
 	defer close(s.stopped)
 	work.Go(func() { s.warmSigners(ctx) })
+	work.Go(func() { s.wakePolls(ctx) })
 	for {
 		changed := s.db.Changed(store.Filter{Service: "codedeploy", Kind: "deployment"})
 		active, err := view(ctx, s, func(tx *store.Tx) ([]store.Row[deployment], error) {
@@ -66,8 +67,9 @@ func (s *Service) drive(ctx context.Context, k store.Key) {
 	machines := s.db.Changed(aboutMachines)
 	s.failStopped(ctx, k)
 	for ctx.Err() == nil {
-		// The channel comes first: a change during the step wakes the wait.
-		changed := s.db.Changed(store.Filter{Account: k.Account, Region: k.Region, Service: "codedeploy", Resource: k.ID})
+		// The channels come first: a change during the step wakes the wait. What
+		// agents report of events within a target is none of the worker's business.
+		target, stop, status := s.changed(k, "target"), s.changed(k, "stop"), s.changed(k, "deployment")
 		due, ended, err := s.advance(ctx, k)
 		if ended || ctx.Err() != nil {
 			return
@@ -81,7 +83,9 @@ func (s *Service) drive(ctx context.Context, k store.Key) {
 			continue // the clock was moved while the timer was set
 		}
 		select {
-		case <-changed:
+		case <-target:
+		case <-stop:
+		case <-status:
 		case <-machines:
 			machines = s.db.Changed(aboutMachines)
 			s.failStopped(ctx, k)
@@ -89,6 +93,10 @@ func (s *Service) drive(ctx context.Context, k store.Key) {
 		case <-ctx.Done():
 		}
 	}
+}
+
+func (s *Service) changed(k store.Key, kind string) <-chan struct{} {
+	return s.db.Changed(store.Filter{Account: k.Account, Region: k.Region, Service: "codedeploy", Resource: k.ID, Kind: kind})
 }
 
 // advance does what can be done for the deployment now and returns when
@@ -106,6 +114,11 @@ func (s *Service) advance(ctx context.Context, k store.Key) (due time.Time, ende
 			return due, false, err
 		}
 		s.failStopped(ctx, k)
+	}
+	if d.blueGreen() {
+		if err := s.terminateBlue(ctx, k, d); err != nil {
+			return due, false, err
+		}
 	}
 	err = s.db.Update(ctx, func(tx *store.Tx) error {
 		due, ended, err = s.step(tx, k)

@@ -8,6 +8,9 @@ import (
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 )
 
+// maxBatch is how many names most calls take at once.
+const maxBatch = 100
+
 var (
 	errApplicationNameRequired = awserr.New("ApplicationNameRequiredException", "Application name is required")
 	errGroupNameRequired       = awserr.New("DeploymentGroupNameRequiredException", "Deployment group name is required")
@@ -18,6 +21,8 @@ var (
 	errInvalidNextToken        = awserr.New("InvalidNextTokenException", "The next token was specified in an invalid format.")
 	errTagCombination          = awserr.New("InvalidEC2TagCombinationException",
 		"A call was submitted that specified both Ec2TagFilters and Ec2TagSet, but only one of these data types can be used in a single call.")
+	errOnPremisesTagCombination = awserr.New("InvalidOnPremisesTagCombinationException",
+		"A call was submitted that specified both OnPremisesTagFilters and OnPremisesTagSet, but only one of these data types can be used in a single call.")
 )
 
 func errNoApplication(name string) error {

@@ -8,16 +8,20 @@ import (
 	api "github.com/hardstand/hardstand/internal/aws/api/codedeploy"
 	"github.com/hardstand/hardstand/internal/aws/api/ec2"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
-	"github.com/hardstand/hardstand/internal/aws/ids"
 	"github.com/hardstand/hardstand/internal/store"
 )
 
 // machine is what CodeDeploy knows of an instance.
 type machine struct {
-	ID, State string
-	Tags      map[string]string
-	Profile   bool // has an instance profile
+	ID, ARN, State string
+	Zone           string
+	Tags           map[string]string
+	Profile        bool // its agent has credentials: an instance profile, or it is on premises
+	OnPremises     bool
 }
+
+// stateRunning is EC2's name of the state; machines on premises always have it.
+const stateRunning = "running"
 
 // cause is a deployment's error before it has targets.
 type cause struct {
@@ -28,14 +32,10 @@ type cause struct {
 // describe lists the instances that the service role may see: all of them, or
 // those with the ids given.
 func (s *Service) describe(ctx context.Context, k store.Key, role string, only []string) ([]machine, *cause, error) {
-	c := aws.Call{Account: k.Account, Region: k.Region, RequestID: ids.UUID(), Service: "ec2", Operation: "DescribeInstances",
-		UserAgent: servicePrincipal, Secure: true}
-	p, err := s.roles.AssumeServiceRole(aws.WithCall(ctx, c), role, servicePrincipal)
-	if err != nil {
-		return nil, roleCause(role, err), nil
+	ctx, why := s.asRole(ctx, k, role, "DescribeInstances")
+	if why != nil {
+		return nil, why, nil
 	}
-	c.Principal = p
-	ctx = aws.WithCall(ctx, c)
 	var out []machine
 	in := &ec2.DescribeInstancesInput{InstanceIds: only}
 	for {
@@ -52,7 +52,7 @@ func (s *Service) describe(ctx context.Context, k store.Key, role string, only [
 		}
 		for _, r := range page.Reservations {
 			for i := range r.Instances {
-				out = append(out, newMachine(&r.Instances[i]))
+				out = append(out, newMachine(k, &r.Instances[i]))
 			}
 		}
 		if aws.Val(page.NextToken) == "" {
@@ -62,8 +62,12 @@ func (s *Service) describe(ctx context.Context, k store.Key, role string, only [
 	}
 }
 
-func newMachine(i *ec2.Instance) machine {
+func newMachine(k store.Key, i *ec2.Instance) machine {
 	m := machine{ID: aws.Val(i.InstanceId), Tags: map[string]string{}, Profile: i.IamInstanceProfile != nil}
+	m.ARN = instanceARN(k, m.ID)
+	if i.Placement != nil {
+		m.Zone = aws.Val(i.Placement.AvailabilityZone)
+	}
 	if i.State != nil {
 		m.State = string(i.State.Name)
 	}
@@ -89,17 +93,47 @@ func deniedCause(role string, err error) *cause {
 		"The service role %s does not give you permission to perform operations in the following AWS service: AmazonEC2. %v", role, err)}
 }
 
-// matches reports whether the group selects the instance.
-func (g *group) matches(m machine) bool {
-	if g.TagSet == nil {
-		return anyTag(g.Filters, m.Tags)
+// selector finds instances by their tags: any of the filters, or one of each
+// set.
+type selector struct {
+	filters []api.EC2TagFilter
+	sets    [][]api.EC2TagFilter
+}
+
+func (s selector) matches(tags map[string]string) bool {
+	if len(s.sets) == 0 {
+		return anyTag(s.filters, tags)
 	}
-	for _, any := range g.TagSet.Ec2TagSetList {
-		if !anyTag(any, m.Tags) {
+	for _, any := range s.sets {
+		if !anyTag(any, tags) {
 			return false
 		}
 	}
-	return len(g.TagSet.Ec2TagSetList) > 0
+	return true
+}
+
+func (s selector) empty() bool { return len(s.filters)+len(s.sets) == 0 }
+
+func ec2Selector(filters []api.EC2TagFilter, set *api.EC2TagSet) selector {
+	s := selector{filters: filters}
+	if set != nil {
+		s.sets = set.Ec2TagSetList
+	}
+	return s
+}
+
+func (g *group) ec2() selector { return ec2Selector(g.Filters, g.TagSet) }
+
+func (g *group) onPremises() selector {
+	return selector{plainFilters(g.OnPremises), plainSets(g.OnPremisesSet)}
+}
+
+// matches reports whether the group selects the machine.
+func (g *group) matches(m machine) bool {
+	if m.OnPremises {
+		return g.onPremises().matches(m.Tags)
+	}
+	return g.ec2().matches(m.Tags)
 }
 
 func anyTag(filters []api.EC2TagFilter, tags map[string]string) bool {

@@ -19,7 +19,7 @@ func (s *Service) conclude(tx *store.Tx, k store.Key, d *deployment, list []*tar
 	}
 	now := s.clock.Now()
 	for _, t := range list {
-		if t.Status == api.TargetStatusPending {
+		if !t.ended() { // pending, or ready for traffic that does not come
 			if err := s.endTarget(tx, k, d, t, api.TargetStatusSkipped, now); err != nil {
 				return err
 			}
@@ -34,8 +34,8 @@ const tooManyFailed = "The overall deployment failed because too many individual
 
 // failureCause is AWS's code, with the first failure beside AWS's sentence.
 func failureCause(d *deployment, list []*target, now time.Time) cause {
-	if !now.Before(d.Started.Add(deploymentTimeout)) {
-		return cause{api.ErrorCodeTimeout, fmt.Sprintf("The deployment has timed out: it did not end within %s.", deploymentTimeout)}
+	if !now.Before(d.deadline()) {
+		return cause{api.ErrorCodeTimeout, fmt.Sprintf("The deployment has timed out: it did not end within %s.", d.limit())}
 	}
 	failed := slices.DeleteFunc(slices.Clone(list), func(t *target) bool { return t.Status != api.TargetStatusFailed })
 	if len(failed) == 0 {
@@ -131,7 +131,13 @@ func (s *Service) rollBack(tx *store.Tx, k store.Key, d *deployment, g *group, n
 	if err != nil {
 		return err
 	}
-	if good == nil {
+	switch {
+	case d.blueGreen() && !d.BlueGreen.Released:
+		d.RollbackMessage = "No rollback: no traffic was taken from the original instances."
+		return deployments.Put(tx, k, d)
+	case d.blueGreen():
+		good = &lastDeployment{ID: d.ID, Revision: d.Revision, FileExists: d.FileExists}
+	case good == nil:
 		d.RollbackMessage = "No rollback: the deployment group has no earlier successful deployment."
 		return deployments.Put(tx, k, d)
 	}
@@ -140,10 +146,14 @@ func (s *Service) rollBack(tx *store.Tx, k store.Key, d *deployment, g *group, n
 		Revision: good.Revision, FileExists: good.FileExists, Config: d.Config, IgnoreStopFailures: d.IgnoreStopFailures,
 		RollbackOf: d.ID, Description: "Rollback of deployment " + d.ID + " to the revision of " + good.ID,
 	}
+	if d.blueGreen() {
+		r.BlueGreen, r.Config = &blueGreen{Back: true}, allAtOnce
+		r.Description = "Rollback of deployment " + d.ID + " to its original instances"
+	}
 	rk := store.Key{Account: k.Account, Region: k.Region, ID: r.ID}
 	if err := insertDeployment(tx, rk, r, app, g, now); err != nil {
 		return err
 	}
-	d.RollbackID, d.RollbackMessage = r.ID, "Rolled back to the revision of deployment "+good.ID
+	d.RollbackID, d.RollbackMessage = r.ID, r.Description
 	return deployments.Put(tx, k, d)
 }

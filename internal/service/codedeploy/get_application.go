@@ -38,7 +38,7 @@ func (s *Service) BatchGetApplications(ctx context.Context, in *api.BatchGetAppl
 	if len(in.ApplicationNames) == 0 {
 		return nil, errApplicationNameRequired
 	}
-	if len(in.ApplicationNames) > 100 {
+	if len(in.ApplicationNames) > maxBatch {
 		return nil, errBatchLimit
 	}
 	return view(ctx, s, func(tx *store.Tx) (*api.BatchGetApplicationsOutput, error) {

@@ -19,9 +19,13 @@ func deploymentView(tx *store.Tx, d *deployment) (*api.DeploymentInfo, error) {
 		ApplicationName: &d.ApplicationName, DeploymentGroupName: &d.GroupName, DeploymentConfigName: &d.Config, DeploymentId: &d.ID,
 		PreviousRevision: d.Previous, Revision: d.Revision, Status: d.Status, CreateTime: &d.Created, Creator: d.Creator,
 		IgnoreApplicationStopFailures: &d.IgnoreStopFailures, UpdateOutdatedInstancesOnly: &d.OutdatedOnly,
-		AutoRollbackConfiguration: d.Rollback, DeploymentStyle: inPlace(), InstanceTerminationWaitTimeStarted: aws.Ptr(false),
-		FileExistsBehavior: d.FileExists, ComputePlatform: api.ComputePlatformServer, DeploymentStatusMessages: []string{},
+		AutoRollbackConfiguration: d.Rollback, DeploymentStyle: d.style(), TargetInstances: d.New,
+		FileExistsBehavior: d.FileExists, ComputePlatform: api.ComputePlatformServer, DeploymentStatusMessages: append([]string{}, d.Messages...),
 		DeploymentOverview: overview(list), RollbackInfo: d.rollbackInfo(),
+	}
+	info.InstanceTerminationWaitTimeStarted = aws.Ptr(d.blueGreen() && !d.BlueGreen.Blocked.IsZero())
+	if d.blueGreen() {
+		info.BlueGreenDeploymentConfiguration = d.BlueGreen.Options
 	}
 	if d.Description != "" {
 		info.Description = &d.Description

@@ -11,23 +11,23 @@ import (
 func (g *group) view(application string) api.DeploymentGroupInfo {
 	info := api.DeploymentGroupInfo{
 		ApplicationName: &application, DeploymentGroupId: &g.ID, DeploymentGroupName: &g.Name, DeploymentConfigName: &g.Config,
-		Ec2TagFilters: append([]api.EC2TagFilter{}, g.Filters...), OnPremisesInstanceTagFilters: []api.TagFilter{},
+		Ec2TagFilters: append([]api.EC2TagFilter{}, g.Filters...), OnPremisesInstanceTagFilters: append([]api.TagFilter{}, g.OnPremises...),
+		OnPremisesTagSet:  g.OnPremisesSet,
 		AutoScalingGroups: []api.AutoScalingGroup{}, ServiceRoleArn: &g.Role, TriggerConfigurations: []api.TriggerConfig{},
 		AutoRollbackConfiguration: g.Rollback, OutdatedInstancesStrategy: g.Outdated, Ec2TagSet: g.TagSet,
-		DeploymentStyle: inPlace(), ComputePlatform: api.ComputePlatformServer, TerminationHookEnabled: aws.Ptr(false),
+		DeploymentStyle: g.style(), BlueGreenDeploymentConfiguration: g.BlueGreen, ComputePlatform: api.ComputePlatformServer, TerminationHookEnabled: aws.Ptr(false),
 		LastSuccessfulDeployment: g.LastSuccessful.view(), LastAttemptedDeployment: g.LastAttempted.view(),
 	}
 	for i := range info.Ec2TagFilters {
 		info.Ec2TagFilters[i].Type = filterType(info.Ec2TagFilters[i])
 	}
+	for i, f := range info.OnPremisesInstanceTagFilters {
+		info.OnPremisesInstanceTagFilters[i].Type = api.TagFilterType(filterType(plainFilter(f)))
+	}
 	if g.LastSuccessful != nil {
 		info.TargetRevision = g.LastSuccessful.Revision
 	}
 	return info
-}
-
-func inPlace() *api.DeploymentStyle {
-	return &api.DeploymentStyle{DeploymentType: api.DeploymentTypeInPlace, DeploymentOption: api.DeploymentOptionWithoutTrafficControl}
 }
 
 func (l *lastDeployment) view() *api.LastDeploymentInfo {
@@ -73,7 +73,7 @@ func (s *Service) BatchGetDeploymentGroups(ctx context.Context, in *api.BatchGet
 	if len(in.DeploymentGroupNames) == 0 {
 		return nil, errGroupNameRequired
 	}
-	if len(in.DeploymentGroupNames) > 100 {
+	if len(in.DeploymentGroupNames) > maxBatch {
 		return nil, errBatchLimit
 	}
 	return view(ctx, s, func(tx *store.Tx) (*api.BatchGetDeploymentGroupsOutput, error) {

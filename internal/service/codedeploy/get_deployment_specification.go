@@ -7,7 +7,6 @@ import (
 
 	"github.com/hardstand/hardstand/internal/agent/lifecycle"
 	"github.com/hardstand/hardstand/internal/aws"
-	cd "github.com/hardstand/hardstand/internal/aws/api/codedeploy"
 	api "github.com/hardstand/hardstand/internal/aws/api/codedeploycommands"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/store"
@@ -51,13 +50,14 @@ type s3Revision struct {
 // GetDeploymentSpecification returns the signed description of a deployment to
 // one of its targets.
 func (s *Service) GetDeploymentSpecification(ctx context.Context, in *api.GetDeploymentSpecificationInput) (*api.GetDeploymentSpecificationOutput, error) {
-	k, host, err := s.authorizeHost(ctx, "GetDeploymentSpecification")
+	h, err := s.authorizeHost(ctx, "GetDeploymentSpecification")
 	if err != nil {
 		return nil, err
 	}
-	if err := checkIdentifier(k, in.HostIdentifier); err != nil {
+	if err := h.check(in.HostIdentifier); err != nil {
 		return nil, err
 	}
+	k, host := h.Key, h.ID
 	id, err := parseExecutionID(k, aws.Val(in.DeploymentExecutionId))
 	if err != nil {
 		return nil, err
@@ -93,7 +93,7 @@ func (s *Service) GetDeploymentSpecification(ctx context.Context, in *api.GetDep
 func (d *deployment) specification() specification {
 	s := specification{
 		DeploymentID: d.ID, DeploymentGroupID: d.GroupID, DeploymentGroupName: d.GroupName, ApplicationName: d.ApplicationName,
-		DeploymentCreator: string(d.Creator), DeploymentType: string(cd.DeploymentTypeInPlace), AppSpecFilename: "appspec.yml",
+		DeploymentCreator: string(d.Creator), DeploymentType: string(d.deploymentType()), AppSpecFilename: "appspec.yml",
 		AllPossibleLifecycleEvents: lifecycle.Local(), Revision: revisionSpec{RevisionType: string(d.Revision.RevisionType)},
 	}
 	s.AgentActionOverrides.AgentOverrides.FileExistsBehavior = string(d.FileExists)

@@ -1,6 +1,8 @@
 package codedeploy
 
 import (
+	"slices"
+
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/codedeploy"
 	"github.com/hardstand/hardstand/internal/aws/arn"
@@ -17,8 +19,6 @@ type groupInput struct {
 	alarms     *api.AlarmConfiguration
 	rollback   *api.AutoRollbackConfiguration
 	outdated   api.OutdatedInstancesStrategy
-	style      *api.DeploymentStyle
-	blueGreen  *api.BlueGreenDeploymentConfiguration
 	balancer   *api.LoadBalancerInfo
 	ecs        []api.ECSService
 	hook       *bool
@@ -45,30 +45,21 @@ func (in groupInput) check() error {
 			return awserr.New("InvalidRoleException", "The service role ARN was specified in an invalid format: %s", *in.role)
 		}
 	}
-	return checkTagFilters(in.filters, in.tagSet)
+	if err := checkSelector(ec2Selector(in.filters, in.tagSet), errTagCombination, "InvalidEC2TagException"); err != nil {
+		return err
+	}
+	return checkSelector(selector{plainFilters(in.onPremises), plainSets(in.onPremSet)}, errOnPremisesTagCombination, "InvalidTagException")
 }
 
 func (in groupInput) unbuilt() error {
-	style := api.DeploymentStyle{DeploymentType: api.DeploymentTypeInPlace, DeploymentOption: api.DeploymentOptionWithoutTrafficControl}
-	if in.style != nil {
-		if in.style.DeploymentType != "" {
-			style.DeploymentType = in.style.DeploymentType
-		}
-		if in.style.DeploymentOption != "" {
-			style.DeploymentOption = in.style.DeploymentOption
-		}
-	}
 	balanced := in.balancer != nil && len(in.balancer.ElbInfoList)+len(in.balancer.TargetGroupInfoList)+len(in.balancer.TargetGroupPairInfoList) > 0
 	for _, m := range []struct {
 		name string
 		set  bool
 	}{
-		{"onPremisesInstanceTagFilters", len(in.onPremises) > 0}, {"onPremisesTagSet", in.onPremSet != nil && len(in.onPremSet.OnPremisesTagSetList) > 0},
 		{"autoScalingGroups", len(in.scaling) > 0}, {"triggerConfigurations", len(in.triggers) > 0},
 		{"alarmConfiguration", in.alarms != nil && (aws.Val(in.alarms.Enabled) || len(in.alarms.Alarms) > 0)},
-		{"the deployment type " + string(style.DeploymentType), style.DeploymentType != api.DeploymentTypeInPlace},
-		{"the deployment option " + string(style.DeploymentOption), style.DeploymentOption != api.DeploymentOptionWithoutTrafficControl},
-		{"blueGreenDeploymentConfiguration", in.blueGreen != nil}, {"loadBalancerInfo", balanced},
+		{"loadBalancerInfo", balanced},
 		{"ecsServices", len(in.ecs) > 0}, {"terminationHookEnabled", aws.Val(in.hook)},
 	} {
 		if m.set {
@@ -98,25 +89,26 @@ func checkRollback(r *api.AutoRollbackConfiguration) error {
 	return nil
 }
 
-func checkTagFilters(filters []api.EC2TagFilter, set *api.EC2TagSet) error {
-	all := filters
-	if set != nil && len(set.Ec2TagSetList) > 0 {
-		if len(filters) > 0 {
-			return errTagCombination
-		}
-		if len(set.Ec2TagSetList) > 3 {
-			return awserr.New("TagSetListLimitExceededException", "The number of tag groups included in the tag set list exceeded the maximum allowed limit of 3.")
-		}
-		for _, g := range set.Ec2TagSetList {
-			all = append(all, g...)
-		}
+// AWS's limits of a selection by tags.
+const (
+	maxTagSets = 3
+	maxFilters = 10
+)
+
+func checkSelector(s selector, both error, code string) error {
+	if len(s.filters) > 0 && len(s.sets) > 0 {
+		return both
 	}
-	if len(all) > 10 {
-		return awserr.New("InvalidEC2TagException", "The tag was specified in an invalid format. At most 10 tags can be specified.")
+	if len(s.sets) > maxTagSets {
+		return awserr.New("TagSetListLimitExceededException", "The number of tag groups included in the tag set list exceeded the maximum allowed limit of %d.", maxTagSets)
+	}
+	all := slices.Concat(append([][]api.EC2TagFilter{s.filters}, s.sets...)...)
+	if len(all) > maxFilters {
+		return awserr.New(code, "The tag was specified in an invalid format. At most %d tags can be specified.", maxFilters)
 	}
 	for _, f := range all {
 		if why := checkTagFilter(f); why != "" {
-			return awserr.New("InvalidEC2TagException", "The tag was specified in an invalid format. %s", why)
+			return awserr.New(code, "The tag was specified in an invalid format. %s", why)
 		}
 	}
 	return nil

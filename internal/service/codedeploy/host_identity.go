@@ -19,53 +19,64 @@ const secureName = "codedeploy-commands-secure"
 // bareInstance returns the id in an instance ARN, or what it is given.
 func bareInstance(id string) string { return id[strings.LastIndexByte(id, '/')+1:] }
 
-// hostOf returns the instance that speaks: the one whose session signed the
-// request. An agent can thus only ask for its own commands, whatever it says of
-// itself.
-func hostOf(c aws.Call) string {
+// speaker is the host that a request comes from: an instance of EC2 by the
+// session that its metadata service handed out, one on premises by the user or
+// session it was registered with. An agent can thus only ask for its own
+// commands, whatever it says of itself.
+type speaker struct {
+	store.Key         // ID is the instance id, or the name
+	identifier string // what its agent calls itself
+}
+
+func (s *Service) hostOf(ctx context.Context, c aws.Call) (speaker, error) {
 	p := c.Principal
-	if p.InstanceID != "" {
-		return p.InstanceID
+	if p.Type == aws.PrincipalAssumedRole && p.InstanceID != "" { // an identity document alone is no secret
+		return speaker{key(c, p.InstanceID), instanceARN(key(c, ""), p.InstanceID)}, nil
 	}
-	if p.Type == aws.PrincipalAssumedRole && strings.HasPrefix(p.SessionName, "i-") {
-		return p.SessionName
+	var o *onPremisesInstance
+	if p.Type == aws.PrincipalUser || p.Type == aws.PrincipalAssumedRole {
+		var err error
+		o, err = view(ctx, s, func(tx *store.Tx) (*onPremisesInstance, error) { return onPremisesIdentity(tx, c.Region, p.ARN) })
+		if err != nil {
+			return speaker{}, err
+		}
 	}
-	return ""
+	if o == nil {
+		return speaker{}, errHost("%s is neither an EC2 instance nor registered as an on-premises instance in %s: "+
+			"host commands are for the credentials of an instance's role, or for those given to RegisterOnPremisesInstance.", p.ARN, c.Region)
+	}
+	return speaker{key(c, o.Name), p.ARN}, nil
 }
 
 func errHost(format string, args ...any) error {
 	return awserr.Status(http.StatusBadRequest, "AccessDeniedException", format, args...)
 }
 
-// authorizeHost checks that the caller is an instance and may use the
-// operation.
-func (s *Service) authorizeHost(ctx context.Context, operation string) (store.Key, string, error) {
+// authorizeHost checks that the caller is a host and may use the operation.
+func (s *Service) authorizeHost(ctx context.Context, operation string) (speaker, error) {
 	c := aws.CallFrom(ctx)
-	host := hostOf(c)
-	if host == "" {
-		return store.Key{}, "", errHost("%s is not an EC2 instance: host commands are for the credentials of an instance's role.", c.Principal.ARN)
+	h, err := s.hostOf(ctx, c)
+	if err != nil || c.SigningName != secureName {
+		return h, err
 	}
-	k := key(c, host)
-	if c.SigningName != secureName {
-		return k, host, nil
-	}
-	err := s.auth.Authorize(ctx, aws.Check{Action: secureName + ":" + operation, Resource: "*"})
+	err = s.auth.Authorize(ctx, aws.Check{Action: secureName + ":" + operation, Resource: "*"})
 	if err != nil {
-		s.noteRefusal(ctx, k, err)
+		s.noteRefusal(ctx, h.Key, err)
 	}
-	return k, host, err
+	return h, err
 }
 
-// checkIdentifier holds the host identifier in a request against the caller.
-func checkIdentifier(k store.Key, identifier *string) error {
-	want := instanceARN(k, k.ID)
+// check holds the host identifier in a request against the caller. Agents of
+// other partitions write their own.
+func (h speaker) check(identifier *string) error {
 	got, err := arn.Parse(aws.Val(identifier))
 	if err != nil {
 		return awserr.New("ClientException", "HostIdentifier %q is not an ARN.", aws.Val(identifier))
 	}
-	got.Partition = "aws"
-	if got.String() != want {
-		return errHost("The credentials are those of %s, which cannot act as host %s.", want, *identifier)
+	want, err := arn.Parse(h.identifier)
+	got.Partition, want.Partition = "aws", "aws"
+	if err != nil || got != want {
+		return errHost("The credentials are those of %s, which cannot act as host %s.", h.identifier, *identifier)
 	}
 	return nil
 }

@@ -106,24 +106,17 @@ func TestUnacknowledgedCommandIsOfferedAgain(t *testing.T) {
 		t.Fatalf("%+v, %v", ack, err)
 	}
 	// Acknowledged, it is never handed out again: the poll is held, then empty.
-	got := make(chan *commands.HostCommandInstance)
-	go func() { got <- poll() }()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	for held := false; !held; {
-		select {
-		case cmd := <-got:
-			held = true
-			if cmd != nil {
-				t.Errorf("an acknowledged command was offered: %+v", cmd)
-			}
-		default:
-			if err := w.clock.BlockUntil(ctx, 1); err != nil {
-				t.Fatal(err)
-			}
+	go func() {
+		for w.clock.BlockUntil(ctx, 1) == nil {
 			w.clock.Advance(holdPoll)
 		}
+	}()
+	if cmd := poll(); cmd != nil {
+		t.Errorf("an acknowledged command was offered: %+v", cmd)
 	}
+	cancel()
 	late, err := w.s.PutHostCommandComplete(as("i-1"), &commands.PutHostCommandCompleteInput{HostCommandIdentifier: first.HostCommandIdentifier, CommandStatus: commands.CommandStatusSucceeded})
 	if err != nil || late == nil {
 		t.Error(err)

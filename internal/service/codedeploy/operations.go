@@ -10,13 +10,13 @@ import (
 	"github.com/hardstand/hardstand/internal/wire"
 )
 
-// Wire lists the operations of the service API. The rest of the API answers
-// NotImplemented.
+// Wire lists the operations of the service API, all of them.
 func (s *Service) Wire() wire.Service {
 	var rows []wire.Operation
 	rows = append(rows, s.applicationRows()...)
 	rows = append(rows, s.groupRows()...)
 	rows = append(rows, s.deploymentRows()...)
+	rows = append(rows, s.onPremisesRows()...)
 	return wire.Service{Model: api.Model(), Operations: rows}
 }
 
@@ -47,6 +47,9 @@ func (s *Service) applicationRows() []wire.Operation {
 			onConfig(func(in *api.CreateDeploymentConfigInput) *string { return in.DeploymentConfigName })),
 		wire.Op("DeleteDeploymentConfig", "codedeploy:DeleteDeploymentConfig", s.DeleteDeploymentConfig,
 			onConfig(func(in *api.DeleteDeploymentConfigInput) *string { return in.DeploymentConfigName })),
+		wire.Op("DeleteGitHubAccountToken", "codedeploy:DeleteGitHubAccountToken", s.DeleteGitHubAccountToken, nil),
+		wire.Op("ListGitHubAccountTokenNames", "codedeploy:ListGitHubAccountTokenNames", s.ListGitHubAccountTokenNames, nil),
+		wire.Op("DeleteResourcesByExternalId", "codedeploy:DeleteResourcesByExternalId", s.DeleteResourcesByExternalId, nil),
 		wire.Op("TagResource", "codedeploy:TagResource", s.TagResource,
 			onARN(func(in *api.TagResourceInput) *string { return in.ResourceArn })),
 		wire.Op("UntagResource", "codedeploy:UntagResource", s.UntagResource,
@@ -101,6 +104,9 @@ func (s *Service) deploymentRows() []wire.Operation {
 		wire.Op("BatchGetDeployments", "codedeploy:BatchGetDeployments", s.BatchGetDeployments,
 			onDeployment(s, func(in *api.BatchGetDeploymentsInput) []string { return in.DeploymentIds })),
 		wire.Op("StopDeployment", "codedeploy:StopDeployment", s.StopDeployment, nil),
+		wire.Op("ContinueDeployment", "codedeploy:ContinueDeployment", s.ContinueDeployment, nil),
+		wire.Op("SkipWaitTimeForInstanceTermination", "codedeploy:SkipWaitTimeForInstanceTermination", s.SkipWaitTimeForInstanceTermination, nil),
+		wire.Op("PutLifecycleEventHookExecutionStatus", "codedeploy:PutLifecycleEventHookExecutionStatus", s.PutLifecycleEventHookExecutionStatus, nil),
 		wire.Op("ListDeploymentInstances", "codedeploy:ListDeploymentInstances", s.ListDeploymentInstances,
 			onDeployment(s, func(in *api.ListDeploymentInstancesInput) []string { return given(aws.Val(in.DeploymentId)) })),
 		wire.Op("GetDeploymentInstance", "codedeploy:GetDeploymentInstance", s.GetDeploymentInstance,
@@ -110,6 +116,39 @@ func (s *Service) deploymentRows() []wire.Operation {
 		wire.Op("ListDeploymentTargets", "codedeploy:ListDeploymentTargets", s.ListDeploymentTargets, nil),
 		wire.Op("GetDeploymentTarget", "codedeploy:GetDeploymentTarget", s.GetDeploymentTarget, nil),
 		wire.Op("BatchGetDeploymentTargets", "codedeploy:BatchGetDeploymentTargets", s.BatchGetDeploymentTargets, nil),
+	}
+}
+
+func (s *Service) onPremisesRows() []wire.Operation {
+	return []wire.Operation{
+		wire.Op("RegisterOnPremisesInstance", "codedeploy:RegisterOnPremisesInstance", s.RegisterOnPremisesInstance,
+			onInstances(func(in *api.RegisterOnPremisesInstanceInput) []string { return []string{aws.Val(in.InstanceName)} })),
+		wire.Op("DeregisterOnPremisesInstance", "codedeploy:DeregisterOnPremisesInstance", s.DeregisterOnPremisesInstance,
+			onInstances(func(in *api.DeregisterOnPremisesInstanceInput) []string { return []string{aws.Val(in.InstanceName)} })),
+		wire.Op("GetOnPremisesInstance", "codedeploy:GetOnPremisesInstance", s.GetOnPremisesInstance,
+			onInstances(func(in *api.GetOnPremisesInstanceInput) []string { return []string{aws.Val(in.InstanceName)} })),
+		wire.Op("BatchGetOnPremisesInstances", "codedeploy:BatchGetOnPremisesInstances", s.BatchGetOnPremisesInstances,
+			onInstances(func(in *api.BatchGetOnPremisesInstancesInput) []string { return in.InstanceNames })),
+		wire.Op("ListOnPremisesInstances", "codedeploy:ListOnPremisesInstances", s.ListOnPremisesInstances, nil),
+		wire.Op("AddTagsToOnPremisesInstances", "codedeploy:AddTagsToOnPremisesInstances", s.AddTagsToOnPremisesInstances,
+			onInstances(func(in *api.AddTagsToOnPremisesInstancesInput) []string { return in.InstanceNames })),
+		wire.Op("RemoveTagsFromOnPremisesInstances", "codedeploy:RemoveTagsFromOnPremisesInstances", s.RemoveTagsFromOnPremisesInstances,
+			onInstances(func(in *api.RemoveTagsFromOnPremisesInstancesInput) []string { return in.InstanceNames })),
+	}
+}
+
+// onInstances asks for the permission on on-premises instances; without a name
+// on any, so that the operation can say what is missing.
+func onInstances[I any](names func(*I) []string) func(context.Context, *I) ([]aws.Check, error) {
+	return func(ctx context.Context, in *I) ([]aws.Check, error) {
+		var out []aws.Check
+		for _, n := range names(in) {
+			out = append(out, aws.Check{Resource: onPremisesARN(aws.CallFrom(ctx), n)})
+		}
+		if len(out) == 0 {
+			out = []aws.Check{{Resource: "*"}}
+		}
+		return out, nil
 	}
 }
 

@@ -117,9 +117,19 @@ func TestBadInput(t *testing.T) {
 		{"rollback without events", "CreateDeploymentGroup", group(func(in *api.CreateDeploymentGroupInput) {
 			in.AutoRollbackConfiguration = &api.AutoRollbackConfiguration{Enabled: aws.Ptr(true)}
 		}), "InvalidAutoRollbackConfigException", ""},
-		{"blue/green", "CreateDeploymentGroup", group(func(in *api.CreateDeploymentGroupInput) {
-			in.DeploymentStyle = &api.DeploymentStyle{DeploymentType: api.DeploymentTypeBlueGreen}
-		}), "NotImplemented", "hardstand does not implement the deployment type BLUE_GREEN of codedeploy:CreateDeploymentGroup."},
+		{"traffic control", "CreateDeploymentGroup", group(func(in *api.CreateDeploymentGroupInput) {
+			in.DeploymentStyle = &api.DeploymentStyle{DeploymentOption: api.DeploymentOptionWithTrafficControl}
+		}), "NotImplemented", "hardstand does not implement the deployment option WITH_TRAFFIC_CONTROL of codedeploy:CreateDeploymentGroup."},
+		{"style", "CreateDeploymentGroup", group(func(in *api.CreateDeploymentGroupInput) {
+			in.DeploymentStyle = &api.DeploymentStyle{DeploymentType: "GREEN"}
+		}), "ValidationException", ""},
+		{"blue/green options in place", "CreateDeploymentGroup", group(func(in *api.CreateDeploymentGroupInput) {
+			in.BlueGreenDeploymentConfiguration = &api.BlueGreenDeploymentConfiguration{}
+		}), "InvalidBlueGreenDeploymentConfigurationException", "The configuration for the blue/green deployment group was provided in an invalid format. It was given for deployments in place."},
+		{"on-premises tags twice", "CreateDeploymentGroup", group(func(in *api.CreateDeploymentGroupInput) {
+			in.OnPremisesInstanceTagFilters = []api.TagFilter{{Key: aws.Ptr("k")}}
+			in.OnPremisesTagSet = &api.OnPremisesTagSet{OnPremisesTagSetList: [][]api.TagFilter{{{Key: aws.Ptr("k")}}}}
+		}), "InvalidOnPremisesTagCombinationException", ""},
 		{"auto scaling", "CreateDeploymentGroup", group(func(in *api.CreateDeploymentGroupInput) { in.AutoScalingGroups = []string{"x"} }), "NotImplemented", "hardstand does not implement autoScalingGroups of codedeploy:CreateDeploymentGroup."},
 		{"no group", "GetDeploymentGroup", &api.GetDeploymentGroupInput{ApplicationName: aws.Ptr("a"), DeploymentGroupName: aws.Ptr("x")}, "DeploymentGroupDoesNotExistException", "No Deployment Group found for name: x"},
 		{"deploy without a revision", "CreateDeployment", deploy(func(in *api.CreateDeploymentInput) { in.Revision = nil }), "RevisionRequiredException", "Revision is required"},
@@ -138,7 +148,16 @@ func TestBadInput(t *testing.T) {
 		{"predefined config", "CreateDeploymentConfig", &api.CreateDeploymentConfigInput{DeploymentConfigName: aws.Ptr("CodeDeployDefault.X")}, "InvalidDeploymentConfigNameException", ""},
 		{"minimum", "CreateDeploymentConfig", &api.CreateDeploymentConfigInput{DeploymentConfigName: aws.Ptr("x"), MinimumHealthyHosts: &api.MinimumHealthyHosts{Type: api.MinimumHealthyHostsTypeFleetPercent, Value: aws.Ptr[int32](100)}}, "InvalidMinimumHealthyHostValueException", ""},
 		{"tags of a stranger", "TagResource", &api.TagResourceInput{ResourceArn: aws.Ptr("arn:aws:s3:::b"), Tags: []api.Tag{{Key: aws.Ptr("k")}}}, "ArnNotSupportedException", ""},
-		{"blue/green operation", "ContinueDeployment", &api.ContinueDeploymentInput{}, "NotImplemented", ""},
+		{"continue nothing", "ContinueDeployment", &api.ContinueDeploymentInput{}, "DeploymentIdRequiredException", ""},
+		{"wait type", "ContinueDeployment", &api.ContinueDeploymentInput{DeploymentWaitType: "x"}, "InvalidDeploymentWaitTypeException", ""},
+		{"skip nothing", "SkipWaitTimeForInstanceTermination", &api.SkipWaitTimeForInstanceTerminationInput{DeploymentId: aws.Ptr("d-ABCDEFGHI")}, "DeploymentDoesNotExistException", ""},
+		{"hook status", "PutLifecycleEventHookExecutionStatus", &api.PutLifecycleEventHookExecutionStatusInput{DeploymentId: aws.Ptr("d-ABCDEFGHI"), Status: api.LifecycleEventStatusPending},
+			"InvalidLifecycleEventHookExecutionStatusException", "The result of a Lambda validation function that verifies a lifecycle event is invalid. It should return Succeeded or Failed."},
+		{"zonal", "CreateDeploymentConfig", &api.CreateDeploymentConfigInput{DeploymentConfigName: aws.Ptr("x"), ZonalConfig: &api.ZonalConfig{MonitorDurationInSeconds: aws.Ptr[int64](-1)},
+			MinimumHealthyHosts: &api.MinimumHealthyHosts{Type: api.MinimumHealthyHostsTypeHostCount, Value: aws.Ptr[int32](0)}},
+			"InvalidZonalDeploymentConfigurationException", "The ZonalConfig object is not valid. A monitor duration is not negative."},
+		{"GitHub connection", "DeleteGitHubAccountToken", &api.DeleteGitHubAccountTokenInput{TokenName: aws.Ptr("x")}, "GitHubAccountTokenDoesNotExistException", ""},
+		{"GitHub connection without a name", "DeleteGitHubAccountToken", &api.DeleteGitHubAccountTokenInput{}, "GitHubAccountTokenNameRequiredException", ""},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {

@@ -21,15 +21,15 @@ const (
 // PollHostCommand hands the caller its next command, and holds the request open
 // until there is one, so that work starts at once.
 func (s *Service) PollHostCommand(ctx context.Context, in *api.PollHostCommandInput) (*api.PollHostCommandOutput, error) {
-	k, _, err := s.authorizeHost(ctx, "PollHostCommand")
+	h, err := s.authorizeHost(ctx, "PollHostCommand")
 	if err != nil {
 		return nil, err
 	}
-	if err := checkIdentifier(k, in.HostIdentifier); err != nil {
+	if err := h.check(in.HostIdentifier); err != nil {
 		return nil, err
 	}
-	now := s.clock.Now()
-	note := s.polls.begin(k, now)
+	k := h.Key
+	note := s.polls.begin(k, ours(aws.CallFrom(ctx)), s.clock.Now())
 	defer func() { s.polls.end(k, s.clock.Now()) }()
 	if note {
 		if err := s.notePoll(ctx, k); err != nil {
@@ -38,8 +38,8 @@ func (s *Service) PollHostCommand(ctx context.Context, in *api.PollHostCommandIn
 	}
 	enough := s.clock.After(holdPoll)
 	for {
-		changed := s.db.Changed(store.Filter{Account: k.Account, Region: k.Region, Service: "codedeploy", Resource: k.ID})
-		cmd, wait, err := s.take(ctx, k)
+		changed := s.polls.changed(k)
+		cmd, wait, err := s.take(ctx, h)
 		if err != nil || cmd != nil {
 			return &api.PollHostCommandOutput{HostCommand: cmd}, err
 		}
@@ -58,7 +58,8 @@ func (s *Service) PollHostCommand(ctx context.Context, in *api.PollHostCommandIn
 
 // take hands out the host's command, if it has one. wait fires when a command
 // that is out already may be handed out again; nil for never.
-func (s *Service) take(ctx context.Context, k store.Key) (cmd *api.HostCommandInstance, wait <-chan time.Time, err error) {
+func (s *Service) take(ctx context.Context, h speaker) (cmd *api.HostCommandInstance, wait <-chan time.Time, err error) {
+	k := h.Key
 	// Most polls find nothing: look before taking the writer.
 	due, err := view(ctx, s, func(tx *store.Tx) (time.Time, error) {
 		t, err := s.waiting(tx, k)
@@ -82,7 +83,7 @@ func (s *Service) take(ctx context.Context, k store.Key) (cmd *api.HostCommandIn
 		}
 		t.Offered, t.Offers = now, t.Offers+1
 		cmd = &api.HostCommandInstance{
-			HostCommandIdentifier: aws.Ptr(commandID(t)), HostIdentifier: aws.Ptr(instanceARN(k, k.ID)),
+			HostCommandIdentifier: aws.Ptr(commandID(t)), HostIdentifier: &h.identifier,
 			DeploymentExecutionId: aws.Ptr(executionID(k, t.DeploymentID)), CommandName: &t.Events[t.current()].Name,
 			Nonce: aws.Ptr(now.UnixNano()),
 		}

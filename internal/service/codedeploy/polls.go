@@ -2,67 +2,139 @@ package codedeploy
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/store"
 )
 
-// polls knows which agents are alive. A held poll is a heartbeat that lasts; the
-// rows behind it, written at most every noteEvery, tell a restarted server who
-// has ever polled.
+// polls knows which agents are alive, and wakes a host's held polls when there is
+// something for that host: thousands wait, and a command concerns one. A held
+// poll is a heartbeat that lasts; the rows behind it, written at most every
+// noteEvery, tell a restarted server who has ever polled.
 type polls struct {
 	mu      sync.Mutex
 	started time.Time
-	open    map[store.Key]int
-	last    map[store.Key]time.Time
-	noted   map[store.Key]time.Time
+	hosts   map[store.Key]*polling
 }
 
-const noteEvery = 30 * time.Second
+// polling is what is known of one host's agent.
+type polling struct {
+	open        int       // polls that are held
+	last, noted time.Time // last sign of life, and the last that was written
+	ours        bool
+	wake        chan struct{} // nil when nobody waits
+}
+
+// noteEvery bounds the writes that agents cause by merely being there.
+const noteEvery = 10 * time.Minute
 
 func newPolls(now time.Time) *polls {
-	return &polls{started: now, open: map[store.Key]int{}, last: map[store.Key]time.Time{}, noted: map[store.Key]time.Time{}}
+	return &polls{started: now, hosts: map[store.Key]*polling{}}
 }
 
+// agentProduct begins the User-Agent of our own agent, which always has a poll
+// open: its silence means something much sooner than that of AWS's agents.
+const agentProduct = "hardstand-agent/"
+
+func ours(c aws.Call) bool { return strings.HasPrefix(c.UserAgent, agentProduct) }
+
 // begin notes that host k polls; note tells that its row is due.
-func (p *polls) begin(k store.Key, now time.Time) (note bool) {
+func (p *polls) begin(k store.Key, ours bool, now time.Time) (note bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.open[k]++
-	p.last[k] = now
-	if now.Sub(p.noted[k]) < noteEvery {
+	h := p.hosts[k]
+	if h == nil {
+		h = &polling{}
+		p.hosts[k] = h
+	}
+	h.open++
+	h.last, h.ours = now, ours
+	if now.Sub(h.noted) < noteEvery {
 		return false
 	}
-	p.noted[k] = now
+	h.noted = now
 	return true
 }
 
 func (p *polls) end(k store.Key, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.last[k] = now
-	if p.open[k]--; p.open[k] <= 0 {
-		delete(p.open, k)
+	h := p.hosts[k]
+	h.last = now
+	h.open--
+}
+
+// changed returns a channel that is closed when there may be a command for k,
+// which polls.
+func (p *polls) changed(k store.Key) <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	h := p.hosts[k]
+	if h.wake == nil {
+		h.wake = make(chan struct{})
+	}
+	return h.wake
+}
+
+// wake lets the polls of k look again; all of them without an ID.
+func (p *polls) wake(k store.Key) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if k.ID != "" {
+		p.hosts[k].signal()
+		return
+	}
+	for _, h := range p.hosts {
+		h.signal()
 	}
 }
 
-// seen returns when this server last heard of k; zero for never.
-func (p *polls) seen(k store.Key, now time.Time) time.Time {
+func (h *polling) signal() {
+	if h != nil && h.wake != nil {
+		close(h.wake)
+		h.wake = nil
+	}
+}
+
+// seen returns when this server last heard of k, zero for never, and after how
+// long a silence the agent counts as lost.
+func (p *polls) seen(k store.Key, now time.Time) (last time.Time, limit time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.open[k] > 0 {
-		return now
+	h := p.hosts[k]
+	switch {
+	case h == nil:
+		return time.Time{}, lostTimeout
+	case h.open > 0:
+		last = now
+	default:
+		last = h.last
 	}
-	return p.last[k]
+	if h.ours {
+		return last, lostOurs
+	}
+	return last, lostTimeout
+}
+
+// wakePolls wakes the hosts that get something to do, until ctx ends.
+func (s *Service) wakePolls(ctx context.Context) {
+	from := s.db.LastSeq()
+	s.polls.wake(store.Key{}) // for what was committed before
+	for e, err := range s.db.Watch(ctx, from, store.Filter{Service: "codedeploy", Kind: "command"}) {
+		if err != nil {
+			return
+		}
+		s.polls.wake(store.Key{Account: e.Account, Region: e.Region, ID: e.Resource})
+	}
 }
 
 // lastSeen returns what is known of the instance's agent, and when it was last
 // alive; zero for never. While the server was down nobody could poll, so that
 // its start counts as a sign of life of those who had polled before.
-func (s *Service) lastSeen(tx *store.Tx, k store.Key, instance string) (*agent, time.Time, error) {
-	k.ID = instance
-	last := s.polls.seen(k, s.clock.Now())
+func (s *Service) lastSeen(tx *store.Tx, k store.Key, last time.Time) (*agent, time.Time, error) {
 	a, err := agents.Get(tx, k)
 	if isNotFound(err) {
 		return nil, last, nil

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
-	"github.com/hardstand/hardstand/internal/agent/lifecycle"
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/codedeploy"
 	"github.com/hardstand/hardstand/internal/store"
@@ -23,7 +21,7 @@ func isDenied(err error) bool {
 // prepare finds the instances and turns a created deployment into one in
 // progress, or a failed one.
 func (s *Service) prepare(ctx context.Context, k store.Key, d *deployment) error {
-	found, why, err := s.describe(ctx, k, d.Role, nil)
+	found, why, err := s.candidates(ctx, k, d)
 	if err != nil {
 		return err
 	}
@@ -39,6 +37,21 @@ func (s *Service) prepare(ctx context.Context, k store.Key, d *deployment) error
 	})
 }
 
+// candidates lists the instances of EC2, unless the group selects machines on
+// premises only: its role then needs no permission there.
+func (s *Service) candidates(ctx context.Context, k store.Key, d *deployment) ([]machine, *cause, error) {
+	g, err := view(ctx, s, func(tx *store.Tx) (*group, error) {
+		return groups.Get(tx, store.Key{Account: k.Account, Region: k.Region, ID: d.GroupID})
+	})
+	if err != nil && !isNotFound(err) {
+		return nil, nil, err
+	}
+	if g != nil && g.ec2().empty() && !g.onPremises().empty() && d.New == nil {
+		return nil, nil, nil
+	}
+	return s.describe(ctx, k, d.Role, nil)
+}
+
 // begin makes the targets.
 func (s *Service) begin(tx *store.Tx, k store.Key, d *deployment, found []machine) error {
 	g, err := groups.Get(tx, store.Key{Account: k.Account, Region: k.Region, ID: d.GroupID})
@@ -52,22 +65,23 @@ func (s *Service) begin(tx *store.Tx, k store.Key, d *deployment, found []machin
 	if err != nil {
 		return err
 	}
+	near, err := registeredMachines(tx, k, g)
+	if err != nil {
+		return err
+	}
 	now := s.clock.Now()
-	var chosen []*target
-	for _, m := range found {
-		if m.State == "terminated" || m.State == "shutting-down" || !g.matches(m) {
-			continue
-		}
-		t, err := newTarget(tx, k, d, m)
-		if err != nil {
-			return err
-		}
-		if t != nil {
-			t.Updated = now
-			chosen = append(chosen, t)
+	chosen, err := choose(tx, k, d, g, append(near, found...))
+	if err != nil {
+		return err
+	}
+	d.Hosts = 0
+	for _, t := range chosen {
+		t.Updated = now
+		if d.BlueGreen == nil || (t.Label == api.TargetLabelBlue) == d.BlueGreen.Back {
+			d.Hosts++
 		}
 	}
-	d.Hosts = len(chosen)
+	d.Zonal = cfg.Zonal
 	if why := d.unfit(g, cfg); why != nil {
 		return s.finish(tx, k, d, api.DeploymentStatusFailed, *why)
 	}
@@ -87,7 +101,7 @@ func (d *deployment) unfit(g *group, cfg *config) *cause {
 	case d.Hosts == 0:
 		return &cause{api.ErrorCodeNoInstances, "The deployment failed because no instances were found for your deployment group. " +
 			"Check your deployment group settings to make sure the tags for your Amazon EC2 instances or Auto Scaling groups correctly identify the instances " +
-			"you want to deploy to, and then try again. The group looks for " + g.wants() + "."}
+			"you want to deploy to, and then try again. The " + d.looksFor(g) + "."}
 	case d.Hosts > maxInstances:
 		return &cause{api.ErrorCodeOverMaxInstances, fmt.Sprintf("The deployment would be to %d instances; at most %d are possible.", d.Hosts, maxInstances)}
 	}
@@ -99,68 +113,4 @@ func (d *deployment) unfit(g *group, cfg *config) *cause {
 	}
 	d.MinHealthy = minimum
 	return nil
-}
-
-// wants describes the tags that the group selects by.
-func (g *group) wants() string {
-	sets := [][]api.EC2TagFilter{g.Filters}
-	if g.TagSet != nil {
-		sets = g.TagSet.Ec2TagSetList
-	}
-	var all []string
-	for _, set := range sets {
-		var any []string
-		for _, f := range set {
-			switch filterType(f) {
-			case api.EC2TagFilterTypeKeyOnly:
-				any = append(any, "tag key "+aws.Val(f.Key))
-			case api.EC2TagFilterTypeValueOnly:
-				any = append(any, "tag value "+aws.Val(f.Value))
-			default:
-				any = append(any, "tag "+aws.Val(f.Key)+"="+aws.Val(f.Value))
-			}
-		}
-		if len(any) > 0 {
-			all = append(all, strings.Join(any, " or "))
-		}
-	}
-	if len(all) == 0 {
-		return "no tags at all"
-	}
-	return strings.Join(all, ", and ")
-}
-
-// Ranks of targets: hosts whose last deployment failed come first, those that
-// run the revision already last.
-const (
-	rankFailed = iota
-	rankNew
-	rankOld
-	rankCurrent
-)
-
-// newTarget returns nil for an instance that the deployment leaves out.
-func newTarget(tx *store.Tx, k store.Key, d *deployment, m machine) (*target, error) {
-	t := &target{DeploymentID: d.ID, InstanceID: m.ID, Status: api.TargetStatusPending, Profile: m.Profile, Rank: rankNew}
-	h, err := hosts.Get(tx, hostKey(k, d.GroupID, m.ID))
-	if err != nil && !isNotFound(err) {
-		return nil, err
-	}
-	if h != nil {
-		current := h.Revision == revisionID(d.Revision)
-		switch {
-		case h.Failed:
-			t.Rank = rankFailed
-		case current && d.OutdatedOnly:
-			return nil, nil
-		case current:
-			t.Rank = rankCurrent
-		default:
-			t.Rank = rankOld
-		}
-	}
-	for _, name := range lifecycle.InPlace() {
-		t.Events = append(t.Events, event{Name: name, Status: api.LifecycleEventStatusPending})
-	}
-	return t, nil
 }

@@ -57,7 +57,7 @@ func (s *Service) endTarget(tx *store.Tx, k store.Key, d *deployment, t *target,
 			t.Events[i].Status = api.LifecycleEventStatusSkipped
 		}
 	}
-	if status != api.TargetStatusSkipped {
+	if status != api.TargetStatusSkipped && t.Label != api.TargetLabelBlue {
 		hk := hostKey(k, d.GroupID, t.InstanceID)
 		h, err := hosts.Get(tx, hk)
 		if isNotFound(err) {
@@ -95,6 +95,10 @@ func (s *Service) complete(tx *store.Tx, k store.Key, d *deployment, t *target, 
 	}
 	if d.StopAsked {
 		return s.endTarget(tx, k, d, t, api.TargetStatusFailed, now)
+	}
+	if d.BlueGreen.holds(t) {
+		t.Status = api.TargetStatusReady
+		return s.putTarget(tx, k, t, "target", now)
 	}
 	t.ready(now)
 	emit(tx, k, t.InstanceID, "command", "a lifecycle event is ready")

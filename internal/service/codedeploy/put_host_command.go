@@ -15,10 +15,11 @@ import (
 // onCommand runs fn with the target of a command and the index of the command's
 // event, in a transaction.
 func (s *Service) onCommand(ctx context.Context, operation string, id *string, fn func(tx *store.Tx, k store.Key, t *target, index int) error) error {
-	k, host, err := s.authorizeHost(ctx, operation)
+	h, err := s.authorizeHost(ctx, operation)
 	if err != nil {
 		return err
 	}
+	k, host := h.Key, h.ID
 	deployment, index, err := parseCommandID(host, id)
 	if err != nil {
 		return err

@@ -76,13 +76,17 @@ type group struct {
 	Config                  string
 	Filters                 []api.EC2TagFilter             `json:",omitempty"`
 	TagSet                  *api.EC2TagSet                 `json:",omitempty"`
+	OnPremises              []api.TagFilter                `json:",omitempty"`
+	OnPremisesSet           *api.OnPremisesTagSet          `json:",omitempty"`
 	Role                    string                         // ARN
 	Rollback                *api.AutoRollbackConfiguration `json:",omitempty"`
 	Outdated                api.OutdatedInstancesStrategy
-	Tags                    map[string]string `json:",omitempty"`
-	Token                   string            `json:",omitempty"`
-	LastSuccessful          *lastDeployment   `json:",omitempty"`
-	LastAttempted           *lastDeployment   `json:",omitempty"`
+	Style                   *api.DeploymentStyle                  `json:",omitempty"`
+	BlueGreen               *api.BlueGreenDeploymentConfiguration `json:",omitempty"`
+	Tags                    map[string]string                     `json:",omitempty"`
+	Token                   string                                `json:",omitempty"`
+	LastSuccessful          *lastDeployment                       `json:",omitempty"`
+	LastAttempted           *lastDeployment                       `json:",omitempty"`
 }
 
 // lastDeployment is what a group remembers of a deployment: enough to roll back
@@ -98,6 +102,7 @@ type lastDeployment struct {
 type config struct {
 	Name, ID string
 	Minimum  api.MinimumHealthyHosts
+	Zonal    *api.ZonalConfig `json:",omitempty"`
 	Created  time.Time
 }
 
@@ -128,12 +133,21 @@ type deployment struct {
 	ErrorMessage                   string
 	RollbackID, RollbackOf         string
 	RollbackMessage                string
+	Messages                       []string `json:",omitempty"` // what else there is to say
+	// BlueGreen is set for a deployment to a replacement environment, which New
+	// selects; see blue_green.go.
+	BlueGreen *blueGreen           `json:",omitempty"`
+	New       *api.TargetInstances `json:",omitempty"`
+	// Zonal is set for a deployment that goes zone by zone.
+	Zonal *api.ZonalConfig `json:",omitempty"`
 	// Hosts and MinHealthy are counted when the deployment starts.
 	Hosts, MinHealthy int
 	// StopAsked is set by StopDeployment; StopRollback is what the call asked
 	// for, nil leaving it to the configuration.
 	StopAsked    bool
 	StopRollback *bool
+	// ReadyTimeout tells that nobody continued the deployment in time.
+	ReadyTimeout bool `json:",omitempty"`
 	// Token is set for deployments that a stack made.
 	Token string `json:",omitempty"`
 }
@@ -148,10 +162,17 @@ func (d *deployment) ended() bool {
 
 // target is one instance of a deployment.
 type target struct {
+	// InstanceID is the id of an instance of EC2, or the name of one on premises.
 	DeploymentID, InstanceID string
+	ARN                      string
+	OnPremises               bool `json:",omitempty"`
 	Status                   api.TargetStatus
 	Updated                  time.Time
 	Events                   []event
+	// Label is the environment in a blue/green deployment, Zone the availability
+	// zone in one that goes zone by zone.
+	Label api.TargetLabel `json:",omitempty"`
+	Zone  string          `json:",omitempty"`
 	// Rank orders targets: unhealthy hosts first.
 	Rank int
 	// Profile tells that the instance has an instance profile: without one its
@@ -178,7 +199,11 @@ type event struct {
 }
 
 func (t *target) ended() bool {
-	return t.Status != api.TargetStatusPending && t.Status != api.TargetStatusInProgress
+	switch t.Status {
+	case api.TargetStatusPending, api.TargetStatusInProgress, api.TargetStatusReady:
+		return false
+	}
+	return true
 }
 
 func targetKey(k store.Key, deployment, instance string) store.Key {

@@ -13,7 +13,11 @@ import (
 	"github.com/hardstand/hardstand/internal/store"
 )
 
-const maxTags = 50
+const (
+	maxTags     = 50 // of a resource
+	maxTagKey   = 128
+	maxTagValue = 256
+)
 
 // addTags returns old with the tags given.
 func addTags(old map[string]string, add []api.Tag) (map[string]string, error) {
@@ -23,7 +27,7 @@ func addTags(old map[string]string, add []api.Tag) (map[string]string, error) {
 	}
 	for _, t := range add {
 		k := aws.Val(t.Key)
-		if k == "" || len(k) > 128 || len(aws.Val(t.Value)) > 256 {
+		if k == "" || len(k) > maxTagKey || len(aws.Val(t.Value)) > maxTagValue {
 			return nil, awserr.New("InvalidTagsToAddException", "The specified tags are not valid: a key has 1 to 128 characters, a value at most 256.")
 		}
 		out[k] = aws.Val(t.Value)

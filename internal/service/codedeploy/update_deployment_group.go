@@ -30,8 +30,8 @@ func (s *Service) UpdateDeploymentGroup(ctx context.Context, in *api.UpdateDeplo
 	err = groupInput{
 		operation: "UpdateDeploymentGroup", onPremises: in.OnPremisesInstanceTagFilters, onPremSet: in.OnPremisesTagSet,
 		scaling: in.AutoScalingGroups, triggers: in.TriggerConfigurations, alarms: in.AlarmConfiguration,
-		rollback: in.AutoRollbackConfiguration, outdated: in.OutdatedInstancesStrategy, style: in.DeploymentStyle,
-		blueGreen: in.BlueGreenDeploymentConfiguration, balancer: in.LoadBalancerInfo, ecs: in.EcsServices,
+		rollback: in.AutoRollbackConfiguration, outdated: in.OutdatedInstancesStrategy,
+		balancer: in.LoadBalancerInfo, ecs: in.EcsServices,
 		hook: in.TerminationHookEnabled, filters: in.Ec2TagFilters, tagSet: in.Ec2TagSet, role: in.ServiceRoleArn,
 	}.check()
 	if err != nil {
@@ -47,6 +47,9 @@ func (s *Service) UpdateDeploymentGroup(ctx context.Context, in *api.UpdateDeplo
 			return err
 		}
 		g.change(in)
+		if err := g.checkStyle("UpdateDeploymentGroup"); err != nil {
+			return err
+		}
 		if _, err := findConfig(tx, c, g.Config); err != nil {
 			return err
 		}
@@ -77,8 +80,20 @@ func (g *group) change(in *api.UpdateDeploymentGroupInput) {
 	if in.Ec2TagSet != nil {
 		g.TagSet, g.Filters = in.Ec2TagSet, nil
 	}
+	if in.OnPremisesInstanceTagFilters != nil {
+		g.OnPremises, g.OnPremisesSet = in.OnPremisesInstanceTagFilters, nil
+	}
+	if in.OnPremisesTagSet != nil {
+		g.OnPremisesSet, g.OnPremises = in.OnPremisesTagSet, nil
+	}
 	if in.AutoRollbackConfiguration != nil {
 		g.Rollback = in.AutoRollbackConfiguration
+	}
+	if in.DeploymentStyle != nil {
+		g.Style = in.DeploymentStyle
+	}
+	if in.BlueGreenDeploymentConfiguration != nil {
+		g.BlueGreen = in.BlueGreenDeploymentConfiguration
 	}
 	if in.OutdatedInstancesStrategy != "" {
 		g.Outdated = in.OutdatedInstancesStrategy

@@ -1,0 +1,91 @@
+package codedeploy
+
+import (
+	"github.com/hardstand/hardstand/internal/aws"
+	api "github.com/hardstand/hardstand/internal/aws/api/codedeploy"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
+)
+
+// style is the group's, defaults filled in.
+func (g *group) style() *api.DeploymentStyle {
+	st := &api.DeploymentStyle{DeploymentType: api.DeploymentTypeInPlace, DeploymentOption: api.DeploymentOptionWithoutTrafficControl}
+	if g.Style != nil && g.Style.DeploymentType != "" {
+		st.DeploymentType = g.Style.DeploymentType
+	}
+	if g.Style != nil && g.Style.DeploymentOption != "" {
+		st.DeploymentOption = g.Style.DeploymentOption
+	}
+	return st
+}
+
+// checkStyle refuses what is malformed, and traffic control and copies of Auto
+// Scaling groups, which are not built.
+func (g *group) checkStyle(operation string) error {
+	st := g.style()
+	if st.DeploymentOption == api.DeploymentOptionWithTrafficControl {
+		return errUnbuilt(operation, "the deployment option WITH_TRAFFIC_CONTROL")
+	}
+	if g.BlueGreen == nil {
+		return nil
+	}
+	if st.DeploymentType == api.DeploymentTypeInPlace {
+		return errBlueGreen("It was given for deployments in place.")
+	}
+	return checkBlueGreen(operation, g.BlueGreen)
+}
+
+func errBlueGreen(why string) error {
+	return awserr.New("InvalidBlueGreenDeploymentConfigurationException",
+		"The configuration for the blue/green deployment group was provided in an invalid format. %s", why)
+}
+
+// maxWaitMinutes is two days, AWS's limit for both waits.
+const maxWaitMinutes = 2 * 24 * 60
+
+func checkBlueGreen(operation string, b *api.BlueGreenDeploymentConfiguration) error {
+	if o := b.GreenFleetProvisioningOption; o != nil && o.Action == api.GreenFleetProvisioningActionCopyAutoScalingGroup {
+		return errUnbuilt(operation, "the green fleet provisioning option COPY_AUTO_SCALING_GROUP")
+	}
+	if o := b.DeploymentReadyOption; o != nil {
+		stop := o.ActionOnTimeout == api.DeploymentReadyActionStopDeployment
+		minutes := aws.Val(o.WaitTimeInMinutes)
+		switch {
+		case stop && (minutes < 1 || minutes > maxWaitMinutes):
+			return errBlueGreen("STOP_DEPLOYMENT needs waitTimeInMinutes, from 1 to 2880.")
+		case !stop && minutes != 0:
+			return errBlueGreen("waitTimeInMinutes is for STOP_DEPLOYMENT only.")
+		}
+	}
+	if o := b.TerminateBlueInstancesOnDeploymentSuccess; o != nil {
+		if minutes := aws.Val(o.TerminationWaitTimeInMinutes); minutes < 0 || minutes > maxWaitMinutes {
+			return errBlueGreen("terminationWaitTimeInMinutes is from 0 to 2880.")
+		}
+	}
+	return nil
+}
+
+// chooseStyle holds the target instances that CreateDeployment named against the
+// style of the group.
+func (d *deployment) chooseStyle(given *api.TargetInstances, g *group) error {
+	invalid := func(why string) error {
+		return awserr.New("InvalidTargetInstancesException", "The target instance configuration is invalid. %s", why)
+	}
+	some := given != nil && (len(given.TagFilters)+len(given.AutoScalingGroups) > 0 || given.Ec2TagSet != nil)
+	if g.style().DeploymentType == api.DeploymentTypeInPlace {
+		if some {
+			return invalid("Target instances were given for an in-place deployment.")
+		}
+		return nil
+	}
+	if !some {
+		return invalid("A blue/green deployment to existing instances needs them in targetInstances.")
+	}
+	if len(given.AutoScalingGroups) > 0 {
+		return errUnbuilt("CreateDeployment", "targetInstances.autoScalingGroups")
+	}
+	if err := checkSelector(ec2Selector(given.TagFilters, given.Ec2TagSet), errTagCombination, "InvalidTargetInstancesException"); err != nil {
+		return err
+	}
+	d.New, d.BlueGreen = given, &blueGreen{Options: g.BlueGreen}
+	return nil
+}

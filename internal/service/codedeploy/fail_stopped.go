@@ -1,0 +1,83 @@
+package codedeploy
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	api "github.com/hardstand/hardstand/internal/aws/api/codedeploy"
+	"github.com/hardstand/hardstand/internal/store"
+)
+
+// failStopped fails the targets whose instances have stopped or are gone: no
+// agent will say so.
+func (s *Service) failStopped(ctx context.Context, k store.Key) {
+	active, role, err := s.activeTargets(ctx, k)
+	if err != nil || len(active) == 0 {
+		return // the next step meets the same error and reports it
+	}
+	found, why, err := s.describe(ctx, k, role, nil)
+	if err != nil || why != nil {
+		s.log.Warn("cannot look at the instances of a running deployment", "deployment", k.ID, "error", err, "cause", why)
+		return
+	}
+	states := map[string]string{}
+	for _, m := range found {
+		states[m.ID] = m.State
+	}
+	dead := slices.DeleteFunc(active, func(id string) bool { return states[id] == stateRunning || states[id] == "pending" })
+	if len(dead) == 0 {
+		return
+	}
+	err = s.db.Update(ctx, func(tx *store.Tx) error {
+		d, err := deployments.Get(tx, k)
+		if err != nil || d.ended() {
+			return err
+		}
+		for _, id := range dead {
+			if err := s.failDead(tx, k, d, id, states[id]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		s.log.Error("fail targets whose instances are gone", "deployment", k.ID, "error", err)
+	}
+}
+
+func (s *Service) failDead(tx *store.Tx, k store.Key, d *deployment, id, state string) error {
+	t, err := targets.Get(tx, targetKey(k, d.ID, id))
+	if err != nil || t.ended() {
+		return err
+	}
+	if state == "" {
+		state = "terminated"
+	}
+	now := s.clock.Now()
+	if t.Label == api.TargetLabelBlue {
+		return s.endTarget(tx, k, d, t, api.TargetStatusSkipped, now) // gone is what it was to be
+	}
+	t.AgentIssue = true
+	t.fail(api.LifecycleErrorCodeUnknownError, fmt.Sprintf("Instance %s is %s: nothing can be deployed to it.", id, state), now)
+	return s.endTarget(tx, k, d, t, api.TargetStatusFailed, now)
+}
+
+// activeTargets returns the instances that the deployment still waits for.
+func (s *Service) activeTargets(ctx context.Context, k store.Key) (active []string, role string, err error) {
+	err = s.db.View(ctx, func(tx *store.Tx) error {
+		d, err := deployments.Get(tx, k)
+		if err != nil {
+			return err
+		}
+		role = d.Role
+		list, err := targetsOf(tx, d.ID)
+		for _, t := range list {
+			if !t.ended() && !t.OnPremises {
+				active = append(active, t.InstanceID)
+			}
+		}
+		return err
+	})
+	return active, role, err
+}
