@@ -125,33 +125,54 @@ func (m *machine) serveControl(ctx context.Context) {
 	}
 }
 
+// maxSSH bounds the connections to port 22. Each is a process of nearly 2 MB before
+// anybody has logged in: some hundreds would end a small instance.
+const maxSSH = 100
+
 // serveSSH starts one process for each connection. A daemon that only waits would
 // cost every instance as much memory as PID 1 itself.
 func (m *machine) serveSSH() {
+	open := make(chan struct{}, maxSSH)
 	for {
 		c, err := m.ssh.AcceptTCP()
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "hardstand: ssh: %v\n", err)
 			return
 		}
-		if err := m.startSSH(c); err != nil {
+		select {
+		case open <- struct{}{}:
+		default:
+			_ = c.Close()
+			continue
+		}
+		if err := m.startSSH(c, func() { <-open }); err != nil {
 			fmt.Fprintf(os.Stderr, "hardstand: ssh: %v\n", err)
 		}
 	}
 }
 
-func (m *machine) startSSH(c *net.TCPConn) error {
+// startSSH calls ended when the connection is over, also if it never began.
+func (m *machine) startSSH(c *net.TCPConn, ended func()) error {
 	defer c.Close()
 	f, err := c.File()
 	if err != nil {
+		ended()
 		return err
 	}
 	defer f.Close()
-	_, _, err = m.reaper.fork(guest.Binary, []string{"hardstand-guest", "sshd", "--inetd"}, &syscall.ProcAttr{
+	_, done, err := m.reaper.fork(guest.Binary, []string{"hardstand-guest", "sshd", "--inetd"}, &syscall.ProcAttr{
 		Dir: "/", Env: baseEnv, Files: []uintptr{f.Fd(), f.Fd(), 2},
 		Sys: &syscall.SysProcAttr{Setsid: true},
 	})
-	return err
+	if err != nil {
+		ended()
+		return err
+	}
+	go func() {
+		<-done
+		ended()
+	}()
+	return nil
 }
 
 // end stops services, then every process, politely first, and leaves the note.

@@ -2,10 +2,12 @@ package instancetest
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -25,6 +27,7 @@ func Executing(t *testing.T, sub Subject) {
 	}{
 		{"what an instance is inside", inside},
 		{"user data serves a page", servesPage},
+		{"strangers cannot fill it with ssh connections", boundsSSH},
 		{"shutdown from inside", shutsDown},
 		{"reboot from inside", rebootsItself},
 		{"the disk outlives a stop", keepsDisk},
@@ -119,6 +122,7 @@ func inside(t *testing.T, sub Subject) {
 	}
 }
 
+// leak opens it.
 func leak(t *testing.T) {
 	to, err := strconv.Atoi(leaked)
 	if err != nil {
@@ -143,6 +147,38 @@ func servesPage(t *testing.T, sub Subject) {
 			t.Errorf("page at %v = %q, want %q", addr, body, want)
 		}
 	}
+}
+
+// boundsSSH: every connection to port 22 costs memory before anybody has logged in.
+func boundsSSH(t *testing.T, sub Subject) {
+	d := open(t, sub)
+	s := Spec("#!/bin/bash\necho up\n")
+	Launch(t, d, s)
+	WaitConsole(t, d, s.ID, "up\n")
+	if !reachable(s.NIC.Public) {
+		t.Fatalf("%v is not reachable", s.NIC.Public)
+	}
+	at := netip.AddrPortFrom(s.NIC.Public, 22).String()
+	const most = 500
+	for n := range most {
+		c, err := net.DialTimeout("tcp", at, 5*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		banner := make([]byte, 4)
+		if err := c.SetReadDeadline(clock.System{}.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		switch _, err := io.ReadFull(c, banner); {
+		case err == nil && string(banner) == "SSH-":
+		case err != nil && n >= 10 && !errors.Is(err, os.ErrDeadlineExceeded):
+			return // turned away
+		default:
+			t.Fatalf("connection %d: %q, %v", n, banner, err)
+		}
+	}
+	t.Errorf("%d connections were served at once", most)
 }
 
 // reachable reports whether this host has a route to addr.
