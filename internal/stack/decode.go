@@ -56,14 +56,17 @@ func SchemaOf(props any) Schema {
 		if f.createOnly {
 			s.CreateOnly = append(s.CreateOnly, f.name)
 		}
+		if f.conditional {
+			s.Conditional = append(s.Conditional, f.name)
+		}
 	}
 	return s
 }
 
 type field struct {
-	name                 string
-	index                int
-	required, createOnly bool
+	name                              string
+	index                             int
+	required, createOnly, conditional bool
 }
 
 var fieldCache sync.Map // reflect.Type -> []field
@@ -85,6 +88,7 @@ func fieldsOf(t reflect.Type) []field {
 		}
 		f.required = slices.Contains(parts[1:], "required")
 		f.createOnly = slices.Contains(parts[1:], "createOnly")
+		f.conditional = slices.Contains(parts[1:], "conditional")
 		fs = append(fs, f)
 	}
 	fieldCache.Store(t, fs)

@@ -276,19 +276,36 @@ func (e *Engine) load(ctx context.Context, key store.Key) (*run, error) {
 		if r.stack, err = Stacks.Get(tx, key); err != nil {
 			return err
 		}
-		list, err := MembersOf(tx, key.ID)
-		for _, m := range list {
-			r.members[m.LogicalID] = m
-		}
-		return err
+		return r.readMembers(tx)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("load stack: %w", err)
 	}
+	return r, r.openMembers()
+}
+
+// loadMembers is load for who only looks; the stack need not be stored yet.
+func (e *Engine) loadMembers(ctx context.Context, s *Stack) (*run, error) {
+	r := &run{e: e, ctx: ctx, key: s.Key(), stack: s, members: map[string]*Member{}, content: map[string]*content{}}
+	if err := e.cfg.DB.View(ctx, r.readMembers); err != nil {
+		return nil, fmt.Errorf("load the resources of a stack: %w", err)
+	}
+	return r, r.openMembers()
+}
+
+func (r *run) readMembers(tx *store.Tx) error {
+	list, err := MembersOf(tx, r.key.ID)
+	for _, m := range list {
+		r.members[m.LogicalID] = m
+	}
+	return err
+}
+
+func (r *run) openMembers() (err error) {
 	for id, m := range r.members {
-		if r.content[id], err = e.open(m, m.Sealed); err != nil {
-			return nil, err
+		if r.content[id], err = r.e.open(m, m.Sealed); err != nil {
+			return err
 		}
 	}
-	return r, nil
+	return nil
 }

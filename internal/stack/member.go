@@ -90,7 +90,7 @@ func (r *run) evaluate(m *Member) (*content, error) {
 	if err != nil {
 		return nil, err
 	}
-	public, err := r.maskedScope().Eval(def.Properties, path+"/Properties")
+	public, err := maskedScope(r.scope).Eval(def.Properties, path+"/Properties")
 	if err != nil {
 		return nil, err
 	}

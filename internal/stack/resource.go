@@ -78,8 +78,9 @@ type Resource interface {
 type Schema struct {
 	// Properties are the names of the properties that the type supports.
 	Properties []string
-	// Required must be given, CreateOnly need another resource to change.
-	Required, CreateOnly []string
+	// Required must be given, CreateOnly need another resource to change,
+	// Conditional do on AWS under conditions that a change set does not know.
+	Required, CreateOnly, Conditional []string
 	// Attributes are the names for Fn::GetAtt. "Outputs.*" stands for any name
 	// that begins with "Outputs."; "*" for any name at all.
 	Attributes []string

@@ -53,12 +53,13 @@ func (r *run) prepare(spec *Spec) error {
 	return nil
 }
 
-// maskedScope is the run's scope with NoEcho values masked, for what events show.
-func (r *run) maskedScope() *template.Scope {
-	s := *r.scope
-	s.Parameters = make(map[string]any, len(r.scope.Parameters))
-	for name, v := range r.scope.Parameters {
-		if r.scope.Template.Parameters[name].NoEcho {
+// maskedScope is a scope with NoEcho values masked, for what events and change sets
+// show.
+func maskedScope(scope *template.Scope) *template.Scope {
+	s := *scope
+	s.Parameters = make(map[string]any, len(scope.Parameters))
+	for name, v := range scope.Parameters {
+		if scope.Template.Parameters[name].NoEcho {
 			v = masked
 		}
 		s.Parameters[name] = v

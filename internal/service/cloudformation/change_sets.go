@@ -81,11 +81,15 @@ func (s *Service) changeSet(ctx context.Context, stackName, name *string) (*chan
 // execution is the ExecutionStatus now: while the stack works on it, or how that
 // ended.
 func (s *Service) execution(ctx context.Context, cs *changeSet) string {
-	if cs.Execution != "EXECUTE_IN_PROGRESS" {
+	if cs.Execution != "EXECUTE_IN_PROGRESS" && cs.Execution != "AVAILABLE" {
 		return cs.Execution
 	}
 	st, err := s.find(ctx, &cs.StackID, noStack)
 	switch {
+	case cs.Execution == "AVAILABLE" && err == nil && st.Operation == cs.Base:
+		return cs.Execution
+	case cs.Execution == "AVAILABLE":
+		return "OBSOLETE"
 	case err != nil || st.Operation != cs.Operation:
 		return "EXECUTE_COMPLETE"
 	case stack.InProgress(st.Status):
@@ -98,9 +102,6 @@ func (s *Service) execution(ctx context.Context, cs *changeSet) string {
 
 // DescribeChangeSet shows what a change set would change.
 func (s *Service) DescribeChangeSet(ctx context.Context, in *api.DescribeChangeSetInput) (*api.DescribeChangeSetOutput, error) {
-	if err := notBuilt(map[string]bool{"IncludePropertyValues": aws.Val(in.IncludePropertyValues)}); err != nil {
-		return nil, err
-	}
 	cs, err := s.changeSet(ctx, in.StackName, in.ChangeSetName)
 	if err != nil {
 		return nil, err
@@ -120,41 +121,9 @@ func (s *Service) DescribeChangeSet(ctx context.Context, in *api.DescribeChangeS
 		out.Capabilities = append(out.Capabilities, api.Capability(c))
 	}
 	for _, c := range changes {
-		out.Changes = append(out.Changes, api.Change{Type: api.ChangeTypeResource, ResourceChange: changeView(c)})
+		out.Changes = append(out.Changes, api.Change{Type: api.ChangeTypeResource, ResourceChange: changeView(c, aws.Val(in.IncludePropertyValues))})
 	}
 	return out, nil
-}
-
-func changeView(c resourceChange) *api.ResourceChange {
-	v := &api.ResourceChange{Action: api.ChangeAction(c.Action), LogicalResourceId: aws.Ptr(c.LogicalID), PhysicalResourceId: optional(c.PhysicalID),
-		ResourceType: aws.Ptr(c.Type), Scope: []api.ResourceAttribute{}, Details: []api.ResourceChangeDetail{}}
-	if c.Action != stack.Modify {
-		return v
-	}
-	v.Replacement = api.ReplacementFalse
-	for _, d := range c.Details {
-		attribute := api.ResourceAttribute(d.Attribute)
-		if !slices.Contains(v.Scope, attribute) {
-			v.Scope = append(v.Scope, attribute)
-		}
-		detail := api.ResourceChangeDetail{Evaluation: api.EvaluationTypeStatic, ChangeSource: api.ChangeSourceDirectModification,
-			CausingEntity: optional(d.Entity),
-			Target:        &api.ResourceTargetDefinition{Attribute: attribute, Name: optional(d.Name), RequiresRecreation: api.RequiresRecreationNever}}
-		switch {
-		case d.Dynamic:
-			detail.Evaluation, detail.ChangeSource = api.EvaluationTypeDynamic, api.ChangeSourceResourceAttribute
-		case d.Entity != "":
-			detail.ChangeSource = api.ChangeSourceParameterReference
-		}
-		if d.CreateOnly {
-			detail.Target.RequiresRecreation = api.RequiresRecreationAlways
-			if v.Replacement = api.ReplacementTrue; d.Dynamic && !c.Replace {
-				v.Replacement = api.ReplacementConditional
-			}
-		}
-		v.Details = append(v.Details, detail)
-	}
-	return v
 }
 
 // ListChangeSets lists the change sets of a stack.
@@ -189,8 +158,8 @@ func (s *Service) ExecuteChangeSet(ctx context.Context, in *api.ExecuteChangeSet
 	if err != nil {
 		return nil, err
 	}
-	if cs.Execution != "AVAILABLE" {
-		return nil, awserr.New("InvalidChangeSetStatus", "ChangeSet [%s] cannot be executed in its current status of [%s]", cs.ID, cs.Status)
+	if err := s.executable(ctx, cs); err != nil {
+		return nil, err
 	}
 	st, err := s.find(ctx, &cs.StackID, noStack)
 	if err != nil {
@@ -218,6 +187,20 @@ func (s *Service) ExecuteChangeSet(ctx context.Context, in *api.ExecuteChangeSet
 	}
 	s.linger(ctx, &stack.Stack{ID: cs.StackID, Account: st.Account, Region: st.Region}, err)
 	return &api.ExecuteChangeSetOutput{}, err
+}
+
+// executable refuses a change set that failed, was executed before, or is for a
+// stack that has changed since.
+func (s *Service) executable(ctx context.Context, cs *changeSet) error {
+	const refused = "ChangeSet [%s] cannot be executed in its current %s of [%s]"
+	execution := s.execution(ctx, cs)
+	switch {
+	case execution == "AVAILABLE":
+		return nil
+	case cs.Status != "CREATE_COMPLETE":
+		return awserr.New("InvalidChangeSetStatus", refused, cs.ID, "status", cs.Status)
+	}
+	return awserr.New("InvalidChangeSetStatus", refused, cs.ID, "execution status", execution)
 }
 
 // executed marks cs and removes the stack's other change sets.

@@ -70,7 +70,7 @@ Resources:
 		}
 		got = append(got, line)
 	}
-	if diff := cmp.Diff([]string{"Modify A False ParameterReference Static V", "Modify B False ResourceAttribute Dynamic A.Value", "Remove C ", "Add D "}, got); diff != "" {
+	if diff := cmp.Diff([]string{"Modify A False DirectModification Dynamic  ParameterReference Static V", "Modify B False DirectModification Dynamic  ResourceAttribute Dynamic A.Value", "Remove C ", "Add D "}, got); diff != "" {
 		t.Error(diff)
 	}
 	must[api.ExecuteChangeSetOutput](l, "ExecuteChangeSet", &api.ExecuteChangeSetInput{ChangeSetName: made.Id})

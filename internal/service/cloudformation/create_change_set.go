@@ -116,36 +116,16 @@ func (s *Service) fill(ctx context.Context, st *stack.Stack, cs *changeSet, in *
 		if err != nil {
 			return err
 		}
-		cs.Spec = p.spec
-		return s.locate(ctx, st, cs, changes)
+		cs.Spec, cs.Changes = p.spec, changes
+		return nil
 	}
 	p, err := s.prepare(ctx, st, w, nil)
 	if err != nil {
 		return err
 	}
 	cs.Spec = p.spec
-	for _, id := range p.template.ResourceIDs() {
-		if def := p.template.Resources[id]; p.scope.Active(def.Condition) {
-			cs.Changes = append(cs.Changes, resourceChange{Change: stack.Change{Action: stack.Add, LogicalID: id, Type: def.Type}})
-		}
-	}
-	return nil
-}
-
-// locate adds the physical ids of the resources that change.
-func (s *Service) locate(ctx context.Context, st *stack.Stack, cs *changeSet, changes []stack.Change) error {
-	list, err := s.members(ctx, st)
-	if err != nil {
-		return err
-	}
-	physical := map[string]string{}
-	for _, m := range list {
-		physical[m.LogicalID] = m.PhysicalID
-	}
-	for _, c := range changes {
-		cs.Changes = append(cs.Changes, resourceChange{Change: c, PhysicalID: physical[c.LogicalID]})
-	}
-	return nil
+	cs.Changes, err = s.engine.Diff(ctx, st, nil, p.scope, false)
+	return asAWS(err)
 }
 
 // keepChangeSet makes the stack under review, if there is none, and the row.
@@ -156,12 +136,16 @@ func (s *Service) keepChangeSet(ctx context.Context, st *stack.Stack, cs *change
 			return err
 		}
 		b.Spec = &stack.Spec{Tags: cs.Spec.Tags}
-		if _, err := s.engine.Review(ctx, b); errors.Is(err, store.ErrExists) {
+		made, err := s.engine.Review(ctx, b)
+		if errors.Is(err, store.ErrExists) {
 			return awserr.New("AlreadyExistsException", "Stack [%s] already exists", st.Name)
-		} else if err != nil {
+		}
+		if err != nil {
 			return err
 		}
+		st = made
 	}
+	cs.Base = st.Operation
 	return s.db.Update(ctx, func(tx *store.Tx) error {
 		cs.Created = tx.Now()
 		return changeSets.Insert(tx, store.Key{Account: st.Account, Region: st.Region, ID: cs.ID}, cs)

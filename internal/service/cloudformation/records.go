@@ -14,21 +14,18 @@ type changeSet struct {
 	Status, Reason               string
 	// Execution is the ExecutionStatus; while it is EXECUTE_IN_PROGRESS the stack's
 	// row tells how far Operation is.
-	Execution      string
-	Operation      int `json:",omitempty"`
+	Execution string
+	Operation int `json:",omitempty"`
+	// Base is the stack's operation that the change set was made upon: after any
+	// other it no longer says what would happen.
+	Base           int
 	Description    string
 	Created        time.Time
 	Spec           stack.Spec
-	Changes        []resourceChange
+	Changes        []stack.Change
 	OnStackFailure string `json:",omitempty"`
 	RoleARN        string `json:",omitempty"`
 	Token          string `json:",omitempty"`
-}
-
-// resourceChange is a change with what is known of the resource now.
-type resourceChange struct {
-	stack.Change
-	PhysicalID string `json:",omitempty"`
 }
 
 var changeSets = &store.Table[changeSet]{Name: "cfn.changeset", Version: 1, Indexes: []store.Index[changeSet]{

@@ -132,6 +132,6 @@ func (s *Service) difference(ctx context.Context, st *stack.Stack, w wanted) (*p
 		return nil, nil, invalid("Update of resource type is not permitted. The new template modifies resource type of the following resources: [%s]", changed)
 	}
 	tagged := !(len(p.spec.Tags) == 0 && len(now.Tags) == 0) && !maps.Equal(p.spec.Tags, now.Tags)
-	changes, err := s.engine.Diff(old, p.scope, tagged)
+	changes, err := s.engine.Diff(ctx, st, old, p.scope, tagged)
 	return p, changes, asAWS(err)
 }

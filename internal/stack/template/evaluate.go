@@ -50,12 +50,18 @@ type Scope struct {
 	uses  *[]AttributeUse
 }
 
-// AttributeUse is one Fn::GetAtt, or ${A.B} in Fn::Sub, and its place.
+// AttributeUse is one Fn::GetAtt, or ${A.B} in Fn::Sub, and its place; without an
+// Attribute, one Ref or ${A}.
 type AttributeUse struct{ ID, Attribute, Path string }
 
 // Attributes lists the attributes that v asks of resources, dead branches of
 // Fn::If left out.
 func (s *Scope) Attributes(v any, path string) []AttributeUse {
+	return slices.DeleteFunc(s.Uses(v, path), func(u AttributeUse) bool { return u.Attribute == "" })
+}
+
+// Uses is Attributes with the references by Ref.
+func (s *Scope) Uses(v any, path string) []AttributeUse {
 	var uses []AttributeUse
 	dry := *s
 	dry.Resources, dry.World, dry.uses = nil, nil, &uses
@@ -180,6 +186,9 @@ func (s *Scope) ref(id, path string) (any, error) {
 	}
 	if s.trace != nil {
 		s.trace[id] = true
+	}
+	if s.uses != nil {
+		*s.uses = append(*s.uses, AttributeUse{ID: id, Path: path})
 	}
 	if s.Resources == nil {
 		return Unknown{Of: id}, nil
