@@ -46,26 +46,12 @@ func (r *run) patientWithRoles(ctx context.Context, do func() error) error {
 	if !r.newRoles || r.endpoint != "" {
 		return do()
 	}
-	limited, cancel := context.WithTimeout(ctx, rolePatience)
-	defer cancel()
-	var last error
-	err := r.pace.poll(limited, func() (bool, error) {
+	end := r.clock.Now().Add(rolePatience)
+	return r.pace.poll(ctx, func() (bool, error) {
 		var noRole *types.InvalidRoleException
-		last = do()
-		return last == nil, unless(errors.As(last, &noRole), last)
+		err := do()
+		return err == nil, unless(errors.As(err, &noRole) && r.clock.Now().Before(end), err)
 	})
-	if last != nil {
-		return last
-	}
-	return err
-}
-
-// unless returns err but where passing says that it is to be waited out.
-func unless(passing bool, err error) error {
-	if passing {
-		return nil
-	}
-	return err
 }
 
 // setGroup makes the deployment group or updates it to what the project says.

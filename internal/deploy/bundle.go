@@ -26,8 +26,8 @@ var skipped = map[string]bool{".git": true, ".hg": true, ".svn": true}
 // the same bytes, so that the archive's name, made from its hash, says whether
 // anything has changed.
 func bundle(dir string) ([]byte, string, error) {
-	buf := bounded{max: maxBundle}
-	w := zip.NewWriter(&buf)
+	out := bounded{max: maxBundle}
+	w := zip.NewWriter(&out)
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -47,21 +47,21 @@ func bundle(dir string) ([]byte, string, error) {
 	if err := w.Close(); err != nil {
 		return nil, "", fmt.Errorf("package %s: %w", dir, err)
 	}
-	sum := sha256.Sum256(buf.Bytes())
-	return buf.Bytes(), hex.EncodeToString(sum[:8]), nil
+	sum := sha256.Sum256(out.buf.Bytes())
+	return out.buf.Bytes(), hex.EncodeToString(sum[:8]), nil
 }
 
 // bounded is a buffer that refuses to grow beyond max bytes.
 type bounded struct {
-	bytes.Buffer
+	buf bytes.Buffer
 	max int
 }
 
 func (b *bounded) Write(p []byte) (int, error) {
-	if b.Len()+len(p) > b.max {
+	if b.buf.Len()+len(p) > b.max {
 		return 0, fmt.Errorf("the archive would be larger than %d MiB", b.max>>20)
 	}
-	return b.Buffer.Write(p)
+	return b.buf.Write(p)
 }
 
 func addMember(w *zip.Writer, path, name string, d fs.DirEntry) error {

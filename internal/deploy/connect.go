@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	ec2api "github.com/hardstand/hardstand/internal/aws/api/ec2"
+	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/wire/client"
 )
 
@@ -29,6 +30,7 @@ type clients struct {
 	ec2      *client.Client
 	web      *http.Client // asks the application
 	pace     pace
+	clock    clock.Clock
 }
 
 // localBackoff is the longest pause between two attempts of a call to a server
@@ -68,7 +70,8 @@ func connect(ctx context.Context, s Settings) (clients, error) {
 		web.Proxy = nil // the instances are on this machine
 	}
 	return clients{
-		endpoint: aws.ToString(cfg.BaseEndpoint), region: cfg.Region, pace: paceFor(local), web: &http.Client{Transport: web},
+		endpoint: aws.ToString(cfg.BaseEndpoint), region: cfg.Region, web: &http.Client{Transport: web},
+		pace: paceFor(local, s.Clock), clock: s.Clock,
 		cfn: cloudformation.NewFromConfig(cfg), deploy: codedeploy.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg),
 		s3:  s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = local }),
 		ec2: &client.Client{Model: ec2api.Model(), Config: cfg},
@@ -77,13 +80,16 @@ func connect(ctx context.Context, s Settings) (clients, error) {
 
 // pace is how often AWS is asked while waiting: a local server often, AWS with
 // growing distance.
-type pace struct{ first, max time.Duration }
+type pace struct {
+	clock      clock.Clock
+	first, max time.Duration
+}
 
-func paceFor(local bool) pace {
+func paceFor(local bool, c clock.Clock) pace {
 	if local {
-		return pace{20 * time.Millisecond, 150 * time.Millisecond}
+		return pace{c, 20 * time.Millisecond, 150 * time.Millisecond}
 	}
-	return pace{time.Second, 5 * time.Second}
+	return pace{c, time.Second, 5 * time.Second}
 }
 
 // poll asks until ask reports done, with growing distance, until ctx ends.
@@ -93,10 +99,16 @@ func (p pace) poll(ctx context.Context, ask func() (done bool, err error)) error
 		if done || err != nil {
 			return err
 		}
-		select {
-		case <-time.After(d):
-		case <-ctx.Done():
+		if clock.Sleep(ctx, p.clock, d) != nil {
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// unless returns err but where passing says that it is to be waited out.
+func unless(passing bool, err error) error {
+	if passing {
+		return nil
+	}
+	return err
 }

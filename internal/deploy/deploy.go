@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/hardstand/hardstand/internal/clock"
 )
 
 // Settings say where and how to run.
@@ -32,6 +34,8 @@ type Settings struct {
 	// many columns and lines, and the progress is redrawn in place.
 	Out  io.Writer
 	Size func() (columns, lines int)
+	// Clock is what waiting goes by; nil means the machine's.
+	Clock clock.Clock
 }
 
 // Result is what a successful run leaves.
@@ -68,9 +72,12 @@ func Run(ctx context.Context, o Options, s Settings) (*Result, error) {
 	if s.Timeout == 0 {
 		s.Timeout = defaultTimeout
 	}
+	if s.Clock == nil {
+		s.Clock = clock.System{}
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, s.Timeout, errTimeout)
 	defer cancel()
-	r := &run{progress: newProgress(s.Out, s.Size), stored: map[string]bool{}}
+	r := &run{progress: newProgress(s.Out, s.Size, s.Clock), stored: map[string]bool{}}
 	if err := r.steps(ctx, o, s); err != nil {
 		return nil, err
 	}

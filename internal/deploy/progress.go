@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/hardstand/hardstand/internal/clock"
 )
 
 // state of a step or of one of its items.
@@ -23,9 +25,10 @@ var marks = map[state]string{running: "…", done: "✓", failed: "✗"}
 // items, is redrawn in place below the lines of those that are over; elsewhere each
 // change is a line, so that a build server's log stays readable.
 type progress struct {
-	mu   sync.Mutex
-	out  io.Writer
-	size func() (columns, lines int) // nil: no terminal
+	mu    sync.Mutex
+	out   io.Writer
+	size  func() (columns, lines int) // nil: no terminal
+	clock clock.Clock
 	// current is the step at work, drawn the lines that it takes on the screen.
 	current step
 	drawn   int
@@ -44,17 +47,17 @@ type item struct {
 	state      state
 }
 
-func newProgress(out io.Writer, size func() (columns, lines int)) *progress {
+func newProgress(out io.Writer, size func() (columns, lines int), c clock.Clock) *progress {
 	if out == nil {
 		out = io.Discard
 	}
-	return &progress{out: out, size: size}
+	return &progress{out: out, size: size, clock: c}
 }
 
 func (p *progress) begin(name string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.current = step{name: name, began: time.Now()}
+	p.current = step{name: name, began: p.clock.Now()}
 	p.draw("")
 }
 
@@ -90,7 +93,7 @@ func (p *progress) end(ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := &p.current
-	s.state, s.took = done, time.Since(s.began)
+	s.state, s.took = done, p.clock.Now().Sub(s.began)
 	if ok {
 		s.items = nil // they went well; what stays on the screen is the step
 	} else {

@@ -51,15 +51,13 @@ func (r *run) verify(ctx context.Context) error {
 		r.progress.detail("no URL is known: nothing was asked")
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, urlPatience)
-	defer cancel()
-	var last error
+	end := r.clock.Now().Add(urlPatience)
 	err = r.pace.poll(ctx, func() (bool, error) {
-		last = r.probe(ctx, url)
-		return last == nil, nil
+		err := r.probe(ctx, url)
+		return err == nil, unless(r.clock.Now().Before(end), err)
 	})
 	if err != nil {
-		return &Failure{Cause: url + " does not answer, although the deployment succeeded", Exit: ExitURL, Err: last,
+		return &Failure{Cause: url + " does not answer, although the deployment succeeded", Exit: ExitURL, Err: err,
 			Fix: "look whether the application listens on all addresses and whether a security group opens the port"}
 	}
 	r.URL = url
