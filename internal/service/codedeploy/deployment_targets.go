@@ -3,6 +3,7 @@ package codedeploy
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/codedeploy"
@@ -88,29 +89,29 @@ func findTarget(list []*target, id string) *target {
 // ListDeploymentTargets returns the ids of a deployment's targets.
 func (s *Service) ListDeploymentTargets(ctx context.Context, in *api.ListDeploymentTargetsInput) (*api.ListDeploymentTargetsOutput, error) {
 	c := aws.CallFrom(ctx)
-	statuses := in.TargetFilters[api.TargetFilterNameTargetStatus]
-	for name := range in.TargetFilters {
-		if name == api.TargetFilterNameServerInstanceLabel {
-			return nil, awserr.New("InvalidDeploymentInstanceTypeException", "An instance type was specified for an in-place deployment. Instance types are supported for blue/green deployments only.")
-		}
-		if name != api.TargetFilterNameTargetStatus {
-			return nil, awserr.New("InvalidTargetFilterNameException", "The target filter name is invalid.")
-		}
-	}
+	statuses, labels := in.TargetFilters[api.TargetFilterNameTargetStatus], in.TargetFilters[api.TargetFilterNameServerInstanceLabel]
 	return view(ctx, s, func(tx *store.Tx) (*api.ListDeploymentTargetsOutput, error) {
 		list, err := startedTargets(tx, c, in.DeploymentId)
 		if err != nil {
 			return nil, err
 		}
-		names, next, err := targetNames(list, statuses, in.NextToken)
+		names, next, err := targetNames(list, statuses, labels, in.NextToken)
 		return &api.ListDeploymentTargetsOutput{TargetIds: names, NextToken: next}, err
 	})
 }
 
-func targetNames(list []*target, statuses []string, token *string) ([]string, *string, error) {
+// targetNames pages the names of the targets that have one of the statuses and
+// one of the labels; none means any. Labels are written BLUE in one API and Blue
+// in the other.
+func targetNames(list []*target, statuses, labels []string, token *string) ([]string, *string, error) {
+	if len(labels) > 0 && !slices.ContainsFunc(list, func(t *target) bool { return t.Label != "" }) {
+		return nil, nil, awserr.New("InvalidDeploymentInstanceTypeException",
+			"An instance type was specified for an in-place deployment. Instance types are supported for blue/green deployments only.")
+	}
 	var names []string
 	for _, t := range list {
-		if len(statuses) == 0 || slices.Contains(statuses, string(t.Status)) {
+		labelled := func(l string) bool { return strings.EqualFold(l, string(t.Label)) }
+		if (len(statuses) == 0 || slices.Contains(statuses, string(t.Status))) && (len(labels) == 0 || slices.ContainsFunc(labels, labelled)) {
 			names = append(names, t.InstanceID)
 		}
 	}
@@ -121,10 +122,10 @@ func targetNames(list []*target, statuses []string, token *string) ([]string, *s
 // ListDeploymentInstances is the older form of ListDeploymentTargets.
 func (s *Service) ListDeploymentInstances(ctx context.Context, in *api.ListDeploymentInstancesInput) (*api.ListDeploymentInstancesOutput, error) {
 	c := aws.CallFrom(ctx)
-	if len(in.InstanceTypeFilter) > 0 {
-		return nil, awserr.New("InvalidDeploymentInstanceTypeException", "An instance type was specified for an in-place deployment. Instance types are supported for blue/green deployments only.")
+	var statuses, labels []string
+	for _, l := range in.InstanceTypeFilter {
+		labels = append(labels, string(l))
 	}
-	var statuses []string
 	for _, st := range in.InstanceStatusFilter {
 		statuses = append(statuses, string(st))
 	}
@@ -133,7 +134,7 @@ func (s *Service) ListDeploymentInstances(ctx context.Context, in *api.ListDeplo
 		if err != nil {
 			return nil, err
 		}
-		names, next, err := targetNames(list, statuses, in.NextToken)
+		names, next, err := targetNames(list, statuses, labels, in.NextToken)
 		return &api.ListDeploymentInstancesOutput{InstancesList: names, NextToken: next}, err
 	})
 }

@@ -42,11 +42,12 @@ type world struct {
 	server *wire.Server
 	ca     *tlsca.CA
 
-	mu       sync.Mutex
-	machines []ec2.Instance
-	noRole   error
-	denied   map[string]bool // actions refused, "*" for all
-	stop     func()
+	mu         sync.Mutex
+	machines   []ec2.Instance
+	noRole     error
+	denied     map[string]bool // actions refused, "*" for all
+	terminated []string
+	stop       func()
 }
 
 func newWorld(t *testing.T, instances ...string) *world {
@@ -72,6 +73,7 @@ func (w *world) start() {
 	w.server = wire.NewServer(wire.Config{Credentials: w, Authorizer: w, Clock: clock.System{}, Account: account, Region: region})
 	err := w.server.Register(w.s.Wire(), w.s.CommandsWire(), wire.Service{Model: ec2.Model(), Operations: []wire.Operation{
 		wire.Op("DescribeInstances", "ec2:DescribeInstances", w.describeInstances, nil),
+		wire.Op("TerminateInstances", "ec2:TerminateInstances", w.terminateInstances, nil),
 	}})
 	if err != nil {
 		w.t.Fatal(err)
@@ -244,7 +246,7 @@ func eventStatus(t *api.InstanceTarget, name string) api.LifecycleEventStatus {
 // which revision it reports a failure.
 type hostAgent struct {
 	w     *world
-	id    string
+	id    string // host identifier
 	fail  func(key, event string) bool
 	mu    sync.Mutex
 	ran   []string
@@ -253,10 +255,16 @@ type hostAgent struct {
 
 // agent starts an agent in the instance.
 func (w *world) agent(id string, fail func(key, event string) bool) *hostAgent {
+	w.t.Helper()
+	return w.agentAs(as(id), instanceARN(store.Key{Account: account, Region: region}, id), fail)
+}
+
+// agentAs starts an agent that signs as the caller in ctx.
+func (w *world) agentAs(ctx context.Context, id string, fail func(key, event string) bool) *hostAgent {
 	if fail == nil {
 		fail = func(string, string) bool { return false }
 	}
-	ctx, cancel := context.WithCancel(as(id))
+	ctx, cancel := context.WithCancel(ctx)
 	h := &hostAgent{w: w, id: id, fail: fail}
 	done := make(chan struct{})
 	go func() {
@@ -288,7 +296,7 @@ func (h *hostAgent) run(ctx context.Context) {
 }
 
 func (h *hostAgent) once(ctx context.Context, verifier *spec.Verifier) error {
-	self := aws.Ptr(instanceARN(store.Key{Account: account, Region: region}, h.id))
+	self := &h.id
 	polled, err := wire.Call[commands.PollHostCommandOutput](ctx, h.w.server, "codedeploy-commands", "PollHostCommand", &commands.PollHostCommandInput{HostIdentifier: self})
 	if err != nil || polled.HostCommand == nil {
 		return err
