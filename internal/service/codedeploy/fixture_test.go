@@ -276,17 +276,21 @@ func (w *world) agentAs(ctx context.Context, id string, fail func(key, event str
 	return h
 }
 
-func (h *hostAgent) run(ctx context.Context) {
-	file := filepath.Join(h.w.t.TempDir(), "ca.pem")
-	if err := os.WriteFile(file, h.w.ca.PEM(), 0o600); err != nil {
-		h.w.t.Error(err)
-		return
+// verifier trusts the world's authority.
+func (w *world) verifier() *spec.Verifier {
+	file := filepath.Join(w.t.TempDir(), "ca.pem")
+	if err := os.WriteFile(file, w.ca.PEM(), 0o600); err != nil {
+		w.t.Error(err)
 	}
-	verifier, err := spec.NewVerifier([]string{file}, false, clock.System{}, func(string) {})
+	v, err := spec.NewVerifier([]string{file}, false, clock.System{}, func(string) {})
 	if err != nil {
-		h.w.t.Error(err)
-		return
+		w.t.Error(err)
 	}
+	return v
+}
+
+func (h *hostAgent) run(ctx context.Context) {
+	verifier := h.w.verifier()
 	for ctx.Err() == nil {
 		if err := h.once(ctx, verifier); err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrClosed) {
 			h.w.t.Errorf("agent %s: %v", h.id, err)

@@ -181,14 +181,7 @@ func TestOurAgentOverHTTP(t *testing.T) {
 	w.setUp()
 	dest := filepath.Join(t.TempDir(), "dest")
 	dir := state.Dir{Root: t.TempDir(), Ongoing: "ongoing-deployment"}
-	ca := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(ca, w.ca.PEM(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	verifier, err := spec.NewVerifier([]string{ca}, false, clock.System{}, func(string) {})
-	if err != nil {
-		t.Fatal(err)
-	}
+	verifier := w.verifier()
 	log := slog.New(slog.DiscardHandler)
 	loop := &poll.Loop{
 		Client:   &poll.Client{HTTP: &http.Client{}, Endpoint: w.serve(), Region: region, Host: *hostARN("i-1"), Credentials: instanceKeys("i-1"), Clock: clock.System{}},

@@ -108,6 +108,11 @@ func (s *Service) PutHostCommandComplete(ctx context.Context, in *api.PutHostCom
 		}
 		return s.complete(tx, k, d, t, result, s.clock.Now())
 	})
+	// An agent that starts fails what it ran when it ended, perhaps for a service
+	// that has forgotten it. AWS's keeps asking until it hears no error.
+	if awserr.Is(err, "ClientException") && restarted(in.Diagnostics) {
+		err = nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -136,6 +141,16 @@ var codes = []cd.LifecycleErrorCode{
 	cd.LifecycleErrorCodeSuccess, cd.LifecycleErrorCodeScriptMissing, cd.LifecycleErrorCodeScriptNotExecutable,
 	cd.LifecycleErrorCodeScriptTimedOut, cd.LifecycleErrorCodeScriptFailed, cd.LifecycleErrorCodeUnknownError,
 	cd.LifecycleErrorCodeUnknownError, cd.LifecycleErrorCodeUnknownError,
+}
+
+// codeRestarted is what agents report of a command that ran when they ended.
+const codeRestarted = 7
+
+func restarted(e *api.Envelope) bool {
+	var d struct {
+		Code any `json:"error_code"`
+	}
+	return e != nil && json.Unmarshal([]byte(aws.Val(e.Payload)), &d) == nil && d.Code == float64(codeRestarted)
 }
 
 // readDiagnostics reads what an agent says of the end of a command. What cannot
