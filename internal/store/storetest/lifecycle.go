@@ -62,8 +62,7 @@ func testUpgrade(t *testing.T, cfg store.Config) {
 	db := open(t, cfg)
 	put(t, db, key("a"), thing{Name: "a", Tags: []string{"x"}})
 	put(t, db, key("b"), thing{Name: "b"})
-	newer := things
-	newer.Version = 2
+	newer := store.Table[thing]{Name: things.Name, Version: 2, Indexes: things.Indexes}
 	newer.Upgrade = func(from int, doc []byte) ([]byte, error) {
 		return []byte(strings.ReplaceAll(string(doc), `"Name":"`, fmt.Sprintf(`"Name":"v%d-`, from))), nil
 	}
@@ -92,7 +91,7 @@ func testNewIndex(t *testing.T, cfg store.Config) {
 	put(t, db, key("a"), thing{Name: "a"})
 	_ = db.Close()
 	db = open(t, cfg)
-	more := things
+	more := store.Table[thing]{Name: things.Name, Version: things.Version, Indexes: things.Indexes}
 	more.Indexes = append(slices.Clone(things.Indexes), store.Index[thing]{
 		Name: "name", Value: func(_ store.Key, v *thing) []string { return []string{v.Name} },
 	})
@@ -106,7 +105,7 @@ func testNewIndex(t *testing.T, cfg store.Config) {
 }
 
 func testNewer(t *testing.T, cfg store.Config) {
-	newer := things
+	newer := store.Table[thing]{Name: things.Name, Version: things.Version, Indexes: things.Indexes}
 	newer.Version = 9
 	db := open(t, cfg)
 	update(t, db, func(tx *store.Tx) error { return newer.Put(tx, key("a"), &thing{}) })
