@@ -16,7 +16,9 @@ import (
 // busy here.
 type mounter struct {
 	work chan func()
-	done chan struct{}
+	// litter holds what the work in progress leaves to be unmounted after it.
+	litter []string
+	done   chan struct{}
 }
 
 func startMounter() (*mounter, error) {
@@ -55,7 +57,8 @@ func (m *mounter) run(ready chan error) {
 	}
 }
 
-// do runs f on the thread, in dir.
+// do runs f on the thread, in dir. What f leaves in litter is unmounted when the
+// caller has its answer already: the kernel waits for all processors each time.
 func (m *mounter) do(dir string, f func() error) error {
 	result := make(chan error, 1)
 	m.work <- func() {
@@ -63,9 +66,12 @@ func (m *mounter) do(dir string, f func() error) error {
 			result <- fmt.Errorf("enter %s: %w", dir, err)
 			return
 		}
-		err := f()
+		result <- f()
+		for _, at := range m.litter {
+			_ = unix.Unmount(at, unix.MNT_DETACH)
+		}
+		m.litter = m.litter[:0]
 		_ = unix.Chdir("/") // keeps no directory busy
-		result <- err
 	}
 	return <-result
 }

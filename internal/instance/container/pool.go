@@ -2,6 +2,7 @@ package container
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/hardstand/hardstand/internal/clock"
@@ -13,7 +14,7 @@ const spares = 2
 
 // settle is how long a new instance has the machine to itself before the next
 // shell is made.
-const settle = 25 * time.Millisecond
+const settle = 5 * time.Millisecond
 
 // pool keeps shells ready, so that a launch finds one.
 type pool struct {
@@ -62,22 +63,26 @@ func (p *pool) run() {
 		if clock.Sleep(p.d.closing, p.d.cfg.Clock, settle) != nil {
 			return
 		}
-		for len(p.ready) < spares {
-			s, err := p.d.newShell(p.d.closing)
-			if p.d.closing.Err() != nil {
-				if s != nil {
-					s.discard()
-				}
-				return
-			}
-			if err != nil {
-				// The next launch meets the same error and reports it to who
-				// asked.
-				p.d.cfg.Log.Warn("no spare instance made", "error", err)
-				break
-			}
-			p.ready <- s
+		var making sync.WaitGroup
+		for range spares - len(p.ready) {
+			making.Go(p.make)
 		}
+		making.Wait()
+	}
+}
+
+func (p *pool) make() {
+	s, err := p.d.newShell(p.d.closing)
+	switch {
+	case p.d.closing.Err() != nil:
+		if s != nil {
+			s.discard()
+		}
+	case err != nil:
+		// The next launch meets the same error and reports it to who asked.
+		p.d.cfg.Log.Warn("no spare instance made", "error", err)
+	default:
+		p.ready <- s // has room: only run makes shells for it
 	}
 }
 

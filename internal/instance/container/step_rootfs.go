@@ -67,7 +67,7 @@ func (s *shell) overlay(part string, layers ...layer) (int, error) {
 			return -1, fmt.Errorf("attach layer %s: %w", y.tree, err)
 		}
 		// The overlay keeps clones of its own.
-		defer func() { _ = unix.Unmount(y.at, unix.MNT_DETACH) }()
+		s.d.mounter.litter = append(s.d.mounter.litter, y.at)
 		lower += ":" + y.at
 	}
 	fd, err := newMount("overlay", 0, [][2]string{
