@@ -169,7 +169,7 @@ func (e *exchange) finish() {
 		if e.written {
 			panic(http.ErrAbortHandler) // the client must not take the half for the whole
 		}
-		e.fail(errInternal())
+		e.fail(errInternal(e.protocol()))
 	}
 	if e.audited || e.status == 0 {
 		return
@@ -198,5 +198,5 @@ func (s *Server) asAWS(err error, protocol model.Protocol, svc *service, request
 		return e
 	}
 	s.cfg.Log.Error("internal failure", "request_id", requestID, "error", err.Error())
-	return errInternal()
+	return errInternal(protocol)
 }

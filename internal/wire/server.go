@@ -168,8 +168,15 @@ func endpoint(r *http.Request) string {
 	return "http://" + r.Host
 }
 
-// errInternal is what a caller sees of an error that is ours.
-func errInternal() *awserr.Error {
-	return awserr.Status(http.StatusInternalServerError, "InternalFailure",
-		"The request processing has failed because of an unknown error, exception or failure.")
+// errInternal is what a caller sees of an error that is ours: its name is one of
+// those that retries of the protocol's clients know.
+func errInternal(protocol model.Protocol) *awserr.Error {
+	code, text := "InternalFailure", "The request processing has failed because of an unknown error, exception or failure."
+	switch protocol {
+	case model.EC2:
+		code, text = "InternalError", "An internal error has occurred"
+	case model.RestXML:
+		code, text = "InternalError", "We encountered an internal error. Please try again."
+	}
+	return awserr.Status(http.StatusInternalServerError, code, "%s", text)
 }
