@@ -110,7 +110,8 @@ func (s *System) serveInside(l net.Listener) error {
 }
 
 // located gives a request from inside an instance the instance's own address, which
-// aws:SourceIp is judged by; the connection itself is a loopback one.
+// aws:SourceIp is judged by; the connection itself comes from a loopback address or
+// from the private one.
 func (w *world) located(r *http.Request) *http.Request {
 	id, inside := network.InstanceFrom(r.Context())
 	if !inside {

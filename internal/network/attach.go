@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -137,9 +138,33 @@ func (v *vpc) connect(ns *os.File, nic NIC) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(v.prepareRouterEnd(link, nic, mac), prepareInstanceEnd(ns, nic)); err != nil {
+	err = errors.Join(v.prepareRouterEnd(link, nic, mac), prepareInstanceEnd(ns, nic))
+	if err == nil {
+		err = v.awaitActive(link)
+	}
+	if err != nil {
 		return errors.Join(err, deleteLink(v.route, link))
 	}
+	return nil
+}
+
+// awaitActive returns when the VPC's end of a link carries packets. It was up
+// before the other end, so the kernel activates it some time later, and drops
+// what is sent until then: the first answer to the instance would be repeated
+// after a second. Since Linux 6.8 the question itself makes it so.
+func (v *vpc) awaitActive(link netlink.Link) error {
+	name := link.Attrs().Name
+	for pause := 50 * time.Microsecond; pause < time.Second; pause *= 2 {
+		now, err := v.route.LinkByIndex(link.Attrs().Index)
+		if err != nil {
+			return fmt.Errorf("look at link %s: %w", name, err)
+		}
+		if now.Attrs().OperState == netlink.OperUp {
+			return nil
+		}
+		time.Sleep(pause)
+	}
+	v.net.log.Warn("link is slow to become active", "link", name)
 	return nil
 }
 
@@ -210,10 +235,13 @@ func prepareInstanceEnd(ns *os.File, nic NIC) error {
 	if err := h.NeighSet(permanent(link, nic.Router(), gatewayMAC)); err != nil {
 		return fmt.Errorf("set neighbour on %s: %w", instanceLink, err)
 	}
-	err = h.RouteReplace(&netlink.Route{LinkIndex: link.Attrs().Index, Gw: nic.Router().AsSlice(),
-		Dst: ipNet(netip.PrefixFrom(netip.IPv4Unspecified(), 0))})
-	if err != nil {
-		return fmt.Errorf("set default route by %s: %w", instanceLink, err)
+	// The second route leads to the services when the instance replaces the
+	// first.
+	for _, to := range []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), serviceRange} {
+		err = h.RouteReplace(&netlink.Route{LinkIndex: link.Attrs().Index, Gw: nic.Router().AsSlice(), Dst: ipNet(to)})
+		if err != nil {
+			return fmt.Errorf("route %v by %s: %w", to, instanceLink, err)
+		}
 	}
 	return nil
 }
@@ -296,18 +324,22 @@ func (n *Network) update(nicID string, edit func(*NIC)) error {
 	return nil
 }
 
-// vpcAt returns the VPC whose interface was attached to the namespace ns, or "".
-func (n *Network) vpcAt(ns *os.File) string {
+// nicAt returns the interface that was attached to the namespace ns.
+func (n *Network) nicAt(ns *os.File) (nic NIC, ok bool) {
 	inode, err := inodeOf(ns)
 	if err != nil {
-		return ""
+		return NIC{}, false
 	}
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	if v := n.nics[n.spaces[inode]]; v != nil {
-		return v.id
+	id := n.spaces[inode]
+	n.mu.Unlock()
+	v := n.holder(id)
+	if v == nil {
+		return NIC{}, false
 	}
-	return ""
+	defer v.mu.Unlock()
+	nic, ok = v.nics[id]
+	return nic, ok
 }
 
 // inodeOf identifies a namespace for as long as it exists.

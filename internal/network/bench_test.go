@@ -89,3 +89,34 @@ func BenchmarkDetach(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkAttachAndOpen reports the median of what the network adds to a
+// launch, and of the first request that an instance makes afterwards.
+func BenchmarkAttachAndOpen(b *testing.B) {
+	n := openNetwork(b)
+	s := openServices(b, n)
+	setVPC(b, n, "vpc-1", true)
+	setGroup(b, n, "vpc-1", "sg-1", nil, sendAll)
+	var launch, first []time.Duration
+	for i := 0; b.Loop(); i++ {
+		ns, nic := bareNamespace(b), testNIC("vpc-1", 10+i%4000, true, "sg-1")
+		begin := time.Now()
+		if err := n.Attach(context.Background(), ns, nic); err != nil {
+			b.Fatal(err)
+		}
+		if err := s.Open(nic.ID, ns); err != nil {
+			b.Fatal(err)
+		}
+		launch = append(launch, time.Since(begin))
+		begin = time.Now()
+		if _, err := get(clientIn(ns), "http://169.254.169.254/"); err != nil {
+			b.Fatal(err)
+		}
+		first = append(first, time.Since(begin))
+	}
+	for name, took := range map[string][]time.Duration{"launch": launch, "request": first} {
+		slices.Sort(took)
+		b.ReportMetric(float64(took[len(took)/2].Microseconds()), name+"-p50-µs")
+		b.ReportMetric(float64(took[len(took)-1].Microseconds()), name+"-max-µs")
+	}
+}

@@ -2,31 +2,31 @@ package network
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"sync"
 
 	"golang.org/x/sys/unix"
 )
 
 // Conn is a connection that a process in an instance made to a service of ours.
-// Which instance that is follows from the listener that accepted it, so it
-// cannot be forged by addresses.
+// Which instance that is follows from the namespace of the listener and, in a
+// VPC's namespace, from the source address, which the VPC lets nobody forge.
 type Conn struct {
 	*net.TCPConn
-	instance string
-	closed   func(*Conn)
-	once     sync.Once
+	from *caller
 }
 
 // Close implements net.Conn.
 func (c *Conn) Close() error {
-	c.once.Do(func() { c.closed(c) })
+	c.from.forget(c)
 	return c.TCPConn.Close()
 }
 
 // InstanceID returns the instance that the connection came from.
-func (c *Conn) InstanceID() string { return c.instance }
+func (c *Conn) InstanceID() string { return c.from.instance }
 
 // SetHopLimit sets how many routers the answers on this connection may pass:
 // 1 keeps them in the instance itself and away from containers in it.
@@ -84,82 +84,108 @@ func InstanceFrom(ctx context.Context) (id string, ok bool) {
 	if c == nil {
 		return "", false
 	}
-	return c.instance, true
+	return c.InstanceID(), true
 }
 
-// maxConns bounds the connections that an instance may have open to one listener.
-// Each takes a descriptor of the daemon's and perhaps a request body of memory;
-// without a bound one instance could take them all, and the API with them.
-const maxConns = 512
+// Bounds on what one instance can take of the daemon. Each connection takes a
+// descriptor and perhaps a request body of memory, each question that waits for
+// the host's resolvers a socket; without bounds one instance could take them
+// all, and the API with them.
+const (
+	maxConns    = 512
+	maxForwards = 64
+)
 
-// instanceListener gives connections the identity of the instance and knows
-// those that are open: they hold the instance's namespace and must not outlive
-// the instance. One more than maxConns is closed at once.
-type instanceListener struct {
-	net.Listener
+// caller is an instance that may connect, and the connections that it has open
+// to all services: they must not outlive it, as its address will be another's.
+type caller struct {
 	instance string
+	forwards chan struct{} // holds one for each question that waits
 
 	mu    sync.Mutex
-	conns map[*Conn]struct{} // nil after Close
+	conns map[*Conn]struct{} // nil after close
+}
+
+func newCaller(instance string) *caller {
+	return &caller{instance: instance, forwards: make(chan struct{}, maxForwards), conns: map[*Conn]struct{}{}}
+}
+
+// admit makes a connection the caller's. ok is false after close and when there
+// are maxConns already.
+func (c *caller) admit(accepted *net.TCPConn) (conn *Conn, ok bool) {
+	conn = &Conn{TCPConn: accepted, from: c}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conns == nil || len(c.conns) >= maxConns {
+		return nil, false
+	}
+	c.conns[conn] = struct{}{}
+	return conn, true
+}
+
+func (c *caller) forget(conn *Conn) {
+	c.mu.Lock()
+	delete(c.conns, conn)
+	c.mu.Unlock()
+}
+
+// close ends the open connections and admits no others.
+func (c *caller) close() {
+	c.mu.Lock()
+	conns := c.conns
+	c.conns = nil
+	c.mu.Unlock()
+	for conn := range conns {
+		conn.Close()
+	}
+}
+
+// listener accepts connections of instances only. at returns who has an
+// address, or nil.
+type listener struct {
+	net.Listener
+	at func(netip.Addr) *caller
 }
 
 // Identify returns l with every connection marked as coming from the instance.
 // l must be a TCP listener that only the instance can reach.
-func Identify(l net.Listener, instance string) net.Listener { return newInstanceListener(l, instance) }
-
-func newInstanceListener(l net.Listener, instance string) *instanceListener {
-	return &instanceListener{Listener: l, instance: instance, conns: map[*Conn]struct{}{}}
+func Identify(l net.Listener, instance string) net.Listener {
+	return ofCaller(l, newCaller(instance))
 }
 
-// Accept implements net.Listener.
-func (l *instanceListener) Accept() (net.Conn, error) {
+func ofCaller(l net.Listener, c *caller) *listener {
+	return &listener{Listener: l, at: func(netip.Addr) *caller { return c }}
+}
+
+// Accept implements net.Listener. Connections of nobody, and those beyond an
+// instance's bound, are closed at once.
+func (l *listener) Accept() (net.Conn, error) {
 	for {
 		accepted, err := l.Listener.Accept()
 		if err != nil {
 			return nil, err
 		}
-		c := &Conn{TCPConn: accepted.(*net.TCPConn), instance: l.instance, closed: l.forget}
-		taken, open := l.remember(c)
-		if taken {
-			return c, nil
+		stream, ok := accepted.(*net.TCPConn)
+		if !ok {
+			return nil, errors.Join(fmt.Errorf("accepted a %T", accepted), accepted.Close())
 		}
-		accepted.Close()
-		if !open {
-			return nil, net.ErrClosed
+		if from := l.at(addressOf(stream.RemoteAddr())); from != nil {
+			if conn, ok := from.admit(stream); ok {
+				return conn, nil
+			}
 		}
+		stream.Close()
 	}
 }
 
-// remember takes c among the open connections, if there is room and the listener
-// is open.
-func (l *instanceListener) remember(c *Conn) (taken, open bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.conns == nil {
-		return false, false
+// addressOf returns the IP address of a peer.
+func addressOf(peer net.Addr) netip.Addr {
+	var at netip.AddrPort
+	switch peer := peer.(type) {
+	case *net.TCPAddr:
+		at = peer.AddrPort()
+	case *net.UDPAddr:
+		at = peer.AddrPort()
 	}
-	if len(l.conns) >= maxConns {
-		return false, true
-	}
-	l.conns[c] = struct{}{}
-	return true, true
-}
-
-func (l *instanceListener) forget(c *Conn) {
-	l.mu.Lock()
-	delete(l.conns, c)
-	l.mu.Unlock()
-}
-
-// Close stops accepting and closes every connection that is still open.
-func (l *instanceListener) Close() error {
-	err := l.Listener.Close()
-	l.mu.Lock()
-	conns := l.conns
-	l.conns = nil
-	l.mu.Unlock()
-	for c := range conns {
-		c.Close()
-	}
-	return err
+	return at.Addr().Unmap()
 }

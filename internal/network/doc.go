@@ -4,10 +4,11 @@
 //
 //	                   host namespace                    VPC namespace (pinned)         instance namespace
 //	browser ---- 198.18.0.10/32 -> hs<6>u<vpc> ===== hs<6>up   hs<6><address> ===== eth0 172.31.0.10
-//	              table hs<6>: egress, input         table hs<6>: dnat/snat,         lo 169.254.169.254:80 IMDS
-//	                                                 security groups, spoofing          169.254.169.253:53 DNS
-//	                                                                                    169.254.169.252    *.amazonaws.com
-//	                                                                                    127.0.0.1:<port>   the server
+//	              table hs<6>: egress, input         table hs<6>: dnat/snat,         lo 127.0.0.1:<port> the server
+//	                                                 security groups, spoofing
+//	                                                 lo 169.254.169.254:80 IMDS
+//	                                                    169.254.169.253:53 DNS
+//	                                                    169.254.169.252:80,443 *.amazonaws.com
 //
 // A VPC is a network namespace that routes. Each instance hangs on it by its
 // own veth with a /32 route, so that traffic inside a subnet is routed, and so
@@ -16,10 +17,15 @@
 // from an instance to a public address always passes the host, as it passes
 // the internet gateway on EC2, so that security groups see the public source.
 //
+// The services on link-local addresses are the VPC's, not the instance's: there
+// they would keep its programs from listening on all addresses. Who calls is
+// the VPC and the source address, since the table takes an address from its own
+// link only.
+//
 // It owns every kernel object whose name begins with Config.Prefix: links on
 // the host, namespace pins, nftables tables. It imports nothing of the project.
 // Flow enters at Open, Network.Attach and its siblings (from internal/instance
-// and, through app, service/ec2) and at OpenServices; it leaves through the
+// and, through app, service/ec2) and at Services.Open; it leaves through the
 // handlers and the serve function that app passes in.
 //
 // The kernel outlives the process. A Network keeps a mirror of what it told the

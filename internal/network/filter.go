@@ -14,6 +14,7 @@ import (
 // queued as one transaction, all or nothing. It is not safe for concurrent use.
 //
 //	prerouting (raw)  a packet's link and source must be in @nics, else drop
+//	input             serviceRules, not by the uplink
 //	dnat, snat        @public and @private, only by the uplink
 //	forward           established, or @outbound[source] -> nic-out -> group-out -> arrive
 //	arrive            out by the uplink if it has a public address, or
@@ -96,7 +97,7 @@ func (f *filter) reset() error {
 	f.addSpoofing()
 	f.addTranslation()
 	f.addForward()
-	return nil
+	return f.addServices()
 }
 
 func (f *filter) newSet(name string, key nftables.SetDatatype) *nftables.Set {
@@ -134,8 +135,21 @@ func (f *filter) addSpoofing() {
 		&expr.Lookup{SourceRegister: 1, SetName: f.nics.Name, SetID: f.nics.ID},
 		accept(),
 	})
-	// Nothing listens in a VPC's namespace and nobody has a reason to try.
+}
+
+// addServices lets instances, whatever their groups say, reach the services of
+// the VPC, and nobody anything else that is in its namespace.
+func (f *filter) addServices() error {
 	f.baseChain("input", nftables.ChainTypeFilter, nftables.ChainHookInput, nftables.ChainPriorityFilter, nftables.ChainPolicyDrop)
+	f.rule("input", linkIs(expr.MetaKeyIIFNAME, f.uplink), []expr.Any{drop()})
+	for _, r := range serviceRules {
+		match, _, err := r.expressions(egress, nil)
+		if err != nil {
+			return err
+		}
+		f.rule("input", match, []expr.Any{accept()})
+	}
+	return nil
 }
 
 func (f *filter) addTranslation() {

@@ -102,6 +102,7 @@ type Network struct {
 	wall *hostTable
 
 	mu     sync.Mutex
+	ended  func(vpcID string) error // nil, or to be told of VPCs that are closed
 	vpcs   map[string]*vpc
 	nics   map[string]*vpc   // by interface id
 	spaces map[uint64]string // interface id by inode of the namespace it was attached to
@@ -158,10 +159,27 @@ func (n *Network) release() error {
 	n.mu.Unlock()
 	// A VPC's lock is never taken under n.mu: Attach takes them the other way.
 	var errs []error
-	for _, v := range open {
-		errs = append(errs, v.close())
+	for id, v := range open {
+		errs = append(errs, v.close(), n.end(id))
 	}
 	return errors.Join(errs...)
+}
+
+// onEnd has fn called, without locks, when a VPC has ended or is closed.
+func (n *Network) onEnd(fn func(vpcID string) error) {
+	n.mu.Lock()
+	n.ended = fn
+	n.mu.Unlock()
+}
+
+func (n *Network) end(vpcID string) error {
+	n.mu.Lock()
+	ended := n.ended
+	n.mu.Unlock()
+	if ended == nil {
+		return nil
+	}
+	return ended(vpcID)
 }
 
 // forget empties the mirror. The caller holds n.mu.

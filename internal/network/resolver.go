@@ -42,15 +42,16 @@ func newResolver(cfg ServicesConfig) *resolver {
 	return r
 }
 
-// maxForwards bounds the questions of one instance that wait for the host's
-// resolvers at once: each holds a socket of the daemon's.
-const maxForwards = 64
-
-// in returns the handler for one instance in a VPC.
-func (r *resolver) in(vpcID string) dns.Handler {
-	forwards := make(chan struct{}, maxForwards)
+// in returns the handler for a VPC; at tells whose address a question comes from.
+// Questions of nobody get no answer: the instance may be one that a new daemon
+// has yet to meet, and will ask again.
+func (r *resolver) in(vpcID string, at func(netip.Addr) *caller) dns.Handler {
 	return dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
-		reply := r.answer(vpcID, q, forwards)
+		from := at(addressOf(w.RemoteAddr()))
+		if from == nil {
+			return
+		}
+		reply := r.answer(vpcID, q, from.forwards)
 		if size := payloadSize(q); w.RemoteAddr().Network() == "udp" {
 			reply.Truncate(size)
 		}

@@ -9,31 +9,14 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
-	"strconv"
 	"sync"
-	"time"
-
-	"github.com/miekg/dns"
-	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
-)
-
-// Addresses that every instance finds on its own lo.
-var (
-	// MetadataAddr is where AWS's metadata service is, on port 80.
-	MetadataAddr = netip.MustParseAddr("169.254.169.254")
-	// ResolverAddr is the name server, as in any VPC.
-	ResolverAddr = netip.MustParseAddr("169.254.169.253")
-	// EndpointAddr is what the names of AWS's services resolve to. It answers
-	// on ports 80 and 443.
-	EndpointAddr = netip.MustParseAddr("169.254.169.252")
 )
 
 var loopbackAddr = netip.MustParseAddr("127.0.0.1")
 
-// ServicesConfig says what answers inside instances.
+// ServicesConfig says what answers instances.
 type ServicesConfig struct {
-	// Network knows which instance has which public address. It may be nil.
+	// Network is where instances are attached. It can have one Services.
 	Network *Network
 	// Region decides the form of host names.
 	Region string
@@ -51,14 +34,18 @@ type ServicesConfig struct {
 	Log *slog.Logger
 }
 
-// Services answers inside instances what AWS answers there: metadata, names and
-// the endpoints of the API. It opens its listeners in an instance's namespace
-// when the instance starts and closes them when it ends.
+// Services answers instances what AWS answers them: metadata, names and the
+// endpoints of the API. The listeners on link-local addresses are in the
+// namespace of each VPC, from its first instance on until the VPC ends. Only
+// 127.0.0.1:<Port> is in the instance's own.
 type Services struct {
 	cfg      ServicesConfig
 	resolver *resolver
 
+	opening sync.Mutex // held while a VPC's listeners are opened
+
 	mu   sync.Mutex
+	vpcs map[string]*vpcServices
 	open map[string]*served
 }
 
@@ -67,31 +54,82 @@ func NewServices(cfg ServicesConfig) *Services {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
-	return &Services{cfg: cfg, resolver: newResolver(cfg), open: map[string]*served{}}
+	s := &Services{cfg: cfg, resolver: newResolver(cfg), vpcs: map[string]*vpcServices{}, open: map[string]*served{}}
+	cfg.Network.onEnd(s.endVPC)
+	return s
 }
 
-// Open starts the services in the namespace ns of an instance. ns may be closed
-// when it returns. Services that were open for the instance are replaced.
+// served is an instance that the services are open for.
+type served struct {
+	serving // on its own loopback address
+	vpc     *vpcServices
+	private netip.Addr
+	caller  *caller
+}
+
+// Open lets the instance use the services. Its namespace ns must be attached and
+// may be closed when Open returns. Services that were open for the instance are
+// replaced.
 func (s *Services) Open(instance string, ns *os.File) error {
 	if err := s.Release(instance); err != nil {
 		return err
 	}
-	vpcID := ""
-	if s.cfg.Network != nil {
-		vpcID = s.cfg.Network.vpcAt(ns)
+	nic, ok := s.cfg.Network.nicAt(ns)
+	if !ok {
+		return fmt.Errorf("open services of %s: its namespace is not attached", instance)
 	}
-	in := &served{instance: instance, log: s.cfg.Log}
-	if err := inNamespace(ns, func() error { return in.listen(s.cfg.Port) }); err != nil {
+	vpc, err := s.inVPC(nic.VPC)
+	if err != nil {
+		return fmt.Errorf("open services of %s: %w", nic.VPC, err)
+	}
+	in := &served{serving: serving{where: instance, log: s.cfg.Log}, vpc: vpc, private: nic.Private, caller: newCaller(instance)}
+	var l net.Listener
+	err = inNamespace(ns, func() error { l, err = in.stream(loopbackAddr, s.cfg.Port); return err })
+	if err != nil {
 		return errors.Join(fmt.Errorf("open services of %s: %w", instance, err), in.close())
 	}
-	in.start(s, vpcID)
+	in.run("endpoint", func() error { return s.cfg.Serve(ofCaller(l, in.caller)) })
+	vpc.add(in.private, in.caller)
 	s.mu.Lock()
 	s.open[instance] = in
 	s.mu.Unlock()
 	return nil
 }
 
-// Release closes the services of an instance and every connection to them. An
+// inVPC returns the services of a VPC and opens them for its first instance.
+func (s *Services) inVPC(id string) (*vpcServices, error) {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	s.mu.Lock()
+	v := s.vpcs[id]
+	s.mu.Unlock()
+	if v != nil {
+		return v, nil
+	}
+	v = newVPCServices(id, s.cfg.Log)
+	if err := s.cfg.Network.inVPC(id, v.listen); err != nil {
+		return nil, errors.Join(err, v.close())
+	}
+	v.start(s.cfg, s.resolver.in(id, v.at))
+	s.mu.Lock()
+	s.vpcs[id] = v
+	s.mu.Unlock()
+	return v, nil
+}
+
+// endVPC closes the services of a VPC that has ended.
+func (s *Services) endVPC(id string) error {
+	s.mu.Lock()
+	v := s.vpcs[id]
+	delete(s.vpcs, id)
+	s.mu.Unlock()
+	if v == nil {
+		return nil
+	}
+	return v.close()
+}
+
+// Release closes the services for an instance and every connection to them. An
 // instance without services is no error.
 func (s *Services) Release(instance string) error {
 	s.mu.Lock()
@@ -104,131 +142,25 @@ func (s *Services) Release(instance string) error {
 	return in.close()
 }
 
-// Close releases all instances.
+// Close releases all instances and closes the services of all VPCs.
 func (s *Services) Close() error {
 	s.mu.Lock()
-	open := s.open
-	s.open = map[string]*served{}
+	open, vpcs := s.open, s.vpcs
+	s.open, s.vpcs = map[string]*served{}, map[string]*vpcServices{}
 	s.mu.Unlock()
 	var errs []error
 	for _, in := range open {
 		errs = append(errs, in.close())
 	}
+	for _, v := range vpcs {
+		errs = append(errs, v.close())
+	}
 	return errors.Join(errs...)
-}
-
-// served is what is open in one instance.
-type served struct {
-	instance string
-	log      *slog.Logger
-
-	metadata  *instanceListener
-	endpoints []*instanceListener
-	datagrams net.PacketConn
-	streams   net.Listener
-
-	running sync.WaitGroup
-}
-
-// listen runs on a thread in the instance's namespace.
-func (in *served) listen(port int) error {
-	if err := addServiceAddresses(); err != nil {
-		return err
-	}
-	stream := func(addr netip.Addr, port int) (*instanceListener, error) {
-		l, err := listen("tcp4", netip.AddrPortFrom(addr, uint16(port)).String())
-		if err != nil {
-			return nil, err
-		}
-		return newInstanceListener(l, in.instance), nil
-	}
-	var err error
-	if in.metadata, err = stream(MetadataAddr, 80); err != nil {
-		return err
-	}
-	for _, at := range []struct {
-		addr netip.Addr
-		port int
-	}{{loopbackAddr, port}, {EndpointAddr, 443}, {EndpointAddr, 80}} {
-		l, err := stream(at.addr, at.port)
-		if err != nil {
-			return err
-		}
-		in.endpoints = append(in.endpoints, l)
-	}
-	resolver := net.JoinHostPort(ResolverAddr.String(), strconv.Itoa(53))
-	streams, err := listen("tcp4", resolver)
-	if err != nil {
-		return err
-	}
-	in.streams = newInstanceListener(streams, in.instance)
-	in.datagrams, err = net.ListenPacket("udp4", resolver)
-	return err
-}
-
-// addServiceAddresses puts the service addresses on lo of the namespace that
-// the calling thread is in.
-func addServiceAddresses() error {
-	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
-	if err != nil {
-		return fmt.Errorf("open netlink: %w", err)
-	}
-	defer h.Close()
-	lo, err := h.LinkByName("lo")
-	if err != nil {
-		return fmt.Errorf("find lo: %w", err)
-	}
-	if err := h.LinkSetUp(lo); err != nil {
-		return fmt.Errorf("bring up lo: %w", err)
-	}
-	for _, a := range []netip.Addr{MetadataAddr, ResolverAddr, EndpointAddr} {
-		if err := h.AddrReplace(lo, &netlink.Addr{IPNet: ipNet(single(a)), Scope: int(netlink.SCOPE_LINK)}); err != nil {
-			return fmt.Errorf("add %v to lo: %w", a, err)
-		}
-	}
-	return nil
-}
-
-func (in *served) start(s *Services, vpcID string) {
-	in.run("metadata", func() error {
-		server := http.Server{
-			Handler: s.cfg.Metadata, ConnContext: WithConn, ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
-			ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
-		}
-		return server.Serve(in.metadata)
-	})
-	for _, l := range in.endpoints {
-		in.run("endpoint", func() error { return s.cfg.Serve(l) })
-	}
-	names := s.resolver.in(vpcID)
-	in.run("resolver", func() error { return (&dns.Server{PacketConn: in.datagrams, Handler: names}).ActivateAndServe() })
-	in.run("resolver", func() error { return (&dns.Server{Listener: in.streams, Handler: names}).ActivateAndServe() })
-}
-
-// run serves until close has closed the listener. Any other end is logged: the
-// instance then lacks a service, which its programs will report.
-func (in *served) run(what string, serve func() error) {
-	in.running.Go(func() {
-		err := serve()
-		if err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, http.ErrServerClosed) {
-			in.log.Error("service in instance ended", "service", what, "instance", in.instance, "error", err)
-		}
-	})
 }
 
 func (in *served) close() error {
-	var errs []error
-	for _, l := range append(in.endpoints, in.metadata) {
-		if l != nil {
-			errs = append(errs, l.Close())
-		}
-	}
-	if in.streams != nil {
-		errs = append(errs, in.streams.Close())
-	}
-	if in.datagrams != nil {
-		errs = append(errs, in.datagrams.Close())
-	}
-	in.running.Wait()
-	return errors.Join(errs...)
+	in.vpc.remove(in.private, in.caller)
+	err := in.serving.close()
+	in.caller.close()
+	return err
 }

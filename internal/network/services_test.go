@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
-	"golang.org/x/sys/unix"
 )
 
 // identify answers with the instance that asks.
@@ -51,6 +50,7 @@ func clientIn(ns *os.File) *http.Client {
 }
 
 func get(c *http.Client, url string) (string, error) {
+	defer c.CloseIdleConnections()
 	resp, err := c.Get(url)
 	if err != nil {
 		return "", err
@@ -60,46 +60,75 @@ func get(c *http.Client, url string) (string, error) {
 	return string(b), err
 }
 
-func TestServicesKnowWhoAsks(t *testing.T) {
-	s := openServices(t, nil)
-	spaces := map[string]*os.File{"i-1": newInstance(t), "i-2": newInstance(t)}
-	for id, ns := range spaces {
-		if err := s.Open(id, ns); err != nil {
-			t.Fatal(err)
-		}
+// serviceURLs are all ways by which an instance reaches a service over HTTP.
+var serviceURLs = []string{"http://169.254.169.254/", "http://127.0.0.1:4566/", "http://169.254.169.252/", "http://169.254.169.252:443/"}
+
+func mustOpen(t testing.TB, s *Services, id string, ns *os.File) {
+	t.Helper()
+	if err := s.Open(id, ns); err != nil {
+		t.Fatal(err)
 	}
-	for id, ns := range spaces {
-		for _, url := range []string{"http://169.254.169.254/", "http://127.0.0.1:4566/", "http://169.254.169.252/", "http://169.254.169.252:443/"} {
-			got, err := get(clientIn(ns), url)
-			if want := id + " true"; got != want || err != nil {
-				t.Errorf("%s from %s: %q, %v, want %q", url, id, got, err, want)
-			}
+}
+
+func mustBeKnown(t testing.TB, ns *os.File, id string) {
+	t.Helper()
+	for _, url := range serviceURLs {
+		got, err := get(clientIn(ns), url)
+		if want := id + " true"; got != want || err != nil {
+			t.Errorf("%s from %s: %q, %v, want %q", url, id, got, err, want)
 		}
 	}
 }
 
+// TestServicesKnowWhoAsks has instances with the same address in two VPCs, and
+// groups that let nothing out.
+func TestServicesKnowWhoAsks(t *testing.T) {
+	n := openNetwork(t)
+	s := openServices(t, n)
+	setVPC(t, n, "vpc-1", true)
+	spaces := map[string]*os.File{}
+	for id, nic := range map[string]NIC{
+		"i-1": testNIC("vpc-1", 10, true), "i-2": testNIC("vpc-1", 11, false), "i-other": testNIC("vpc-2", 10, false),
+	} {
+		spaces[id] = attach(t, n, nic).ns
+		mustOpen(t, s, id, spaces[id])
+	}
+	for id, ns := range spaces {
+		mustBeKnown(t, ns, id)
+	}
+}
+
 func TestServicesRelease(t *testing.T) {
-	s := openServices(t, nil)
-	ns := newInstance(t)
-	if err := s.Open("i-1", ns); err != nil {
-		t.Fatal(err)
+	n := openNetwork(t)
+	s := openServices(t, n)
+	ns := attach(t, n, testNIC("vpc-1", 10, false)).ns
+	neighbour := attach(t, n, testNIC("vpc-1", 11, false)).ns
+	mustOpen(t, s, "i-1", ns)
+	mustOpen(t, s, "i-2", neighbour)
+	var conns []net.Conn
+	for _, address := range []string{"127.0.0.1:4566", "169.254.169.254:80", "169.254.169.252:443", "169.254.169.253:53"} {
+		err := inNamespace(ns, func() error {
+			c, err := net.Dial("tcp4", address)
+			conns = append(conns, c)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conns[len(conns)-1].Close()
 	}
-	var c net.Conn
-	err := inNamespace(ns, func() (err error) { c, err = net.Dial("tcp4", "127.0.0.1:4566"); return err })
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	if _, err := get(clientIn(ns), "http://127.0.0.1:4566/"); err != nil { // the first connection has been accepted, too, then
-		t.Fatal(err)
-	}
+	mustBeKnown(t, ns, "i-1") // the connections above have been accepted, too, then
+	ask(t, ns, "tcp", "localhost.", dns.TypeA)
 	if err := s.Release("i-1"); err != nil {
 		t.Fatal(err)
 	}
-	c.SetReadDeadline(time.Now().Add(plenty))
-	if _, err := c.Read(make([]byte, 1)); err == nil || os.IsTimeout(err) {
-		t.Errorf("a connection outlives its instance: %v", err)
+	for _, c := range conns {
+		c.SetReadDeadline(time.Now().Add(plenty))
+		if _, err := c.Read(make([]byte, 1)); err == nil || os.IsTimeout(err) {
+			t.Errorf("the connection to %v outlives its instance: %v", c.RemoteAddr(), err)
+		}
 	}
+	mustBeKnown(t, neighbour, "i-2")
 	if _, err := get(clientIn(ns), "http://169.254.169.254/"); err == nil {
 		t.Error("the metadata service still answers")
 	}
@@ -207,49 +236,13 @@ func TestResolverForwards(t *testing.T) {
 	}
 }
 
-func TestHopLimit(t *testing.T) {
-	ns := newInstance(t)
-	s := openServices(t, nil)
-	if err := s.Open("i-1", ns); err != nil { // brings lo up
-		t.Fatal(err)
-	}
-	l, err := ListenIn(ns, "tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	il := newInstanceListener(l, "i-1")
-	defer il.Close()
-	var client net.Conn
-	if err := inNamespace(ns, func() (err error) { client, err = net.Dial("tcp4", l.Addr().String()); return err }); err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	accepted, err := il.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := ConnFrom(WithConn(context.Background(), accepted))
-	if err := c.SetHopLimit(1); err != nil {
-		t.Fatal(err)
-	}
-	raw, err := c.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw.Control(func(fd uintptr) {
-		if ttl, err := unix.GetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_TTL); err != nil || ttl != 1 {
-			t.Errorf("TTL %d, %v, want 1", ttl, err)
-		}
-	})
-}
-
 // One instance cannot take all the daemon's descriptors.
 func TestConnectionsOfAnInstanceAreBounded(t *testing.T) {
 	tcp, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := newInstanceListener(tcp, "i-1")
+	l := Identify(tcp, "i-1")
 	defer l.Close()
 	accepted := make(chan net.Conn, maxConns+1)
 	go func() {
@@ -325,11 +318,14 @@ func TestForwardedQuestionsAreBounded(t *testing.T) {
 // TestNoThreadIsLeftInANamespace guards against the worst that onOwnThread
 // could do: a thread that the runtime reuses in the wrong place.
 func TestNoThreadIsLeftInANamespace(t *testing.T) {
-	s := openServices(t, nil)
+	n := openNetwork(t)
+	s := openServices(t, n)
 	for i := range 20 {
-		if err := s.Open(fmt.Sprintf("i-%d", i), bareNamespace(t)); err != nil {
+		ns, nic := bareNamespace(t), testNIC(fmt.Sprintf("vpc-%d", i%5), 10+i, false)
+		if err := n.Attach(context.Background(), ns, nic); err != nil {
 			t.Fatal(err)
 		}
+		mustOpen(t, s, fmt.Sprintf("i-%d", i), ns)
 	}
 	home, err := os.Readlink("/proc/self/ns/net")
 	if err != nil {
@@ -361,8 +357,12 @@ func TestHostNames(t *testing.T) {
 }
 
 func BenchmarkServices(b *testing.B) {
-	s := openServices(b, nil)
+	n := openNetwork(b)
+	s := openServices(b, n)
 	ns := bareNamespace(b)
+	if err := n.Attach(context.Background(), ns, testNIC("vpc-1", 10, false)); err != nil {
+		b.Fatal(err)
+	}
 	for b.Loop() {
 		if err := s.Open("i-1", ns); err != nil {
 			b.Fatal(err)

@@ -55,9 +55,17 @@ func (n *Network) DeleteVPC(ctx context.Context, id string) error {
 	if err != nil || v == nil {
 		return err
 	}
+	if err := v.delete(); err != nil {
+		return err
+	}
+	return n.end(id)
+}
+
+// delete ends the namespace of a VPC that comes locked, and unlocks it.
+func (v *vpc) delete() error {
 	defer v.mu.Unlock()
 	if len(v.nics) > 0 {
-		return fmt.Errorf("VPC %s still has %d network interfaces", id, len(v.nics))
+		return fmt.Errorf("VPC %s still has %d network interfaces", v.id, len(v.nics))
 	}
 	if err := v.detachGateway(); err != nil {
 		return err
@@ -66,10 +74,23 @@ func (n *Network) DeleteVPC(ctx context.Context, id string) error {
 		return err
 	}
 	v.deleted = true
-	n.mu.Lock()
-	delete(n.vpcs, id)
-	n.mu.Unlock()
-	return n.dissolve(id)
+	v.net.mu.Lock()
+	delete(v.net.vpcs, v.id)
+	v.net.mu.Unlock()
+	return v.net.dissolve(v.id)
+}
+
+// inVPC runs fn on a thread in the namespace of a VPC that has interfaces.
+func (n *Network) inVPC(id string, fn func() error) error {
+	v, err := n.existing(id)
+	if err != nil {
+		return err
+	}
+	if v == nil {
+		return fmt.Errorf("there is no VPC %s", id)
+	}
+	defer v.mu.Unlock()
+	return inNamespace(v.ns, fn)
 }
 
 // open returns the VPC, locked, and makes its namespace when there is none.
