@@ -117,9 +117,14 @@ func (s *Service) CreateDeploymentConfig(ctx context.Context, in *api.CreateDepl
 	if err := checkConfig(in); err != nil {
 		return nil, err
 	}
-	cfg := &config{Name: *in.DeploymentConfigName, ID: ids.UUID(), Created: s.clock.Now(), Minimum: *in.MinimumHealthyHosts, Zonal: in.ZonalConfig}
+	cfg := &config{Name: *in.DeploymentConfigName, ID: ids.UUID(), Created: s.clock.Now(), Minimum: *in.MinimumHealthyHosts, Zonal: in.ZonalConfig, Token: c.Token}
 	err := s.db.Update(ctx, func(tx *store.Tx) error {
-		err := configs.Insert(tx, key(c, cfg.Name), cfg)
+		old, err := configs.Get(tx, key(c, cfg.Name))
+		if err == nil && c.Token != "" && old.Token == c.Token {
+			cfg = old
+			return nil
+		}
+		err = configs.Insert(tx, key(c, cfg.Name), cfg)
 		if errors.Is(err, store.ErrExists) {
 			return awserr.New("DeploymentConfigAlreadyExistsException", "Deployment Configuration already exists: %s", cfg.Name)
 		}

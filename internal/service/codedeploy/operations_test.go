@@ -270,6 +270,9 @@ func TestResourceTypes(t *testing.T) {
 	types := w.s.Resources()
 	stacktest.Conform(t, stacktest.Case{Resource: types["AWS::CodeDeploy::Application"], Type: "AWS::CodeDeploy::Application", Context: as("deployer"),
 		Properties: map[string]any{"ApplicationName": "s"}, Changed: map[string]any{"ApplicationName": "s", "Tags": []any{map[string]any{"Key": "k", "Value": "v"}}}})
+	stacktest.Conform(t, stacktest.Case{Resource: types["AWS::CodeDeploy::DeploymentConfig"], Type: "AWS::CodeDeploy::DeploymentConfig", Context: as("deployer"),
+		Properties: map[string]any{"DeploymentConfigName": "c", "MinimumHealthyHosts": map[string]any{"Type": "HOST_COUNT", "Value": 2},
+			"ZonalConfig": map[string]any{"MonitorDurationInSeconds": 60, "MinimumHealthyHostsPerZone": map[string]any{"Type": "FLEET_PERCENT", "Value": "50"}}}})
 	must[api.CreateApplicationOutput](w, "CreateApplication", &api.CreateApplicationInput{ApplicationName: aws.Ptr("a")})
 	group := func(config string) map[string]any {
 		return map[string]any{"ApplicationName": "a", "ServiceRoleArn": roleARN, "DeploymentConfigName": config,

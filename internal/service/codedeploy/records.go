@@ -104,6 +104,7 @@ type config struct {
 	Minimum  api.MinimumHealthyHosts
 	Zonal    *api.ZonalConfig `json:",omitempty"`
 	Created  time.Time
+	Token    string `json:",omitempty"`
 }
 
 type revision struct {

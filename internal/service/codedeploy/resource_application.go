@@ -14,8 +14,9 @@ import (
 // Resources returns the resource types that templates may use.
 func (s *Service) Resources() stack.Registry {
 	return stack.Registry{
-		"AWS::CodeDeploy::Application":     resourceApplication{s.invoker},
-		"AWS::CodeDeploy::DeploymentGroup": resourceDeploymentGroup{s.invoker, s.db},
+		"AWS::CodeDeploy::Application":      resourceApplication{s.invoker},
+		"AWS::CodeDeploy::DeploymentConfig": resourceDeploymentConfig{s.invoker},
+		"AWS::CodeDeploy::DeploymentGroup":  resourceDeploymentGroup{s.invoker, s.db},
 	}
 }
 

@@ -30,7 +30,12 @@ type groupProperties struct {
 	Ec2TagSet            *struct {
 		Ec2TagSetList []struct{ Ec2TagGroup []groupTagFilter }
 	}
-	AutoRollbackConfiguration *struct {
+	OnPremisesInstanceTagFilters []groupTagFilter
+	OnPremisesTagSet             *struct {
+		OnPremisesTagSetList []struct{ OnPremisesTagGroup []groupTagFilter }
+	}
+	BlueGreenDeploymentConfiguration *blueGreenProperties
+	AutoRollbackConfiguration        *struct {
 		Enabled *bool
 		Events  []string
 	}
@@ -63,6 +68,54 @@ func (p *groupProperties) tagSet() *api.EC2TagSet {
 		set.Ec2TagSetList = append(set.Ec2TagSetList, apiFilters(g.Ec2TagGroup))
 	}
 	return set
+}
+
+func apiTagFilters(in []groupTagFilter) []api.TagFilter {
+	out := make([]api.TagFilter, len(in))
+	for i, f := range in {
+		out[i] = api.TagFilter{Key: f.Key, Value: f.Value, Type: api.TagFilterType(aws.Val(f.Type))}
+	}
+	return out
+}
+
+func (p *groupProperties) onPremisesSet() *api.OnPremisesTagSet {
+	if p.OnPremisesTagSet == nil {
+		return nil
+	}
+	set := &api.OnPremisesTagSet{}
+	for _, g := range p.OnPremisesTagSet.OnPremisesTagSetList {
+		set.OnPremisesTagSetList = append(set.OnPremisesTagSetList, apiTagFilters(g.OnPremisesTagGroup))
+	}
+	return set
+}
+
+type blueGreenProperties struct {
+	DeploymentReadyOption *struct {
+		ActionOnTimeout   *string
+		WaitTimeInMinutes *int32
+	}
+	GreenFleetProvisioningOption              *struct{ Action *string }
+	TerminateBlueInstancesOnDeploymentSuccess *struct {
+		Action                       *string
+		TerminationWaitTimeInMinutes *int32
+	}
+}
+
+func (p *blueGreenProperties) api() *api.BlueGreenDeploymentConfiguration {
+	if p == nil {
+		return nil
+	}
+	out := &api.BlueGreenDeploymentConfiguration{}
+	if o := p.DeploymentReadyOption; o != nil {
+		out.DeploymentReadyOption = &api.DeploymentReadyOption{ActionOnTimeout: api.DeploymentReadyAction(aws.Val(o.ActionOnTimeout)), WaitTimeInMinutes: o.WaitTimeInMinutes}
+	}
+	if o := p.GreenFleetProvisioningOption; o != nil {
+		out.GreenFleetProvisioningOption = &api.GreenFleetProvisioningOption{Action: api.GreenFleetProvisioningAction(aws.Val(o.Action))}
+	}
+	if o := p.TerminateBlueInstancesOnDeploymentSuccess; o != nil {
+		out.TerminateBlueInstancesOnDeploymentSuccess = &api.BlueInstanceTerminationOption{Action: api.InstanceAction(aws.Val(o.Action)), TerminationWaitTimeInMinutes: o.TerminationWaitTimeInMinutes}
+	}
+	return out
 }
 
 func (p *groupProperties) rollback() *api.AutoRollbackConfiguration {
@@ -99,7 +152,9 @@ func (t resourceDeploymentGroup) Create(ctx context.Context, r stack.Request, st
 	_, err := invoke[api.CreateDeploymentGroupOutput](ctx, t.inv, "CreateDeploymentGroup", &api.CreateDeploymentGroupInput{
 		ApplicationName: &p.ApplicationName, DeploymentGroupName: &name, ServiceRoleArn: &p.ServiceRoleArn,
 		DeploymentConfigName: p.DeploymentConfigName, Ec2TagFilters: apiFilters(p.Ec2TagFilters), Ec2TagSet: p.tagSet(),
-		AutoRollbackConfiguration: p.rollback(), DeploymentStyle: p.style(),
+		OnPremisesInstanceTagFilters: apiTagFilters(p.OnPremisesInstanceTagFilters), OnPremisesTagSet: p.onPremisesSet(),
+		BlueGreenDeploymentConfiguration: p.BlueGreenDeploymentConfiguration.api(),
+		AutoRollbackConfiguration:        p.rollback(), DeploymentStyle: p.style(),
 		OutdatedInstancesStrategy: api.OutdatedInstancesStrategy(aws.Val(p.OutdatedInstancesStrategy)), Tags: apiTags(r.TagsWith(p.Tags)),
 	})
 	if err != nil {
@@ -130,20 +185,9 @@ func (t resourceDeploymentGroup) Update(ctx context.Context, r stack.Request) (s
 		ApplicationName: &p.ApplicationName, CurrentDeploymentGroupName: &r.PhysicalID, ServiceRoleArn: &p.ServiceRoleArn,
 		DeploymentConfigName: p.DeploymentConfigName, Ec2TagSet: p.tagSet(), AutoRollbackConfiguration: p.rollback(),
 		DeploymentStyle: p.style(), OutdatedInstancesStrategy: api.OutdatedInstancesStrategy(aws.Val(p.OutdatedInstancesStrategy)),
+		OnPremisesTagSet: p.onPremisesSet(), BlueGreenDeploymentConfiguration: p.BlueGreenDeploymentConfiguration.api(),
 	}
-	// What the template no longer says goes back to the default.
-	if p.DeploymentConfigName == nil {
-		in.DeploymentConfigName = aws.Ptr(oneAtATime)
-	}
-	if in.AutoRollbackConfiguration == nil && old.AutoRollbackConfiguration != nil {
-		in.AutoRollbackConfiguration = &api.AutoRollbackConfiguration{Enabled: aws.Ptr(false)}
-	}
-	if in.OutdatedInstancesStrategy == "" {
-		in.OutdatedInstancesStrategy = api.OutdatedInstancesStrategyUpdate
-	}
-	if p.Ec2TagSet == nil {
-		in.Ec2TagFilters = apiFilters(p.Ec2TagFilters)
-	}
+	p.complete(in, old.AutoRollbackConfiguration != nil)
 	if _, err := invoke[api.UpdateDeploymentGroupOutput](ctx, t.inv, "UpdateDeploymentGroup", in); err != nil {
 		return stack.Result{}, err
 	}
@@ -155,6 +199,28 @@ func (t resourceDeploymentGroup) Update(ctx context.Context, r stack.Request) (s
 		return stack.Result{PhysicalID: r.PhysicalID}, nil
 	}
 	return stack.Result{PhysicalID: r.PhysicalID}, t.deploy(ctx, p.ApplicationName, r.PhysicalID, p.Deployment)
+}
+
+// complete takes back to the default what the template no longer says.
+func (p *groupProperties) complete(in *api.UpdateDeploymentGroupInput, rolledBack bool) {
+	if p.DeploymentConfigName == nil {
+		in.DeploymentConfigName = aws.Ptr(oneAtATime)
+	}
+	if in.AutoRollbackConfiguration == nil && rolledBack {
+		in.AutoRollbackConfiguration = &api.AutoRollbackConfiguration{Enabled: aws.Ptr(false)}
+	}
+	if in.OutdatedInstancesStrategy == "" {
+		in.OutdatedInstancesStrategy = api.OutdatedInstancesStrategyUpdate
+	}
+	if p.Ec2TagSet == nil {
+		in.Ec2TagFilters = apiFilters(p.Ec2TagFilters)
+	}
+	if p.OnPremisesTagSet == nil {
+		in.OnPremisesInstanceTagFilters = apiTagFilters(p.OnPremisesInstanceTagFilters)
+	}
+	if in.DeploymentStyle == nil {
+		in.DeploymentStyle = &api.DeploymentStyle{DeploymentType: api.DeploymentTypeInPlace}
+	}
 }
 
 func (t resourceDeploymentGroup) Delete(ctx context.Context, r stack.Request) error {

@@ -22,19 +22,7 @@ func (s *Service) UpdateDeploymentGroup(ctx context.Context, in *api.UpdateDeplo
 	if err != nil {
 		return nil, err
 	}
-	if in.NewDeploymentGroupName != nil {
-		if _, err := checkGroupName(in.NewDeploymentGroupName); err != nil {
-			return nil, err
-		}
-	}
-	err = groupInput{
-		operation: "UpdateDeploymentGroup", onPremises: in.OnPremisesInstanceTagFilters, onPremSet: in.OnPremisesTagSet,
-		scaling: in.AutoScalingGroups, triggers: in.TriggerConfigurations, alarms: in.AlarmConfiguration,
-		rollback: in.AutoRollbackConfiguration, outdated: in.OutdatedInstancesStrategy,
-		balancer: in.LoadBalancerInfo, ecs: in.EcsServices,
-		hook: in.TerminationHookEnabled, filters: in.Ec2TagFilters, tagSet: in.Ec2TagSet, role: in.ServiceRoleArn,
-	}.check()
-	if err != nil {
+	if err := checkGroupUpdate(in); err != nil {
 		return nil, err
 	}
 	err = s.db.Update(ctx, func(tx *store.Tx) error {
@@ -66,6 +54,21 @@ func (s *Service) UpdateDeploymentGroup(ctx context.Context, in *api.UpdateDeplo
 	return &api.UpdateDeploymentGroupOutput{HooksNotCleanedUp: []api.AutoScalingGroup{}}, nil
 }
 
+func checkGroupUpdate(in *api.UpdateDeploymentGroupInput) error {
+	if in.NewDeploymentGroupName != nil {
+		if _, err := checkGroupName(in.NewDeploymentGroupName); err != nil {
+			return err
+		}
+	}
+	return groupInput{
+		operation: "UpdateDeploymentGroup", onPremises: in.OnPremisesInstanceTagFilters, onPremSet: in.OnPremisesTagSet,
+		scaling: in.AutoScalingGroups, triggers: in.TriggerConfigurations, alarms: in.AlarmConfiguration,
+		rollback: in.AutoRollbackConfiguration, outdated: in.OutdatedInstancesStrategy,
+		balancer: in.LoadBalancerInfo, ecs: in.EcsServices,
+		hook: in.TerminationHookEnabled, filters: in.Ec2TagFilters, tagSet: in.Ec2TagSet, role: in.ServiceRoleArn,
+	}.check()
+}
+
 func (g *group) change(in *api.UpdateDeploymentGroupInput) {
 	for to, from := range map[*string]*string{&g.Name: in.NewDeploymentGroupName, &g.Config: in.DeploymentConfigName, &g.Role: in.ServiceRoleArn} {
 		if from != nil && *from != "" {
@@ -91,6 +94,9 @@ func (g *group) change(in *api.UpdateDeploymentGroupInput) {
 	}
 	if in.DeploymentStyle != nil {
 		g.Style = in.DeploymentStyle
+		if g.style().DeploymentType == api.DeploymentTypeInPlace {
+			g.BlueGreen = nil
+		}
 	}
 	if in.BlueGreenDeploymentConfiguration != nil {
 		g.BlueGreen = in.BlueGreenDeploymentConfiguration
