@@ -1,6 +1,8 @@
 package app
 
 import (
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/hardstand/hardstand/internal/wire"
@@ -36,4 +38,39 @@ func checkJudged(t *testing.T, op wire.Operation) {
 	case op.Invoke == nil:
 		t.Errorf("%s does nothing", op.Name)
 	}
+}
+
+// The tables that the reference and the test above are made of are those that a
+// server serves.
+func TestTablesAreThoseServed(t *testing.T) {
+	s, err := Open(t.Context(), Config{Listen: "127.0.0.1:0", DataDir: t.TempDir(), Instances: InstancesFake})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	served, listed := names(s.world.wire.Services()), names(tables())
+	for service, operations := range served {
+		if !slices.Equal(operations, listed[service]) {
+			t.Errorf("%s serves %d operations, its table lists %d", service, len(operations), len(listed[service]))
+		}
+	}
+	if len(served) != len(listed) {
+		t.Errorf("served are %v, listed %v", slices.Sorted(maps.Keys(served)), slices.Sorted(maps.Keys(listed)))
+	}
+}
+
+// names returns the operations of each service, sorted.
+func names(services []wire.Service) map[string][]string {
+	all := map[string][]string{}
+	for _, service := range services {
+		for _, op := range service.Operations {
+			all[service.Model.Name] = append(all[service.Model.Name], op.Name)
+		}
+		slices.Sort(all[service.Model.Name])
+	}
+	return all
 }

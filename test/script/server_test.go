@@ -63,10 +63,11 @@ func until(limit time.Duration, what string, try func() (bool, error)) error {
 }
 
 func newServer(name string) (*serverUnderTest, error) {
-	s := &serverUnderTest{dir: filepath.Join(os.Getenv(rootVariable), name), public: fmt.Sprintf("198.18.%d.0/24", ranges.Add(1))}
-	if err := os.MkdirAll(s.dir, 0o755); err != nil {
+	dir, err := os.MkdirTemp(os.Getenv(rootVariable), name+"-")
+	if err != nil {
 		return nil, err
 	}
+	s := &serverUnderTest{dir: dir, public: fmt.Sprintf("198.18.%d.0/24", ranges.Add(1))}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
