@@ -90,7 +90,9 @@ func (r *run) evaluate(m *Member) (*content, error) {
 	if err != nil {
 		return nil, err
 	}
-	public, err := maskedScope(r.scope).Eval(def.Properties, path+"/Properties")
+	shown := maskedScope(r.scope)
+	shown.World = veiled{shown.World}
+	public, err := shown.Eval(def.Properties, path+"/Properties")
 	if err != nil {
 		return nil, err
 	}

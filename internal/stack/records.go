@@ -40,7 +40,9 @@ const (
 
 // Spec is what a stack shall be: what the user gave, checked and resolved.
 type Spec struct {
-	Template   string
+	Template string
+	// Processed is what the template's transforms made of it, for these parameters.
+	Processed  string                    `json:",omitempty"`
 	Parameters map[string]template.Value // NoEcho ones without their values
 	// Secrets are the values of the NoEcho parameters, sealed JSON.
 	Secrets          []byte            `json:",omitempty"`
@@ -48,6 +50,14 @@ type Spec struct {
 	Capabilities     []string          `json:",omitempty"`
 	NotificationARNs []string          `json:",omitempty"`
 	Description      string            `json:",omitempty"`
+}
+
+// Effective is the template that the engine works by.
+func (s *Spec) Effective() string {
+	if s.Processed != "" {
+		return s.Processed
+	}
+	return s.Template
 }
 
 // Output is an output of a stack with its value.

@@ -29,7 +29,7 @@ func NewScope(t *template.Template, s *Stack, values map[string]template.Value, 
 
 // ScopeOf is NewScope for a Spec of a stack.
 func (e *Engine) ScopeOf(s *Stack, spec *Spec) (*template.Scope, error) {
-	t, err := template.Parse(spec.Template)
+	t, err := template.Parse(spec.Effective())
 	if err != nil {
 		return nil, fmt.Errorf("parse the template of %s: %w", s.Name, err)
 	}
@@ -114,6 +114,14 @@ func (w *world) Zones(region string) ([]string, error) { return w.r.e.cfg.Outsid
 // Secret implements template.World.
 func (w *world) Secret(service, reference string) (string, error) {
 	return w.r.e.cfg.Outside.Secret(w.ctx, service, reference)
+}
+
+// veiled is a World for what is shown: secrets stay the references that they are.
+type veiled struct{ template.World }
+
+// Secret implements template.World.
+func (veiled) Secret(service, reference string) (string, error) {
+	return "{{resolve:" + service + ":" + reference + "}}", nil
 }
 
 // Export implements template.World and notes the use.

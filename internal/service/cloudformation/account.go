@@ -41,8 +41,10 @@ func (a account) Exists(awsType, value string) (bool, error) {
 	case "AWS::EC2::AvailabilityZone::Name":
 		zones, err := zones(a.ctx, a.inv)
 		return slices.Contains(zones, value), err
+	case "AWS::EC2::Volume::Id":
+		_, err = a.ec2("DescribeVolumes", &ec2.DescribeVolumesInput{VolumeIds: one})
 	default:
-		return false, unbuilt("parameters of type " + awsType)
+		return false, nil // AWS::Route53::HostedZone::Id: there are no hosted zones
 	}
 	if absent(err) {
 		return false, nil

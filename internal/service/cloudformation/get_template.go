@@ -16,7 +16,7 @@ import (
 
 // GetTemplate returns a stack's template as it was sent, or as JSON.
 func (s *Service) GetTemplate(ctx context.Context, in *api.GetTemplateInput) (*api.GetTemplateOutput, error) {
-	var body string
+	var spec *stack.Spec
 	switch {
 	case in.ChangeSetName != nil:
 		if in.StackName == nil && !isARN(*in.ChangeSetName) {
@@ -26,7 +26,7 @@ func (s *Service) GetTemplate(ctx context.Context, in *api.GetTemplateInput) (*a
 		if err != nil {
 			return nil, err
 		}
-		body = cs.Spec.Template
+		spec = &cs.Spec
 	case in.StackName == nil:
 		return nil, invalid("StackName is required if ChangeSetName is not specified.")
 	default:
@@ -34,15 +34,16 @@ func (s *Service) GetTemplate(ctx context.Context, in *api.GetTemplateInput) (*a
 		if err != nil {
 			return nil, err
 		}
-		body = st.Current().Template
+		spec = st.Current()
 	}
-	out := &api.GetTemplateOutput{TemplateBody: &body,
+	out := &api.GetTemplateOutput{TemplateBody: &spec.Template,
 		StagesAvailable: []api.TemplateStage{api.TemplateStageOriginal, api.TemplateStageProcessed}}
-	if in.TemplateStage == api.TemplateStageProcessed && body != "" {
-		m, err := template.Read(body)
+	if in.TemplateStage == api.TemplateStageProcessed && spec.Template != "" {
+		m, err := template.Read(spec.Effective())
 		if err != nil {
 			return nil, asAWS(err)
 		}
+		delete(m, "Transform") // has run
 		out.TemplateBody = aws.Ptr(template.JSON(m))
 	}
 	return out, nil
@@ -54,7 +55,7 @@ func (s *Service) ValidateTemplate(ctx context.Context, in *api.ValidateTemplate
 	if err != nil {
 		return nil, err
 	}
-	t, err := s.judgeTemplate(body)
+	t, err := s.summary(body, s.judgeTemplate)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +100,7 @@ func (s *Service) GetTemplateSummary(ctx context.Context, in *api.GetTemplateSum
 	if err != nil {
 		return nil, err
 	}
-	t, err := template.Parse(body)
+	t, err := s.summary(body, template.Parse)
 	if err != nil {
 		return nil, asAWS(err)
 	}

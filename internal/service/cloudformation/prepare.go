@@ -36,7 +36,12 @@ type prepared struct {
 // capabilities, parameters, conditions, rules, and all that evaluates without
 // resources. st need not be stored yet; previous are its parameters' values.
 func (s *Service) prepare(ctx context.Context, st *stack.Stack, w wanted, previous map[string]template.Value) (*prepared, error) {
-	t, err := s.judgeTemplate(w.body)
+	processed, err := s.processed(ctx, st, w, previous)
+	if err != nil {
+		return nil, err
+	}
+	spec := stack.Spec{Template: w.body, Processed: processed}
+	t, err := s.judgeTemplate(spec.Effective())
 	if err != nil {
 		return nil, err
 	}
@@ -58,14 +63,14 @@ func (s *Service) prepare(ctx context.Context, st *stack.Stack, w wanted, previo
 	if err != nil {
 		return nil, asAWS(err)
 	}
-	if err := s.judgeScope(scope); err != nil {
+	if err := s.judgeScope(ctx, scope); err != nil {
 		return nil, err
 	}
 	p := &prepared{template: t, scope: scope}
 	if p.spec, err = s.engine.NewSpec(st.ID, w.body, t, values); err != nil {
 		return nil, err
 	}
-	p.spec.Tags, p.spec.NotificationARNs = tags, w.topics
+	p.spec.Processed, p.spec.Tags, p.spec.NotificationARNs = processed, tags, w.topics
 	for _, c := range w.capabilities {
 		p.spec.Capabilities = append(p.spec.Capabilities, string(c))
 	}
@@ -88,15 +93,15 @@ func (s *Service) judgeTemplate(body string) (*template.Template, error) {
 	if len(unknown) > 0 {
 		return nil, invalid("Template format error: Unrecognized resource types: [%s]", strings.Join(unknown, ", "))
 	}
+	if err := refuseSecure(t); err != nil {
+		return nil, err
+	}
 	return t, asAWS(s.engine.CheckPolicies(t))
 }
 
 // judgeScope evaluates rules, and everything else that does not need a resource.
-func (s *Service) judgeScope(scope *template.Scope) error {
-	if len(scope.Template.Transforms) > 0 {
-		return invalid("No transform named %s found.", scope.Template.Transforms[0])
-	}
-	if err := scope.CheckRules(); err != nil {
+func (s *Service) judgeScope(ctx context.Context, scope *template.Scope) error {
+	if err := scope.CheckRules(account{ctx, s.invoker}); err != nil {
 		return asAWS(err)
 	}
 	if _, err := scope.Plan(); err != nil {

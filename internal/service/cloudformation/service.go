@@ -108,6 +108,7 @@ func (s *Service) viewRows() []wire.Operation {
 		wire.Op("GetTemplateSummary", "cloudformation:GetTemplateSummary", s.GetTemplateSummary,
 			onStack(s, func(in *api.GetTemplateSummaryInput) *string { return in.StackName })),
 		wire.Op("ValidateTemplate", "cloudformation:ValidateTemplate", s.ValidateTemplate, nil),
+		wire.Op("EstimateTemplateCost", "cloudformation:EstimateTemplateCost", s.EstimateTemplateCost, nil),
 		wire.Op("ListExports", "cloudformation:ListExports", s.ListExports, nil),
 		wire.Op("ListImports", "cloudformation:ListImports", s.ListImports, nil),
 		wire.Op("DescribeAccountLimits", "cloudformation:DescribeAccountLimits", s.DescribeAccountLimits, nil),

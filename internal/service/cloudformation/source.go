@@ -50,10 +50,16 @@ func (s *Service) fetch(ctx context.Context, location, member string, limit int6
 		}
 		return "", err
 	}
-	defer out.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(out.Body, limit+1))
+	return readAll(out.Body, member, limit)
+}
+
+// readAll reads and closes the body of an object, and not more than a byte above
+// limit.
+func readAll(body io.ReadCloser, what string, limit int64) (string, error) {
+	defer body.Close()
+	text, err := io.ReadAll(io.LimitReader(body, limit+1))
 	if err != nil {
-		return "", fmt.Errorf("read %s: %w", member, err)
+		return "", fmt.Errorf("read %s: %w", what, err)
 	}
 	return string(text), nil
 }

@@ -298,6 +298,7 @@ func TestEveryOperationNeedsItsPermission(t *testing.T) {
 		"DeleteChangeSet":             &api.DeleteChangeSetInput{StackName: name, ChangeSetName: name},
 		"RollbackStack":               &api.RollbackStackInput{StackName: name},
 		"ContinueUpdateRollback":      &api.ContinueUpdateRollbackInput{StackName: name},
+		"EstimateTemplateCost":        &api.EstimateTemplateCostInput{TemplateBody: aws.Ptr(simple)},
 		"ListChangeSets":              &api.ListChangeSetsInput{StackName: name},
 	}
 	for _, svc := range l.server.Services() {

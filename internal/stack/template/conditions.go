@@ -155,10 +155,15 @@ func (s *Scope) judge(v any, path string, done map[string]bool) (bool, error) {
 // truth evaluates the functions that compare values; arg's members have values.
 func (s *Scope) truth(name string, arg any) (any, error) {
 	list, ok := arg.([]any)
+	if name == "Fn::RefAll" {
+		return s.refAll(arg)
+	}
 	if !ok || len(list) != 2 {
 		return nil, checkPair(name)(nil)
 	}
 	switch name {
+	case "Fn::ValueOf", "Fn::ValueOfAll":
+		return s.valueOf(name, list)
 	case "Fn::Equals":
 		a, aText := text(list[0])
 		b, bText := text(list[1])
@@ -181,31 +186,4 @@ func contains(list, v any) bool { return !each(list, func(e any) bool { return J
 func each(list any, ok func(any) bool) bool {
 	items, _ := list.([]any)
 	return !slices.ContainsFunc(items, func(e any) bool { return !ok(e) })
-}
-
-// CheckRules evaluates the Rules section; the first assertion that fails is the
-// error.
-func (s *Scope) CheckRules() error {
-	for _, name := range slices.Sorted(maps.Keys(s.Template.Rules)) {
-		rule := s.Template.Rules[name]
-		if rule.Condition != nil {
-			applies, err := s.judge(rule.Condition, "/Rules/"+name+"/RuleCondition", map[string]bool{})
-			if err != nil {
-				return err
-			}
-			if !applies {
-				continue
-			}
-		}
-		for _, a := range rule.Assertions {
-			holds, err := s.judge(a.Assert, "/Rules/"+name+"/Assertions", map[string]bool{})
-			if err != nil {
-				return err
-			}
-			if !holds {
-				return errorf("Template constraint violated: rule %s: %s", name, a.Description)
-			}
-		}
-	}
-	return nil
 }

@@ -46,6 +46,8 @@ type Scope struct {
 	// World is nil where the account must not be asked: Unknown again.
 	World World
 
+	account Account // set while rules are evaluated
+
 	trace map[string]bool // ids of resources referred to
 	uses  *[]AttributeUse
 }

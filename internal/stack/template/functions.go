@@ -15,6 +15,8 @@ const (
 	inOutputs
 	inConditions
 	inRules
+	// extended is added where AWS::LanguageExtensions is declared.
+	extended
 	inValues = inResources | inOutputs
 )
 
@@ -22,35 +24,36 @@ const (
 type function struct {
 	in    place
 	check func(arg any) error
+	// extension is set for the functions of AWS::LanguageExtensions.
+	extension bool
 }
 
 var functions = map[string]function{
-	"Ref":                  {inValues | inConditions | inRules, checkRef},
-	"Condition":            {inConditions, checkText("Condition")},
-	"Fn::GetAtt":           {inValues, checkGetAtt},
-	"Fn::Sub":              {inValues | inConditions, checkSub},
-	"Fn::Join":             {inValues | inConditions | inRules, checkJoin},
-	"Fn::Split":            {inValues | inConditions, checkSplit},
-	"Fn::Select":           {inValues | inConditions, checkSelect},
-	"Fn::FindInMap":        {inValues | inConditions | inRules, checkFindInMap},
-	"Fn::GetAZs":           {inValues, checkOne("Fn::GetAZs")},
-	"Fn::Cidr":             {inValues | inConditions, checkCidr},
-	"Fn::Base64":           {inValues, checkOne("Fn::Base64")},
-	"Fn::ImportValue":      {inValues, checkOne("Fn::ImportValue")},
-	"Fn::If":               {inValues, checkIf},
-	"Fn::Equals":           {inConditions | inRules, checkEquals},
-	"Fn::And":              {inConditions | inRules, checkMany("Fn::And")},
-	"Fn::Or":               {inConditions | inRules, checkMany("Fn::Or")},
-	"Fn::Not":              {inConditions | inRules, checkNot},
-	"Fn::Contains":         {inRules, checkPair("Fn::Contains")},
-	"Fn::EachMemberIn":     {inRules, checkPair("Fn::EachMemberIn")},
-	"Fn::EachMemberEquals": {inRules, checkPair("Fn::EachMemberEquals")},
-	"Fn::RefAll":           {inRules, checkUnbuilt("Fn::RefAll")},
-	"Fn::ValueOf":          {inRules, checkUnbuilt("Fn::ValueOf")},
-	"Fn::ValueOfAll":       {inRules, checkUnbuilt("Fn::ValueOfAll")},
-	// Fn::Transform needs the capability AUTO_EXPAND and then a macro; the service
-	// refuses the template that holds one.
-	"Fn::Transform": {inValues | inConditions, func(any) error { return nil }},
+	"Ref":                  {in: inValues | inConditions | inRules, check: checkRef},
+	"Condition":            {in: inConditions, check: checkText("Condition")},
+	"Fn::GetAtt":           {in: inValues, check: checkGetAtt},
+	"Fn::Sub":              {in: inValues | inConditions, check: checkSub},
+	"Fn::Join":             {in: inValues | inConditions | inRules, check: checkJoin},
+	"Fn::Split":            {in: inValues | inConditions, check: checkSplit},
+	"Fn::Select":           {in: inValues | inConditions, check: checkSelect},
+	"Fn::FindInMap":        {in: inValues | inConditions | inRules, check: checkFindInMap},
+	"Fn::GetAZs":           {in: inValues, check: checkOne("Fn::GetAZs")},
+	"Fn::Cidr":             {in: inValues | inConditions, check: checkCidr},
+	"Fn::Base64":           {in: inValues, check: checkOne("Fn::Base64")},
+	"Fn::ImportValue":      {in: inValues, check: checkOne("Fn::ImportValue")},
+	"Fn::If":               {in: inValues, check: checkIf},
+	"Fn::Equals":           {in: inConditions | inRules, check: checkEquals},
+	"Fn::And":              {in: inConditions | inRules, check: checkMany("Fn::And")},
+	"Fn::Or":               {in: inConditions | inRules, check: checkMany("Fn::Or")},
+	"Fn::Not":              {in: inConditions | inRules, check: checkNot},
+	"Fn::Contains":         {in: inRules, check: checkPair("Fn::Contains")},
+	"Fn::EachMemberIn":     {in: inRules, check: checkPair("Fn::EachMemberIn")},
+	"Fn::EachMemberEquals": {in: inRules, check: checkPair("Fn::EachMemberEquals")},
+	"Fn::RefAll":           {in: inRules, check: checkText("Fn::RefAll")},
+	"Fn::ValueOf":          {in: inRules, check: checkPair("Fn::ValueOf")},
+	"Fn::ValueOfAll":       {in: inRules, check: checkPair("Fn::ValueOfAll")},
+	"Fn::Length":           {in: inValues | inConditions, check: checkList("Fn::Length"), extension: true},
+	"Fn::ToJsonString":     {in: inValues, check: checkStructure("Fn::ToJsonString"), extension: true},
 }
 
 // call splits a map that is a function call into name and argument.
@@ -74,25 +77,33 @@ func conditionCall(v any) (name string, arg any, ok bool) {
 // checkFunctions judges every function call of the template: known, allowed
 // where it stands, with arguments of the right shape.
 func checkFunctions(t *Template) error {
+	var more place
+	if slices.Contains(t.Transforms, LanguageExtensions) {
+		more = extended
+	}
 	for _, id := range t.ResourceIDs() {
 		r := t.Resources[id]
 		for _, part := range []map[string]any{r.Properties, r.Metadata, r.CreationPolicy, r.UpdatePolicy} {
-			if err := checkCalls(part, inResources); err != nil {
+			if err := checkCalls(part, inResources|more); err != nil {
 				return err
 			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(t.Outputs)) {
 		o := t.Outputs[name]
-		if err := checkCalls([]any{o.Value, o.Export}, inOutputs); err != nil {
+		if err := checkCalls([]any{o.Value, o.Export}, inOutputs|more); err != nil {
 			return err
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(t.Conditions)) {
-		if err := checkCalls(t.Conditions[name], inConditions); err != nil {
+		if err := checkCalls(t.Conditions[name], inConditions|more); err != nil {
 			return err
 		}
 	}
+	return checkRuleFunctions(t)
+}
+
+func checkRuleFunctions(t *Template) error {
 	for _, name := range slices.Sorted(maps.Keys(t.Rules)) {
 		rule := t.Rules[name]
 		if err := checkCalls(rule.Condition, inRules); err != nil {
@@ -109,13 +120,16 @@ func checkFunctions(t *Template) error {
 
 func checkCalls(v any, in place) error {
 	name, arg, ok := call(v)
-	if in == inConditions {
+	if in&inConditions != 0 {
 		name, arg, ok = conditionCall(v)
 	}
 	if ok {
 		f, known := functions[name]
-		if !known || f.in&in == 0 {
+		if !known || !f.allowed(in) {
 			return unsupported(name, in)
+		}
+		if list, _ := arg.([]any); name == "Fn::FindInMap" && len(list) == 4 && in&extended == 0 {
+			arg = nil // a default value is an extension
 		}
 		if err := f.check(arg); err != nil {
 			return err
@@ -142,11 +156,13 @@ func checkCalls(v any, in place) error {
 	return nil
 }
 
+func (f function) allowed(in place) bool { return f.in&in != 0 && (!f.extension || in&extended != 0) }
+
 // unsupported gives the error for a function that cannot stand in a place.
 func unsupported(name string, in place) error {
 	var names []string
 	for known, f := range functions {
-		if f.in&in != 0 {
+		if f.allowed(in) {
 			names = append(names, known)
 		}
 	}
@@ -261,7 +277,7 @@ func index(v any) bool {
 
 func checkFindInMap(arg any) error {
 	list, ok := arg.([]any)
-	if !ok || len(list) != 3 {
+	if !ok || len(list) != 3 && (len(list) != 4 || !isDefault(list[3])) {
 		return errorf("Template error: every Fn::FindInMap object requires three parameters, the map name, map key and the attribute for return value")
 	}
 	return nil
@@ -326,6 +342,28 @@ func checkPair(name string) func(any) error {
 	}
 }
 
-func checkUnbuilt(name string) func(any) error {
-	return func(any) error { return errorf("hardstand does not implement %s.", name) }
+// isDefault tells the fourth argument of Fn::FindInMap.
+func isDefault(v any) bool {
+	m, ok := v.(map[string]any)
+	_, given := m["DefaultValue"]
+	return ok && given && len(m) == 1
+}
+
+func checkList(name string) func(any) error {
+	return func(arg any) error {
+		if _, ok := arg.([]any); !ok && !isCall(arg) {
+			return errorf("Template error: every %s object must have a list or a function that returns one.", name)
+		}
+		return nil
+	}
+}
+
+func checkStructure(name string) func(any) error {
+	return func(arg any) error {
+		switch arg.(type) {
+		case map[string]any, []any:
+			return nil
+		}
+		return errorf("Template error: every %s object must have an object or a list.", name)
+	}
 }

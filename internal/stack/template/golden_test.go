@@ -48,6 +48,10 @@ func (everywhere) Parameters(names []string) (map[string]string, error) {
 	return out, nil
 }
 
+func (everywhere) Attribute(_, value, attribute string) (string, error) {
+	return attribute + " of " + value, nil
+}
+
 // made gives resources values: Ref "ref-A", attribute "A.Attr"; List is a list.
 type made struct{}
 
@@ -126,8 +130,33 @@ func evaluate(t *testing.T, body, parameters string) string {
 	return string(text) + "\n"
 }
 
+// transformed runs a template's transforms, where it has any. Every location holds
+// the same snippet.
+func transformed(body string, given map[string]string) (string, error) {
+	head, has, err := ParseHead(body)
+	if err != nil || !has {
+		return body, err
+	}
+	var list []Given
+	for _, k := range slices.Sorted(maps.Keys(given)) {
+		list = append(list, Given{Key: k, Value: given[k]})
+	}
+	values, err := head.Resolve(list, nil, everywhere{})
+	if err != nil {
+		return "", err
+	}
+	s := &Scope{Template: head, Parameters: head.RefValues(values), Pseudo: map[string]any{"AWS::Region": "eu-west-1"}}
+	return s.Transform(func(location string) (map[string]any, error) {
+		return Read("Included: {Type: T, Properties: {From: '" + location + "'}}")
+	})
+}
+
 // whole takes a template all the way.
 func whole(body string, given map[string]string) (any, error) {
+	body, err := transformed(body, given)
+	if err != nil {
+		return nil, err
+	}
 	tpl, err := Parse(body)
 	if err != nil {
 		return nil, err
@@ -146,7 +175,7 @@ func whole(body string, given map[string]string) (any, error) {
 	if err := errors.Join(s.EvaluateConditions()); err != nil {
 		return nil, err
 	}
-	if err := s.CheckRules(); err != nil {
+	if err := s.CheckRules(everywhere{}); err != nil {
 		return nil, err
 	}
 	graph, err := s.Plan()

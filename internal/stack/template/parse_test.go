@@ -137,7 +137,7 @@ func FuzzParse(f *testing.F) {
 		for name := range tpl.Parameters {
 			s.Parameters[name] = "x"
 		}
-		if s.EvaluateConditions() == nil && s.CheckRules() == nil {
+		if s.EvaluateConditions() == nil && s.CheckRules(everywhere{}) == nil {
 			_, _ = s.Plan()
 		}
 	})

@@ -28,6 +28,9 @@ type Account interface {
 	// Parameters fetches values from the parameter store; names that do not exist
 	// are missing from the answer.
 	Parameters(names []string) (map[string]string, error)
+	// Attribute returns an attribute of what value names, for Fn::ValueOf: VpcId,
+	// AvailabilityZone, Tags.key.
+	Attribute(awsType, value, attribute string) (string, error)
 }
 
 // Resolve gives every parameter of the template its value: given, previous or

@@ -2,6 +2,7 @@ package template
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"math/big"
 	"net/netip"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 // pure are the functions of their argument alone.
 var pure = map[string]func(any) (any, error){
 	"Fn::Join": join, "Fn::Split": split, "Fn::Base64": base64Text, "Fn::Cidr": cidr,
+	"Fn::Length": length, "Fn::ToJsonString": toJSONString,
 }
 
 func join(v any) (any, error) {
@@ -49,6 +51,24 @@ func split(v any) (any, error) {
 	return out, nil
 }
 
+func length(v any) (any, error) {
+	list, ok := v.([]any)
+	if !ok {
+		return nil, checkList("Fn::Length")(nil)
+	}
+	return json.Number(strconv.Itoa(len(list))), nil
+}
+
+func toJSONString(v any) (any, error) {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, checkStructure("Fn::ToJsonString")(nil)
+	}
+	return strings.TrimSuffix(b.String(), "\n"), nil
+}
+
 func base64Text(v any) (any, error) {
 	s, ok := text(v)
 	if !ok {
@@ -79,8 +99,15 @@ func selectItem(v any) (any, error) {
 
 func (s *Scope) findInMap(v any) (any, error) {
 	args, ok := v.([]any)
-	if !ok || len(args) != 3 {
+	if !ok || len(args) != 3 && len(args) != 4 {
 		return nil, checkFindInMap(nil)
+	}
+	if len(args) == 4 {
+		out, err := s.findInMap(args[:3])
+		if _, missing := Message(err); missing {
+			return args[3].(map[string]any)["DefaultValue"], nil
+		}
+		return out, err
 	}
 	if unknown(v) {
 		return unknownOf("Fn::FindInMap", v), nil
