@@ -110,6 +110,9 @@ func (c *Config) check() error {
 	if !regionForm.MatchString(c.Region) {
 		return fmt.Errorf("--region %q is not the name of a region", c.Region)
 	}
+	if err := checkPublic(c.PublicCIDR); err != nil {
+		return err
+	}
 	for _, o := range []struct{ flag, value, a, b string }{
 		{"--iam", c.IAM, "enforce", "audit"},
 		{"--instances", c.Instances, InstancesContainer, InstancesFake},
@@ -127,6 +130,34 @@ func (c *Config) check() error {
 		return &Refusal{
 			Cause:  "instances are Linux system containers, and making them needs root",
 			Remedy: "run it with sudo, or with --instances fake for an API in which nothing executes",
+		}
+	}
+	return nil
+}
+
+// notPublic are ranges that an address of an instance cannot come from: they mean
+// something else to every machine, or to every instance (the default VPC).
+var notPublic = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("169.254.0.0/16"),
+	netip.MustParsePrefix("172.31.0.0/16"), netip.MustParsePrefix("224.0.0.0/3"),
+}
+
+// checkPublic refuses a range of public addresses that would break the network of
+// this machine. Traffic to it does not leave, and traffic from it is translated.
+func checkPublic(p netip.Prefix) error {
+	const shortest, longest = 8, 28
+	bad := func(why string) error {
+		return &Refusal{
+			Cause:  fmt.Sprintf("--public-cidr %v %s", p, why),
+			Remedy: fmt.Sprintf("choose a range that nobody else uses; the default is %v", network.DefaultPublicCIDR),
+		}
+	}
+	if !p.Addr().Is4() || p.Bits() < shortest || p.Bits() > longest {
+		return bad(fmt.Sprintf("is not an IPv4 range of /%d to /%d", shortest, longest))
+	}
+	for _, other := range notPublic {
+		if p.Overlaps(other) {
+			return bad("overlaps with " + other.String())
 		}
 	}
 	return nil

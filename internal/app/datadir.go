@@ -21,6 +21,9 @@ type dataDir struct {
 	// id is six hex digits that begin the name of every kernel object.
 	id   string
 	lock *store.DirLock
+	// used says that a server has been open on the directory before: whatever is
+	// missing now has been lost, and is not to be made anew.
+	used bool
 }
 
 func openDataDir(path string) (*dataDir, error) {
@@ -38,11 +41,59 @@ func openDataDir(path string) (*dataDir, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, err := dataDirID(path)
+	d := &dataDir{path: path, lock: lock}
+	d.used, err = exists(d.join(accessFile))
+	if err == nil && d.used {
+		err = d.complete()
+	}
+	if err == nil {
+		d.id, err = dataDirID(path)
+	}
 	if err != nil {
 		return nil, errors.Join(err, lock.Unlock())
 	}
-	return &dataDir{path: path, id: id, lock: lock}, nil
+	return d, nil
+}
+
+// complete refuses a directory that was in use and has lost what a server would
+// otherwise make at its first start: without its id, what runs would be orphaned;
+// without the master key, no secret opens.
+func (d *dataDir) complete() error {
+	for _, part := range []string{"id", filepath.Join("secrets", "master.key")} {
+		there, err := exists(d.join(part))
+		if err != nil {
+			return err
+		}
+		if !there {
+			return d.lost(d.join(part))
+		}
+	}
+	return nil
+}
+
+// lost is the refusal to start without a part of the state.
+func (d *dataDir) lost(part string) error {
+	return &Refusal{
+		Cause:  "the data dir " + d.path + " has been in use, but " + part + " is gone or empty",
+		Remedy: "restore it from a backup, or begin anew with an empty directory (--data-dir)",
+	}
+}
+
+func exists(file string) (bool, error) {
+	_, err := os.Stat(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// forget makes the directory one that was never in use, until keepAccess.
+func (d *dataDir) forget() error {
+	if err := os.Remove(d.join(accessFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("forget access: %w", err)
+	}
+	d.used = false
+	return nil
 }
 
 func (d *dataDir) join(parts ...string) string {

@@ -34,6 +34,10 @@ func (s *System) reset(ctx context.Context) error {
 	if err := old.terminateAll(ctx); err != nil {
 		return fmt.Errorf("terminate instances: %w", err)
 	}
+	// If this process is killed from here on, the next one begins anew.
+	if err := s.dir.forget(); err != nil {
+		return err
+	}
 	if err := old.db.Erase(ctx); err != nil {
 		return fmt.Errorf("erase state: %w", err)
 	}
@@ -48,6 +52,9 @@ func (s *System) reset(ctx context.Context) error {
 		return fmt.Errorf("open: %w", err)
 	}
 	s.world = fresh
+	if err := s.dir.keepAccess(s.sealer, s.access); err != nil {
+		return err
+	}
 	failed := make(chan error, 1)
 	fresh.run(ctx, failed)
 	return nil

@@ -76,8 +76,27 @@ func (w *world) openStore(ctx context.Context) error {
 		return err
 	}
 	w.onClose(w.db.Close)
+	if err := w.refuseLostState(ctx); err != nil {
+		return err
+	}
 	w.blobs, err = blob.OpenFiles(w.s.dir.join("blobs"))
 	return err
+}
+
+// refuseLostState refuses to begin a new world in a data dir that holds an old one:
+// objects and disks that no row names would be taken for leftovers and removed.
+func (w *world) refuseLostState(ctx context.Context) error {
+	if !w.s.dir.used {
+		return nil
+	}
+	empty, err := w.db.Empty(ctx)
+	if err != nil || !empty {
+		return err
+	}
+	if w.s.cfg.Database != "" {
+		return w.s.dir.lost("what the database (--database) held")
+	}
+	return w.s.dir.lost(w.s.dir.join("state.db"))
 }
 
 func (w *world) openIdentity(context.Context) error {

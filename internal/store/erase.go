@@ -2,8 +2,24 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 )
+
+// Empty reports whether no table has a row: the database is new, or erased.
+func (db *DB) Empty(ctx context.Context) (bool, error) {
+	empty := false
+	err := db.View(ctx, func(tx *Tx) error {
+		var one int
+		err := tx.s.row("SELECT 1 FROM docs LIMIT 1").Scan(&one)
+		if empty = errors.Is(err, sql.ErrNoRows); empty {
+			return nil
+		}
+		return err
+	})
+	return empty, err
+}
 
 // Erase removes every row and every event in one transaction; a server that is
 // reset calls it when nobody works with the store any more.

@@ -28,6 +28,23 @@ func testReopen(t *testing.T, cfg store.Config) {
 	})
 }
 
+func testEmpty(t *testing.T, cfg store.Config) {
+	db := open(t, cfg)
+	want := func(when string, want bool) {
+		t.Helper()
+		if got, err := db.Empty(t.Context()); err != nil || got != want {
+			t.Errorf("%s: empty is %v, %v, want %v", when, got, err, want)
+		}
+	}
+	want("new", true)
+	put(t, db, key("a"), thing{Name: "one"})
+	want("with a row", false)
+	if err := db.Erase(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want("erased", true)
+}
+
 func testClosed(t *testing.T, cfg store.Config) {
 	db := open(t, cfg)
 	changed := db.Changed(store.Filter{})

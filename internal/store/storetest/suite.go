@@ -52,6 +52,7 @@ func Suite(t *testing.T, config func(*testing.T) store.Config) {
 		{"watch", testWatch},
 		{"changed", testChanged},
 		{"state survives closing", testReopen},
+		{"empty", testEmpty},
 		{"upgrade", testUpgrade},
 		{"index added later", testNewIndex},
 		{"newer version is refused", testNewer},
