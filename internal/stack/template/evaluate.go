@@ -161,7 +161,11 @@ func (s *Scope) call(name string, arg any, path string) (any, error) {
 		if unknown(v) {
 			return unknownOf(name, v), nil
 		}
-		return f(v)
+		out, err := f(v)
+		if made, isText := out.(string); isText && err == nil && len(made) > maxText {
+			return nil, tooLong(name)
+		}
+		return out, err
 	}
 	switch name {
 	case "Fn::Select":
@@ -243,31 +247,55 @@ func (s *Scope) sub(arg any, path string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var b strings.Builder
-	open := ""
-	for _, p := range parts {
-		b.WriteString(p.literal)
-		if p.name == "" {
-			continue
-		}
-		v, err := s.variable(p.name, own, path)
-		if err != nil {
-			return nil, err
-		}
-		if u, ok := v.(Unknown); ok {
-			open += u.Of + ","
-			continue
-		}
-		value, ok := text(v)
-		if !ok {
-			return nil, errorf("Template error: Fn::Sub expression does not resolve to a string: %s", p.name)
-		}
-		b.WriteString(value)
+	values, open, err := s.variables(parts, own, path)
+	if err != nil {
+		return nil, err
 	}
 	if open != "" {
 		return Unknown{Of: "Fn::Sub " + open + body}, nil
 	}
+	var b strings.Builder
+	for _, p := range parts {
+		piece := p.literal + values[p.name]
+		if b.Len()+len(piece) > maxText {
+			return nil, tooLong("Fn::Sub")
+		}
+		b.WriteString(piece)
+	}
 	return s.dynamic(b.String())
+}
+
+// variables evaluates what parts name, each name once however often it is used:
+// variables may hold further Fn::Sub, and so on. open tells what is not known yet.
+func (s *Scope) variables(parts []subPart, own map[string]any, path string) (values map[string]string, open string, err error) {
+	values = map[string]string{}
+	for _, p := range parts {
+		if _, have := values[p.name]; have || p.name == "" {
+			continue
+		}
+		v, err := s.variable(p.name, own, path)
+		if err != nil {
+			return nil, "", err
+		}
+		if u, ok := v.(Unknown); ok {
+			open += u.Of + ","
+			v = ""
+		}
+		value, ok := text(v)
+		if !ok {
+			return nil, "", errorf("Template error: Fn::Sub expression does not resolve to a string: %s", p.name)
+		}
+		values[p.name] = value
+	}
+	return values, open, nil
+}
+
+// maxText bounds the text that a function makes, bytes: more than any property takes.
+// A few lines of nested functions could fill the memory otherwise.
+const maxText = 256 << 10
+
+func tooLong(function string) error {
+	return errorf("Template error: %s makes a text of more than %d bytes", function, maxText)
 }
 
 func (s *Scope) variable(name string, own map[string]any, path string) (any, error) {
@@ -298,7 +326,9 @@ func (s *Scope) dynamic(v string) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		b.WriteString(before + value)
+		if b.WriteString(before + value); b.Len()+len(after) > maxText {
+			return nil, tooLong("a dynamic reference")
+		}
 		v = after
 	}
 }

@@ -25,10 +25,13 @@ func join(v any) (any, error) {
 	if !ok {
 		return nil, checkJoin(nil)
 	}
-	items := make([]string, len(list))
+	items, size := make([]string, len(list)), 0
 	for i, e := range list {
 		if items[i], ok = text(e); !ok {
 			return nil, checkJoin(nil)
+		}
+		if size += len(items[i]) + len(delimiter); size > maxText+len(delimiter) {
+			return nil, tooLong("Fn::Join")
 		}
 	}
 	return strings.Join(items, delimiter), nil
