@@ -104,6 +104,9 @@ type Stack struct {
 	PolicyDuringUpdate   string   `json:",omitempty"`
 	RetainResources      []string `json:",omitempty"`
 	RetainExceptOnCreate bool     `json:",omitempty"`
+	// Drift is DRIFTED or IN_SYNC after a detection, DriftChecked the time of it.
+	Drift        string    `json:",omitempty"`
+	DriftChecked time.Time `json:",omitzero"`
 	// Skip are the resources that a continued rollback leaves as they are. Force
 	// ends a deletion although resources could not be deleted.
 	Skip  []string `json:",omitempty"`
@@ -188,6 +191,8 @@ type Member struct {
 	Before *Shape `json:",omitempty"`
 	// Restoring is set once a rollback works on the member.
 	Restoring bool `json:",omitempty"`
+	// Drift is what the last detection found.
+	Drift *Drift `json:",omitempty"`
 }
 
 // Shown is the physical id that the member is known by: until a replacement has

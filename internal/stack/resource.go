@@ -73,6 +73,16 @@ type Resource interface {
 	Delete(ctx context.Context, r Request) error
 }
 
+// Live is implemented by resource types whose properties can be read back, for the
+// detection of drift.
+type Live interface {
+	// Live returns properties as the resource has them now, in the form that
+	// templates have, or ErrNotFound. Of the properties in r it returns those that
+	// the service tells, absent ones as nil; others do not matter. Tags may hold the
+	// stack's.
+	Live(ctx context.Context, r Request) (map[string]any, error)
+}
+
 // Schema describes a resource type to the engine. SchemaOf fills the property
 // lists from the struct that Decode decodes into.
 type Schema struct {

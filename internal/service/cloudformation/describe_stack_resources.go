@@ -42,7 +42,7 @@ func (s *Service) DescribeStackResource(ctx context.Context, in *api.DescribeSta
 		StackName: &st.Name, StackId: &st.ID, LogicalResourceId: &m.LogicalID, PhysicalResourceId: optional(m.Shown()),
 		ResourceType: &m.Type, LastUpdatedTimestamp: &m.Changed, ResourceStatus: api.ResourceStatus(m.Status),
 		ResourceStatusReason: optional(m.Reason), Metadata: aws.Ptr("{}"),
-		DriftInformation: &api.StackResourceDriftInformation{StackResourceDriftStatus: api.StackResourceDriftStatusNotChecked},
+		DriftInformation: memberDrift(m),
 	}
 	metadata, err := s.engine.Metadata(m)
 	if err != nil {
@@ -90,7 +90,7 @@ func (s *Service) DescribeStackResources(ctx context.Context, in *api.DescribeSt
 		out.StackResources = append(out.StackResources, api.StackResource{
 			StackName: &st.Name, StackId: &st.ID, LogicalResourceId: &m.LogicalID, PhysicalResourceId: optional(m.Shown()),
 			ResourceType: &m.Type, Timestamp: &m.Changed, ResourceStatus: api.ResourceStatus(m.Status), ResourceStatusReason: optional(m.Reason),
-			DriftInformation: &api.StackResourceDriftInformation{StackResourceDriftStatus: api.StackResourceDriftStatusNotChecked},
+			DriftInformation: memberDrift(m),
 		})
 	}
 	if in.LogicalResourceId != nil && len(out.StackResources) == 0 {
@@ -135,7 +135,7 @@ func (s *Service) ListStackResources(ctx context.Context, in *api.ListStackResou
 		out.StackResourceSummaries = append(out.StackResourceSummaries, api.StackResourceSummary{
 			LogicalResourceId: &m.LogicalID, PhysicalResourceId: optional(m.Shown()), ResourceType: &m.Type,
 			LastUpdatedTimestamp: &m.Changed, ResourceStatus: api.ResourceStatus(m.Status), ResourceStatusReason: optional(m.Reason),
-			DriftInformation: &api.StackResourceDriftInformationSummary{StackResourceDriftStatus: api.StackResourceDriftStatusNotChecked},
+			DriftInformation: (*api.StackResourceDriftInformationSummary)(memberDrift(m)),
 		})
 	}
 	return out, nil

@@ -81,7 +81,7 @@ func (s *Service) ListStacks(ctx context.Context, in *api.ListStacksInput) (*api
 			StackId: &st.ID, StackName: &st.Name, TemplateDescription: optional(st.Current().Description), CreationTime: &st.Created,
 			LastUpdatedTime: moment(st.Updated), DeletionTime: moment(st.Deleted), StackStatus: api.StackStatus(st.Status),
 			StackStatusReason: optional(st.Reason),
-			DriftInformation:  &api.StackDriftInformationSummary{StackDriftStatus: api.StackDriftStatusNotChecked},
+			DriftInformation:  (*api.StackDriftInformationSummary)(stackDrift(st)),
 		})
 	}
 	return out, nil
@@ -95,7 +95,7 @@ func stackView(st *stack.Stack) api.Stack {
 		StackStatusReason: optional(st.Reason), DisableRollback: aws.Ptr(st.DisableRollback), NotificationARNs: []string{},
 		RoleARN: optional(st.RoleARN), EnableTerminationProtection: aws.Ptr(st.TerminationProtection),
 		RollbackConfiguration: &api.RollbackConfiguration{}, Tags: tagViews(now.Tags), Parameters: parameterViews(now.Parameters),
-		DriftInformation: &api.StackDriftInformation{StackDriftStatus: api.StackDriftStatusNotChecked},
+		DriftInformation: stackDrift(st),
 	}
 	v.NotificationARNs = append(v.NotificationARNs, now.NotificationARNs...)
 	if st.TimeoutInMinutes > 0 {

@@ -67,6 +67,7 @@ func (s *Service) Wire() wire.Service {
 	rows := s.stackRows()
 	rows = append(rows, s.viewRows()...)
 	rows = append(rows, s.changeSetRows()...)
+	rows = append(rows, s.driftRows()...)
 	return wire.Service{Model: api.Model(), Operations: rows}
 }
 
@@ -126,5 +127,17 @@ func (s *Service) changeSetRows() []wire.Operation {
 			onChangeSet(s, func(in *api.DeleteChangeSetInput) (*string, *string) { return in.StackName, in.ChangeSetName })),
 		wire.Op("ListChangeSets", "cloudformation:ListChangeSets", s.ListChangeSets,
 			onStack(s, func(in *api.ListChangeSetsInput) *string { return in.StackName })),
+	}
+}
+
+func (s *Service) driftRows() []wire.Operation {
+	return []wire.Operation{
+		wire.Op("DetectStackDrift", "cloudformation:DetectStackDrift", s.DetectStackDrift,
+			onStack(s, func(in *api.DetectStackDriftInput) *string { return in.StackName })),
+		wire.Op("DetectStackResourceDrift", "cloudformation:DetectStackResourceDrift", s.DetectStackResourceDrift,
+			onStack(s, func(in *api.DetectStackResourceDriftInput) *string { return in.StackName })),
+		wire.Op("DescribeStackDriftDetectionStatus", "cloudformation:DescribeStackDriftDetectionStatus", s.DescribeStackDriftDetectionStatus, s.detectionChecks),
+		wire.Op("DescribeStackResourceDrifts", "cloudformation:DescribeStackResourceDrifts", s.DescribeStackResourceDrifts,
+			onStack(s, func(in *api.DescribeStackResourceDriftsInput) *string { return in.StackName })),
 	}
 }

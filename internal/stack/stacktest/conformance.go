@@ -29,7 +29,8 @@ type Case struct {
 // Conform runs the contract against c: the schema is sound; an unknown property
 // and a missing required one are refused before anything is made; a creation is
 // announced, repeatable by its token and readable; an update keeps the physical
-// id; a deletion leaves nothing and may be repeated.
+// id; what was made or updated has not drifted, where the type can tell; a deletion
+// leaves nothing and may be repeated.
 func Conform(t *testing.T, c Case) {
 	t.Helper()
 	checkSchema(t, c.Resource.Schema())
@@ -45,6 +46,7 @@ func Conform(t *testing.T, c Case) {
 	checkRefusals(t, ctx, c, r)
 	made := checkCreate(t, ctx, c, r)
 	r.PhysicalID = made.PhysicalID
+	checkLive(t, ctx, c, r)
 	if c.Changed != nil {
 		u := r
 		u.OldProperties, u.Properties, u.OldTags = c.Properties, c.Changed, r.Tags
@@ -56,8 +58,26 @@ func Conform(t *testing.T, c Case) {
 			t.Errorf("Update changed the physical id from %q to %q", made.PhysicalID, res.PhysicalID)
 		}
 		r.Properties = c.Changed
+		checkLive(t, ctx, c, r)
 	}
 	checkDelete(t, ctx, c, r)
+}
+
+// checkLive holds that a resource which nobody has touched has not drifted.
+func checkLive(t *testing.T, ctx context.Context, c Case, r stack.Request) {
+	t.Helper()
+	res, ok := c.Resource.(stack.Live)
+	if !ok {
+		return
+	}
+	live, err := res.Live(ctx, r)
+	if err != nil {
+		t.Errorf("Live: %v", err)
+		return
+	}
+	for _, d := range stack.CompareLive(r.Properties, live, r.Tags).Differences {
+		t.Errorf("Live: %s %s: %q in the template, %q there", d.Kind, d.Path, d.Expected, d.Actual)
+	}
 }
 
 func checkSchema(t *testing.T, s stack.Schema) {

@@ -108,6 +108,34 @@ func (f *Fake) Read(_ context.Context, r stack.Request) (stack.Result, error) {
 	return res, nil
 }
 
+// Live implements stack.Live.
+func (f *Fake) Live(ctx context.Context, r stack.Request) (map[string]any, error) {
+	if err := f.before(ctx, "Live", r); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p, ok := f.values[r.PhysicalID]
+	if _, exists := f.items[r.PhysicalID]; !ok || !exists {
+		return nil, stack.ErrNotFound
+	}
+	live, _ := stack.Plain(p).(map[string]any)
+	return live, nil
+}
+
+// Change changes a resource behind the engine's back; nil removes it.
+func (f *Fake) Change(id string, change func(*FakeProperties)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if change == nil {
+		delete(f.items, id)
+		return
+	}
+	p := f.values[id]
+	change(&p)
+	f.put(id, p)
+}
+
 // Update implements stack.Resource.
 func (f *Fake) Update(ctx context.Context, r stack.Request) (stack.Result, error) {
 	var p FakeProperties

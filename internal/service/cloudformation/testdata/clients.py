@@ -67,7 +67,7 @@ for name in "boto", "other":
 for call in (
     lambda: cfn.describe_stacks(StackName="boto"),
     lambda: cfn.describe_change_set(StackName=stack["StackId"], ChangeSetName="nope"),
-    lambda: cfn.detect_stack_drift(StackName="boto"),
+    lambda: cfn.list_stack_refactors(),
 ):
     try:
         call()

@@ -1,0 +1,66 @@
+package s3
+
+import (
+	"context"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	"github.com/hardstand/hardstand/internal/aws/api/s3"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/stack"
+)
+
+// Live implements stack.Live.
+func (t resourceBucket) Live(ctx context.Context, r stack.Request) (map[string]any, error) {
+	if _, err := t.Read(ctx, r); err != nil {
+		return nil, err
+	}
+	name := &r.PhysicalID
+	live := map[string]any{"BucketName": r.PhysicalID}
+	tags, err := setting[s3.GetBucketTaggingOutput](ctx, t.inv, "GetBucketTagging", &s3.GetBucketTaggingInput{Bucket: name}, "NoSuchTagSet")
+	if err != nil {
+		return nil, err
+	}
+	list := []any{}
+	for _, tag := range tags.TagSet {
+		list = append(list, map[string]any{"Key": aws.Val(tag.Key), "Value": aws.Val(tag.Value)})
+	}
+	live["Tags"] = list
+	block, err := setting[s3.GetPublicAccessBlockOutput](ctx, t.inv, "GetPublicAccessBlock", &s3.GetPublicAccessBlockInput{Bucket: name}, "NoSuchPublicAccessBlockConfiguration")
+	if err != nil {
+		return nil, err
+	}
+	live["PublicAccessBlockConfiguration"] = stack.Plain(block.PublicAccessBlockConfiguration)
+	owner, err := setting[s3.GetBucketOwnershipControlsOutput](ctx, t.inv, "GetBucketOwnershipControls", &s3.GetBucketOwnershipControlsInput{Bucket: name}, "OwnershipControlsNotFoundError")
+	if err != nil {
+		return nil, err
+	}
+	live["OwnershipControls"] = stack.Plain(owner.OwnershipControls)
+	crypt, err := setting[s3.GetBucketEncryptionOutput](ctx, t.inv, "GetBucketEncryption", &s3.GetBucketEncryptionInput{Bucket: name}, "ServerSideEncryptionConfigurationNotFoundError")
+	if err != nil {
+		return nil, err
+	}
+	live["BucketEncryption"] = encryptionProperty(crypt.ServerSideEncryptionConfiguration)
+	return live, nil
+}
+
+// setting reads one setting of a bucket; none is its zero value.
+func setting[O any](ctx context.Context, inv Invoker, operation string, in any, none string) (*O, error) {
+	out, err := invoke[O](ctx, inv, operation, in)
+	if awserr.Is(err, none) {
+		return new(O), nil
+	}
+	return out, err
+}
+
+// encryptionProperty gives S3's rules the names that templates have.
+func encryptionProperty(c *s3.ServerSideEncryptionConfiguration) any {
+	if c == nil {
+		return nil
+	}
+	rules := []any{}
+	for _, r := range c.Rules {
+		rules = append(rules, map[string]any{"BucketKeyEnabled": stack.Plain(r.BucketKeyEnabled),
+			"ServerSideEncryptionByDefault": stack.Plain(r.ApplyServerSideEncryptionByDefault)})
+	}
+	return map[string]any{"ServerSideEncryptionConfiguration": rules}
+}
