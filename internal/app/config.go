@@ -93,6 +93,12 @@ func (c *Config) complete() error {
 			c.Clock = &clock.Offset{}
 		}
 	}
+	// Paths below it are kept, printed and mounted.
+	dir, err := filepath.Abs(c.DataDir)
+	if err != nil {
+		return fmt.Errorf("--data-dir %q: %w", c.DataDir, err)
+	}
+	c.DataDir = dir
 	return c.check()
 }
 

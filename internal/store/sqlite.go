@@ -35,7 +35,11 @@ CREATE TABLE tables (name TEXT PRIMARY KEY, version INTEGER NOT NULL, indexes TE
 type sqlite struct{ db *sql.DB }
 
 func openSQLite(cfg Config) (engine, error) {
-	path := filepath.Join(cfg.Dir, sqliteFile)
+	// In a URL, a relative path would begin with the name of a host.
+	path, err := filepath.Abs(filepath.Join(cfg.Dir, sqliteFile))
+	if err != nil {
+		return nil, err
+	}
 	if !cfg.ReadOnly {
 		// SQLite would make the file with the umask's mode.
 		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)

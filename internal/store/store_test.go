@@ -129,6 +129,30 @@ func crash(t *testing.T, dir string, after int) map[string]int {
 	return last
 }
 
+// A data dir may be named relative to the working directory, and by any name.
+func TestDirNames(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, dir := range []string{"data", "./a b", "100%", "a?b#c", "ü"} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		db, err := store.Open(t.Context(), store.Config{Dir: dir})
+		if err != nil {
+			t.Errorf("%s: %v", dir, err)
+			continue
+		}
+		if err := db.Close(); err != nil {
+			t.Errorf("%s: %v", dir, err)
+		}
+		if _, err := os.Stat(dir + "/state.db"); err != nil {
+			t.Error(err)
+		}
+	}
+	if entries, err := os.ReadDir("."); err != nil || len(entries) != 5 {
+		t.Errorf("%v, %v", entries, err)
+	}
+}
+
 func TestLockDir(t *testing.T) {
 	dir := t.TempDir()
 	first, err := store.LockDir(dir)
