@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,17 +12,14 @@ import (
 
 // doctorCommand is `hardstand doctor`.
 type doctorCommand struct {
-	DataDir string `env:"HARDSTAND_DATA_DIR" help:"The data dir to look at."`
+	DataDir string `env:"HARDSTAND_DATA_DIR" help:"The data dir that serve would use."`
+	Listen  string `default:"127.0.0.1:4566" env:"HARDSTAND_LISTEN" help:"The address that serve would use."`
 }
 
 // Run prints a line per capability and fails when one is missing that serve needs.
 func (c doctorCommand) Run(ctx context.Context) error {
-	dir := c.DataDir
-	if dir == "" {
-		dir = app.DefaultDataDir()
-	}
 	bad := 0
-	for _, f := range app.Doctor(ctx, dir) {
+	for _, f := range app.Doctor(ctx, dataDir(c.DataDir), c.Listen) {
 		mark := "ok  "
 		if !f.OK {
 			mark = "FAIL"
@@ -37,10 +35,13 @@ func (c doctorCommand) Run(ctx context.Context) error {
 		}
 	}
 	if bad > 0 {
-		return fmt.Errorf("%d of the things that serve needs are missing", bad)
+		return fmt.Errorf("serve cannot run here: what is marked FAIL has to be mended first")
 	}
 	return nil
 }
+
+// dataDir is the directory that a flag or variable names, or the usual one.
+func dataDir(given string) string { return cmp.Or(given, app.DefaultDataDir()) }
 
 // accountCommand is `hardstand account`.
 type accountCommand struct {
@@ -54,11 +55,7 @@ type accountCreateCommand struct {
 
 // Run makes an account on a running server and prints its exports.
 func (c accountCreateCommand) Run(ctx context.Context) error {
-	dir := c.DataDir
-	if dir == "" {
-		dir = app.DefaultDataDir()
-	}
-	a, err := app.CreateAccount(ctx, dir, c.ID)
+	a, err := app.CreateAccount(ctx, dataDir(c.DataDir), c.ID)
 	if err != nil {
 		return err
 	}
@@ -75,11 +72,7 @@ type resetCommand struct {
 
 // Run asks a running server to remove everything.
 func (c resetCommand) Run(ctx context.Context) error {
-	dir := c.DataDir
-	if dir == "" {
-		dir = app.DefaultDataDir()
-	}
-	return app.RequestReset(ctx, dir)
+	return app.RequestReset(ctx, dataDir(c.DataDir))
 }
 
 // referenceCommand writes docs/reference from the tables.

@@ -15,11 +15,7 @@ type envCommand struct {
 // Run prints exports for a POSIX shell. Warnings go to standard error, which eval
 // leaves alone.
 func (c envCommand) Run() error {
-	dir := c.DataDir
-	if dir == "" {
-		dir = app.DefaultDataDir()
-	}
-	a, err := app.ReadAccess(dir)
+	a, err := app.ReadAccess(dataDir(c.DataDir))
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -39,24 +40,41 @@ func (versionCommand) Run() error {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	os.Exit(run(ctx, os.Args[1:]))
 }
 
 func run(ctx context.Context, args []string) int {
 	var c commands
-	parser, err := kong.New(&c, kong.Name("hardstand"), kong.UsageOnError(),
+	parser, err := kong.New(&c, kong.Name("hardstand"),
 		kong.Description("CloudFormation, EC2, CodeDeploy, S3, IAM and STS on this machine, with instances that really run."),
 		kong.BindTo(ctx, (*context.Context)(nil)))
 	if err != nil {
 		panic(err) // the command table itself is wrong
 	}
 	kctx, err := parser.Parse(args)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "hardstand:", err)
-		return deploy.ExitUsage
+	var misparsed *kong.ParseError
+	if errors.As(err, &misparsed) {
+		return misused(misparsed.Context, err)
 	}
-	return report(kctx.Run())
+	if err != nil {
+		return report(err)
+	}
+	err = kctx.Run()
+	var usage app.UsageError
+	if errors.As(err, &usage) {
+		return misused(kctx, usage)
+	}
+	return report(err)
+}
+
+// misused says what is wrong with the command line, and where the right one is
+// described: with the command as far as it was understood.
+func misused(k *kong.Context, err error) int {
+	command, _, _ := strings.Cut("hardstand "+k.Command(), " <")
+	fmt.Fprintln(os.Stderr, "hardstand:", err)
+	fmt.Fprintln(os.Stderr, "  see:", strings.TrimSpace(command), "--help")
+	return deploy.ExitUsage
 }
 
 // report prints what went wrong, with the way out where there is one, and returns

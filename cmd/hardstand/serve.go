@@ -34,7 +34,7 @@ type serveCommand struct {
 func (c serveCommand) config() (app.Config, error) {
 	cidr, err := netip.ParsePrefix(c.PublicCIDR)
 	if err != nil {
-		return app.Config{}, fmt.Errorf("--public-cidr %q is not an address range: %w", c.PublicCIDR, err)
+		return app.Config{}, app.UsageError(fmt.Sprintf("--public-cidr %q is not an address range, such as 198.18.0.0/15", c.PublicCIDR))
 	}
 	guest, err := guestBinary()
 	if err != nil && c.Instances == app.InstancesContainer {

@@ -105,16 +105,16 @@ func (c *Config) complete() error {
 func (c *Config) check() error {
 	host, _, err := net.SplitHostPort(c.Listen)
 	if err != nil {
-		return fmt.Errorf("--listen %q is not host:port", c.Listen)
+		return usagef("--listen %q is not host:port", c.Listen)
 	}
 	if _, err := netip.ParseAddr(host); err != nil {
-		return fmt.Errorf("--listen %q: the host must be an IP address", c.Listen)
+		return usagef("--listen %q: the host must be an IP address", c.Listen)
 	}
 	if !accountForm.MatchString(c.AccountID) {
-		return fmt.Errorf("--account-id %q is not 12 digits", c.AccountID)
+		return usagef("--account-id %q is not 12 digits", c.AccountID)
 	}
 	if !regionForm.MatchString(c.Region) {
-		return fmt.Errorf("--region %q is not the name of a region", c.Region)
+		return usagef("--region %q is not the name of a region", c.Region)
 	}
 	if err := checkPublic(c.PublicCIDR); err != nil {
 		return err
@@ -126,11 +126,11 @@ func (c *Config) check() error {
 		{"--egress", c.Egress, "on", "off"},
 	} {
 		if o.value != o.a && o.value != o.b {
-			return fmt.Errorf("%s %q: choose %s or %s", o.flag, o.value, o.a, o.b)
+			return usagef("%s %q: choose %s or %s", o.flag, o.value, o.a, o.b)
 		}
 	}
 	if (c.RootAccessKeyID == "") != (c.RootSecretAccessKey == "") {
-		return fmt.Errorf("HARDSTAND_ROOT_ACCESS_KEY_ID and HARDSTAND_ROOT_SECRET_ACCESS_KEY go together")
+		return usagef("HARDSTAND_ROOT_ACCESS_KEY_ID and HARDSTAND_ROOT_SECRET_ACCESS_KEY go together")
 	}
 	if c.Instances == InstancesContainer && os.Geteuid() != 0 {
 		return &Refusal{
@@ -185,6 +185,13 @@ func DefaultDataDir() string {
 	return filepath.Join(home, ".local", "share", "hardstand")
 }
 
+// UsageError says that a flag or variable is wrong by itself.
+type UsageError string
+
+func (e UsageError) Error() string { return string(e) }
+
+func usagef(format string, args ...any) error { return UsageError(fmt.Sprintf(format, args...)) }
+
 // Refusal is an error with a way out: what is wrong and what to do about it.
 type Refusal struct {
 	Cause, Remedy string
@@ -200,5 +207,10 @@ func (r *Refusal) Error() string {
 
 func (r *Refusal) Unwrap() error { return r.Err }
 
-// stopTimeout bounds how long a stop waits for calls in flight.
-const stopTimeout = 10 * time.Second
+const (
+	// courtesy is how long calls in flight may go on when the server stops.
+	courtesy = 500 * time.Millisecond
+	// stopTimeout bounds a stop, with the end of all instances where that is asked
+	// for.
+	stopTimeout = 20 * time.Second
+)

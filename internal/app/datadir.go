@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/hardstand/hardstand/internal/store"
@@ -27,8 +28,8 @@ type dataDir struct {
 }
 
 func openDataDir(path string) (*dataDir, error) {
-	if err := os.MkdirAll(path, 0o700); err != nil {
-		return nil, fmt.Errorf("open data dir: %w", err)
+	if err := ownDir(path); err != nil {
+		return nil, err
 	}
 	lock, err := store.LockDir(path)
 	if errors.Is(err, store.ErrLocked) {
@@ -55,11 +56,34 @@ func openDataDir(path string) (*dataDir, error) {
 	return d, nil
 }
 
+// ownDir makes the directory, or takes one that is empty or was a data dir before, for
+// its user alone. Anything else is somebody's, and a slip of the command line.
+func ownDir(path string) error {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return fmt.Errorf("open data dir: %w", err)
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return fmt.Errorf("open data dir: %w", err)
+	}
+	known := len(entries) == 0
+	for _, e := range entries {
+		known = known || slices.Contains([]string{idFile, accessFile, "lock"}, e.Name())
+	}
+	if !known {
+		return &Refusal{Cause: path + " holds other things than a server's data", Remedy: "name a new or empty directory with --data-dir"}
+	}
+	if err := os.Chmod(path, 0o700); err != nil {
+		return fmt.Errorf("open data dir: %w", err)
+	}
+	return nil
+}
+
 // complete refuses a directory that was in use and has lost what a server would
 // otherwise make at its first start: without its id, what runs would be orphaned;
 // without the master key, no secret opens.
 func (d *dataDir) complete() error {
-	for _, part := range []string{"id", filepath.Join("secrets", "master.key")} {
+	for _, part := range []string{idFile, filepath.Join("secrets", "master.key")} {
 		there, err := exists(d.join(part))
 		if err != nil {
 			return err
@@ -102,24 +126,33 @@ func (d *dataDir) join(parts ...string) string {
 
 func (d *dataDir) prefix() string { return "hs" + d.id }
 
+// idFile holds the id of a data dir.
+const idFile = "id"
+
+// readID reads the id of a data dir.
+func readID(path string) (string, error) {
+	file := filepath.Join(path, idFile)
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("read id of data dir: %w", err)
+	}
+	id := strings.TrimSpace(string(b))
+	if _, err := hex.DecodeString(id); err != nil || len(id) != 6 {
+		return "", fmt.Errorf("%s is damaged: %q is not six hex digits", file, id)
+	}
+	return id, nil
+}
+
 // dataDirID reads the id and makes it at the first start.
 func dataDirID(path string) (string, error) {
-	file := filepath.Join(path, "id")
-	b, err := os.ReadFile(file)
-	if err == nil {
-		id := strings.TrimSpace(string(b))
-		if _, err := hex.DecodeString(id); err != nil || len(id) != 6 {
-			return "", fmt.Errorf("%s is damaged: %q is not six hex digits", file, id)
-		}
-		return id, nil
-	}
+	id, err := readID(path)
 	if !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("read id of data dir: %w", err)
+		return id, err
 	}
 	var raw [3]byte
 	_, _ = rand.Read(raw[:])
-	id := hex.EncodeToString(raw[:])
-	return id, writeFile(file, []byte(id+"\n"), 0o600)
+	id = hex.EncodeToString(raw[:])
+	return id, writeFile(filepath.Join(path, idFile), []byte(id+"\n"), 0o600)
 }
 
 // writeFile replaces a file at once.
@@ -168,7 +201,7 @@ func ReadAccess(dir string) (Access, error) {
 		return a, &Refusal{Cause: "no server has been started on the data dir " + dir, Remedy: "start one with `hardstand serve`, or name its data dir with --data-dir"}
 	}
 	if errors.Is(err, fs.ErrPermission) {
-		return a, &Refusal{Cause: "the data dir " + dir + " belongs to another user", Remedy: `use sudo: eval "$(sudo hardstand env)"`, Err: err}
+		return a, &Refusal{Cause: "the data dir " + dir + " belongs to another user", Remedy: "ask as that user, or as root: eval \"$(sudo hardstand env --data-dir " + quote(dir) + ")\"", Err: err}
 	}
 	if err != nil {
 		return a, fmt.Errorf("read access: %w", err)

@@ -2,9 +2,15 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
+	"slices"
+	"syscall"
+	"time"
 
 	"github.com/hardstand/hardstand/internal/instance/container"
 	"github.com/hardstand/hardstand/internal/network"
@@ -19,41 +25,95 @@ type Finding struct {
 	Remedy   string
 }
 
-// Doctor looks at this machine as serve with its defaults would find it. It
+// optional are the findings without which serve works, if less well: owners are
+// copied, a program is missing in the image, another firewall is in the way.
+var optional = []string{"idmapped mounts", "python3", "forward policy"}
+
+// Doctor looks at this machine as a server on dir and listen would find it. It
 // changes nothing that lasts.
-func Doctor(_ context.Context, dir string) []Finding {
-	findings := []Finding{checkRoot()}
-	if os.Geteuid() == 0 {
-		for _, f := range container.Probe(dir) {
-			findings = append(findings, Finding{f.Name, f.OK, true, f.Detail, f.Remedy})
-		}
-		for _, f := range network.Probe(network.Config{Prefix: "hs000000"}) {
-			findings = append(findings, Finding{f.Name, f.OK, true, f.Detail, f.Remedy})
-		}
+func Doctor(ctx context.Context, dir, listen string) []Finding {
+	findings := []Finding{checkPort(ctx, listen)}
+	if os.Geteuid() != 0 {
+		return append(findings, Finding{
+			Name: "root", Required: true, Detail: fmt.Sprintf("user id %d", os.Geteuid()),
+			Remedy: "run this and serve with sudo: instances need namespaces, mounts and packet filters; serve --instances fake does without",
+		}, checkCLI())
 	}
-	return append(findings, checkPython(), checkCLI())
+	for _, f := range container.Probe(dir) {
+		findings = append(findings, Finding{f.Name, f.OK, !slices.Contains(optional, f.Name), f.Detail, f.Remedy})
+	}
+	for _, f := range network.Probe(network.Config{Prefix: prefixOf(dir)}) {
+		findings = append(findings, Finding{f.Name, f.OK, !slices.Contains(optional, f.Name), f.Detail, f.Remedy})
+	}
+	return append(findings, checkCLI())
 }
 
-func checkRoot() Finding {
-	f := Finding{Name: "root", OK: os.Geteuid() == 0, Required: true, Detail: fmt.Sprintf("user id %d", os.Geteuid())}
-	if !f.OK {
-		f.Remedy = "run it with sudo: instances need namespaces, mounts and packet filters"
+// prefixOf is what begins the names of the kernel objects of the server on dir, or
+// of none.
+func prefixOf(dir string) string {
+	if id, err := readID(dir); err == nil {
+		return "hs" + id
 	}
-	return f
+	return "hs000000"
 }
 
-// checkPython: the image is this machine's /usr, so what instances can run is what
-// is installed here.
-func checkPython() Finding {
-	f := Finding{Name: "python3 for instances"}
-	path, err := exec.LookPath("/usr/bin/python3")
-	if err != nil {
-		f.Detail = "/usr/bin/python3 is missing, so `python -m SimpleHTTPServer` does not work inside instances"
-		f.Remedy = "apt-get install python3"
+// portTimeout is how long whoever listens may take to say who it is.
+const portTimeout = time.Second
+
+// checkPort looks whether the address is free, or has a server already.
+func checkPort(ctx context.Context, listen string) Finding {
+	f := Finding{Name: "port", Required: true, OK: true, Detail: listen + " is free"}
+	l, err := net.Listen("tcp", listen)
+	if err == nil {
+		_ = l.Close()
 		return f
 	}
-	f.OK, f.Detail = true, path
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		f.OK, f.Detail, f.Remedy = false, err.Error(), "choose another address with --listen"
+		return f
+	}
+	if isServer(ctx, listen) {
+		f.Detail = "a hardstand server answers at " + listen
+		return f
+	}
+	f.OK, f.Detail, f.Remedy = false, listen+" is in use by another program", "stop what listens there (ss -ltnp), or choose another port with --listen"
 	return f
+}
+
+// isServer reports whether a server of ours answers at an address.
+func isServer(ctx context.Context, listen string) bool {
+	ctx, cancel := context.WithTimeout(ctx, portTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+listen+healthPath, nil)
+	if err != nil {
+		return false
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	_ = resp.Body.Close()
+	return resp.StatusCode == http.StatusOK && resp.Header.Get("Content-Type") == "application/json"
+}
+
+// pythonPath is where the image has its Python: this machine's /usr is the image.
+const pythonPath = "/usr/bin/python3"
+
+// surroundings is what is in the way of a server that runs: few questions, as it is
+// ready when they are asked.
+func (s *System) surroundings() []Finding {
+	var found []Finding
+	for _, f := range network.Surroundings(network.Config{
+		Prefix: s.dir.prefix(), PublicCIDR: s.cfg.PublicCIDR, Egress: s.cfg.Egress, EgressLAN: s.cfg.EgressLAN,
+	}) {
+		if !f.OK {
+			found = append(found, Finding{Name: f.Name, Detail: f.Detail, Remedy: f.Remedy})
+		}
+	}
+	if _, err := exec.LookPath(pythonPath); err != nil {
+		found = append(found, Finding{Name: "python3", Detail: pythonPath + " is missing, and with it `python -m SimpleHTTPServer` in instances", Remedy: "apt-get install python3"})
+	}
+	return found
 }
 
 func checkCLI() Finding {

@@ -8,19 +8,25 @@ import (
 	"github.com/hardstand/hardstand/internal/network"
 )
 
+const (
+	healthPath = "/_hardstand/health"
+	resetPath  = "/_hardstand/reset"
+	clockPath  = "/_hardstand/clock"
+)
+
 // own returns the handler of a path that is hardstand's own, or nil. What is not
 // switched on is not there.
 func (s *System) own(r *http.Request) http.HandlerFunc {
 	switch r.URL.Path {
-	case "/_hardstand/health":
+	case healthPath:
 		return s.health
 	case adminPath:
 		return outsideOnly(s.admin)
-	case "/_hardstand/reset":
+	case resetPath:
 		if s.cfg.AllowReset {
 			return outsideOnly(s.serveReset)
 		}
-	case "/_hardstand/clock":
+	case clockPath:
 		if s.cfg.AllowReset {
 			return outsideOnly(s.moveClock)
 		}

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/hardstand/hardstand/internal/instance/container"
 )
 
 // Exports returns lines for a POSIX shell that point AWS's tools at the server.
@@ -63,16 +65,15 @@ func judgeCLI(file, text string) string {
 	return fmt.Sprintf("%s is aws-cli %d.%d, which ignores AWS_ENDPOINT_URL and would call real AWS: use 1.29, 2.13 or newer, or pass --endpoint-url", file, major, minor)
 }
 
-// Banner says where the server listens, how to use it and what it has of this
-// machine.
+// Banner says where the server listens, how to use it, what it uses of this machine
+// and what is in the way there.
 func (s *System) Banner() []string {
-	sudo := ""
-	if os.Geteuid() == 0 { // the data dir is root's
-		sudo = "sudo "
-	}
 	lines := []string{
 		"hardstand is ready at " + s.Endpoint() + " (http and https), account " + s.cfg.AccountID + ", region " + s.cfg.Region,
-		"  use it:     eval \"$(" + sudo + "hardstand env" + s.dirFlag() + ")\"; aws sts get-caller-identity",
+		"  use it:     eval \"$(" + s.envCommand() + ")\"; aws sts get-caller-identity",
+	}
+	if s.cfg.IAM == "audit" {
+		lines = append(lines, "  IAM:        AUDIT ONLY: what policies do not allow is logged and done all the same")
 	}
 	if s.cfg.Instances == InstancesFake {
 		return append(lines, "  instances:  FAKE: records only. User data does not run, deployments cannot succeed.")
@@ -81,15 +82,24 @@ func (s *System) Banner() []string {
 	if s.cfg.UserNS == "off" {
 		users = "NO user namespace (--userns off): root inside is root outside"
 	}
-	return append(lines,
-		"  instances:  Linux system containers, "+users+", public addresses from "+s.cfg.PublicCIDR.String(),
-		"  internet:   "+s.cfg.Egress+" for instances; `hardstand doctor` tells what this machine lacks",
+	lines = append(lines,
+		"  instances:  Linux system containers, "+users+", control groups "+container.Hierarchy(),
+		"  network:    public addresses from "+s.cfg.PublicCIDR.String()+", internet "+s.cfg.Egress,
 	)
+	for _, f := range s.surroundings() {
+		lines = append(lines, "  warning:    "+f.Name+": "+f.Detail, "              fix: "+f.Remedy)
+	}
+	return lines
 }
 
-func (s *System) dirFlag() string {
-	if s.cfg.DataDir == DefaultDataDir() {
-		return ""
+// envCommand is how a shell asks for what it needs.
+func (s *System) envCommand() string {
+	command := "hardstand env"
+	if os.Geteuid() == 0 {
+		command = "sudo " + command
 	}
-	return " --data-dir " + s.cfg.DataDir
+	if s.cfg.DataDir != DefaultDataDir() {
+		command += " --data-dir " + quote(s.cfg.DataDir)
+	}
+	return command
 }

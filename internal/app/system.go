@@ -42,9 +42,11 @@ type System struct {
 	identityCert *x509.Certificate
 	identityKey  crypto.Signer
 
-	// mu is held by requests for reading and by a reset for writing.
+	// mu is held by requests for reading when they begin, and by a reset for writing.
 	mu    sync.RWMutex
 	world *world
+	// failed receives what ends the server.
+	failed chan error
 }
 
 // Open starts a server on cfg: when it returns, the port is bound and requests are
@@ -53,7 +55,7 @@ func Open(ctx context.Context, cfg Config) (*System, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	s := &System{cfg: cfg}
+	s := &System{cfg: cfg, failed: make(chan error, 1)}
 	for _, step := range []func(context.Context) error{s.openDir, s.listen, s.openWorld} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, s.Close())
@@ -118,44 +120,70 @@ func (s *System) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.RLock()
 	current := s.world
+	inner, leave := current.calls.begin(w, r)
 	s.mu.RUnlock()
-	current.wire.ServeHTTP(w, current.located(r))
+	defer leave()
+	current.wire.ServeHTTP(w, current.located(inner))
 }
 
-// Run serves until ctx ends, then lets the calls in flight finish.
+// fail ends the server with err, unless it is ending already.
+func (s *System) fail(err error) {
+	select {
+	case s.failed <- err:
+	default:
+	}
+}
+
+// Run serves until ctx ends or something fails that the server cannot do without.
 func (s *System) Run(ctx context.Context) error {
 	server := s.httpServer()
-	failed := make(chan error, 1)
-	s.world.run(ctx, failed)
+	s.current().run(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		err := server.Serve(s.ca.Listen(s.listener))
 		if err != nil && !errors.Is(err, http.ErrServerClosed) {
-			failed <- fmt.Errorf("serve: %w", err)
+			s.fail(fmt.Errorf("serve: %w", err))
 		}
 	})
 	var err error
 	select {
 	case <-ctx.Done():
-	case err = <-failed:
+	case err = <-s.failed:
 	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-	defer cancel()
-	s.mu.RLock()
-	current := s.world
-	s.mu.RUnlock()
-	if s.cfg.StopInstances {
-		err = errors.Join(err, current.terminateAll(grace))
-	}
-	current.halt()
-	if serr := server.Shutdown(grace); serr != nil {
-		_ = server.Close() // whoever is still there after the grace is cut off
-	}
+	err = errors.Join(err, s.stop(context.WithoutCancel(ctx), server))
 	wg.Wait()
 	return err
 }
 
-// Handler returns an HTTP server for connections from outside and from instances.
+// current is the world that answers.
+func (s *System) current() *world {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.world
+}
+
+// stop lets calls in flight finish, for a moment, and interrupts those that wait.
+func (s *System) stop(ctx context.Context, server *http.Server) error {
+	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
+	defer cancel()
+	w := s.current()
+	brief, done := context.WithTimeout(ctx, courtesy)
+	defer done()
+	var err error
+	if server.Shutdown(brief) != nil {
+		err = w.calls.interrupt(ctx)
+	}
+	if s.cfg.StopInstances {
+		err = errors.Join(err, w.terminateAll(ctx))
+	}
+	w.halt()
+	if server.Shutdown(ctx) != nil {
+		_ = server.Close() // whoever is still there is cut off
+	}
+	return err
+}
+
+// httpServer returns an HTTP server for connections from outside and from instances.
 func (s *System) httpServer() *http.Server {
 	return &http.Server{
 		Handler: s, ConnContext: network.WithConn, ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),

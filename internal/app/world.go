@@ -37,6 +37,7 @@ type world struct {
 	cfn        *cloudformation.Service
 	agents     agentBucket
 
+	calls *calls
 	// closers undo what opening has done, last first.
 	closers []func() error
 	cancel  context.CancelFunc
@@ -45,7 +46,7 @@ type world struct {
 
 // openWorld builds the world from the bottom up.
 func openWorld(ctx context.Context, s *System) (*world, error) {
-	w := &world{s: s}
+	w := &world{s: s, calls: newCalls()}
 	for _, step := range []func(context.Context) error{
 		w.openStore, w.openIdentity, w.openStorage, w.openCompute, w.openDeployment, w.openStacks, w.register, w.openAccount,
 	} {
@@ -72,6 +73,9 @@ func (w *world) openStore(ctx context.Context) error {
 	cfg := w.s.cfg
 	var err error
 	w.db, err = store.Open(ctx, store.Config{URL: cfg.Database, Dir: w.s.dir.path, Clock: cfg.Clock, Log: cfg.Log})
+	if err != nil && cfg.Database != "" {
+		return &Refusal{Cause: "the database cannot be used", Remedy: "correct --database, which has the form postgres://USER:PASSWORD@HOST:PORT/NAME, or start the database", Err: err}
+	}
 	if err != nil {
 		return err
 	}
@@ -191,26 +195,22 @@ func (w *world) openAccount(ctx context.Context) error {
 	return nil
 }
 
-// run starts what works in the background, until halt. What ends early reports to
-// failed.
-func (w *world) run(ctx context.Context, failed chan<- error) {
+// run starts what works in the background, until halt. What ends early ends the
+// server.
+func (w *world) run(ctx context.Context) {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	w.cancel = cancel
-	w.background("ec2", failed, func() error { return w.ec2.Run(work) })
-	w.background("s3", failed, func() error { return w.s3.Sweep(work) })
-	w.background("codedeploy", failed, func() error { return w.codedeploy.Run(work) })
-	w.background("cloudformation", failed, func() error { return w.engine.Resume(work) })
+	w.background(work, "ec2", w.ec2.Run)
+	w.background(work, "s3", w.s3.Sweep)
+	w.background(work, "codedeploy", w.codedeploy.Run)
+	w.background(work, "cloudformation", w.engine.Resume)
 }
 
-func (w *world) background(name string, failed chan<- error, f func() error) {
+func (w *world) background(work context.Context, name string, f func(context.Context) error) {
 	w.running.Go(func() {
-		err := f()
-		if err == nil {
-			return
-		}
-		select {
-		case failed <- fmt.Errorf("run %s: %w", name, err):
-		default: // somebody has failed already, and that is what ends the server
+		// What ends because it was stopped has not failed.
+		if err := f(work); err != nil && work.Err() == nil {
+			w.s.fail(fmt.Errorf("run %s: %w", name, err))
 		}
 	})
 }
@@ -223,7 +223,8 @@ func (w *world) halt() {
 	w.running.Wait()
 }
 
-// terminateAll ends every machine of this server.
+// terminateAll ends every machine of this server. Stacks rest first: they would make
+// new ones.
 func (w *world) terminateAll(ctx context.Context) error {
-	return w.ec2.TerminateAll(ctx)
+	return errors.Join(w.engine.Close(), w.ec2.TerminateAll(ctx))
 }

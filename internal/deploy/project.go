@@ -31,6 +31,9 @@ func openProject(o Options) (*project, error) {
 	if err := mergeFile(&o); err != nil {
 		return nil, err
 	}
+	if st, err := os.Stat(o.Dir); err != nil || !st.IsDir() {
+		return nil, usage("%s is not a directory", o.Dir)
+	}
 	p := &project{Options: o}
 	if err := p.findTemplate(); err != nil {
 		return nil, err

@@ -27,13 +27,21 @@ func Probe(cfg Config) []Finding {
 	if err := cfg.complete(); err != nil {
 		return []Finding{{Name: "network configuration", Detail: err.Error(), Remedy: "correct the option"}}
 	}
-	findings := []Finding{probeNamespace(), probeForwarding(cfg)}
+	return append([]Finding{probeNamespace(), probeForwarding(cfg)}, Surroundings(cfg)...)
+}
+
+// Surroundings looks at what others on this machine have set up that could be in
+// the way. It takes no more than a few questions to the kernel.
+func Surroundings(cfg Config) []Finding {
+	if err := cfg.complete(); err != nil {
+		return nil // Open refuses it
+	}
 	host, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
-		return append(findings, Finding{Name: "netlink", Detail: err.Error(), Remedy: "use a kernel with rtnetlink"})
+		return []Finding{{Name: "netlink", Detail: err.Error(), Remedy: "use a kernel with rtnetlink"}}
 	}
 	defer host.Close()
-	return append(findings, probeRoutes(host, cfg), probeForwardPolicy(cfg))
+	return []Finding{probeRoutes(host, cfg), probeForwardPolicy(cfg)}
 }
 
 // probeNamespace makes in a namespace of its own what a VPC consists of.

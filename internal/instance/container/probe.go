@@ -51,6 +51,14 @@ func Probe(dataDir string) []Finding {
 	return findings
 }
 
+// Hierarchy says which form of control groups this machine has.
+func Hierarchy() string {
+	if isUnified() {
+		return "v2"
+	}
+	return "v1"
+}
+
 const overlayRemedy = "put the data directory on ext4, xfs, btrfs or tmpfs (--data-dir): an overlay or network file system cannot hold the disks of instances"
 
 func probeRoot(string) (string, error) {
