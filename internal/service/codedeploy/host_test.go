@@ -30,6 +30,24 @@ func hostARN(id string) *string {
 	return aws.Ptr(instanceARN(store.Key{Account: account, Region: region}, id))
 }
 
+// What only looks like a host is none: a session that somebody named after an
+// instance, and an identity document, which an instance shows to others to say who
+// it is.
+func TestOnlyTheSessionOfAnInstanceIsAHost(t *testing.T) {
+	w := newWorld(t, "i-1")
+	w.setUp()
+	for name, p := range map[string]aws.Principal{
+		"a session of that name": {Type: aws.PrincipalAssumedRole, Account: account, SessionName: "i-1", ARN: "arn:aws:sts::" + account + ":assumed-role/other/i-1"},
+		"an identity document":   {Type: aws.PrincipalService, Account: account, InstanceID: "i-1", ARN: "arn:aws:sts::" + account + ":instance-identity/i-1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx := aws.WithCall(t.Context(), aws.Call{Principal: p, Account: account, Region: region})
+			_, err := w.server.Invoke(ctx, "codedeploy-commands", "PollHostCommand", &commands.PollHostCommandInput{HostIdentifier: hostARN("i-1")})
+			wantCode(t, err, "AccessDeniedException", "")
+		})
+	}
+}
+
 func TestHostsCannotActForOthers(t *testing.T) {
 	w := newWorld(t, "i-1", "i-2")
 	w.setUp()
