@@ -35,10 +35,11 @@ func (d *Driver) Console(id string) ([]byte, time.Time, error) {
 }
 
 // A console that has grown beyond consoleMax is cut to its last consoleTail, as
-// nobody can read more of it.
+// nobody can read more of it. A program that floods the console writes hundreds of
+// megabytes a second to the host's disk: in a minute it could fill it.
 const (
 	consoleMax  = 1 << 20
-	consoleTick = time.Minute
+	consoleTick = 5 * time.Second
 )
 
 // trimConsoles runs until the driver closes.
