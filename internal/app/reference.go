@@ -37,10 +37,12 @@ func tables() []wire.Service {
 // resourceTypes returns what templates may use, of services that are not opened
 // either.
 func resourceTypes() stack.Registry {
-	return stack.New(stack.Config{Types: registry(
+	engine := stack.New(stack.Config{Types: registry(
 		ec2.New(ec2.Config{}), iam.New(iam.Config{}), s3.New(s3.Config{}), ssm.New(ssm.Config{}),
 		codedeploy.New(codedeploy.Config{Clock: clock.System{}}), nil,
-	)}).Types()
+	)})
+	engine.Register(cloudformation.New(cloudformation.Config{}).Resources())
+	return engine.Types()
 }
 
 // registry joins the resource types of all services. inv is what those of IAM and

@@ -196,7 +196,11 @@ func (d *differ) details(id string) ([]Detail, error) {
 	if len(metadata) > 0 {
 		out = append(out, Detail{Attribute: "Metadata", Recreation: "Never", Source: "DirectModification"})
 	}
-	if res, ok := d.e.types[b.Type]; ok && d.tagged && res.Schema().Taggable {
+	res, ok := d.e.types[b.Type]
+	if ok && res.Schema().Nested && len(out) == 0 {
+		out = append(out, Detail{Attribute: "Properties", Recreation: "Never", Source: "Automatic", Dynamic: true})
+	}
+	if ok && d.tagged && res.Schema().Taggable {
 		out = append(out, Detail{Attribute: "Tags", Recreation: "Never", Source: "DirectModification"})
 	}
 	return out, nil

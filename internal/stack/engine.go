@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -103,6 +104,10 @@ func (e *Engine) Close() error {
 	e.wg.Wait()
 	return nil
 }
+
+// Register adds resource types of a service that the engine itself is given to. It
+// is called before Resume.
+func (e *Engine) Register(types Registry) { maps.Copy(e.types, types) }
 
 // Types returns the resource types that the engine knows.
 func (e *Engine) Types() Registry { return e.types }

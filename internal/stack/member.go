@@ -133,7 +133,7 @@ func (r *run) requestFor(m *Member, c *content) (Request, Resource, error) {
 	}
 	return Request{
 		StackID: r.stack.ID, StackName: r.stack.Name, LogicalID: m.LogicalID, Type: m.Type,
-		PhysicalID: m.PhysicalID, Token: m.token(), Properties: c.Properties, Tags: m.Tags,
+		PhysicalID: m.PhysicalID, Token: m.token(), Operation: r.stack.Operation, Properties: c.Properties, Tags: m.Tags,
 		Region: r.stack.Region, Account: r.stack.Account,
 	}, res, nil
 }

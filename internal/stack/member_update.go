@@ -101,7 +101,13 @@ func (r *run) beginUpdate(m *Member, old *content) (*Member, error) {
 // unchanged tells whether a member is what the template says. One whose last
 // update failed never is: nobody knows how far it came.
 func (r *run) unchanged(m, next *Member, old, c *content) bool {
-	return m.Status != UpdateFailed && same(old, c) && (maps.Equal(m.Tags, next.Tags) || !r.taggable(m.Type))
+	return !r.nested(m) && m.Status != UpdateFailed && same(old, c) && (maps.Equal(m.Tags, next.Tags) || !r.taggable(m.Type))
+}
+
+// nested reports whether a member is a stack.
+func (r *run) nested(m *Member) bool {
+	res, ok := r.e.types[m.Type]
+	return ok && res.Schema().Nested
 }
 
 // refresh writes what an update changes of a member without touching the
@@ -185,7 +191,7 @@ func (r *run) callUpdate(ctx context.Context, m *Member, old *content) (Result, 
 		return Result{}, err
 	}
 	req.OldProperties, req.OldTags = old.Properties, m.former().Tags
-	again := m.Before != nil // its last update failed: nobody knows how far it came
+	again := m.Before != nil || r.nested(m) // after a failed update nobody knows how far it came
 	if !again && equal(req.OldProperties, req.Properties) && maps.Equal(req.OldTags, req.Tags) {
 		return Result{PhysicalID: m.PhysicalID, Ref: old.Ref, Attributes: old.Attributes}, nil
 	}

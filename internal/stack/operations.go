@@ -36,6 +36,7 @@ type Begin struct {
 	PolicyDuringUpdate string
 	StackID, StackName string
 	Account, Region    string
+	Parent, Root       string // of a nested stack
 	// With, when set, runs in the transaction that begins the operation.
 	With func(*store.Tx, *Stack) error
 }
@@ -83,7 +84,7 @@ func (e *Engine) Review(ctx context.Context, b Begin) (*Stack, error) {
 func (e *Engine) insert(ctx context.Context, b Begin, status string) (*Stack, error) {
 	var s *Stack
 	err := e.cfg.DB.Update(ctx, func(tx *store.Tx) error {
-		s = &Stack{ID: b.StackID, Name: b.StackName, Account: b.Account, Region: b.Region, Created: tx.Now(),
+		s = &Stack{ID: b.StackID, Name: b.StackName, Account: b.Account, Region: b.Region, Created: tx.Now(), Parent: b.Parent, Root: b.Root,
 			Spec: *b.Spec, TerminationProtection: b.Protect, Policy: b.Policy, TimeoutInMinutes: b.TimeoutInMinutes}
 		s.begin(&b)
 		s.startClock(tx.Now(), status)

@@ -89,7 +89,8 @@ func (r *run) undo(ctx context.Context, m *Member, before, current *content) (Re
 	}
 	req.Properties, req.OldProperties = before.Properties, current.Properties
 	req.Tags, req.OldTags = m.Other.Tags, m.Tags
-	if equal(req.Properties, req.OldProperties) && maps.Equal(req.Tags, req.OldTags) {
+	req.Undo = true
+	if !r.nested(m) && equal(req.Properties, req.OldProperties) && maps.Equal(req.Tags, req.OldTags) {
 		return Result{PhysicalID: m.PhysicalID, Ref: before.Ref, Attributes: before.Attributes}, nil
 	}
 	return res.Update(aws.WithCall(ctx, callFor(r.stack, m.token())), req)

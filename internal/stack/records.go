@@ -69,14 +69,18 @@ type Output struct{ Name, Value, Description, Export string }
 // worker, which goes on from the rows after a restart.
 type Stack struct {
 	ID, Name, Account, Region string
-	Status, Reason            string
-	Created                   time.Time
-	Updated, Deleted          time.Time `json:",omitzero"`
-	Spec                      Spec
+	// Parent is the stack that this one is a resource of, Root the one above all.
+	Parent, Root     string `json:",omitempty"`
+	Status, Reason   string
+	Created          time.Time
+	Updated, Deleted time.Time `json:",omitzero"`
+	Spec             Spec
 	// Next is what an update makes of the stack; Previous is kept until the
 	// update is complete, for its rollback.
 	Next, Previous *Spec `json:",omitempty"`
-	Outputs        []Output
+	// Undo is what a nested stack was before its parent's update.
+	Undo    *Spec `json:",omitempty"`
+	Outputs []Output
 	// Caller acts in this operation: who asked for it, or the role.
 	Caller  aws.Principal
 	RoleARN string `json:",omitempty"`

@@ -26,6 +26,10 @@ type Request struct {
 	// Properties are resolved: nil, bool, string, json.Number, []any and
 	// map[string]any only. OldProperties are set for Update alone.
 	Properties, OldProperties map[string]any
+	// Operation counts the operations of the stack: with Token it names an update.
+	// Undo is set for the Update that takes one back.
+	Operation int
+	Undo      bool
 	// Tags are the stack's own and aws:cloudformation:stack-name, stack-id and
 	// logical-id. OldTags are what the resource has, for Update.
 	Tags, OldTags   map[string]string
@@ -104,6 +108,9 @@ type Schema struct {
 	Capability bool
 	// Signals is set for types that may have a CreationPolicy.
 	Signals bool
+	// Nested is set for stacks: what they hold may change without a change of their
+	// properties, so each update of the parent is one of theirs.
+	Nested bool
 }
 
 // HasAttribute reports whether Fn::GetAtt may ask for name.

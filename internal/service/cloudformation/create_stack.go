@@ -83,6 +83,9 @@ func (s *Service) CreateStack(ctx context.Context, in *api.CreateStackInput) (*a
 	}
 	b.Spec, b.Digest, b.OnFailure, b.Policy = &p.spec, sum, onFailure, policy
 	b.DisableRollback, b.RetainExcept = onFailure == "DO_NOTHING", aws.Val(in.RetainExceptOnCreate)
+	if parent := parentOf(ctx); parent != nil {
+		b.Parent, b.Root = parent.ID, rootOf(parent)
+	}
 	b.TimeoutInMinutes, b.Protect = aws.Val(in.TimeoutInMinutes), aws.Val(in.EnableTerminationProtection)
 	made, err := s.engine.Create(ctx, b)
 	if errors.Is(err, store.ErrExists) {
@@ -93,6 +96,14 @@ func (s *Service) CreateStack(ctx context.Context, in *api.CreateStackInput) (*a
 	}
 	s.linger(ctx, made, nil)
 	return &api.CreateStackOutput{StackId: &made.ID, OperationId: &made.OperationID}, nil
+}
+
+// rootOf is the stack above all that st belongs to, itself for a user's own.
+func rootOf(st *stack.Stack) string {
+	if st.Root != "" {
+		return st.Root
+	}
+	return st.ID
 }
 
 // repeated answers a request for a name that exists: the same request again, by

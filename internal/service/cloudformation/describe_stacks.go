@@ -80,8 +80,8 @@ func (s *Service) ListStacks(ctx context.Context, in *api.ListStacksInput) (*api
 		out.StackSummaries = append(out.StackSummaries, api.StackSummary{
 			StackId: &st.ID, StackName: &st.Name, TemplateDescription: optional(st.Current().Description), CreationTime: &st.Created,
 			LastUpdatedTime: moment(st.Updated), DeletionTime: moment(st.Deleted), StackStatus: api.StackStatus(st.Status),
-			StackStatusReason: optional(st.Reason),
-			DriftInformation:  (*api.StackDriftInformationSummary)(stackDrift(st)),
+			StackStatusReason: optional(st.Reason), ParentId: optional(st.Parent), RootId: optional(st.Root),
+			DriftInformation: (*api.StackDriftInformationSummary)(stackDrift(st)),
 		})
 	}
 	return out, nil
@@ -93,7 +93,7 @@ func stackView(st *stack.Stack) api.Stack {
 		StackId: &st.ID, StackName: &st.Name, ChangeSetId: optional(st.ChangeSetID), Description: optional(now.Description), CreationTime: &st.Created,
 		LastUpdatedTime: moment(st.Updated), DeletionTime: moment(st.Deleted), StackStatus: api.StackStatus(st.Status),
 		StackStatusReason: optional(st.Reason), DisableRollback: aws.Ptr(st.DisableRollback), NotificationARNs: []string{},
-		RoleARN: optional(st.RoleARN), EnableTerminationProtection: aws.Ptr(st.TerminationProtection),
+		RoleARN: optional(st.RoleARN), ParentId: optional(st.Parent), RootId: optional(st.Root), EnableTerminationProtection: aws.Ptr(st.TerminationProtection),
 		RollbackConfiguration: &api.RollbackConfiguration{}, Tags: tagViews(now.Tags), Parameters: parameterViews(now.Parameters),
 		DriftInformation: stackDrift(st),
 	}

@@ -56,6 +56,14 @@ func TestRollbackStack(t *testing.T) {
 	if aws.Val(out.OperationId) == "" {
 		t.Error("no operation id")
 	}
+	events := must[api.DescribeEventsOutput](l, "DescribeEvents", &api.DescribeEventsInput{StackName: s.StackName, OperationId: out.OperationId})
+	if n := len(events.OperationEvents); n == 0 || events.OperationEvents[n-1].ResourceStatus != "UPDATE_ROLLBACK_IN_PROGRESS" {
+		t.Errorf("events of the rollback: %+v", events.OperationEvents)
+	}
+	all := must[api.DescribeEventsOutput](l, "DescribeEvents", &api.DescribeEventsInput{StackName: s.StackName, Filters: &api.EventFilter{FailedEvents: aws.Ptr(true)}})
+	if len(all.OperationEvents) != 4 { // B and the stack, twice
+		t.Errorf("failed events: %+v", all.OperationEvents)
+	}
 	back := l.rest(*s.StackId)
 	l.wantStatus(back, "UPDATE_ROLLBACK_COMPLETE")
 	if got := *back.Parameters[0].ParameterValue; got != "one" {

@@ -55,10 +55,14 @@ type Service struct {
 	hosts   s3Hosts
 }
 
-// New returns the service.
+// New returns the service. It adds its resource types to the engine.
 func New(cfg Config) *Service {
-	return &Service{db: cfg.DB, clock: cfg.Clock, log: cfg.Log, engine: cfg.Engine, invoker: cfg.Invoker,
+	s := &Service{db: cfg.DB, clock: cfg.Clock, log: cfg.Log, engine: cfg.Engine, invoker: cfg.Invoker,
 		roles: cfg.Roles, hosts: newS3Hosts(cfg.Endpoint)}
+	if cfg.Engine != nil {
+		cfg.Engine.Register(s.Resources())
+	}
+	return s
 }
 
 // Wire lists the operations with their IAM actions; those that act on a stack are
@@ -98,6 +102,8 @@ func (s *Service) viewRows() []wire.Operation {
 		wire.Op("ListStacks", "cloudformation:ListStacks", s.ListStacks, nil),
 		wire.Op("DescribeStackEvents", "cloudformation:DescribeStackEvents", s.DescribeStackEvents,
 			onStack(s, func(in *api.DescribeStackEventsInput) *string { return in.StackName })),
+		wire.Op("DescribeEvents", "cloudformation:DescribeEvents", s.DescribeEvents,
+			onStack(s, func(in *api.DescribeEventsInput) *string { return in.StackName })),
 		wire.Op("DescribeStackResource", "cloudformation:DescribeStackResource", s.DescribeStackResource,
 			fromMember(s, "cloudformation:DescribeStackResource", func(in *api.DescribeStackResourceInput) *string { return in.StackName })),
 		wire.Op("DescribeStackResources", "cloudformation:DescribeStackResources", s.DescribeStackResources,

@@ -299,6 +299,7 @@ func TestEveryOperationNeedsItsPermission(t *testing.T) {
 		"RollbackStack":                     &api.RollbackStackInput{StackName: name},
 		"ContinueUpdateRollback":            &api.ContinueUpdateRollbackInput{StackName: name},
 		"EstimateTemplateCost":              &api.EstimateTemplateCostInput{TemplateBody: aws.Ptr(simple)},
+		"DescribeEvents":                    &api.DescribeEventsInput{StackName: name},
 		"DetectStackDrift":                  &api.DetectStackDriftInput{StackName: name},
 		"DetectStackResourceDrift":          &api.DetectStackResourceDriftInput{StackName: name, LogicalResourceId: name},
 		"DescribeStackDriftDetectionStatus": &api.DescribeStackDriftDetectionStatusInput{StackDriftDetectionId: aws.Ptr("11111111-2222-3333-4444-555555555555")},

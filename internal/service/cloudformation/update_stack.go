@@ -9,6 +9,7 @@ import (
 	api "github.com/hardstand/hardstand/internal/aws/api/cloudformation"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/stack"
+	"github.com/hardstand/hardstand/internal/store"
 )
 
 func (s *Service) updateStackChecks(ctx context.Context, in *api.UpdateStackInput) ([]aws.Check, error) {
@@ -19,6 +20,8 @@ func (s *Service) updateStackChecks(ctx context.Context, in *api.UpdateStackInpu
 	addRequestKeys(checks[0].Context, in.RoleARN, in.TemplateURL, in.ResourceTypes)
 	return append(checks, passRole(in.RoleARN)...), nil
 }
+
+const noUpdates = "No updates are to be performed."
 
 // UpdateStack judges the request, commits the stack as UPDATE_IN_PROGRESS and
 // answers.
@@ -52,7 +55,7 @@ func (s *Service) UpdateStack(ctx context.Context, in *api.UpdateStackInput) (*a
 		return nil, err
 	}
 	if len(changes) == 0 && !failed(st) {
-		return nil, invalid("No updates are to be performed.")
+		return nil, invalid(noUpdates)
 	}
 	b, err := s.begin(ctx, st, aws.Val(in.RoleARN), aws.Val(in.ClientRequestToken))
 	if err != nil {
@@ -65,6 +68,13 @@ func (s *Service) UpdateStack(ctx context.Context, in *api.UpdateStackInput) (*a
 		return nil, err
 	}
 	b.Spec, b.Digest, b.DisableRollback, b.RetainExcept = &p.spec, sum, aws.Val(in.DisableRollback), aws.Val(in.RetainExceptOnCreate)
+	if parentOf(ctx) != nil {
+		before := st.Spec
+		b.With = func(tx *store.Tx, st *stack.Stack) error {
+			st.Undo = &before
+			return stack.Stacks.Put(tx, st.Key(), st)
+		}
+	}
 	return s.startUpdate(ctx, st, b)
 }
 

@@ -1,0 +1,270 @@
+package cloudformation
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	api "github.com/hardstand/hardstand/internal/aws/api/cloudformation"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/stack"
+	"github.com/hardstand/hardstand/internal/store"
+	"github.com/hardstand/hardstand/internal/wire"
+)
+
+// Resources returns the resource types that templates may use.
+func (s *Service) Resources() stack.Registry {
+	return stack.Registry{"AWS::CloudFormation::Stack": resourceStack{s}}
+}
+
+// resourceStack is AWS::CloudFormation::Stack. It calls CloudFormation's own
+// operations as the parent's caller, with the parent in ctx.
+type resourceStack struct{ s *Service }
+
+type stackProperties struct {
+	TemplateURL      string `cfn:",required"`
+	Parameters       map[string]any
+	NotificationARNs []string
+	TimeoutInMinutes *int32
+	Tags             []stack.Tag
+}
+
+// maxStackName is the longest name of a stack.
+const maxStackName = 128
+
+// parentKey is the key in ctx under which a nested stack finds its parent.
+type parentKey struct{}
+
+// parentOf returns the stack that an operation acts for, nil for a user's own.
+func parentOf(ctx context.Context) *stack.Stack {
+	p, _ := ctx.Value(parentKey{}).(*stack.Stack)
+	return p
+}
+
+// Schema implements stack.Resource.
+func (resourceStack) Schema() stack.Schema {
+	sc := stack.SchemaOf(stackProperties{})
+	sc.Attributes, sc.Taggable, sc.Nested = []string{"Outputs.*"}, true, true
+	return sc
+}
+
+// within puts the parent into ctx.
+func (t resourceStack) within(ctx context.Context, r stack.Request) (context.Context, *stack.Stack, error) {
+	parent, err := t.s.find(ctx, &r.StackID, noStack)
+	return context.WithValue(ctx, parentKey{}, parent), parent, err
+}
+
+// token names the operation of the parent that a call belongs to, in the letters
+// that a ClientRequestToken may have.
+func token(r stack.Request) *string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%d/%v", r.Token, r.Operation, r.Undo))
+	return aws.Ptr(hex.EncodeToString(sum[:]))
+}
+
+// Create implements stack.Resource. The nested stack does not roll back by itself:
+// its parent deletes it.
+func (t resourceStack) Create(ctx context.Context, r stack.Request, started func(string)) (stack.Result, error) {
+	var p stackProperties
+	if err := stack.Decode(r.Properties, &p); err != nil {
+		return stack.Result{}, err
+	}
+	ctx, parent, err := t.within(ctx, r)
+	if err != nil {
+		return stack.Result{}, err
+	}
+	in := &api.CreateStackInput{StackName: aws.Ptr(r.Name(maxStackName)), TemplateURL: &p.TemplateURL, Parameters: p.parameters(),
+		NotificationARNs: p.NotificationARNs, TimeoutInMinutes: p.TimeoutInMinutes, Tags: nestedTags(r, p.Tags),
+		Capabilities: capabilities(parent), DisableRollback: aws.Ptr(true), ClientRequestToken: token(stack.Request{Token: r.Token})}
+	out, err := wire.Call[api.CreateStackOutput](ctx, t.s.invoker, "cloudformation", "CreateStack", in)
+	if err != nil {
+		return stack.Result{}, err
+	}
+	r.PhysicalID = aws.Val(out.StackId)
+	started(r.PhysicalID)
+	st, err := t.s.engine.Wait(ctx, key(r))
+	if err != nil {
+		return stack.Result{}, err
+	}
+	if st.Status != stack.CreateComplete {
+		return stack.Result{}, &stack.PropertyError{Message: fmt.Sprintf("Embedded stack %s was not successfully created: %s", st.ID, st.Reason)}
+	}
+	return nestedResult(st), nil
+}
+
+func key(r stack.Request) store.Key {
+	return store.Key{Account: r.Account, Region: r.Region, ID: r.PhysicalID}
+}
+
+// parameters are the values of a nested stack's parameters; lists are joined.
+func (p *stackProperties) parameters() []api.Parameter {
+	var out []api.Parameter
+	for _, name := range slices.Sorted(maps.Keys(p.Parameters)) {
+		out = append(out, api.Parameter{ParameterKey: &name, ParameterValue: aws.Ptr(parameterText(p.Parameters[name]))})
+	}
+	return out
+}
+
+func parameterText(v any) string {
+	list, ok := v.([]any)
+	if !ok {
+		return fmt.Sprint(v)
+	}
+	items := make([]string, len(list))
+	for i, e := range list {
+		items[i] = fmt.Sprint(e)
+	}
+	return strings.Join(items, ",")
+}
+
+// nestedTags are the parent's tags and the resource's own.
+func nestedTags(r stack.Request, own []stack.Tag) []api.Tag {
+	out := []api.Tag{}
+	for _, t := range r.TagsWith(own) {
+		if !strings.HasPrefix(t.Key, "aws:") {
+			out = append(out, api.Tag{Key: &t.Key, Value: &t.Value})
+		}
+	}
+	return out
+}
+
+// capabilities are those of the parent's operation.
+func capabilities(parent *stack.Stack) []api.Capability {
+	spec := &parent.Spec
+	if parent.Status == stack.UpdateInProgress && parent.Next != nil {
+		spec = parent.Next
+	}
+	var out []api.Capability
+	for _, c := range spec.Capabilities {
+		out = append(out, api.Capability(c))
+	}
+	return out
+}
+
+func nestedResult(st *stack.Stack) stack.Result {
+	res := stack.Result{PhysicalID: st.ID, Attributes: map[string]any{}}
+	for _, o := range st.Outputs {
+		res.Attributes["Outputs."+o.Name] = o.Value
+	}
+	return res
+}
+
+// Read implements stack.Resource.
+func (t resourceStack) Read(ctx context.Context, r stack.Request) (stack.Result, error) {
+	st, err := t.s.find(ctx, &r.PhysicalID, noStack)
+	if awserr.As(err) != nil || err == nil && st.Status == stack.DeleteComplete {
+		return stack.Result{}, stack.ErrNotFound
+	}
+	if err != nil {
+		return stack.Result{}, err
+	}
+	return nestedResult(st), nil
+}
+
+// Update implements stack.Resource.
+func (t resourceStack) Update(ctx context.Context, r stack.Request) (stack.Result, error) {
+	var p stackProperties
+	if err := stack.Decode(r.Properties, &p); err != nil {
+		return stack.Result{}, err
+	}
+	ctx, parent, err := t.within(ctx, r)
+	if err != nil {
+		return stack.Result{}, err
+	}
+	if r.Undo {
+		return t.undo(ctx, r)
+	}
+	st, err := t.s.find(ctx, &r.PhysicalID, noStack)
+	if err != nil {
+		return stack.Result{}, err
+	}
+	if st.RequestToken != *token(r) { // else it was begun before the server was stopped
+		in := &api.UpdateStackInput{StackName: &r.PhysicalID, TemplateURL: &p.TemplateURL, Parameters: p.parameters(), NotificationARNs: p.NotificationARNs,
+			Tags: nestedTags(r, p.Tags), Capabilities: capabilities(parent), ClientRequestToken: token(r)}
+		_, err := wire.Call[api.UpdateStackOutput](ctx, t.s.invoker, "cloudformation", "UpdateStack", in)
+		if e := awserr.As(err); e != nil && e.Message == noUpdates {
+			return nestedResult(st), t.forgetUndo(ctx, r)
+		}
+		if err != nil {
+			return stack.Result{}, err
+		}
+	}
+	if st, err = t.s.engine.Wait(ctx, key(r)); err != nil {
+		return stack.Result{}, err
+	}
+	if st.Status != stack.UpdateComplete {
+		return stack.Result{}, notUpdated(st)
+	}
+	return nestedResult(st), nil
+}
+
+func notUpdated(st *stack.Stack) error {
+	return &stack.PropertyError{Message: fmt.Sprintf("Embedded stack %s was not successfully updated. Currently in %s with reason: %s", st.ID, st.Status, st.Reason)}
+}
+
+func (t resourceStack) forgetUndo(ctx context.Context, r stack.Request) error {
+	_, err := t.s.engine.Edit(ctx, key(r), func(s *stack.Stack) { s.Undo = nil })
+	return err
+}
+
+// undo takes the update back that the parent's began: it is cancelled if it is
+// still going on, and what it has changed is changed back.
+func (t resourceStack) undo(ctx context.Context, r stack.Request) (stack.Result, error) {
+	st, err := t.s.find(ctx, &r.PhysicalID, noStack)
+	if err != nil {
+		return stack.Result{}, err
+	}
+	if st.Status == stack.UpdateInProgress && st.RequestToken != *token(r) {
+		if _, err := t.s.engine.CancelUpdate(ctx, st.Key(), ""); err != nil {
+			return stack.Result{}, fmt.Errorf("cancel the update of a nested stack: %w", err)
+		}
+	}
+	if st, err = t.s.engine.Wait(ctx, key(r)); err != nil {
+		return stack.Result{}, err
+	}
+	if st.Undo != nil && !reflect.DeepEqual(*st.Undo, st.Spec) && st.Status == stack.UpdateComplete {
+		b, err := t.s.begin(ctx, st, "", *token(r))
+		if err != nil {
+			return stack.Result{}, err
+		}
+		back := *st.Undo
+		b.Operation, b.Spec = "UpdateStack", &back
+		if _, err := t.s.engine.Update(ctx, st.Key(), b); err != nil {
+			return stack.Result{}, fmt.Errorf("update a nested stack back: %w", err)
+		}
+		if st, err = t.s.engine.Wait(ctx, key(r)); err != nil {
+			return stack.Result{}, err
+		}
+		if st.Status != stack.UpdateComplete {
+			return stack.Result{}, notUpdated(st)
+		}
+	}
+	if st.Status == stack.UpdateRollbackFailed {
+		return stack.Result{}, notUpdated(st)
+	}
+	return nestedResult(st), nil
+}
+
+// Delete implements stack.Resource.
+func (t resourceStack) Delete(ctx context.Context, r stack.Request) error {
+	ctx, _, err := t.within(ctx, r)
+	if err != nil {
+		return err
+	}
+	if _, err := wire.Call[api.DeleteStackOutput](ctx, t.s.invoker, "cloudformation", "DeleteStack", &api.DeleteStackInput{StackName: &r.PhysicalID}); err != nil {
+		return err
+	}
+	st, err := t.s.engine.Wait(ctx, key(r))
+	if err != nil {
+		return err
+	}
+	if st.Status != stack.DeleteComplete {
+		return &stack.PropertyError{Message: fmt.Sprintf("Embedded stack %s was not successfully deleted: %s", st.ID, st.Reason)}
+	}
+	return nil
+}
