@@ -85,6 +85,8 @@ type Driver interface {
 	Sweep(ctx context.Context, keep map[string]bool) error
 	// Console returns the last 64 KiB of the console, and when they were written.
 	Console(id string) ([]byte, time.Time, error)
+	// Forget removes the console of an instance that has no disk any more.
+	Forget(id string) error
 }
 
 // Handle is one running instance.

@@ -227,6 +227,9 @@ func (m *Manager) end(ctx context.Context, e *entry, grace time.Duration) error 
 // when; also of an instance that is gone.
 func (m *Manager) Console(id string) ([]byte, time.Time, error) { return m.cfg.Driver.Console(id) }
 
+// Forget drops what is kept of an instance that is gone: its console.
+func (m *Manager) Forget(id string) error { return m.cfg.Driver.Forget(id) }
+
 // Adopt takes over the instances that an earlier daemon left running, and ends
 // those that specs do not name. The result tells for each spec whether it runs.
 func (m *Manager) Adopt(ctx context.Context, specs []Spec) (map[string]bool, error) {

@@ -20,6 +20,14 @@ func (d *Driver) Remove(_ context.Context, id string) error {
 	return nil
 }
 
+// Forget implements instance.Driver.
+func (d *Driver) Forget(id string) error {
+	if err := os.Remove(d.consolePath(id)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove the console of %s: %w", id, err)
+	}
+	return nil
+}
+
 // discard moves the directory of a disk to the trash, which is emptied in the
 // background: deleting a tree takes longer than anybody wants to wait.
 func (d *Driver) discard(dir string) error {

@@ -124,6 +124,14 @@ func (d *Driver) Sweep(ctx context.Context, keep map[string]bool) error {
 	return errors.Join(errs...)
 }
 
+// Forget implements instance.Driver.
+func (d *Driver) Forget(id string) error {
+	if err := os.Remove(d.consolePath(id)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove the console of %s: %w", id, err)
+	}
+	return nil
+}
+
 // Console implements instance.Driver.
 func (d *Driver) Console(id string) ([]byte, time.Time, error) {
 	path := d.consolePath(id)

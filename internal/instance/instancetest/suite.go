@@ -197,6 +197,14 @@ func consoleStays(t *testing.T, sub Subject) {
 	if err != nil || len(text) == 0 || when.IsZero() {
 		t.Errorf("console after removal: %q at %v, %v", text, when, err)
 	}
+	for range 2 {
+		if err := d.Forget(s.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if text, _, err := d.Console(s.ID); err != nil || len(text) != 0 {
+		t.Errorf("console after it was forgotten: %q, %v", text, err)
+	}
 }
 
 func removeTwice(t *testing.T, sub Subject) {

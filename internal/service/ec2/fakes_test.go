@@ -140,6 +140,13 @@ func (m *machines) Terminate(_ context.Context, id string) error {
 	return nil
 }
 
+func (m *machines) Forget(id string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.did("forget", id)
+	return nil
+}
+
 func (m *machines) Console(id string) ([]byte, time.Time, error) {
 	return []byte("console of " + id), testEpoch, nil
 }

@@ -34,6 +34,7 @@ type Instances interface {
 	Reboot(ctx context.Context, id string) error
 	Terminate(ctx context.Context, id string) error
 	Console(id string) ([]byte, time.Time, error)
+	Forget(id string) error
 	// Adopt takes over machines that an earlier server left running; it says which
 	// of them are alive.
 	Adopt(ctx context.Context, specs []hsinstance.Spec) (map[string]bool, error)

@@ -109,22 +109,44 @@ func (s *Service) sweepTerminated(ctx context.Context) {
 	}
 }
 
+// dropTerminated forgets instances that ended an hour ago, and their consoles. The
+// row goes last, so that a console which could not be removed is tried again.
 func (s *Service) dropTerminated(ctx context.Context) error {
-	limit := s.clock.Now().Add(-keepTerminated)
+	keys, err := s.expired(ctx)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		if err := s.machines.Forget(k.ID); err != nil {
+			return err
+		}
+	}
 	return s.db.Update(ctx, func(tx *store.Tx) error {
+		for _, k := range keys {
+			if err := instances.Delete(tx, k); err != nil && !isNotFound(err) {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (s *Service) expired(ctx context.Context) ([]store.Key, error) {
+	limit := s.clock.Now().Add(-keepTerminated)
+	var keys []store.Key
+	err := s.db.View(ctx, func(tx *store.Tx) error {
 		rows, err := instances.Lookup(tx, "state", stateTerminated)
 		if err != nil {
 			return err
 		}
 		for _, r := range rows {
 			if r.Value.TerminatedAt.Before(limit) {
-				if err := instances.Delete(tx, r.Key); err != nil {
-					return err
-				}
+				keys = append(keys, r.Key)
 			}
 		}
 		return nil
 	})
+	return keys, err
 }
 
 // enqueue has k looked at soon. Before Run it does nothing: Run looks at every

@@ -332,4 +332,7 @@ func TestSweep(t *testing.T) {
 	if got := refused(w, "DescribeInstances", &api.DescribeInstancesInput{InstanceIds: []string{id}}); got != "InvalidInstanceID.NotFound: The instance ID '"+id+"' does not exist" {
 		t.Error(got)
 	}
+	if n := w.machines.count("forget " + id); n != 1 {
+		t.Errorf("the console was forgotten %d times, want once", n)
+	}
 }
