@@ -178,7 +178,7 @@ func TestRulesAreCaughtUp(t *testing.T) {
 	w := newWorld(t)
 	web := w.group("web")
 	w.net.cut(errBroken)
-	if got := refused(w, "AuthorizeSecurityGroupIngress", &api.AuthorizeSecurityGroupIngressInput{GroupId: &web, IpPermissions: []api.IpPermission{tcp(80, 80, "0.0.0.0/0")}}); got != "InternalFailure: The request processing has failed because of an unknown error, exception or failure." {
+	if got := refused(w, "AuthorizeSecurityGroupIngress", &api.AuthorizeSecurityGroupIngressInput{GroupId: &web, IpPermissions: []api.IpPermission{tcp(80, 80, "0.0.0.0/0")}}); got != "InternalError: An internal error has occurred" {
 		t.Error(got)
 	}
 	w.net.cut(nil)
