@@ -35,6 +35,20 @@ func EventsOf(tx *store.Tx, s *Stack) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
+	return decodeEvents(rows)
+}
+
+// EventsBefore returns at most limit events of a stack, newest first, that are older
+// than the one with Seq before; 0 begins with the newest.
+func EventsBefore(tx *store.Tx, s *Stack, before int64, limit int) ([]Event, error) {
+	rows, err := tx.EventsBefore(before, EventFilter(s), limit)
+	if err != nil {
+		return nil, err
+	}
+	return decodeEvents(rows)
+}
+
+func decodeEvents(rows []store.Event) ([]Event, error) {
 	out := make([]Event, len(rows))
 	for i, row := range rows {
 		if err := json.Unmarshal(row.Body, &out[i]); err != nil {

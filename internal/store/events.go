@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -76,8 +77,21 @@ func (db *DB) Events(ctx context.Context, from int64, f Filter, limit int) ([]Ev
 
 // Events is DB.Events on the transaction's snapshot.
 func (tx *Tx) Events(from int64, f Filter, limit int) ([]Event, error) {
-	q := query{text: `SELECT seq, time, account, region, service, resource, kind, cause, request_id, body FROM events WHERE seq>`}
-	q.arg(from)
+	return tx.findEvents(f, limit, " AND seq>", from, " ORDER BY seq")
+}
+
+// EventsBefore returns matching events with a smaller Seq than before, or all of
+// them when before is 0: the newest first, at most limit.
+func (tx *Tx) EventsBefore(before int64, f Filter, limit int) ([]Event, error) {
+	if before == 0 {
+		before = math.MaxInt64
+	}
+	return tx.findEvents(f, limit, " AND seq<", before, " ORDER BY seq DESC")
+}
+
+func (tx *Tx) findEvents(f Filter, limit int, bound string, seq int64, order string) ([]Event, error) {
+	q := query{text: `SELECT seq, time, account, region, service, resource, kind, cause, request_id, body FROM events WHERE 1=1`}
+	q.add(bound).arg(seq)
 	for _, c := range [...]struct{ column, value string }{
 		{"account", f.Account}, {"region", f.Region}, {"service", f.Service}, {"resource", f.Resource}, {"kind", f.Kind},
 	} {
@@ -85,7 +99,7 @@ func (tx *Tx) Events(from int64, f Filter, limit int) ([]Event, error) {
 			q.add(" AND " + c.column + "=").arg(c.value)
 		}
 	}
-	q.add(` ORDER BY seq`).limit(limit)
+	q.add(order).limit(limit)
 	rows, err := tx.s.query(q.text, q.args...)
 	if err != nil {
 		return nil, tx.fail(err)

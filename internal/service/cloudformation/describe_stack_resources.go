@@ -150,18 +150,22 @@ func (s *Service) DescribeStackEvents(ctx context.Context, in *api.DescribeStack
 	if err != nil {
 		return nil, err
 	}
-	var events []stack.Event
+	before, err := offset(in.NextToken)
+	if err != nil {
+		return nil, err
+	}
+	var list []stack.Event
 	err = s.db.View(ctx, func(tx *store.Tx) error {
-		events, err = stack.EventsOf(tx, st)
+		list, err = stack.EventsBefore(tx, st, before, pageSize+1)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	slices.Reverse(events)
-	list, next, err := page(events, in.NextToken)
-	if err != nil {
-		return nil, err
+	var next *string
+	if len(list) > pageSize {
+		list = list[:pageSize]
+		next = nextToken(list[pageSize-1].Seq)
 	}
 	out := &api.DescribeStackEventsOutput{NextToken: next, StackEvents: []api.StackEvent{}}
 	for _, ev := range list {

@@ -120,20 +120,33 @@ const pageSize = 100
 
 // page cuts list at the offset that token holds.
 func page[T any](list []T, token *string) ([]T, *string, error) {
-	start := 0
-	if t := aws.Val(token); t != "" {
-		raw, err := base64.RawURLEncoding.DecodeString(t)
-		if err == nil {
-			start, err = strconv.Atoi(string(raw))
-		}
-		if err != nil || start < 0 || start > len(list) {
-			return nil, nil, invalid("The token %s is not valid.", t)
-		}
+	start, err := offset(token)
+	if err != nil || start > int64(len(list)) {
+		return nil, nil, invalid("The token %s is not valid.", aws.Val(token))
 	}
 	list = list[start:]
 	if len(list) <= pageSize {
 		return list, nil, nil
 	}
-	next := base64.RawURLEncoding.EncodeToString([]byte(strconv.Itoa(start + pageSize)))
-	return list[:pageSize], &next, nil
+	return list[:pageSize], nextToken(start + pageSize), nil
+}
+
+// offset is the number that a token holds, 0 for none.
+func offset(token *string) (int64, error) {
+	if aws.Val(token) == "" {
+		return 0, nil
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(*token)
+	var n int64
+	if err == nil {
+		n, err = strconv.ParseInt(string(raw), 10, 64)
+	}
+	if err != nil || n <= 0 {
+		return 0, invalid("The token %s is not valid.", *token)
+	}
+	return n, nil
+}
+
+func nextToken(n int64) *string {
+	return aws.Ptr(base64.RawURLEncoding.EncodeToString(strconv.AppendInt(nil, n, 10)))
 }

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -40,6 +41,17 @@ func testEvents(t *testing.T, cfg store.Config) {
 	}
 	if got, _ := db.Events(t.Context(), 0, store.Filter{}, 1); len(got) != 1 || got[0].Seq != 1 {
 		t.Errorf("first event: %+v", got)
+	}
+	var newest []store.Event
+	err := db.View(t.Context(), func(tx *store.Tx) (err error) {
+		if newest, err = tx.EventsBefore(0, store.Filter{}, 1); err != nil || len(newest) != 1 || newest[0].Seq != 2 {
+			return fmt.Errorf("newest %+v: %w", newest, err)
+		}
+		newest, err = tx.EventsBefore(newest[0].Seq, store.Filter{}, 5)
+		return err
+	})
+	if err != nil || len(newest) != 1 || newest[0].Seq != 1 {
+		t.Errorf("before the newest: %+v, %v", newest, err)
 	}
 	if got, _ := db.Events(t.Context(), 2, store.Filter{}, 0); len(got) != 0 {
 		t.Errorf("events behind the last: %+v", got)
