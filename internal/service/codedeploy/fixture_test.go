@@ -34,7 +34,7 @@ const (
 // world is a service with what it needs around it: a wire server, two machines
 // of EC2 that tests change, roles, and a clock that tests move.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	s      *Service
 	db     *store.DB
 	cfg    Config
@@ -50,7 +50,7 @@ type world struct {
 	stop       func()
 }
 
-func newWorld(t *testing.T, instances ...string) *world {
+func newWorld(t testing.TB, instances ...string) *world {
 	t.Helper()
 	w := &world{t: t, clock: clock.NewManual(time.Now()), denied: map[string]bool{}}
 	w.db = storetest.NewWithClock(t, w.clock)
@@ -352,7 +352,7 @@ func (w *world) serve() string {
 	return srv.URL
 }
 
-func wantCode(t *testing.T, err error, code, message string) {
+func wantCode(t testing.TB, err error, code, message string) {
 	t.Helper()
 	e := awserr.As(err)
 	if e == nil || e.Code != code || message != "" && e.Message != message {

@@ -36,10 +36,18 @@ type signers struct {
 	ready     map[string]*signer
 }
 
+// signer is a region's key. signed are the envelopes it made lately, by their
+// content: the hosts of a deployment all get the same, once per event, and a
+// signature costs a millisecond.
 type signer struct {
 	certificate *x509.Certificate
 	key         *rsa.PrivateKey
+	mu          sync.Mutex
+	signed      map[string]string
 }
+
+// keepSigned bounds signed; it is emptied when full.
+const keepSigned = 64
 
 func newSigners(cfg Config) *signers {
 	return &signers{db: cfg.DB, sealer: cfg.Sealer, clock: cfg.Clock, authority: cfg.Authority, ready: map[string]*signer{}}
@@ -52,6 +60,29 @@ func (s *signers) sign(ctx context.Context, region string, content []byte) (stri
 	if err != nil {
 		return "", fmt.Errorf("deployment signer: %w", err)
 	}
+	return k.sign(content)
+}
+
+// sign makes or finds the envelope. Hosts that ask at the same time wait for one
+// signature.
+func (k *signer) sign(content []byte) (string, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if text, has := k.signed[string(content)]; has {
+		return text, nil
+	}
+	text, err := k.envelope(content)
+	if err != nil {
+		return "", err
+	}
+	if len(k.signed) >= keepSigned {
+		clear(k.signed)
+	}
+	k.signed[string(content)] = text
+	return text, nil
+}
+
+func (k *signer) envelope(content []byte) (string, error) {
 	sd, err := pkcs7.NewSignedData(content)
 	if err != nil {
 		return "", fmt.Errorf("sign specification: %w", err)
@@ -82,7 +113,7 @@ func (s *signers) get(ctx context.Context, region string) (*signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &signer{}
+	k := &signer{signed: map[string]string{}}
 	if k.key, err = x509.ParsePKCS1PrivateKey(plain); err != nil {
 		return nil, err
 	}
