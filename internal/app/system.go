@@ -114,6 +114,9 @@ func (s *System) Access() Access { return s.access }
 
 // ServeHTTP answers what is the server's own and hands the rest to the world.
 func (s *System) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// Clients correct their clocks by it, so it has to be the time that signatures
+	// are judged by.
+	w.Header().Set("Date", s.cfg.Clock.Now().UTC().Format(http.TimeFormat))
 	if h := s.own(r); h != nil {
 		h(w, r)
 		return

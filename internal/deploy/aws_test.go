@@ -34,6 +34,7 @@ type fakeAWS struct {
 	onUpdate   func(s *fakeStack) (refusal string)
 	parameters []string // NAME or NAME=DEFAULT, of the template
 	buckets    map[string]bool
+	late       bool              // a bucket that cannot be made has just been made by somebody
 	objects    map[string][]byte // bucket/key
 	// deployments end in their order of creation as ends says.
 	ends        []fakeDeployment
@@ -165,19 +166,19 @@ func escape(s string) string {
 
 func (f *fakeAWS) answerS3(w http.ResponseWriter, r *http.Request, body []byte) {
 	bucket, key, isObject := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	op := map[string]string{"HEAD": "HeadBucket", "PUT": "CreateBucket"}[r.Method]
+	op := "CreateBucket"
 	if isObject && key != "" {
 		op = "PutObject"
 	}
 	if status, code, message, no := f.refused(op); no {
+		f.buckets[bucket] = f.late
 		w.WriteHeader(status)
-		if r.Method != http.MethodHead {
-			fmt.Fprintf(w, "<Error><Code>%s</Code><Message>%s</Message></Error>", code, escape(message))
-		}
+		fmt.Fprintf(w, "<Error><Code>%s</Code><Message>%s</Message></Error>", code, escape(message))
 		return
 	}
 	if op != "CreateBucket" && !f.buckets[bucket] {
 		w.WriteHeader(http.StatusNotFound)
+		fmt.Fprint(w, "<Error><Code>NoSuchBucket</Code><Message>The specified bucket does not exist</Message></Error>")
 		return
 	}
 	f.buckets[bucket] = true

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/codedeploy"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 
 	ec2api "github.com/hardstand/hardstand/internal/aws/api/ec2"
 	"github.com/hardstand/hardstand/internal/clock"
@@ -61,6 +62,7 @@ func connect(ctx context.Context, s Settings) (clients, error) {
 	if s.Endpoint != "" {
 		cfg.BaseEndpoint = &s.Endpoint
 	}
+	cfg.Logger = logging.Nop{} // what matters of it comes as an error
 	local := cfg.BaseEndpoint != nil
 	web := &http.Transport{DisableKeepAlives: true, Proxy: http.ProxyFromEnvironment}
 	if local {

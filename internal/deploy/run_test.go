@@ -176,7 +176,7 @@ func TestDenied(t *testing.T) {
 // What deploying can do without may be refused.
 func TestDeniedOptional(t *testing.T) {
 	aws := newFake(t)
-	aws.refuse["HeadBucket"] = "403 Forbidden: no"
+	aws.refuse["CreateBucket"] = "403 AccessDenied: no"
 	aws.buckets["mine"] = true
 	aws.groups["app-group"] = map[string]any{}
 	aws.refuse["GetDeploymentGroup"] = "400 AccessDeniedException: no"
@@ -203,16 +203,13 @@ func TestBuckets(t *testing.T) {
 	}{
 		{"taken", "", "CreateBucket", "409 BucketAlreadyExists: not available", "could not be made", "somebody else", ExitUnexpected},
 		{"made at the same time", "", "CreateBucket", "409 BucketAlreadyOwnedByYou: yours", "", "", 0},
-		{"another region", "far", "HeadBucket", "301 Moved: there", "another region than eu-west-1", "--bucket", ExitCheck},
-		{"another account's", "", "PutObject", "403 AccessDenied: no", "could not be stored", "another account", ExitDenied},
+		{"another region", "far", "PutObject", "301 PermanentRedirect: there", "could not be stored", "another region than eu-west-1", ExitUnexpected},
+		{"another account's", "", "PutObject", "403 AccessDenied: no", "could not be stored", "another account's", ExitDenied},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			aws := newFake(t)
 			aws.refuse[c.op] = c.refusal
-			if c.name == "made at the same time" {
-				aws.refuse["HeadBucket"] = "404 NotFound: no"
-				aws.buckets["hardstand-deploy-123456789012-eu-west-1"] = true
-			}
+			aws.late = c.name == "made at the same time"
 			_, f, _ := attempt(t, t.Context(), good(), Options{Bucket: c.bucket}, Settings{})
 			if c.cause == "" {
 				if f != nil {

@@ -56,9 +56,6 @@ func (r *run) templateRef(ctx context.Context, text []byte) (templateRef, error)
 	if r.stored[key] {
 		return ref, nil
 	}
-	if err := r.ensureBucket(ctx); err != nil {
-		return templateRef{}, err
-	}
 	if _, err := r.put(ctx, key, text); err != nil {
 		return templateRef{}, err
 	}

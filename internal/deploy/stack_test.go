@@ -128,6 +128,7 @@ func TestStackRefused(t *testing.T) {
 // that has them.
 func TestLargeTemplate(t *testing.T) {
 	aws := newFake(t)
+	aws.buckets["hardstand-deploy-123456789012-eu-west-1"] = true
 	large := with(good(), "template.yaml", "# "+strings.Repeat("x", maxInlineTemplate)+"\nResources: {}\n")
 	if _, f, _ := attempt(t, t.Context(), large, Options{Application: "my app"}, Settings{}); f != nil {
 		t.Fatal(f.Text())

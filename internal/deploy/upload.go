@@ -3,15 +3,12 @@ package deploy
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 // pack zips the application.
@@ -28,9 +25,6 @@ func (r *run) pack(context.Context) error {
 
 // upload puts the archive where instances fetch it.
 func (r *run) upload(ctx context.Context) error {
-	if err := r.ensureBucket(ctx); err != nil {
-		return err
-	}
 	var err error
 	if r.etag, err = r.put(ctx, r.key, r.archive); err != nil {
 		return err
@@ -39,13 +33,28 @@ func (r *run) upload(ctx context.Context) error {
 	return nil
 }
 
-// put stores an object in the project's bucket and returns its ETag.
+// put stores an object in the project's bucket, which it makes if there is none, and
+// returns its ETag.
 func (r *run) put(ctx context.Context, key string, content []byte) (string, error) {
+	etag, err := r.putObject(ctx, key, content)
+	if errorCode(err) == "NoSuchBucket" {
+		if err := r.createBucket(ctx); err != nil {
+			return "", err
+		}
+		etag, err = r.putObject(ctx, key, content)
+	}
+	if err != nil {
+		return "", &Failure{Cause: "s3://" + r.bucket + "/" + key + " could not be stored", Exit: ExitUnexpected, Err: err, Fix: r.bucketFix(err)}
+	}
+	return etag, nil
+}
+
+func (r *run) putObject(ctx context.Context, key string, content []byte) (string, error) {
 	out, err := r.s3.PutObject(ctx, &s3.PutObjectInput{
 		Bucket: &r.bucket, Key: &key, Body: bytes.NewReader(content), ExpectedBucketOwner: r.bucketOwner(),
 	})
 	if err != nil {
-		return "", &Failure{Cause: "s3://" + r.bucket + "/" + key + " could not be stored", Exit: ExitUnexpected, Err: err, Fix: r.bucketFix(err)}
+		return "", err
 	}
 	return strings.Trim(aws.ToString(out.ETag), `"`), nil
 }
@@ -58,33 +67,6 @@ func (r *run) bucketOwner() *string {
 		return nil
 	}
 	return &r.account
-}
-
-// ensureBucket makes the bucket if it does not exist. A caller who may write to a
-// bucket need not be allowed to look at it, so that a refusal is left for the
-// writing to tell.
-func (r *run) ensureBucket(ctx context.Context) error {
-	_, err := r.s3.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &r.bucket, ExpectedBucketOwner: r.bucketOwner()})
-	switch httpStatus(err) {
-	case http.StatusMovedPermanently, http.StatusTemporaryRedirect:
-		f := usage("the bucket %s is in another region than %s", r.bucket, r.region)
-		f.Fix = "name one of this region with --bucket, which is made when it does not exist"
-		return f
-	case http.StatusNotFound:
-		return r.createBucket(ctx)
-	case http.StatusForbidden:
-		return nil
-	}
-	return err
-}
-
-// httpStatus is what the server answered, 0 when err is nil or nobody answered.
-func httpStatus(err error) int {
-	var resp *smithyhttp.ResponseError
-	if errors.As(err, &resp) {
-		return resp.HTTPStatusCode()
-	}
-	return 0
 }
 
 func (r *run) createBucket(ctx context.Context) error {
@@ -104,11 +86,10 @@ func (r *run) bucketFix(err error) string {
 	switch errorCode(err) {
 	case "BucketAlreadyExists":
 		return "somebody else has a bucket of that name: name another with --bucket"
+	case "PermanentRedirect", "AuthorizationHeaderMalformed":
+		return "the bucket is in another region than " + r.region + ": name one of this region with --bucket"
 	case "AccessDenied":
-		if r.Bucket == "" {
-			return "grant the caller s3:PutObject on the bucket; if it belongs to another account, name another with --bucket"
-		}
-		return "grant the caller s3:PutObject on the bucket, here or in the bucket's policy, or name another with --bucket"
+		return "grant the caller s3:PutObject on the bucket, in its policy too if it is another account's, or name another with --bucket"
 	}
 	return "name a bucket that exists with --bucket"
 }
