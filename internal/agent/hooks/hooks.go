@@ -64,6 +64,17 @@ type Runner struct {
 	Started func(pid int)
 }
 
+type outputKey struct{}
+
+// WithOutput returns a context in which Run gives each line of the log to out as
+// well; nil gives none. out must not wait.
+func WithOutput(ctx context.Context, out func(line string)) context.Context {
+	if out == nil {
+		return ctx
+	}
+	return context.WithValue(ctx, outputKey{}, out)
+}
+
 // Run runs the scripts of event.
 func (r Runner) Run(ctx context.Context, event string, scripts []appspec.Script) error {
 	log, err := r.openLog()
@@ -71,6 +82,9 @@ func (r Runner) Run(ctx context.Context, event string, scripts []appspec.Script)
 		return err
 	}
 	defer log.close()
+	if out, ok := ctx.Value(outputKey{}).(func(string)); ok {
+		log.out = out
+	}
 	log.line("LifecycleEvent - " + event)
 	for _, s := range scripts {
 		if err := r.script(ctx, s, log); err != nil {

@@ -31,6 +31,7 @@ type scriptLog struct {
 	own    *rotating
 	shared *rotating // nil: none
 	prefix string    // of lines in the shared log
+	out    func(line string)
 	last   []string
 	bytes  int
 }
@@ -125,6 +126,9 @@ func (l *scriptLog) line(text string) {
 	at := l.clock.Now().Format("2006-01-02 15:04:05")
 	l.own.write(at + " " + text + "\n")
 	l.shared.write("[" + at + "] " + l.prefix + text + "\n")
+	if l.out != nil {
+		l.out(at + " " + text)
+	}
 }
 
 func (l *scriptLog) remember(text string) {

@@ -144,6 +144,22 @@ func (c *Client) Complete(ctx context.Context, id string, status Status, d Diagn
 	return c.call(ctx, "PutHostCommandComplete", in, nil)
 }
 
+// product begins our User-Agent. hardstand's service knows by it that this agent
+// always has a poll open, and soon misses one that is gone.
+const product = "hardstand-agent/"
+
+// LogFormat is the format of the envelope that carries output of scripts. It is
+// an extension of hardstand's service, which asks for it in the specification;
+// AWS's never gets one.
+const LogFormat = "TEXT/LOG"
+
+// SendLog tells the service what a script has written since.
+func (c *Client) SendLog(ctx context.Context, id, text string) error {
+	return c.call(ctx, "PostHostCommandUpdate", map[string]any{
+		"HostCommandIdentifier": id, "Diagnostics": spec.Envelope{Format: LogFormat, Payload: text},
+	}, nil)
+}
+
 // maxAnswer bounds an answer; a specification is a few kilobytes.
 const maxAnswer = 4 << 20
 
@@ -163,6 +179,7 @@ func (c *Client) call(ctx context.Context, op string, in, out any) error {
 	req.Header.Set("Content-Type", "application/x-amz-json-1.1")
 	req.Header.Set("X-Amz-Target", prefix+"."+op)
 	req.Header.Set("X-Amz-Codedeploy-Agent-Version", c.Version)
+	req.Header.Set("User-Agent", product+c.Version)
 	keys, err := c.Credentials.Get(ctx)
 	if err != nil {
 		return fmt.Errorf("credentials: %w", err)

@@ -45,7 +45,9 @@ func (l *Loop) process(ctx context.Context, cmd *Command) {
 		return
 	}
 	log.Info("command started", "deployment", s.DeploymentID)
-	message, err := l.execute(ctx, cmd, s)
+	out, sent := l.output(ctx, cmd, s)
+	message, err := l.execute(hooks.WithOutput(ctx, out), cmd, s)
+	sent()
 	log.Info("command ended", "deployment", s.DeploymentID, "error", err)
 	if l.finish(ctx, cmd, message, err) {
 		if err := l.State.Untrack(s.DeploymentID); err != nil {

@@ -30,6 +30,9 @@ type Spec struct {
 	FileExists      string // DISALLOW unless given
 	Revision        Revision
 	GitHubToken     string
+	// SendLogs is set by hardstand's service, which takes the whole output of
+	// scripts.
+	SendLogs bool
 }
 
 // Revision is where the application comes from.
@@ -58,6 +61,7 @@ type document struct {
 		AgentOverrides struct{ FileExistsBehavior string }
 	}
 	GitHubAccessToken string
+	SendLogs          bool `json:"HardstandSendLogs"`
 	Revision          *struct {
 		RevisionType   string
 		S3Revision     *struct{ Bucket, Key, BundleType, Version, ETag string }
@@ -95,7 +99,7 @@ func Parse(content []byte) (*Spec, error) {
 		Creator: or(d.DeploymentCreator, "user"), Type: or(d.DeploymentType, "IN_PLACE"),
 		AppSpecFile: or(d.AppSpecFilename, "appspec.yml"), KnownEvents: d.AllPossibleLifecycleEvents,
 		FileExists:  or(strings.ToUpper(d.AgentActionOverrides.AgentOverrides.FileExistsBehavior), appspec.Disallow),
-		GitHubToken: d.GitHubAccessToken,
+		GitHubToken: d.GitHubAccessToken, SendLogs: d.SendLogs,
 	}
 	if !idPattern.MatchString(s.DeploymentID) || !groupPattern.MatchString(s.GroupID) {
 		return nil, fmt.Errorf("deployment specification names deployment %q of group %q, which are no ids", s.DeploymentID, s.GroupID)

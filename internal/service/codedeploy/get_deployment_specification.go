@@ -24,6 +24,7 @@ type specification struct {
 	AllPossibleLifecycleEvents []string
 	AgentActionOverrides       agentOverrides
 	Revision                   revisionSpec
+	SendLogs                   bool `json:"HardstandSendLogs"` // for our agent; AWS's ignore it
 }
 
 type agentOverrides struct {
@@ -94,7 +95,7 @@ func (d *deployment) specification() specification {
 	s := specification{
 		DeploymentID: d.ID, DeploymentGroupID: d.GroupID, DeploymentGroupName: d.GroupName, ApplicationName: d.ApplicationName,
 		DeploymentCreator: string(d.Creator), DeploymentType: string(d.deploymentType()), AppSpecFilename: "appspec.yml",
-		AllPossibleLifecycleEvents: lifecycle.Local(), Revision: revisionSpec{RevisionType: string(d.Revision.RevisionType)},
+		AllPossibleLifecycleEvents: lifecycle.Local(), SendLogs: true, Revision: revisionSpec{RevisionType: string(d.Revision.RevisionType)},
 	}
 	s.AgentActionOverrides.AgentOverrides.FileExistsBehavior = string(d.FileExists)
 	if l := d.Revision.S3Location; l != nil {

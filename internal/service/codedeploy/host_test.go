@@ -24,6 +24,7 @@ import (
 	"github.com/hardstand/hardstand/internal/aws/sign"
 	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/store"
+	"github.com/hardstand/hardstand/internal/wire"
 )
 
 func hostARN(id string) *string {
@@ -206,7 +207,7 @@ func TestOurAgentOverHTTP(t *testing.T) {
 		Verifier: verifier, State: dir, Clock: clock.System{}, Log: log, Every: time.Second, KillWait: time.Minute,
 		Executor: &command.Executor{State: dir, MaxRevisions: 5, MaxSize: 1 << 20, Env: os.Environ(), Clock: clock.System{}, Log: log, Fetcher: bundle{map[string]string{
 			"appspec.yml": "version: 0.0\nos: linux\nfiles:\n  - {source: page, destination: " + dest + "}\nhooks:\n  ApplicationStart:\n    - {location: start.sh}\n",
-			"page":        "hello", "start.sh": "#!/bin/sh\necho starting; test ! -e " + dest + "/broken || exit 3\n",
+			"page":        "hello", "start.sh": "#!/bin/sh\necho starting; test ! -e " + dest + "/broken || exit 3\ni=0; while [ $i -lt 2000 ]; do i=$((i+1)); echo line $i ü; done\n",
 		}}},
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -216,6 +217,22 @@ func TestOurAgentOverHTTP(t *testing.T) {
 	w.awaitStatus(w.deploy("v1"), api.DeploymentStatusSucceeded)
 	if data, err := os.ReadFile(filepath.Join(dest, "page")); err != nil || string(data) != "hello" {
 		t.Errorf("installed: %q, %v", data, err)
+	}
+	// The whole output is here, however long.
+	first := must[api.ListDeploymentsOutput](w, "ListDeployments", &api.ListDeploymentsInput{}).Deployments[0]
+	whole, err := wire.Call[commands.GetDeploymentLogOutput](as("deployer"), w.server, "codedeploy-commands", "GetDeploymentLog", &commands.GetDeploymentLogInput{DeploymentId: &first, TargetId: aws.Ptr("i-1")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text string
+	for _, p := range whole.Parts {
+		if *p.LifecycleEventName != "ApplicationStart" {
+			t.Errorf("output of %s", *p.LifecycleEventName)
+		}
+		text += *p.Text
+	}
+	if n := strings.Count(text, "\n"); n != 2003 || !strings.Contains(text, " [stdout]starting\n") || !strings.HasSuffix(text, " [stdout]line 2000 ü\n") {
+		t.Errorf("%d lines of output, ending %q", n, text[max(0, len(text)-100):])
 	}
 	if err := os.WriteFile(filepath.Join(dest, "broken"), nil, 0o600); err != nil {
 		t.Fatal(err)

@@ -119,11 +119,15 @@ func (s *Service) PutHostCommandComplete(ctx context.Context, in *api.PutHostCom
 	return &api.PutHostCommandCompleteOutput{}, nil
 }
 
-// PostHostCommandUpdate tells the agent whether its command still counts.
+// PostHostCommandUpdate tells the agent whether its command still counts, and
+// takes the output of its scripts.
 func (s *Service) PostHostCommandUpdate(ctx context.Context, in *api.PostHostCommandUpdateInput) (*api.PostHostCommandUpdateOutput, error) {
 	out := &api.PostHostCommandUpdateOutput{}
-	err := s.onCommand(ctx, "PostHostCommandUpdate", in.HostCommandIdentifier, func(_ *store.Tx, _ store.Key, t *target, index int) error {
+	err := s.onCommand(ctx, "PostHostCommandUpdate", in.HostCommandIdentifier, func(tx *store.Tx, k store.Key, t *target, index int) error {
 		out.CommandStatus = commandStatus(t.Events[index].Status)
+		if d := in.Diagnostics; d != nil && aws.Val(d.Format) == logFormat && t.open(index) {
+			return s.keepLog(tx, k, t, index, aws.Val(d.Payload))
+		}
 		return nil
 	})
 	if err != nil {

@@ -197,6 +197,8 @@ type event struct {
 	Script     string                 `json:",omitempty"`
 	Message    string                 `json:",omitempty"`
 	Log        string                 `json:",omitempty"`
+	// LogParts counts the pieces of output that were kept; see deployment_log.go.
+	LogParts int `json:",omitempty"`
 }
 
 func (t *target) ended() bool {

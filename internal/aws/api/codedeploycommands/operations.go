@@ -4,6 +4,19 @@ package codedeploycommands
 
 import "time"
 
+// GetDeploymentLogInput is the input of GetDeploymentLog.
+type GetDeploymentLogInput struct {
+	DeploymentId *string
+	TargetId     *string
+	NextToken    *string
+}
+
+// GetDeploymentLogOutput is the output of GetDeploymentLog.
+type GetDeploymentLogOutput struct {
+	Parts     []LogPart
+	NextToken *string
+}
+
 // GetDeploymentSpecificationInput is the input of GetDeploymentSpecification.
 type GetDeploymentSpecificationInput struct {
 	DeploymentExecutionId *string

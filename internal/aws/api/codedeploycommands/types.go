@@ -24,6 +24,12 @@ type HostCommandInstance struct {
 	Nonce                 *int64
 }
 
+// LogPart is the structure LogPart of the API.
+type LogPart struct {
+	LifecycleEventName *string
+	Text               *string
+}
+
 // SpecificationEnvelope is the structure SpecificationEnvelope of the API.
 type SpecificationEnvelope struct {
 	Format  *string
