@@ -2,7 +2,7 @@
 # make demo    the tutorial, on a server of its own, until Ctrl-C
 # make test    all tests; suites that cannot run here are listed at the end
 # make lint    vet, staticcheck, formatting, law of imports
-# make e2e     stock clients (aws CLI, boto3, SDK v2) against a running server
+# make e2e     stock clients (aws CLI, boto3, SDK v2) against a running server; a server killed 100 times
 # make bench   benchmarks; results belong in docs/performance.md
 # make fuzz    every fuzz target, FUZZTIME each
 # make generate  API tables from botocore, reference docs from the tables
@@ -40,6 +40,7 @@ lint: check-go cmd/hardstand/guestbin/hardstand-guest
 
 e2e: build
 	@scripts/e2e.sh
+	@scripts/crash.sh
 
 bench: build
 	@bench/run.sh

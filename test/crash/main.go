@@ -1,0 +1,60 @@
+// Command crash kills a server, as kill -9 does, at random points while it creates,
+// updates, rolls back and deletes a stack of thirty resources, starts it again and
+// holds that the end is the one without a kill: the stack's status, and exactly
+// the resources of its template, none missing, none twice, none left over.
+//
+// It owns the story and its template. It imports the client of internal/wire and
+// runs the server's binary; the flow enters in main, called by scripts/crash.sh,
+// and leaves in the exit code. The points are those of -seed: the same seed kills
+// after the same delays.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"time"
+)
+
+func main() {
+	binary := flag.String("server", "bin/hardstand", "the server's `binary`")
+	kills := flag.Int("kills", 100, "how often to kill it")
+	seed := flag.Uint64("seed", 1, "what the delays are made from")
+	flag.Parse()
+	if err := run(*binary, *kills, *seed); err != nil {
+		fmt.Fprintln(os.Stderr, "crash:", err)
+		os.Exit(1)
+	}
+}
+
+func run(binary string, kills int, seed uint64) (err error) {
+	dir, err := os.MkdirTemp("", "hardstand-crash-")
+	if err != nil {
+		return err
+	}
+	s := &server{binary: binary, dir: dir}
+	defer func() {
+		s.kill()
+		if err == nil {
+			err = os.RemoveAll(dir)
+		} else {
+			err = fmt.Errorf("%w (seed %d; data and log are kept in %s)", err, seed, dir)
+		}
+	}()
+	if err := s.start(); err != nil {
+		return err
+	}
+	p := &player{server: s, random: rand.New(rand.NewPCG(seed, 0)), longest: map[string]time.Duration{}}
+	if p.baseline, err = s.inventory(); err != nil {
+		return err
+	}
+	// The first round is played without kills: it measures how long each act takes.
+	for round := 0; p.kills < kills; round++ {
+		if err := p.round(round); err != nil {
+			return fmt.Errorf("round %d, after %d kills: %w", round, p.kills, err)
+		}
+	}
+	fmt.Printf("killed %d times (%d within an operation), ended as without\n", p.kills, p.within)
+	return nil
+}
