@@ -30,6 +30,8 @@ func propertyErrorf(format string, args ...any) error {
 //		Tags       []stack.Tag
 //	}
 //
+// A property that AWS may replace the resource for is tagged conditional.
+//
 // Fields are strings, bools, integers, floats, structs, slices, string maps,
 // pointers to these (nil: absent), any (the value as it is) or json.RawMessage
 // (the value as JSON text; a string is taken to be JSON text already, as policy

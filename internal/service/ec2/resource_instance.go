@@ -14,19 +14,19 @@ import (
 type resourceInstance struct{ s *Service }
 
 type instanceProperties struct {
-	ImageId                           string `cfn:",createOnly"`
-	InstanceType                      *string
+	ImageId                           string   `cfn:",createOnly"`
+	InstanceType                      *string  `cfn:",conditional"`
 	KeyName                           *string  `cfn:",createOnly"`
 	SecurityGroups                    []string `cfn:",createOnly"`
 	SecurityGroupIds                  []string
 	SubnetId                          *string `cfn:",createOnly"`
 	AvailabilityZone                  *string `cfn:",createOnly"`
 	PrivateIpAddress                  *string `cfn:",createOnly"`
-	UserData                          *string
+	UserData                          *string `cfn:",conditional"`
 	IamInstanceProfile                *string
 	DisableApiTermination             *bool
 	Monitoring                        *bool
-	EbsOptimized                      *bool
+	EbsOptimized                      *bool `cfn:",conditional"`
 	SourceDestCheck                   *bool
 	Tenancy                           *string
 	InstanceInitiatedShutdownBehavior *string
