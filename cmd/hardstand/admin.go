@@ -17,7 +17,7 @@ type doctorCommand struct {
 }
 
 // Run prints a line per capability and fails when one is missing that serve needs.
-func (c doctorCommand) Run(ctx context.Context) error {
+func (c doctorCommand) Run(ctx context.Context, to *console) error {
 	bad := 0
 	for _, f := range app.Doctor(ctx, dataDir(c.DataDir), c.Listen) {
 		mark := "ok  "
@@ -29,9 +29,9 @@ func (c doctorCommand) Run(ctx context.Context) error {
 				bad++
 			}
 		}
-		fmt.Printf("%s  %-34s %s\n", mark, f.Name, f.Detail)
+		fmt.Fprintf(to.out, "%s  %-34s %s\n", mark, f.Name, f.Detail)
 		if f.Remedy != "" {
-			fmt.Printf("      fix: %s\n", f.Remedy)
+			fmt.Fprintf(to.out, "      fix: %s\n", f.Remedy)
 		}
 	}
 	if bad > 0 {
@@ -54,13 +54,13 @@ type accountCreateCommand struct {
 }
 
 // Run makes an account on a running server and prints its exports.
-func (c accountCreateCommand) Run(ctx context.Context) error {
+func (c accountCreateCommand) Run(ctx context.Context, to *console) error {
 	a, err := app.CreateAccount(ctx, dataDir(c.DataDir), c.ID)
 	if err != nil {
 		return err
 	}
 	for _, v := range a.Exports() {
-		fmt.Println(v)
+		fmt.Fprintln(to.out, v)
 	}
 	return nil
 }

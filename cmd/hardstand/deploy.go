@@ -34,20 +34,20 @@ type deployCommand struct {
 }
 
 // Run deploys and prints the URL.
-func (c deployCommand) Run(ctx context.Context) error {
-	size := terminalSize(os.Stdout)
-	if c.Plain {
-		size = nil
+func (c deployCommand) Run(ctx context.Context, to *console) error {
+	var size func() (columns, lines int)
+	if f, ok := to.out.(*os.File); ok && !c.Plain {
+		size = terminalSize(f)
 	}
 	r, err := deploy.Run(ctx, deploy.Options{
 		Dir: c.Dir, Stack: c.Stack, AppDir: c.App, Application: c.Application, Group: c.Group, Template: c.Template,
 		Parameters: c.Parameter, Bucket: c.Bucket, ServiceRole: c.ServiceRole, Target: c.Target, Config: c.Config, URL: c.URL, WithIdentity: c.WithIdentity,
-	}, deploy.Settings{Endpoint: c.EndpointURL, Region: c.Region, Profile: c.Profile, Timeout: c.Timeout, Out: os.Stdout, Size: size})
+	}, deploy.Settings{Endpoint: c.EndpointURL, Region: c.Region, Profile: c.Profile, Timeout: c.Timeout, Out: to.out, Size: size})
 	if err != nil {
 		return err
 	}
 	if r.URL != "" {
-		fmt.Println(r.URL)
+		fmt.Fprintln(to.out, r.URL)
 	}
 	return nil
 }

@@ -14,16 +14,16 @@ type envCommand struct {
 
 // Run prints exports for a POSIX shell. Warnings go to standard error, which eval
 // leaves alone.
-func (c envCommand) Run() error {
+func (c envCommand) Run(to *console) error {
 	a, err := app.ReadAccess(dataDir(c.DataDir))
 	if err != nil {
 		return err
 	}
 	for _, v := range a.Exports() {
-		fmt.Println(v)
+		fmt.Fprintln(to.out, v)
 	}
 	if w := app.CLIWarning(os.Getenv("PATH")); w != "" {
-		fmt.Fprintln(os.Stderr, "hardstand: warning:", w)
+		fmt.Fprintln(to.err, "hardstand: warning:", w)
 	}
 	return nil
 }

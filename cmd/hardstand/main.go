@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strings"
@@ -33,65 +34,69 @@ type commands struct {
 
 type versionCommand struct{}
 
-func (versionCommand) Run() error {
-	fmt.Println("hardstand", version)
+func (versionCommand) Run(c *console) error {
+	fmt.Fprintln(c.out, "hardstand", version)
 	return nil
 }
+
+// console is where a command writes.
+type console struct{ out, err io.Writer }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	os.Exit(run(ctx, os.Args[1:]))
+	os.Exit(run(ctx, os.Args[1:], &console{os.Stdout, os.Stderr}))
 }
 
-func run(ctx context.Context, args []string) int {
-	var c commands
-	parser, err := kong.New(&c, kong.Name("hardstand"),
+// run carries out a command line and returns the exit code.
+func run(ctx context.Context, args []string, c *console, options ...kong.Option) int {
+	var table commands
+	parser, err := kong.New(&table, append(options, kong.Name("hardstand"), kong.Writers(c.out, c.err), kong.Bind(c),
 		kong.Description("CloudFormation, EC2, CodeDeploy, S3, IAM and STS on this machine, with instances that really run."),
-		kong.BindTo(ctx, (*context.Context)(nil)))
+		kong.BindTo(ctx, (*context.Context)(nil)))...)
 	if err != nil {
 		panic(err) // the command table itself is wrong
 	}
 	kctx, err := parser.Parse(args)
 	var misparsed *kong.ParseError
 	if errors.As(err, &misparsed) {
-		return misused(misparsed.Context, err)
+		return c.misused(misparsed.Context, err)
 	}
 	if err != nil {
-		return report(err)
+		return c.report(err)
 	}
 	err = kctx.Run()
 	var usage app.UsageError
 	if errors.As(err, &usage) {
-		return misused(kctx, usage)
+		return c.misused(kctx, usage)
 	}
-	return report(err)
+	return c.report(err)
 }
 
 // misused says what is wrong with the command line, and where the right one is
 // described: with the command as far as it was understood.
-func misused(k *kong.Context, err error) int {
+func (c *console) misused(k *kong.Context, err error) int {
 	command, _, _ := strings.Cut("hardstand "+k.Command(), " <")
-	fmt.Fprintln(os.Stderr, "hardstand:", err)
-	fmt.Fprintln(os.Stderr, "  see:", strings.TrimSpace(command), "--help")
+	fmt.Fprintln(c.err, "hardstand:", err)
+	fmt.Fprintln(c.err, "  see:", strings.TrimSpace(command), "--help")
 	return deploy.ExitUsage
 }
 
 // report prints what went wrong, with the way out where there is one, and returns
 // the exit code.
-func report(err error) int {
+func (c *console) report(err error) int {
 	var failure *deploy.Failure
 	var refusal *app.Refusal
 	switch {
 	case err == nil:
 		return deploy.ExitOK
 	case errors.As(err, &failure):
-		fmt.Fprint(os.Stderr, failure.Text())
+		fmt.Fprint(c.err, failure.Text())
 	case errors.As(err, &refusal):
-		fmt.Fprintln(os.Stderr, "hardstand:", refusal.Error())
-		fmt.Fprintln(os.Stderr, "  fix:", refusal.Remedy)
+		fmt.Fprintln(c.err, "hardstand:", refusal.Error())
+		fmt.Fprintln(c.err, "  fix:", refusal.Remedy)
 	default:
-		fmt.Fprintln(os.Stderr, "hardstand:", err)
+		fmt.Fprintln(c.err, "hardstand:", err)
 	}
 	return deploy.ExitCode(err)
 }

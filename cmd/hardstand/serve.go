@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -31,7 +30,7 @@ type serveCommand struct {
 	LogLevel      string `enum:"debug,info,warn,error" default:"info" env:"HARDSTAND_LOG_LEVEL" help:"What goes to standard error."`
 }
 
-func (c serveCommand) config() (app.Config, error) {
+func (c serveCommand) config(to *console) (app.Config, error) {
 	cidr, err := netip.ParsePrefix(c.PublicCIDR)
 	if err != nil {
 		return app.Config{}, app.UsageError(fmt.Sprintf("--public-cidr %q is not an address range, such as 198.18.0.0/15", c.PublicCIDR))
@@ -49,13 +48,13 @@ func (c serveCommand) config() (app.Config, error) {
 		IAM: c.IAM, Instances: c.Instances, UserNS: c.UserNS, Egress: c.Egress, EgressLAN: c.EgressLAN,
 		AllowReset: c.AllowReset, StopInstances: c.StopInstances, Guest: guest,
 		RootAccessKeyID: os.Getenv("HARDSTAND_ROOT_ACCESS_KEY_ID"), RootSecretAccessKey: os.Getenv("HARDSTAND_ROOT_SECRET_ACCESS_KEY"),
-		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
+		Log: slog.New(slog.NewTextHandler(to.err, &slog.HandlerOptions{Level: level})),
 	}, nil
 }
 
 // Run opens the server, says how to use it and serves until it is told to stop.
-func (c serveCommand) Run(ctx context.Context) error {
-	cfg, err := c.config()
+func (c serveCommand) Run(ctx context.Context, to *console) error {
+	cfg, err := c.config(to)
 	if err != nil {
 		return err
 	}
@@ -63,12 +62,8 @@ func (c serveCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	banner(os.Stdout, s)
-	return errors.Join(s.Run(ctx), s.Close())
-}
-
-func banner(w io.Writer, s *app.System) {
 	for _, line := range s.Banner() {
-		fmt.Fprintln(w, line)
+		fmt.Fprintln(to.out, line)
 	}
+	return errors.Join(s.Run(ctx), s.Close())
 }

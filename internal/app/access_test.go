@@ -154,12 +154,20 @@ func TestNobodyAnswers(t *testing.T) {
 	}
 }
 
+// What a policy does not allow is refused, or with --iam audit done.
 func TestAuditOnly(t *testing.T) {
-	cfg := testConfig(t)
-	cfg.IAM = "audit"
-	s := start(t, cfg)
-	if text := strings.Join(s.Banner(), "\n"); !strings.Contains(text, "AUDIT ONLY") {
-		t.Errorf("the banner keeps quiet about it:\n%s", text)
+	for mode, refused := range map[string]bool{"enforce": true, "audit": false} {
+		cfg := testConfig(t)
+		cfg.IAM = mode
+		s := start(t, cfg)
+		nobody := s.user("nobody", `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:GetCallerIdentity", "Resource": "*"}]}`)
+		c := s3.NewFromConfig(s.as(nobody), func(o *s3.Options) { o.UsePathStyle = true })
+		if _, err := c.ListBuckets(t.Context(), nil); (err != nil) != refused {
+			t.Errorf("%s: %v", mode, err)
+		}
+		if text := strings.Join(s.Banner(), "\n"); strings.Contains(text, "AUDIT ONLY") == refused {
+			t.Errorf("%s: the banner:\n%s", mode, text)
+		}
 	}
 }
 
