@@ -97,7 +97,7 @@ func (d *Driver) delete(tree string) {
 		err = fmt.Errorf("%s is a mount point", mounted)
 	}
 	if err == nil {
-		err = os.RemoveAll(tree)
+		err = removeDeep(tree)
 	}
 	if err != nil {
 		d.cfg.Log.Error("disk of a removed instance stays", "path", tree, "error", err)
