@@ -80,8 +80,7 @@ func (s *Service) reviewed(ctx context.Context, in *api.CreateChangeSetInput, ki
 	case err == nil:
 		return st, nil
 	case kind == "CREATE" && awserr.As(err) != nil && !isARN(*in.StackName):
-		c := aws.CallFrom(ctx)
-		return &stack.Stack{ID: stack.NewStackID(c.Region, c.Account, *in.StackName), Name: *in.StackName, Account: c.Account, Region: c.Region}, nil
+		return newStack(aws.CallFrom(ctx), *in.StackName), nil
 	}
 	return nil, err
 }

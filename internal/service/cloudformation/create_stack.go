@@ -67,7 +67,7 @@ func (s *Service) CreateStack(ctx context.Context, in *api.CreateStackInput) (*a
 	if err != nil {
 		return nil, err
 	}
-	st := &stack.Stack{ID: stack.NewStackID(c.Region, c.Account, *in.StackName), Name: *in.StackName, Account: c.Account, Region: c.Region}
+	st := newStack(c, *in.StackName)
 	p, err := s.prepare(ctx, st, wanted{body: body, parameters: in.Parameters, capabilities: in.Capabilities,
 		resourceTypes: in.ResourceTypes, tags: in.Tags}, nil)
 	if err != nil {
@@ -83,19 +83,29 @@ func (s *Service) CreateStack(ctx context.Context, in *api.CreateStackInput) (*a
 	}
 	b.Spec, b.Digest, b.OnFailure, b.Policy = &p.spec, sum, onFailure, policy
 	b.DisableRollback, b.RetainExcept = onFailure == "DO_NOTHING", aws.Val(in.RetainExceptOnCreate)
-	if parent := parentOf(ctx); parent != nil {
-		b.Parent, b.Root = parent.ID, rootOf(parent)
-	}
 	b.TimeoutInMinutes, b.Protect = aws.Val(in.TimeoutInMinutes), aws.Val(in.EnableTerminationProtection)
-	made, err := s.engine.Create(ctx, b)
-	if errors.Is(err, store.ErrExists) {
-		return nil, awserr.New("AlreadyExistsException", "Stack [%s] already exists", *in.StackName)
-	}
+	made, err := s.startCreation(ctx, b)
 	if err != nil {
 		return nil, err
 	}
-	s.linger(ctx, made, nil)
 	return &api.CreateStackOutput{StackId: &made.ID, OperationId: &made.OperationID}, nil
+}
+
+// newStack is a stack that is to be.
+func newStack(c aws.Call, name string) *stack.Stack {
+	return &stack.Stack{ID: stack.NewStackID(c.Region, c.Account, name), Name: name, Account: c.Account, Region: c.Region}
+}
+
+func (s *Service) startCreation(ctx context.Context, b stack.Begin) (*stack.Stack, error) {
+	if parent := parentOf(ctx); parent != nil {
+		b.Parent, b.Root = parent.ID, rootOf(parent)
+	}
+	made, err := s.engine.Create(ctx, b)
+	if errors.Is(err, store.ErrExists) {
+		return nil, awserr.New("AlreadyExistsException", "Stack [%s] already exists", b.StackName)
+	}
+	s.linger(ctx, made, err)
+	return made, err
 }
 
 // rootOf is the stack above all that st belongs to, itself for a user's own.

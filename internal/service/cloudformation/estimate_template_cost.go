@@ -5,7 +5,6 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/cloudformation"
-	"github.com/hardstand/hardstand/internal/stack"
 )
 
 // calculator is AWS's own; nothing that runs here costs anything.
@@ -18,8 +17,7 @@ func (s *Service) EstimateTemplateCost(ctx context.Context, in *api.EstimateTemp
 	if err != nil {
 		return nil, err
 	}
-	c := aws.CallFrom(ctx)
-	st := &stack.Stack{ID: stack.NewStackID(c.Region, c.Account, "estimate"), Name: "estimate", Account: c.Account, Region: c.Region}
+	st := newStack(aws.CallFrom(ctx), "estimate")
 	all := []api.Capability{api.CapabilityCapabilityNamedIam, api.CapabilityCapabilityAutoExpand}
 	if _, err := s.prepare(ctx, st, wanted{body: body, parameters: in.Parameters, capabilities: all}, nil); err != nil {
 		return nil, err

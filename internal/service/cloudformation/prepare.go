@@ -66,15 +66,14 @@ func (s *Service) prepare(ctx context.Context, st *stack.Stack, w wanted, previo
 	if err := s.judgeScope(ctx, scope); err != nil {
 		return nil, err
 	}
-	p := &prepared{template: t, scope: scope}
-	if p.spec, err = s.engine.NewSpec(st.ID, w.body, t, values); err != nil {
+	if spec, err = s.engine.NewSpec(st.ID, w.body, t, values); err != nil {
 		return nil, err
 	}
-	p.spec.Processed, p.spec.Tags, p.spec.NotificationARNs = processed, tags, w.topics
+	spec.Processed, spec.Tags, spec.NotificationARNs = processed, tags, w.topics
 	for _, c := range w.capabilities {
-		p.spec.Capabilities = append(p.spec.Capabilities, string(c))
+		spec.Capabilities = append(spec.Capabilities, string(c))
 	}
-	return p, nil
+	return &prepared{template: t, scope: scope, spec: spec}, nil
 }
 
 // judgeTemplate parses a template and refuses resource types that do not exist

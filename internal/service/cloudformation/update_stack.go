@@ -35,10 +35,7 @@ func (s *Service) UpdateStack(ctx context.Context, in *api.UpdateStackInput) (*a
 		return nil, err
 	}
 	if token := aws.Val(in.ClientRequestToken); token != "" && token == st.RequestToken && st.OperationName == "UpdateStack" {
-		if sum != st.RequestDigest {
-			return nil, awserr.New("TokenAlreadyExistsException", "A client request token already exists: %s", token)
-		}
-		return &api.UpdateStackOutput{StackId: &st.ID, OperationId: &st.OperationID}, nil
+		return updatedAlready(st, sum)
 	}
 	if err := judgeUpdate(in); err != nil {
 		return nil, err
@@ -61,10 +58,7 @@ func (s *Service) UpdateStack(ctx context.Context, in *api.UpdateStackInput) (*a
 	if err != nil {
 		return nil, err
 	}
-	if b.Policy, err = s.policyText(ctx, in.StackPolicyBody, in.StackPolicyURL); err != nil {
-		return nil, err
-	}
-	if b.PolicyDuringUpdate, err = s.policyText(ctx, in.StackPolicyDuringUpdateBody, in.StackPolicyDuringUpdateURL); err != nil {
+	if err := s.policies(ctx, in, &b); err != nil {
 		return nil, err
 	}
 	b.Spec, b.Digest, b.DisableRollback, b.RetainExcept = &p.spec, sum, aws.Val(in.DisableRollback), aws.Val(in.RetainExceptOnCreate)
@@ -76,6 +70,23 @@ func (s *Service) UpdateStack(ctx context.Context, in *api.UpdateStackInput) (*a
 		}
 	}
 	return s.startUpdate(ctx, st, b)
+}
+
+// updatedAlready answers a request whose token the stack's last update had.
+func updatedAlready(st *stack.Stack, sum string) (*api.UpdateStackOutput, error) {
+	if sum != st.RequestDigest {
+		return nil, awserr.New("TokenAlreadyExistsException", "A client request token already exists: %s", st.RequestToken)
+	}
+	return &api.UpdateStackOutput{StackId: &st.ID, OperationId: &st.OperationID}, nil
+}
+
+// policies reads the stack policies that an update brings.
+func (s *Service) policies(ctx context.Context, in *api.UpdateStackInput, b *stack.Begin) (err error) {
+	if b.Policy, err = s.policyText(ctx, in.StackPolicyBody, in.StackPolicyURL); err != nil {
+		return err
+	}
+	b.PolicyDuringUpdate, err = s.policyText(ctx, in.StackPolicyDuringUpdateBody, in.StackPolicyDuringUpdateURL)
+	return err
 }
 
 func (s *Service) startUpdate(ctx context.Context, st *stack.Stack, b stack.Begin) (*api.UpdateStackOutput, error) {

@@ -153,6 +153,11 @@ func (s *Scope) call(name string, arg any, path string) (any, error) {
 		}
 		return s.eval(list[2], path)
 	}
+	return s.callWith(name, arg, path)
+}
+
+// callWith evaluates a function whose argument is evaluated first.
+func (s *Scope) callWith(name string, arg any, path string) (any, error) {
 	v, err := s.eval(arg, path)
 	if err != nil {
 		return nil, err

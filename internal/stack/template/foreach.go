@@ -106,14 +106,22 @@ func (x *expansion) unroll(out map[string]any, name string, arg any) error {
 		if err != nil {
 			return err
 		}
-		for key, e := range made.(map[string]any) {
-			if _, twice := out[key]; twice {
-				return errorf("Transform AWS::LanguageExtensions failed with: Duplicate key %s made by %s", key, name)
-			}
-			out[key] = e
+		if key := addAll(out, made.(map[string]any)); key != "" {
+			return errorf("Transform AWS::LanguageExtensions failed with: Duplicate key %s made by %s", key, name)
 		}
 	}
 	return nil
+}
+
+// addAll adds what an item has made; it returns a key that is there already.
+func addAll(out, made map[string]any) (twice string) {
+	for key, e := range made {
+		if _, have := out[key]; have {
+			return key
+		}
+		out[key] = e
+	}
+	return ""
 }
 
 var notAlphanumeric = regexp.MustCompile(`[^A-Za-z0-9]`)

@@ -176,11 +176,18 @@ func (x *expansion) merge(into map[string]any, call any) error {
 	if err != nil {
 		return err
 	}
+	complete(into, included)
+	return x.spend(len(included))
+}
+
+// complete adds what into does not have, and of sections that both have, what the
+// section does not.
+func complete(into, included map[string]any) {
 	for name, e := range included {
 		have, isMap := into[name].(map[string]any)
 		more, both := e.(map[string]any)
 		switch {
-		case isMap && both: // sections
+		case isMap && both:
 			for k, v := range more {
 				if _, given := have[k]; !given {
 					have[k] = v
@@ -190,7 +197,6 @@ func (x *expansion) merge(into map[string]any, call any) error {
 			into[name] = e
 		}
 	}
-	return x.spend(len(included))
 }
 
 // sortedKeys of a map, for expansion in a stable order.
