@@ -14,9 +14,7 @@ import (
 // packages takes a hundred megabytes for a moment, which go back at once.
 func (w *world) guestFiles() (map[string][]byte, error) {
 	digests, err := w.agents.digests()
-	if err := giveBack(); err != nil {
-		w.s.cfg.Log.Debug("start", "err", err)
-	}
+	w.s.giveBack()
 	if err != nil {
 		return nil, err
 	}

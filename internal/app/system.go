@@ -142,6 +142,7 @@ func (s *System) Run(ctx context.Context) error {
 	server := s.httpServer()
 	s.current().run(ctx)
 	var wg sync.WaitGroup
+	wg.Go(s.giveBack)
 	wg.Go(func() {
 		err := server.Serve(s.ca.Listen(s.listener))
 		if err != nil && !errors.Is(err, http.ErrServerClosed) {
