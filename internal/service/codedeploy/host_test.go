@@ -165,6 +165,70 @@ func TestOpenSSLVerifiesTheSpecification(t *testing.T) {
 	}
 }
 
+func TestRotatedSigner(t *testing.T) {
+	w := newWorld(t)
+	content := []byte(`{"DeploymentId":"d-1"}`)
+	before, err := w.s.signers.sign(t.Context(), region, content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := w.s.signers.ready[region].certificate
+	out, err := wire.Call[commands.RotateDeploymentSignerOutput](as("deployer"), w.server, "codedeploy-commands", "RotateDeploymentSigner", &commands.RotateDeploymentSignerInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := w.s.signers.sign(t.Context(), region, content)
+	if err != nil || *out.SerialNumber == old.SerialNumber.Text(16) || after == before {
+		t.Errorf("rotated to %s: %v", *out.SerialNumber, err)
+	}
+	for _, signed := range []string{before, after} {
+		if got, err := w.verifier().Open(&spec.Envelope{Format: "PKCS7/JSON", Payload: signed}); err != nil || string(got) != string(content) {
+			t.Errorf("%q, %v", got, err)
+		}
+	}
+}
+
+// Our agent always has a poll open: it is missed after seconds, not minutes.
+func TestOurAgentIsMissedSoon(t *testing.T) {
+	w := newWorld(t, "i-1")
+	w.setUp()
+	c := aws.CallFrom(as("i-1"))
+	c.UserAgent = agentProduct + "1"
+	entered, release := make(chan struct{}), make(chan struct{})
+	a := w.agentAs(aws.WithCall(context.Background(), c), *hostARN("i-1"), func(string, string) bool {
+		close(entered)
+		<-release
+		return false
+	})
+	id := w.deploy("v1")
+	<-entered
+	w.clock.Advance(15 * time.Second)
+	d := w.awaitStatus(id, api.DeploymentStatusFailed)
+	if d.ErrorInformation.Code != api.ErrorCodeAgentIssue || !strings.Contains(*d.ErrorInformation.Message, "is not responding: its last poll was at ") {
+		t.Errorf("%+v %s", d.ErrorInformation, *d.ErrorInformation.Message)
+	}
+	close(release)
+	a.close()
+}
+
+// FuzzHostCommands gives the readers of what agents send anything.
+func FuzzHostCommands(f *testing.F) {
+	f.Add("d-ABCDEFGHI:i-1:3", "codedeploy/123456789012/us-east-1/d-ABCDEFGHI", `{"error_code":4,"log":"x"}`)
+	f.Add("::", "///", `{"error_code":-1e9}`)
+	f.Fuzz(func(t *testing.T, command, execution, payload string) {
+		if deployment, index, err := parseCommandID("i-1", &command); err == nil && (index < 0 || !deploymentPattern.MatchString(deployment)) {
+			t.Errorf("%q is event %d of %q", command, index, deployment)
+		}
+		k := store.Key{Account: account, Region: region}
+		if id, err := parseExecutionID(k, execution); err == nil && executionID(k, id) != execution {
+			t.Errorf("%q is %q", execution, id)
+		}
+		if e := readDiagnostics(&commands.Envelope{Payload: &payload}); len(e.Log) > maxLogTail {
+			t.Errorf("a log of %d bytes", len(e.Log))
+		}
+	})
+}
+
 // bundle is an S3 of one object.
 type bundle struct{ files map[string]string }
 

@@ -161,6 +161,7 @@ func (s *Service) CommandsWire() wire.Service {
 		wire.FreeOp("PutHostCommandAcknowledgement", why, s.PutHostCommandAcknowledgement),
 		wire.FreeOp("PutHostCommandComplete", why, s.PutHostCommandComplete),
 		wire.FreeOp("PostHostCommandUpdate", why, s.PostHostCommandUpdate),
+		wire.Op("RotateDeploymentSigner", "codedeploy:RotateDeploymentSigner", s.RotateDeploymentSigner, nil),
 		wire.Op("GetDeploymentLog", "codedeploy:GetDeploymentTarget", s.GetDeploymentLog, nil),
 	}}
 }

@@ -109,6 +109,11 @@ func (s *signers) get(ctx context.Context, region string) (*signer, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.use(region, row)
+}
+
+// use makes row the region's signer.
+func (s *signers) use(region string, row *signerRow) (*signer, error) {
 	plain, err := s.sealer.Open(signerRows.Name, region, row.Key)
 	if err != nil {
 		return nil, err
@@ -138,10 +143,28 @@ func (s *signers) load(ctx context.Context, region string, now time.Time) (*sign
 	if err != nil && !isNotFound(err) {
 		return nil, err
 	}
-	if row, err = s.make(region); err != nil {
+	return s.replace(ctx, region)
+}
+
+// replace stores a new signer in the place of the region's.
+func (s *signers) replace(ctx context.Context, region string) (*signerRow, error) {
+	row, err := s.make(region)
+	if err != nil {
 		return nil, err
 	}
-	return row, s.db.Update(ctx, func(tx *store.Tx) error { return signerRows.Put(tx, k, row) })
+	return row, s.db.Update(ctx, func(tx *store.Tx) error { return signerRows.Put(tx, store.Key{Region: region, ID: region}, row) })
+}
+
+// rotate makes a new signer and signs with it from now on. What was signed before
+// stays valid: agents trust the authority, not the key.
+func (s *signers) rotate(ctx context.Context, region string) (*signer, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	row, err := s.replace(ctx, region)
+	if err != nil {
+		return nil, err
+	}
+	return s.use(region, row)
 }
 
 func (s *signers) make(region string) (*signerRow, error) {

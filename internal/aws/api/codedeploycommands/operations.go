@@ -72,3 +72,13 @@ type PutHostCommandCompleteInput struct {
 // PutHostCommandCompleteOutput is the output of PutHostCommandComplete.
 type PutHostCommandCompleteOutput struct {
 }
+
+// RotateDeploymentSignerInput is the input of RotateDeploymentSigner.
+type RotateDeploymentSignerInput struct {
+}
+
+// RotateDeploymentSignerOutput is the output of RotateDeploymentSigner.
+type RotateDeploymentSignerOutput struct {
+	SerialNumber *string
+	NotAfter     *time.Time
+}
