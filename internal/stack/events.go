@@ -77,6 +77,9 @@ func setStatus(tx *store.Tx, s *Stack, status, reason string) error {
 	if err := Stacks.Put(tx, s.Key(), s); err != nil {
 		return err
 	}
+	if err := pulses.Put(tx, s.Key(), &pulse{Status: status, Operation: s.Operation}); err != nil {
+		return err
+	}
 	return emit(tx, s, Event{ID: ids.UUID(), LogicalID: s.Name, PhysicalID: s.ID, Type: stackType, Status: status, Reason: reason})
 }
 

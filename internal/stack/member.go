@@ -58,14 +58,13 @@ func (r *run) beginCreate(id string) (*Member, error) {
 		return nil, err
 	}
 	err = r.commit(func(tx *store.Tx) error {
-		s, err := r.fence(tx)
-		if err != nil {
+		if err := r.holds(tx); err != nil {
 			return err
 		}
-		if err := setMember(tx, s, m, CreateInProgress, ""); err != nil || bad == nil {
+		if err := setMember(tx, r.stack, m, CreateInProgress, ""); err != nil || bad == nil {
 			return err
 		}
-		return setMember(tx, s, m, CreateFailed, Reason(m.Type, bad))
+		return setMember(tx, r.stack, m, CreateFailed, Reason(m.Type, bad))
 	})
 	r.keep(m, c)
 	return m, err

@@ -134,26 +134,24 @@ func (r *run) beginChange(next *Member, old, c *content) error {
 		return err
 	}
 	return r.commit(func(tx *store.Tx) error {
-		s, err := r.fence(tx)
-		if err != nil {
+		if err := r.holds(tx); err != nil {
 			return err
 		}
-		return setMember(tx, s, next, UpdateInProgress, "")
+		return setMember(tx, r.stack, next, UpdateInProgress, "")
 	})
 }
 
 // refuse fails a member before anything is done to its resource.
 func (r *run) refuse(m, next *Member, bad error) error {
 	return r.commit(func(tx *store.Tx) error {
-		s, err := r.fence(tx)
-		if err != nil {
+		if err := r.holds(tx); err != nil {
 			return err
 		}
-		if err := setMember(tx, s, next, UpdateInProgress, ""); err != nil {
+		if err := setMember(tx, r.stack, next, UpdateInProgress, ""); err != nil {
 			return err
 		}
 		next.Shape = m.Shape
-		return setMember(tx, s, next, UpdateFailed, Reason(m.Type, bad))
+		return setMember(tx, r.stack, next, UpdateFailed, Reason(m.Type, bad))
 	})
 }
 

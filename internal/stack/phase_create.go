@@ -125,6 +125,22 @@ func (r *run) fence(tx *store.Tx) (*Stack, error) {
 // going to be rolled back.
 func (r *run) keepsGoing() bool { return r.stack.DisableRollback || r.stack.OnFailure == "DO_NOTHING" }
 
+// holds is fence for who begins on a member: it reads the pulse alone.
+func (r *run) holds(tx *store.Tx) error {
+	p, err := pulses.Get(tx, r.key)
+	if errors.Is(err, store.ErrNotFound) { // a stack from before there were pulses
+		_, err = r.fence(tx)
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	if p.Status != r.stack.Status || p.Operation != r.stack.Operation {
+		return errInterrupted
+	}
+	return nil
+}
+
 func (r *run) hasFailed() bool {
 	return slices.ContainsFunc(slices.Collect(maps.Values(r.members)), func(m *Member) bool {
 		return m.Operation == r.stack.Operation && (m.Status == CreateFailed || m.Status == UpdateFailed)

@@ -155,6 +155,16 @@ func NameIndex(account, region, name string) string {
 // Key returns the key of the stack's row.
 func (s *Stack) Key() store.Key { return store.Key{Account: s.Account, Region: s.Region, ID: s.ID} }
 
+// pulse is a row of cfn.pulse: what members ask of their stack before they begin.
+// The stack's own row holds its template, and to read that for each member makes
+// the cost of a stack grow with the square of its size.
+type pulse struct {
+	Status    string
+	Operation int
+}
+
+var pulses = &store.Table[pulse]{Name: "cfn.pulse", Version: 1}
+
 // Shape is what a member is at one time: what a rollback sets back and what a
 // clean-up deletes.
 type Shape struct {

@@ -55,11 +55,10 @@ func (r *run) beginReplace(next *Member, c *content) error {
 		return err
 	}
 	return r.commit(func(tx *store.Tx) error {
-		s, err := r.fence(tx)
-		if err != nil {
+		if err := r.holds(tx); err != nil {
 			return err
 		}
-		return setMember(tx, s, next, UpdateInProgress, replacing)
+		return setMember(tx, r.stack, next, UpdateInProgress, replacing)
 	})
 }
 
