@@ -21,19 +21,24 @@ func (r *run) identify(ctx context.Context) error {
 	for _, name := range sortedKeys(r.declared) {
 		if _, given := r.Parameters[name]; !given && !r.declared[name] {
 			f := usage("the template's parameter %s has no value", name)
-			f.Fix = "give it with --parameter " + name + "=VALUE, or under parameters in hardstand.yaml"
-			if r.identity != nil {
-				f.Fix += "; or have an administrator make it: `hardstand deploy --with-identity`"
-			}
+			f.Fix = "give it with --parameter " + name + "=VALUE, or under parameters in hardstand.yaml" + r.identityHint()
 			return f
 		}
 	}
 	if r.ServiceRole == "" {
 		f := usage("no service role is named")
-		f.Fix = "name the role that CodeDeploy may assume with --service-role, or as serviceRole in hardstand.yaml"
+		f.Fix = "name the role that CodeDeploy may assume with --service-role, or as serviceRole in hardstand.yaml" + r.identityHint()
 		return f
 	}
 	return nil
+}
+
+// identityHint is the other way to what is missing, where the project has one.
+func (r *run) identityHint() string {
+	if r.identity == nil {
+		return ""
+	}
+	return "; or have an administrator make the stack " + r.Stack + "-identity: `hardstand deploy --with-identity`"
 }
 
 func (r *run) adoptIdentity(ctx context.Context) error {
