@@ -3,6 +3,7 @@ package wire
 import (
 	"errors"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
@@ -21,6 +22,10 @@ func (e *exchange) parseSignature() (*sigv4.Signature, error) {
 	return sigv4.Parse(e.r)
 }
 
+// regionForm is the form of regions' names. With another name, a slip of the pen,
+// everything would be made, and be in no region that anybody looks into.
+var regionForm = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
+
 // authenticate sets the principal and makes the body safe to read.
 func (e *exchange) authenticate() error {
 	e.region = e.server.cfg.Region
@@ -33,6 +38,9 @@ func (e *exchange) authenticate() error {
 	}
 	check := sigv4.Check{Rules: sigv4.RulesFor(e.signature.Service), Secret: credential.Secret,
 		Service: e.signature.Service, Body: e.body}
+	if s := e.signature; s.Form != sigv4.FormQueryV2 && !regionForm.MatchString(s.Region) {
+		check.Region = e.region // refused in AWS's words
+	}
 	if e.address.virtual {
 		check.Bucket = e.address.bucket
 	}

@@ -97,6 +97,29 @@ func TestUnsigned(t *testing.T) {
 	}
 }
 
+// A region that cannot be is refused before the signature is looked at.
+func TestRegionInScope(t *testing.T) {
+	s := newTiny(t)
+	for region, want := range map[string]string{
+		"us-east-1": "does not match", "eu-central-1": "does not match", "ap-southeast-2": "does not match", "us-gov-west-1": "does not match",
+		"mars-1": "valid region", "us-east1": "valid region", "us-east-1a": "valid region", "US-EAST-1": "valid region", "local": "valid region",
+	} {
+		t.Run(region, func(t *testing.T) {
+			now := time.Now().UTC()
+			r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("Action=DescribeStacks&Version=2010-05-15"))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.Header.Set("X-Amz-Date", now.Format("20060102T150405Z"))
+			r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+testKey+"/"+now.Format("20060102")+"/"+region+
+				"/cloudformation/aws4_request, SignedHeaders=content-type;host;x-amz-date, Signature="+strings.Repeat("0", 64))
+			w := httptest.NewRecorder()
+			s.server.ServeHTTP(w, r)
+			if body := w.Body.String(); w.Code != http.StatusForbidden || !strings.Contains(body, "SignatureDoesNotMatch") || !strings.Contains(body, want) {
+				t.Errorf("%d %s", w.Code, body)
+			}
+		})
+	}
+}
+
 // A stranger cannot keep memory of the server's by never finishing a body.
 func TestSlowBody(t *testing.T) {
 	s := wire.NewServer(wire.Config{Credentials: keys{}, Account: "123456789012", Region: "us-east-1", BodyTime: time.Millisecond})
