@@ -158,3 +158,31 @@ Resources: {A: {Type: 'Test::Fake::Thing'}, B: {Type: 'Test::Fake::Thing', Condi
 		t.Error(diff)
 	}
 }
+
+// An update that is cancelled while a replacement is being made deletes what was
+// begun and keeps the old one.
+func TestCancelDuringReplacement(t *testing.T) {
+	l := newLab(t, clock.System{})
+	l.create(pair, nil)
+	l.wait(stack.CreateComplete, "")
+	begun := make(chan struct{})
+	l.fake.Started = func(ctx context.Context, _ stack.Request) error {
+		close(begun)
+		<-ctx.Done()
+		return errors.New("broken off")
+	}
+	if _, err := l.engine.Update(t.Context(), l.key, l.begin(strings.Replace(pair, "old", "new", 1))); err != nil {
+		t.Fatal(err)
+	}
+	<-begun
+	if _, err := l.engine.CancelUpdate(t.Context(), l.key, ""); err != nil {
+		t.Fatal(err)
+	}
+	l.wait(stack.UpdateRollbackComplete, "")
+	if events := l.events(); !slices.Contains(events, "A UPDATE_FAILED fake-A-3 Resource update cancelled") || !slices.Contains(events, "A DELETE_COMPLETE fake-A-3") {
+		t.Errorf("events: %q", events)
+	}
+	if items := l.fake.Items(); len(items) != 2 || items["fake-B-2"].Any != "fake-A-1" {
+		t.Errorf("left: %v", items)
+	}
+}

@@ -124,6 +124,10 @@ func addAll(out, made map[string]any) (twice string) {
 	return ""
 }
 
+// bytesPerNode is how much text costs as much as a node: long texts in loops grow
+// as well.
+const bytesPerNode = 16
+
 var notAlphanumeric = regexp.MustCompile(`[^A-Za-z0-9]`)
 
 // substitute puts an item in the place of the loop's identifier: ${Id} in texts and
@@ -134,7 +138,8 @@ func (x *expansion) substitute(v any, identifier, value string) (any, error) {
 	walk = func(v any) (any, error) {
 		switch val := v.(type) {
 		case string:
-			return replace(val), nil
+			out := replace(val)
+			return out, x.spend(len(out) / bytesPerNode)
 		case []any:
 			out := make([]any, len(val))
 			for i, e := range val {
