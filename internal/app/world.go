@@ -195,11 +195,16 @@ func (w *world) openAccount(ctx context.Context) error {
 	return nil
 }
 
-// run starts what works in the background, until halt. What ends early ends the
-// server.
+// run takes over the machines that are there and starts what works in the
+// background, until halt. What ends early ends the server. Nothing calls EC2 before
+// run returns: not requests, and not the stacks that go on.
 func (w *world) run(ctx context.Context) {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	w.cancel = cancel
+	if err := w.ec2.Adopt(work); err != nil {
+		w.s.fail(fmt.Errorf("adopt instances: %w", err))
+		return
+	}
 	w.background(work, "ec2", w.ec2.Run)
 	w.background(work, "s3", w.s3.Sweep)
 	w.background(work, "codedeploy", w.codedeploy.Run)

@@ -12,8 +12,24 @@ import (
 
 var noAddr netip.Addr
 
-// adopt hands every machine that may still run to the manager. One that is gone,
-// after a reboot of the host for example, is stopped, with the reason.
+// Adopt takes over what an earlier server left running: the networks, and every
+// machine that may still be alive. One that is gone, after a reboot of the host for
+// example, is stopped, with the reason. It comes before every call, from outside
+// and from stacks: adoption removes what it does not know from the network, and so
+// would remove what a call has just made. Once done, it is not done again.
+func (s *Service) Adopt(ctx context.Context) error {
+	s.adopting.Lock()
+	defer s.adopting.Unlock()
+	if s.adopted {
+		return nil
+	}
+	if err := s.adopt(ctx); err != nil {
+		return err
+	}
+	s.adopted = true
+	return nil
+}
+
 func (s *Service) adopt(ctx context.Context) error {
 	rows, err := s.maybeAlive(ctx)
 	if err != nil {

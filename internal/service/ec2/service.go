@@ -100,6 +100,9 @@ type Service struct {
 	// pushing is held from the reading of a row until the network has been told
 	// what it says, so that of two changes the later one wins there as well.
 	pushing sync.Mutex
+	// adopting guards adopted, which says that Adopt has succeeded.
+	adopting sync.Mutex
+	adopted  bool
 	// foreign holds public addresses (netip.Addr) that other servers on this
 	// machine turned out to use.
 	foreign sync.Map

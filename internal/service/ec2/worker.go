@@ -40,8 +40,8 @@ func newWorker(s *Service) *worker {
 	return &worker{s: s, busy: map[store.Key]chan struct{}{}, slots: make(chan struct{}, parallelLaunches)}
 }
 
-// Run adopts what an earlier server left running, finishes every transition that
-// was under way and works until ctx ends. Machines run on after that.
+// Run finishes every transition that was under way and works until ctx ends.
+// Machines run on after that. Adopt comes before it; Run makes up for that.
 func (s *Service) Run(ctx context.Context) error {
 	defer s.work.close()
 	if err := s.resume(ctx); err != nil && ctx.Err() == nil {
@@ -52,7 +52,7 @@ func (s *Service) Run(ctx context.Context) error {
 }
 
 func (s *Service) resume(ctx context.Context) error {
-	if err := s.adopt(ctx); err != nil {
+	if err := s.Adopt(ctx); err != nil {
 		return err
 	}
 	s.work.open(ctx) // not before: adoption comes ahead of all launches
