@@ -3,6 +3,7 @@ package script_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -111,6 +112,9 @@ func (s *serverUnderTest) awaitStack(t *testing.T, name, status string) {
 	ctx := context.Background()
 	err := until(waitLimit, name+" is "+status, func() (bool, error) {
 		now, err := s.stackStatus(ctx, name)
+		if err == nil && now != status && strings.Contains(now, "ROLLBACK") {
+			err = fmt.Errorf("%s is %s", name, now)
+		}
 		return now == status, err
 	})
 	if err != nil {

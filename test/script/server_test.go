@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -169,14 +170,19 @@ func (s *serverUnderTest) reset() error {
 	return nil
 }
 
+// logTail is the end of the server's log, without the calls that waits make.
 func (s *serverUnderTest) logTail() string {
 	b, _ := os.ReadFile(s.logFile())
-	const most = 60000
-	if len(b) > most {
-		b = b[len(b)-most:]
+	var tail []string
+	for line := range strings.Lines(string(b)) {
+		if !waits.MatchString(line) {
+			tail = append(tail, line)
+		}
 	}
-	return string(b)
+	return strings.Join(tail[max(0, len(tail)-200):], "")
 }
+
+var waits = regexp.MustCompile(`operation=(DescribeStacks|GetDeployment|GetConsoleOutput) principal=\S+:root `)
 
 // client calls a service of the server as the account's root.
 func (s *serverUnderTest) client(m *model.Service) *client.Client {
