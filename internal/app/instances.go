@@ -36,14 +36,7 @@ type ground struct {
 func (w *world) openGround(ctx context.Context, exited func(id, reason string)) (*ground, error) {
 	s := w.s
 	if s.cfg.Instances == InstancesFake {
-		d, err := fake.Open(s.dir.path)
-		if err != nil {
-			return nil, err
-		}
-		return &ground{
-			manager: instance.New(instance.Config{Driver: d, OnExit: exited, Clock: s.cfg.Clock, Log: s.cfg.Log}),
-			network: noNetwork{},
-		}, nil
+		return s.openRecords(exited)
 	}
 	n, err := network.Open(ctx, network.Config{
 		Prefix: s.dir.prefix(), PublicCIDR: s.cfg.PublicCIDR, Egress: s.cfg.Egress, EgressLAN: s.cfg.EgressLAN, Log: s.cfg.Log,
@@ -76,6 +69,18 @@ func (w *world) openGround(ctx context.Context, exited func(id, reason string)) 
 	g.driver = d
 	g.manager = instance.New(instance.Config{Driver: d, OnExit: exited, Clock: s.cfg.Clock, Log: s.cfg.Log})
 	return g, nil
+}
+
+// openRecords opens the fake driver.
+func (s *System) openRecords(exited func(id, reason string)) (*ground, error) {
+	d, err := fake.Open(s.dir.path)
+	if err != nil {
+		return nil, err
+	}
+	return &ground{
+		manager: instance.New(instance.Config{Driver: d, OnExit: exited, Clock: s.cfg.Clock, Log: s.cfg.Log}),
+		network: noNetwork{},
+	}, nil
 }
 
 // close lets go of everything; machines run on. When idle says that there are none,
