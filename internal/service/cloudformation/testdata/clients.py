@@ -64,6 +64,29 @@ cfn.get_waiter("stack_create_complete").wait(StackName="other", WaiterConfig=WAI
 for name in "boto", "other":
     cfn.delete_stack(StackName=name)
     cfn.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig=WAIT)
+# A replacement, foretold by a change set; then drift, and a rollback that is asked for.
+REPLACED = TEMPLATE.replace("Properties: {Size: '22'}", "Properties: {Size: '22', Kind: K}")
+cfn.create_stack(StackName="kinds", TemplateBody=REPLACED.replace("Kind: K", "Kind: old"))
+cfn.get_waiter("stack_create_complete").wait(StackName="kinds", WaiterConfig=WAIT)
+cfn.create_change_set(StackName="kinds", ChangeSetName="r", TemplateBody=REPLACED.replace("Kind: K", "Kind: new"))
+cfn.get_waiter("change_set_create_complete").wait(StackName="kinds", ChangeSetName="r", WaiterConfig=WAIT)
+for c in cfn.describe_change_set(StackName="kinds", ChangeSetName="r", IncludePropertyValues=True)["Changes"]:
+    rc = c["ResourceChange"]
+    print(rc["LogicalResourceId"], rc["Action"], rc["Replacement"], rc.get("PolicyAction"), rc["Scope"])
+    for d in rc["Details"]:
+        print("", d["ChangeSource"], d["Evaluation"], d.get("CausingEntity"), sorted(d["Target"].items()))
+cfn.execute_change_set(StackName="kinds", ChangeSetName="r")
+cfn.get_waiter("stack_update_complete").wait(StackName="kinds", WaiterConfig=WAIT)
+for e in reversed(cfn.describe_stack_events(StackName="kinds")["StackEvents"][:12]):
+    print(e["LogicalResourceId"], e["ResourceStatus"], e.get("ResourceStatusReason"))
+detection = cfn.detect_stack_drift(StackName="kinds")["StackDriftDetectionId"]
+status = cfn.describe_stack_drift_detection_status(StackDriftDetectionId=detection)
+print(status["DetectionStatus"], status["StackDriftStatus"], status["DriftedStackResourceCount"])
+for d in cfn.describe_stack_resource_drifts(StackName="kinds")["StackResourceDrifts"]:
+    print(d["LogicalResourceId"], d["StackResourceDriftStatus"], d["PropertyDifferences"], d["ExpectedProperties"] != "")
+print(len(cfn.describe_events(StackName="kinds")["OperationEvents"]) > 10)
+print(cfn.estimate_template_cost(TemplateBody=TEMPLATE)["Url"])
+
 for call in (
     lambda: cfn.describe_stacks(StackName="boto"),
     lambda: cfn.describe_change_set(StackName=stack["StackId"], ChangeSetName="nope"),
