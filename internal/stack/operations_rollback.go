@@ -3,6 +3,7 @@ package stack
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/hardstand/hardstand/internal/store"
 )
@@ -40,7 +41,8 @@ func (e *Engine) Rollback(ctx context.Context, key store.Key, b Begin) (*Stack, 
 }
 
 // ContinueRollback goes on with a rollback that failed. Of b.Skip, which must be
-// resources that could not be set back, nothing more is tried.
+// resources that could not be set back, nothing more is tried; names with a dot are
+// for nested stacks, whose resource type sees to them.
 func (e *Engine) ContinueRollback(ctx context.Context, key store.Key, b Begin) (*Stack, error) {
 	return e.change(ctx, key, func(tx *store.Tx, s *Stack) error {
 		if s.Status != UpdateRollbackFailed {
@@ -52,7 +54,7 @@ func (e *Engine) ContinueRollback(ctx context.Context, key store.Key, b Begin) (
 		}
 		for _, id := range b.Skip {
 			failed := func(m *Member) bool { return m.LogicalID == id && m.Status == UpdateFailed }
-			if !slices.ContainsFunc(list, failed) {
+			if nested := strings.Contains(id, "."); !nested && !slices.ContainsFunc(list, failed) {
 				return propertyErrorf("Resource [%s] is not in the state UPDATE_FAILED and can not be skipped.", id)
 			}
 		}

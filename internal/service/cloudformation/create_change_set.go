@@ -3,6 +3,7 @@ package cloudformation
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
@@ -47,6 +48,9 @@ func (s *Service) CreateChangeSet(ctx context.Context, in *api.CreateChangeSetIn
 		RoleARN: aws.Val(in.RoleARN), Token: aws.Val(in.ClientToken)}
 	if err := s.fill(ctx, st, cs, in); err != nil {
 		return nil, err
+	}
+	if aws.Val(in.IncludeNestedStacks) && slices.ContainsFunc(cs.Changes, func(c stack.Change) bool { return c.Type == nestedType }) {
+		return nil, unbuilt("IncludeNestedStacks, for a template that has nested stacks,")
 	}
 	if len(cs.Changes) == 0 {
 		cs.Status, cs.Execution, cs.Reason = "FAILED", "UNAVAILABLE", noChanges

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -20,8 +19,10 @@ import (
 
 // Resources returns the resource types that templates may use.
 func (s *Service) Resources() stack.Registry {
-	return stack.Registry{"AWS::CloudFormation::Stack": resourceStack{s}}
+	return stack.Registry{nestedType: resourceStack{s}}
 }
+
+const nestedType = "AWS::CloudFormation::Stack"
 
 // resourceStack is AWS::CloudFormation::Stack. It calls CloudFormation's own
 // operations as the parent's caller, with the parent in ctx.
@@ -177,7 +178,7 @@ func (t resourceStack) Update(ctx context.Context, r stack.Request) (stack.Resul
 		return stack.Result{}, err
 	}
 	if r.Undo {
-		return t.undo(ctx, r)
+		return t.undo(ctx, r, parent)
 	}
 	st, err := t.s.find(ctx, &r.PhysicalID, noStack)
 	if err != nil {
@@ -210,44 +211,6 @@ func notUpdated(st *stack.Stack) error {
 func (t resourceStack) forgetUndo(ctx context.Context, r stack.Request) error {
 	_, err := t.s.engine.Edit(ctx, key(r), func(s *stack.Stack) { s.Undo = nil })
 	return err
-}
-
-// undo takes the update back that the parent's began: it is cancelled if it is
-// still going on, and what it has changed is changed back.
-func (t resourceStack) undo(ctx context.Context, r stack.Request) (stack.Result, error) {
-	st, err := t.s.find(ctx, &r.PhysicalID, noStack)
-	if err != nil {
-		return stack.Result{}, err
-	}
-	if st.Status == stack.UpdateInProgress && st.RequestToken != *token(r) {
-		if _, err := t.s.engine.CancelUpdate(ctx, st.Key(), ""); err != nil {
-			return stack.Result{}, fmt.Errorf("cancel the update of a nested stack: %w", err)
-		}
-	}
-	if st, err = t.s.engine.Wait(ctx, key(r)); err != nil {
-		return stack.Result{}, err
-	}
-	if st.Undo != nil && !reflect.DeepEqual(*st.Undo, st.Spec) && st.Status == stack.UpdateComplete {
-		b, err := t.s.begin(ctx, st, "", *token(r))
-		if err != nil {
-			return stack.Result{}, err
-		}
-		back := *st.Undo
-		b.Operation, b.Spec = "UpdateStack", &back
-		if _, err := t.s.engine.Update(ctx, st.Key(), b); err != nil {
-			return stack.Result{}, fmt.Errorf("update a nested stack back: %w", err)
-		}
-		if st, err = t.s.engine.Wait(ctx, key(r)); err != nil {
-			return stack.Result{}, err
-		}
-		if st.Status != stack.UpdateComplete {
-			return stack.Result{}, notUpdated(st)
-		}
-	}
-	if st.Status == stack.UpdateRollbackFailed {
-		return stack.Result{}, notUpdated(st)
-	}
-	return nestedResult(st), nil
 }
 
 // Delete implements stack.Resource.

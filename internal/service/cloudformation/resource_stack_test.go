@@ -125,12 +125,35 @@ func TestNestedStackRollsBackWithItsParent(t *testing.T) {
 	}
 }
 
+// A nested stack whose own rollback has failed is continued with its parent's; its
+// resources are skipped by its name.
+func TestContinueNestedRollback(t *testing.T) {
+	l := newLab(t)
+	p, c := l.nested()
+	mend := l.fail("Update", "Thing")
+	l.wantStatus(l.updateParent("two"), "UPDATE_ROLLBACK_FAILED")
+	if c := l.childOf("p"); c.StackStatus != "UPDATE_ROLLBACK_FAILED" {
+		t.Fatalf("child is %s", c.StackStatus)
+	}
+	must[api.ContinueUpdateRollbackOutput](l, "ContinueUpdateRollback", &api.ContinueUpdateRollbackInput{StackName: p.StackId})
+	l.wantStatus(l.rest(*p.StackId), "UPDATE_ROLLBACK_FAILED")
+	must[api.ContinueUpdateRollbackOutput](l, "ContinueUpdateRollback", &api.ContinueUpdateRollbackInput{StackName: p.StackId,
+		ResourcesToSkip: []string{*c.StackName + ".Thing"}})
+	l.wantStatus(l.rest(*p.StackId), "UPDATE_ROLLBACK_COMPLETE")
+	l.wantStatus(l.childOf("p"), "UPDATE_ROLLBACK_COMPLETE")
+	mend()
+	l.wantStatus(l.updateParent("three"), "UPDATE_COMPLETE")
+}
+
 func TestChangeSetOfAParent(t *testing.T) {
 	l := newLab(t)
 	l.nested()
 	made := must[api.CreateChangeSetOutput](l, "CreateChangeSet", &api.CreateChangeSetInput{StackName: aws.Ptr("p"), ChangeSetName: aws.Ptr("x"), UsePreviousTemplate: aws.Ptr(true)})
 	d := must[api.DescribeChangeSetOutput](l, "DescribeChangeSet", &api.DescribeChangeSetInput{ChangeSetName: made.Id})
 	got := changeLines(d.Changes[1].ResourceChange)
+	_, err := call[api.CreateChangeSetOutput](l, "CreateChangeSet", &api.CreateChangeSetInput{StackName: aws.Ptr("p"), ChangeSetName: aws.Ptr("y"),
+		UsePreviousTemplate: aws.Ptr(true), IncludeNestedStacks: aws.Ptr(true)})
+	wantError(t, err, "NotImplemented", "")
 	if diff := cmp.Diff([]string{"Modify Child False  [Properties]", "  Automatic Dynamic  Never"}, got); diff != "" {
 		t.Error(diff)
 	}

@@ -3,8 +3,6 @@ package cloudformation
 import (
 	"context"
 	"errors"
-	"slices"
-	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/cloudformation"
@@ -47,9 +45,6 @@ func (s *Service) ContinueUpdateRollback(ctx context.Context, in *api.ContinueUp
 	st, err := s.find(ctx, in.StackName, noStack)
 	if err != nil {
 		return nil, err
-	}
-	if slices.ContainsFunc(in.ResourcesToSkip, func(id string) bool { return strings.Contains(id, ".") }) {
-		return nil, unbuilt("ResourcesToSkip of nested stacks")
 	}
 	b, err := s.begin(ctx, st, aws.Val(in.RoleARN), aws.Val(in.ClientRequestToken))
 	if err != nil {
