@@ -84,6 +84,9 @@ func TestMoveClock(t *testing.T) {
 	cfg.AllowReset = true
 	s := start(t, cfg)
 	before := s.cfg.Clock.Now()
+	if code, _ := s.post(clockPath, `{"advance": "2562047h"}`); code != 400 {
+		t.Errorf("a move beyond what times can hold was answered with %d", code)
+	}
 	if code, text := s.post(clockPath, `{"advance": "90m"}`); code != 200 || decoded(t, text)["now"] == nil {
 		t.Errorf("%d %s", code, text)
 	}

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -74,6 +75,9 @@ func (s *System) Banner() []string {
 	}
 	if s.cfg.IAM == "audit" {
 		lines = append(lines, "  IAM:        AUDIT ONLY: what policies do not allow is logged and done all the same")
+	}
+	if addr, ok := s.listener.Addr().(*net.TCPAddr); ok && s.cfg.AllowReset && !addr.IP.IsLoopback() {
+		lines = append(lines, "  reset:      ANYBODY who reaches "+addr.String()+" may remove everything (--allow-reset)")
 	}
 	if s.cfg.Instances == InstancesFake {
 		return append(lines, "  instances:  FAKE: records only. User data does not run, deployments cannot succeed.")
