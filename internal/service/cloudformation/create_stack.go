@@ -73,22 +73,32 @@ func (s *Service) CreateStack(ctx context.Context, in *api.CreateStackInput) (*a
 	if err != nil {
 		return nil, err
 	}
-	policy, err := s.policyText(ctx, in.StackPolicyBody, in.StackPolicyURL)
+	b, err := s.beginCreation(ctx, st, in, p)
 	if err != nil {
 		return nil, err
 	}
-	b, err := s.begin(ctx, st, aws.Val(in.RoleARN), aws.Val(in.ClientRequestToken))
-	if err != nil {
-		return nil, err
-	}
-	b.Spec, b.Digest, b.OnFailure, b.Policy = &p.spec, sum, onFailure, policy
-	b.DisableRollback, b.RetainExcept = onFailure == "DO_NOTHING", aws.Val(in.RetainExceptOnCreate)
-	b.TimeoutInMinutes, b.Protect = aws.Val(in.TimeoutInMinutes), aws.Val(in.EnableTerminationProtection)
+	b.Digest, b.OnFailure, b.DisableRollback = sum, onFailure, onFailure == "DO_NOTHING"
 	made, err := s.startCreation(ctx, b)
 	if err != nil {
 		return nil, err
 	}
 	return &api.CreateStackOutput{StackId: &made.ID, OperationId: &made.OperationID}, nil
+}
+
+// beginCreation is what a creation hands to the engine.
+func (s *Service) beginCreation(ctx context.Context, st *stack.Stack, in *api.CreateStackInput, p *prepared) (stack.Begin, error) {
+	policy, err := s.policyText(ctx, in.StackPolicyBody, in.StackPolicyURL)
+	if err != nil {
+		return stack.Begin{}, err
+	}
+	b, err := s.begin(ctx, st, aws.Val(in.RoleARN), aws.Val(in.ClientRequestToken))
+	if err != nil {
+		return stack.Begin{}, err
+	}
+	b.Spec, b.Policy = &p.spec, policy
+	b.RetainExcept = aws.Val(in.RetainExceptOnCreate)
+	b.TimeoutInMinutes, b.Protect = aws.Val(in.TimeoutInMinutes), aws.Val(in.EnableTerminationProtection)
+	return b, nil
 }
 
 // newStack is a stack that is to be.

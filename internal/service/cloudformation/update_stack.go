@@ -54,22 +54,33 @@ func (s *Service) UpdateStack(ctx context.Context, in *api.UpdateStackInput) (*a
 	if len(changes) == 0 && !failed(st) {
 		return nil, invalid(noUpdates)
 	}
-	b, err := s.begin(ctx, st, aws.Val(in.RoleARN), aws.Val(in.ClientRequestToken))
+	b, err := s.beginUpdate(ctx, st, in, p)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.policies(ctx, in, &b); err != nil {
-		return nil, err
+	b.Digest = sum
+	return s.startUpdate(ctx, st, b)
+}
+
+// beginUpdate is what an update hands to the engine. That of a nested stack keeps
+// what the stack was, for its parent's rollback.
+func (s *Service) beginUpdate(ctx context.Context, st *stack.Stack, in *api.UpdateStackInput, p *prepared) (stack.Begin, error) {
+	b, err := s.begin(ctx, st, aws.Val(in.RoleARN), aws.Val(in.ClientRequestToken))
+	if err != nil {
+		return b, err
 	}
-	b.Spec, b.Digest, b.DisableRollback, b.RetainExcept = &p.spec, sum, aws.Val(in.DisableRollback), aws.Val(in.RetainExceptOnCreate)
+	if err := s.policies(ctx, in, &b); err != nil {
+		return b, err
+	}
+	b.Spec, b.DisableRollback, b.RetainExcept = &p.spec, aws.Val(in.DisableRollback), aws.Val(in.RetainExceptOnCreate)
 	if parentOf(ctx) != nil {
 		before := st.Spec
-		b.With = func(tx *store.Tx, st *stack.Stack) error {
+		b.With = func(_ *store.Tx, st *stack.Stack) error {
 			st.Undo = &before
-			return stack.Stacks.Put(tx, st.Key(), st)
+			return nil
 		}
 	}
-	return s.startUpdate(ctx, st, b)
+	return b, nil
 }
 
 // updatedAlready answers a request whose token the stack's last update had.
