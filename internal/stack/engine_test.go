@@ -251,9 +251,13 @@ func TestFailedCreation(t *testing.T) {
 func TestSiblingsAreCancelled(t *testing.T) {
 	l := newLab(t, clock.System{})
 	begun := make(chan struct{})
+	again := false // the engine asks once more for what a cancelled creation may have made
 	l.fake.Before = func(ctx context.Context, method string, r stack.Request) error {
 		switch {
+		case method == "Create" && r.LogicalID == "A" && again:
+			return errors.New("no room")
 		case method == "Create" && r.LogicalID == "A":
+			again = true
 			close(begun)
 			<-ctx.Done()
 			return ctx.Err()
@@ -395,4 +399,34 @@ func TestNoEchoIsNotOnDiskNorInEvents(t *testing.T) {
 	if strings.Contains(text, "hunter2") || !strings.Contains(text, `{\"Value\":\"****\"}`) {
 		t.Errorf("stored: %s", text)
 	}
+}
+
+// A creation that is cancelled when the service has made the resource and has not
+// said so yet leaves nothing behind: the rollback finds the resource by its token.
+func TestCancelledBeforeItWasAnnounced(t *testing.T) {
+	l := newLab(t, clock.System{})
+	made := make(chan struct{})
+	l.fake.Before = func(_ context.Context, method string, r stack.Request) error {
+		if method == "Create" && r.LogicalID == "A" {
+			<-made
+			return errors.New("no")
+		}
+		return nil
+	}
+	first := true
+	l.fake.Committed = func(ctx context.Context, r stack.Request) error {
+		if !first {
+			return nil
+		}
+		first = false
+		close(made)
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	l.create("Resources: {A: {Type: 'Test::Fake::Thing'}, B: {Type: 'Test::Fake::Thing'}}", nil)
+	l.wait(stack.RollbackComplete, "")
+	if l.fake.Made() != 1 {
+		t.Errorf("%d made, want 1", l.fake.Made())
+	}
+	l.wantGone()
 }

@@ -23,6 +23,9 @@ func (r *run) createMember(ctx context.Context, id string) error {
 		if m, err = r.beginCreate(id); err != nil || m.Status == CreateFailed {
 			return errors.Join(err, failure(m))
 		}
+		if err := ctx.Err(); err != nil { // nothing has been asked of the service
+			return errors.Join(r.record(m, func() {}, CreateFailed, createCancelled), err)
+		}
 	}
 	res, err := r.callCreate(ctx, m, func() {})
 	if err == nil {
@@ -191,6 +194,10 @@ func (r *run) finish(ctx context.Context, m *Member, res Result, err error, comp
 		reason := Reason(m.Type, err)
 		if ctx.Err() != nil {
 			reason = cancelled
+			// The service may have made the resource and the call ended before it said so.
+			if stop := r.learnID(r.e.ctx, m); stop != nil {
+				return stop
+			}
 		}
 		return errors.Join(r.record(m, func() {}, failed, reason), err)
 	}

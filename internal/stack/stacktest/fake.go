@@ -26,9 +26,9 @@ type FakeProperties struct {
 type Fake struct {
 	// Before, when set, runs at the start of each method ("Create", "Update",
 	// "Delete"); what it returns ends the method. Started runs after the physical
-	// id has been announced. They are set before use.
-	Before  func(ctx context.Context, method string, r stack.Request) error
-	Started func(ctx context.Context, r stack.Request) error
+	// id has been announced, Committed before that. They are set before use.
+	Before             func(ctx context.Context, method string, r stack.Request) error
+	Started, Committed func(ctx context.Context, r stack.Request) error
 
 	mu      sync.Mutex
 	made    int
@@ -63,6 +63,11 @@ func (f *Fake) Create(ctx context.Context, r stack.Request, started func(string)
 		return stack.Result{}, err
 	}
 	res := f.make(ctx, r, p)
+	if f.Committed != nil {
+		if err := f.Committed(ctx, r); err != nil {
+			return stack.Result{}, err
+		}
+	}
 	started(res.PhysicalID)
 	if f.Started != nil {
 		if err := f.Started(ctx, r); err != nil {
