@@ -14,14 +14,21 @@ import (
 // within that time.
 const quickRetries = 20
 
+// firstWait follows one failure: hardstand's service misses an agent of ours that
+// has had no poll open for ten seconds.
+const firstWait = 3 * time.Second
+
 // backoff returns the wait after the n-th failed poll in a row, n from 1:
-// 10, 13, 17, 21, 27, 34, 44, 56, 71, 90 s, as the official agents wait.
+// 3, 13, 17, 21, 27, 34, 44, 56, 71, 90 s; but for the first as the official
+// agents wait.
 func backoff(n int, err error) time.Duration {
 	if unreachable(err) {
 		if n <= quickRetries {
 			return time.Second
 		}
 		n -= quickRetries
+	} else if n == 1 {
+		return firstWait
 	}
 	if n >= 10 {
 		return 90 * time.Second

@@ -12,7 +12,7 @@ import (
 
 func TestBackoff(t *testing.T) {
 	refused := errors.New("ClientException")
-	for i, want := range []int{10, 13, 17, 21, 27, 34, 44, 56, 71, 90, 90} {
+	for i, want := range []int{3, 13, 17, 21, 27, 34, 44, 56, 71, 90, 90} {
 		if got := backoff(i+1, refused); got != time.Duration(want)*time.Second {
 			t.Errorf("failure %d: wait %s, want %ds", i+1, got, want)
 		}

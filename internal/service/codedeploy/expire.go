@@ -140,8 +140,8 @@ func (s *Service) nextDeadline(k store.Key, d *deployment, list []*target, now t
 		}
 		last, limit := s.polls.seen(store.Key{Account: k.Account, Region: k.Region, ID: t.InstanceID}, now)
 		at := t.limit(last, limit)
-		if limit == lostOurs {
-			at = now.Add(lookEvery) // its poll may end at any time
+		if limit == lostOurs || last.IsZero() {
+			at = now.Add(lookEvery) // its poll may end at any time, or begin
 		}
 		if at.Before(first) {
 			first = at

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -200,6 +201,8 @@ func TestOurAgentIsMissedSoon(t *testing.T) {
 		<-release
 		return false
 	})
+	let := sync.OnceFunc(func() { close(release) })
+	t.Cleanup(let) // before the agent is waited for
 	id := w.deploy("v1")
 	<-entered
 	w.clock.Advance(15 * time.Second)
@@ -207,7 +210,7 @@ func TestOurAgentIsMissedSoon(t *testing.T) {
 	if d.ErrorInformation.Code != api.ErrorCodeAgentIssue || !strings.Contains(*d.ErrorInformation.Message, "is not responding: its last poll was at ") {
 		t.Errorf("%+v %s", d.ErrorInformation, *d.ErrorInformation.Message)
 	}
-	close(release)
+	let()
 	a.close()
 }
 

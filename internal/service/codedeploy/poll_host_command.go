@@ -20,7 +20,7 @@ const (
 
 // PollHostCommand hands the caller its next command, and holds the request open
 // until there is one, so that work starts at once.
-func (s *Service) PollHostCommand(ctx context.Context, in *api.PollHostCommandInput) (*api.PollHostCommandOutput, error) {
+func (s *Service) PollHostCommand(ctx context.Context, in *api.PollHostCommandInput) (out *api.PollHostCommandOutput, err error) {
 	h, err := s.authorizeHost(ctx, "PollHostCommand")
 	if err != nil {
 		return nil, err
@@ -30,7 +30,7 @@ func (s *Service) PollHostCommand(ctx context.Context, in *api.PollHostCommandIn
 	}
 	k := h.Key
 	note := s.polls.begin(k, ours(aws.CallFrom(ctx)), s.clock.Now())
-	defer func() { s.polls.end(k, s.clock.Now()) }()
+	defer func() { s.polls.end(k, s.clock.Now(), err == nil) }()
 	if note {
 		if err := s.notePoll(ctx, k); err != nil {
 			return nil, err

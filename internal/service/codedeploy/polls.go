@@ -59,11 +59,14 @@ func (p *polls) begin(k store.Key, ours bool, now time.Time) (note bool) {
 	return true
 }
 
-func (p *polls) end(k store.Key, now time.Time) {
+// end notes the answer. An agent that got an error may stay away for longer than
+// it usually does.
+func (p *polls) end(k store.Key, now time.Time, well bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	h := p.hosts[k]
 	h.last = now
+	h.ours = h.ours && well
 	h.open--
 }
 
