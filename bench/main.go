@@ -15,6 +15,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,13 +35,15 @@ func main() {
 	peer := flag.String("peer", "", "moto's server, for describe")
 	pid := flag.Int("pid", 0, "the server's process, for memory")
 	n := flag.Int("n", 50, "how often")
+	pause := flag.Duration("pause", 0, "between two launches")
+	prefix := flag.String("prefix", "", "of the server's kernel objects, for memory")
 	flag.Parse()
 	run := map[string]func(context.Context, *bench) error{"launch": launch, "describe": describe, "memory": memory}[flag.Arg(0)]
 	if run == nil {
 		fmt.Fprintln(os.Stderr, "usage: bench [flags] launch|describe|memory")
 		os.Exit(2)
 	}
-	b := &bench{n: *n, pid: *pid, ours: connect(*endpoint)}
+	b := &bench{n: *n, pid: *pid, pause: *pause, prefix: *prefix, ours: connect(*endpoint)}
 	if *peer != "" {
 		b.peer = connect(*peer)
 	}
@@ -52,6 +55,8 @@ func main() {
 
 type bench struct {
 	n, pid     int
+	pause      time.Duration
+	prefix     string
 	ours, peer *target
 }
 
@@ -116,11 +121,12 @@ func launch(ctx context.Context, b *bench) error {
 		}
 		took = append(took, at.Sub(began))
 		all = append(all, ids...)
+		time.Sleep(b.pause)
 	}
 	if err := b.ours.terminate(ctx, all); err != nil {
 		return err
 	}
-	fmt.Printf("RunInstances to user data running: p50 %.1f ms, p90 %.1f ms of %d\n", ms(quantile(took, 0.5)), ms(quantile(took, 0.9)), b.n)
+	fmt.Printf("RunInstances to user data running, %v apart: p50 %.1f ms, p90 %.1f ms of %d\n", b.pause, ms(quantile(took, 0.5)), ms(quantile(took, 0.9)), b.n)
 	return nil
 }
 
@@ -233,15 +239,11 @@ func (t *target) sign(ctx context.Context, service, form string) (http.Header, e
 	return req.Header, err
 }
 
-// memory reports the server's resident set with no instance, and what each of n
-// idle instances adds to the machine: their processes and the server's share.
+// memory reports the server's resident set with no instance, and what the control
+// groups of idle instances are charged with, on average.
 func memory(ctx context.Context, b *bench) error {
 	time.Sleep(time.Second) // the figure is defined as one second after ready
 	empty, err := residentKiB(b.pid)
-	if err != nil {
-		return err
-	}
-	before, err := availableKiB()
 	if err != nil {
 		return err
 	}
@@ -254,18 +256,42 @@ func memory(ctx context.Context, b *bench) error {
 			return err
 		}
 	}
-	time.Sleep(time.Second) // let user data end and caches settle
-	after, err := availableKiB()
+	time.Sleep(time.Second) // user data ends
+	charged, groups, err := chargedBytes(b.prefix)
 	if err != nil {
 		return err
 	}
 	fmt.Printf("server without instances: %.1f MB resident\n", float64(empty)/1024)
-	fmt.Printf("each of %d idle instances: %.2f MB of the machine's memory\n", b.n, float64(before-after)/1024/float64(b.n))
+	fmt.Printf("idle instance: %.2f MB charged to its control group, mean of %d groups\n", float64(charged)/(1<<20)/float64(groups), groups)
 	return b.ours.terminate(ctx, ids)
 }
 
+// chargedBytes adds up what the kernel charges the groups of a server with.
+func chargedBytes(prefix string) (total int64, groups int, err error) {
+	for _, pattern := range []string{"/sys/fs/cgroup/memory/%s/*/memory.usage_in_bytes", "/sys/fs/cgroup/%s/*/memory.current"} {
+		files, err := filepath.Glob(fmt.Sprintf(pattern, prefix))
+		if err != nil {
+			return 0, 0, err
+		}
+		for _, f := range files {
+			text, err := os.ReadFile(f)
+			if err != nil {
+				return 0, 0, err
+			}
+			n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+			if err != nil {
+				return 0, 0, err
+			}
+			total, groups = total+n, groups+1
+		}
+	}
+	if groups == 0 {
+		return 0, 0, fmt.Errorf("no control groups of %s", prefix)
+	}
+	return total, groups, nil
+}
+
 func residentKiB(pid int) (int64, error) { return field(fmt.Sprintf("/proc/%d/status", pid), "VmRSS:") }
-func availableKiB() (int64, error)       { return field("/proc/meminfo", "MemAvailable:") }
 
 func field(file, name string) (int64, error) {
 	text, err := os.ReadFile(file)

@@ -45,7 +45,8 @@ echo "ready on a warm data dir: $(median <"$dir/warm.ms") ms"
 
 start "$dir/main" >/dev/null
 eval "$(bin/hardstand env --data-dir "$dir/main")"
-"$dir/bench" -n 20 -pid "$server" memory
+"$dir/bench" -n 20 -pid "$server" -prefix "hs$(cat "$dir/main/id")" memory
+"$dir/bench" -n 50 -pause 100ms launch
 "$dir/bench" -n 50 launch
 
 # From nothing to HTTP 200, on a running server, with names that are new each time.
