@@ -23,6 +23,9 @@ func (s *Service) CreateDeploymentGroup(ctx context.Context, in *api.CreateDeplo
 	if err != nil {
 		return nil, err
 	}
+	if err := s.checkRole(ctx, g.Role); err != nil {
+		return nil, err
+	}
 	err = s.db.Update(ctx, func(tx *store.Tx) error {
 		if c.Token != "" {
 			if rows, err := groups.Lookup(tx, "token", c.Token); err != nil || len(rows) > 0 {

@@ -1,6 +1,7 @@
 package codedeploy
 
 import (
+	"context"
 	"slices"
 
 	"github.com/hardstand/hardstand/internal/aws"
@@ -49,6 +50,16 @@ func (in groupInput) check() error {
 		return err
 	}
 	return checkSelector(selector{plainFilters(in.onPremises), plainSets(in.onPremSet)}, errOnPremisesTagCombination, "InvalidTagException")
+}
+
+// checkRole refuses a service role that CodeDeploy cannot assume: what it may do is
+// found out by the deployment.
+func (s *Service) checkRole(ctx context.Context, role string) error {
+	if _, err := s.roles.AssumeServiceRole(ctx, role, servicePrincipal); err != nil {
+		s.log.Info("service role", "role", role, "error", err)
+		return awserr.New("InvalidRoleException", "Cannot assume role provided.")
+	}
+	return nil
 }
 
 func (in groupInput) unbuilt() error {

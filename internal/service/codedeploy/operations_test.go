@@ -167,6 +167,21 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
+// TestRoleMustBeAssumable: a group is not made, and not changed, with a role that
+// CodeDeploy cannot assume.
+func TestRoleMustBeAssumable(t *testing.T) {
+	w := newWorld(t)
+	w.setUp()
+	w.noRole = awserr.New("NoSuchEntity", "gone")
+	for operation, in := range map[string]any{
+		"CreateDeploymentGroup": &api.CreateDeploymentGroupInput{ApplicationName: aws.Ptr("a"), DeploymentGroupName: aws.Ptr("new"), ServiceRoleArn: aws.Ptr(roleARN)},
+		"UpdateDeploymentGroup": &api.UpdateDeploymentGroupInput{ApplicationName: aws.Ptr("a"), CurrentDeploymentGroupName: aws.Ptr("g"), ServiceRoleArn: aws.Ptr(roleARN)},
+	} {
+		_, err := w.server.Invoke(as("deployer"), "codedeploy", operation, in)
+		wantCode(t, err, "InvalidRoleException", "Cannot assume role provided.")
+	}
+}
+
 func TestApplicationsAndGroups(t *testing.T) {
 	w := newWorld(t)
 	w.setUp(func(in *api.CreateDeploymentGroupInput) {

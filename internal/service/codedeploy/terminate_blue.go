@@ -14,7 +14,8 @@ import (
 // asRole returns a context in which CodeDeploy calls EC2 as the group's service
 // role.
 func (s *Service) asRole(ctx context.Context, k store.Key, role, operation string) (context.Context, *cause) {
-	c := aws.Call{Account: k.Account, Region: k.Region, RequestID: ids.UUID(), Service: "ec2", Operation: operation,
+	// No Service is in between: the role's session calls for itself.
+	c := aws.Call{Account: k.Account, Region: k.Region, RequestID: ids.UUID(), Operation: operation,
 		UserAgent: servicePrincipal, Secure: true}
 	p, err := s.roles.AssumeServiceRole(aws.WithCall(ctx, c), role, servicePrincipal)
 	if err != nil {

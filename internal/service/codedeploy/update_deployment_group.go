@@ -25,6 +25,11 @@ func (s *Service) UpdateDeploymentGroup(ctx context.Context, in *api.UpdateDeplo
 	if err := checkGroupUpdate(in); err != nil {
 		return nil, err
 	}
+	if role := aws.Val(in.ServiceRoleArn); role != "" {
+		if err := s.checkRole(ctx, role); err != nil {
+			return nil, err
+		}
+	}
 	err = s.db.Update(ctx, func(tx *store.Tx) error {
 		app, err := findApplication(tx, c, appName)
 		if err != nil {
