@@ -1,50 +1,23 @@
 package wire_test
 
 import (
-	"bytes"
-	"flag"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/hardstand/hardstand/internal/aws"
+	"github.com/hardstand/hardstand/internal/wire/clienttest"
 )
-
-var update = flag.Bool("update", false, "rewrite golden files")
 
 // TestBoto3 lets AWS's own client library speak to the server, one small service
 // per protocol, and compares what it understood.
 func TestBoto3(t *testing.T) {
 	s := newTiny(t)
 	srv := s.serve(t)
-	var stderr bytes.Buffer
-	cmd := exec.Command("python3", "testdata/clients.py", srv.URL)
-	cmd.Stderr = &stderr
-	got, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("clients.py: %v\n%s\n%s", err, got, stderr.Bytes())
-	}
-	golden(t, "testdata/boto3.golden", got)
+	got := clienttest.Python(t, "testdata/clients.py", srv.URL)
+	clienttest.Golden(t, "testdata/boto3.golden", got)
 	s.checkInputs(t)
-}
-
-func golden(t *testing.T, file string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(string(got), "\n")); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", file, diff)
-	}
 }
 
 // checkInputs looks at what reached the handlers and the log.
@@ -70,6 +43,7 @@ func (s *tiny) checkInputs(t *testing.T) {
 // TestCLI runs the aws command where it differs from boto3: its own S3 transfers,
 // from a pipe and in parts of its choosing.
 func TestCLI(t *testing.T) {
+	clienttest.NeedCLI(t)
 	s := newTiny(t)
 	url := s.serve(t).URL
 	aws := func(stdin string, args ...string) string {

@@ -1,49 +1,27 @@
 package cloudformation_test
 
 import (
-	"bytes"
-	"flag"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/hardstand/hardstand/internal/wire/clienttest"
 )
-
-var rewrite = flag.Bool("update", false, "rewrite golden files")
 
 // TestBoto3 lets AWS's own client library, with its waiters and paginators, live
 // through the life of two stacks, and compares what it understood.
 func TestBoto3(t *testing.T) {
 	srv := httptest.NewServer(newLab(t).server)
 	t.Cleanup(srv.Close)
-	var stderr bytes.Buffer
-	cmd := exec.Command("python3", "testdata/clients.py", srv.URL)
-	cmd.Stderr = &stderr
-	got, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("clients.py: %v\n%s\n%s", err, got, stderr.Bytes())
-	}
-	const file = "testdata/boto3.golden"
-	if *rewrite {
-		if err := os.WriteFile(file, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(string(got), "\n")); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", file, diff)
-	}
+	clienttest.Golden(t, "testdata/boto3.golden", clienttest.Python(t, "testdata/clients.py", srv.URL))
 }
 
 // TestDeployCommand runs aws cloudformation deploy, which makes and executes change
 // sets and knows "no changes" by AWS's text.
 func TestDeployCommand(t *testing.T) {
+	clienttest.NeedCLI(t)
 	l := newLab(t)
 	srv := httptest.NewServer(l.server)
 	t.Cleanup(srv.Close)

@@ -1,8 +1,6 @@
 package ec2
 
 import (
-	"bytes"
-	"flag"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -10,13 +8,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/hardstand/hardstand/internal/wire/clienttest"
 )
 
 // resourceID is an id of EC2, its kind captured.
 var resourceID = regexp.MustCompile(`\b([a-z]{1,8})-[0-9a-f]{17}\b`)
-
-var update = flag.Bool("update", false, "rewrite golden files")
 
 // TestBoto3 has AWS's own client library go through the life of an instance, and
 // compares what it understood. An id in its output is replaced by its kind.
@@ -25,35 +21,14 @@ func TestBoto3(t *testing.T) {
 	w.run()
 	srv := httptest.NewServer(w.server)
 	t.Cleanup(srv.Close)
-	var stderr bytes.Buffer
-	cmd := exec.Command("python3", "testdata/clients.py", srv.URL)
-	cmd.Stderr = &stderr
-	got, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("clients.py: %v\n%s\n%s", err, got, stderr.Bytes())
-	}
-	golden(t, "testdata/boto3.golden", resourceID.ReplaceAll(got, []byte("$1-*")))
-}
-
-func golden(t *testing.T, file string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(string(got), "\n")); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", file, diff)
-	}
+	got := clienttest.Python(t, "testdata/clients.py", srv.URL)
+	clienttest.Golden(t, "testdata/boto3.golden", resourceID.ReplaceAll(got, []byte("$1-*")))
 }
 
 // TestCLI runs the aws command where it shapes the request itself: user data from
 // text, tags and rules in shorthand, the group of a rule by name, waiters.
 func TestCLI(t *testing.T) {
+	clienttest.NeedCLI(t)
 	w := newWorld(t)
 	w.run()
 	srv := httptest.NewServer(w.server)

@@ -3,10 +3,13 @@ package s3_test
 import (
 	"path/filepath"
 	"testing"
+
+	"github.com/hardstand/hardstand/internal/wire/clienttest"
 )
 
 // TestBoto3 has AWS's own client library use the service; the script asserts.
 func TestBoto3(t *testing.T) {
+	clienttest.NeedBoto3(t)
 	for _, script := range []string{"buckets", "objects", "listing", "multipart", "access"} {
 		t.Run(script, func(t *testing.T) {
 			t.Parallel()
@@ -23,6 +26,7 @@ func TestBoto3(t *testing.T) {
 
 // TestCLI has the stock aws command do what a shell user does.
 func TestCLI(t *testing.T) {
+	clienttest.NeedCLI(t)
 	path, err := filepath.Abs("testdata/cli.sh")
 	if err != nil {
 		t.Fatal(err)

@@ -23,6 +23,7 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"github.com/hardstand/hardstand/internal/clock"
+	"github.com/hardstand/hardstand/internal/wire/clienttest"
 )
 
 const (
@@ -167,6 +168,7 @@ type botoCase struct {
 }
 
 func TestBotocoreSigner(t *testing.T) {
+	clienttest.NeedBoto3(t)
 	s3, other := newVerified(t, "s3"), newVerified(t, "ec2")
 	var cases []botoCase
 	add := func(c botoCase) {
@@ -229,6 +231,7 @@ func signedByBoto(t *testing.T, cases []botoCase, send func(botoCase, string, ma
 
 // TestCLI lets the stock aws CLI sign, over plain HTTP.
 func TestCLI(t *testing.T) {
+	clienttest.NeedCLI(t)
 	s3, other := newVerified(t, "s3"), newVerified(t, "ec2")
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file with space.txt")
