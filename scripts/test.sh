@@ -4,9 +4,23 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 go=$(command -v "${GO:-go}")
-run=("$go" test -json -timeout 9m ./...)
-if [ "$(id -u)" != 0 ] && command -v sudo >/dev/null 2>&1; then
-  run=(sudo env "PATH=$PATH" "HOME=$HOME" "GOCACHE=$("$go" env GOCACHE)" "GOMODCACHE=$("$go" env GOMODCACHE)" GOFLAGS=-buildvcs=false CGO_ENABLED=0 "${run[@]}")
-fi
 "$go" build -o bin/testreport ./internal/testreport || exit 1
-"${run[@]}" 2>&1 | bin/testreport
+packages=(./...)
+run=()
+missing=
+if [ "$(id -u)" != 0 ]; then
+  if command -v sudo >/dev/null 2>&1; then
+    run=(sudo env "PATH=$PATH" "HOME=$HOME" "GOCACHE=$("$go" env GOCACHE)" "GOMODCACHE=$("$go" env GOMODCACHE)" GOFLAGS=-buildvcs=false CGO_ENABLED=0)
+  else
+    # These make namespaces, mounts or files of other users from their first line on.
+    missing='internal/network|internal/instance/container|internal/guest/(cfn|pkgshim|sshd|userdata)|internal/agent/install'
+    mapfile -t packages < <("$go" list ./... | grep -vE "/($missing)\$")
+  fi
+fi
+"${run[@]}" "$go" test -json -timeout 9m "${packages[@]}" 2>&1 | bin/testreport
+code=$?
+if [ -n "$missing" ]; then
+  echo "not run here, because this user is not root and there is no sudo:"
+  "$go" list ./... | grep -E "/($missing)\$" | sed 's/^/  /'
+fi
+exit "$code"
