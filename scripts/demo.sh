@@ -39,42 +39,56 @@ port=${DEMO_PORT:-4566}
 healthy() {
   (exec 3<>"/dev/tcp/127.0.0.1/$port" && printf 'GET /_hardstand/health HTTP/1.0\r\n\r\n' >&3 && grep -q ' 200 ' <&3) 2>/dev/null
 }
-dir=$("${sudo[@]}" mktemp -d /var/tmp/hardstand-demo.XXXXXX)
-log=$(mktemp /tmp/hardstand-demo-log.XXXXXX)
+dir=
+log=
 server=
 finish() {
   trap - EXIT INT TERM
-  if [ -n "$server" ]; then
-    "${sudo[@]}" kill -TERM "$server" 2>/dev/null || true
-    wait "$server" 2>/dev/null || true
+  if [ -z "$server" ]; then
+    # Somebody else's server: only what the demo made there goes.
+    [ -z "${AWS_ENDPOINT_URL:-}" ] || bin/hardstand deploy --remove --with-identity --plain examples/tutorial
+    return
   fi
+  "${sudo[@]}" kill -TERM "$server" 2>/dev/null || true
+  wait "$server" 2>/dev/null || true
   "${sudo[@]}" rm -rf --one-file-system "$dir"
   rm -f "$log"
   echo "The demo's server, instance and files are gone."
 }
-trap finish EXIT
 trap 'exit 130' INT TERM
 
-"${sudo[@]}" bin/hardstand serve --data-dir "$dir" --listen "127.0.0.1:$port" --stop-instances >"$log" 2>&1 &
-server=$!
-ready=
-for _ in $(seq 200); do
-  if healthy; then
-    ready=1
-    break
+if healthy; then
+  echo "Using the server that runs on port $port."
+  if ! access=$("${sudo[@]}" bin/hardstand env); then
+    echo "its data dir is not the usual one: stop it, or choose another port with DEMO_PORT" >&2
+    exit 1
   fi
-  if ! kill -0 "$server" 2>/dev/null; then
-    break
+else
+  dir=$("${sudo[@]}" mktemp -d /var/tmp/hardstand-demo.XXXXXX)
+  log=$(mktemp /tmp/hardstand-demo-log.XXXXXX)
+  "${sudo[@]}" bin/hardstand serve --data-dir "$dir" --listen "127.0.0.1:$port" --stop-instances >"$log" 2>&1 &
+  server=$!
+  trap finish EXIT
+  ready=
+  for _ in $(seq 200); do
+    if healthy; then
+      ready=1
+      break
+    fi
+    if ! kill -0 "$server" 2>/dev/null; then
+      break
+    fi
+    sleep 0.05
+  done
+  if [ -z "$ready" ]; then
+    echo "the server did not start:" >&2
+    cat "$log" >&2
+    exit 1
   fi
-  sleep 0.05
-done
-if [ -z "$ready" ]; then
-  echo "the server did not start:" >&2
-  cat "$log" >&2
-  server=
-  exit 1
+  access=$("${sudo[@]}" bin/hardstand env --data-dir "$dir")
 fi
-eval "$("${sudo[@]}" bin/hardstand env --data-dir "$dir")"
+trap finish EXIT
+eval "$access"
 bin/hardstand deploy --with-identity examples/tutorial
 if [ -n "$once" ]; then
   exit 0
@@ -83,9 +97,14 @@ cat <<EOF
 
 The page above is served by an instance that CloudFormation made and CodeDeploy deployed to.
 Now break it, in another shell:
-  eval "\$(${sudo[*]:+sudo }bin/hardstand env --data-dir $dir)"
+  eval "\$(${sudo[*]:+sudo }bin/hardstand env${dir:+ --data-dir $dir})"
   echo 'exit 1' >> examples/tutorial/myApp/scripts/startApp.sh
   bin/hardstand deploy examples/tutorial
 Ctrl-C here ends everything.
 EOF
-wait "$server"
+if [ -n "$server" ]; then
+  wait "$server"
+else
+  sleep infinity &
+  wait $!
+fi

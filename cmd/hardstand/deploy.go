@@ -29,20 +29,26 @@ type deployCommand struct {
 	Region       string            `help:"AWS region."`
 	Profile      string            `help:"Profile of AWS's configuration."`
 	WithIdentity bool              `help:"Bring up the project's identity stack first: its roles (an administrator's job)."`
+	Remove       bool              `help:"Remove what deploy has made: application, stack, archives; with --with-identity the roles too."`
 	Timeout      time.Duration     `default:"30m" help:"How long the whole run may take."`
 	Plain        bool              `help:"Lines instead of a live tree."`
 }
 
-// Run deploys and prints the URL.
+// Run deploys and prints the URL, or removes.
 func (c deployCommand) Run(ctx context.Context, to *console) error {
 	var size func() (columns, lines int)
 	if f, ok := to.out.(*os.File); ok && !c.Plain {
 		size = terminalSize(f)
 	}
-	r, err := deploy.Run(ctx, deploy.Options{
+	options := deploy.Options{
 		Dir: c.Dir, Stack: c.Stack, AppDir: c.App, Application: c.Application, Group: c.Group, Template: c.Template,
 		Parameters: c.Parameter, Bucket: c.Bucket, ServiceRole: c.ServiceRole, Target: c.Target, Config: c.Config, URL: c.URL, WithIdentity: c.WithIdentity,
-	}, deploy.Settings{Endpoint: c.EndpointURL, Region: c.Region, Profile: c.Profile, Timeout: c.Timeout, Out: to.out, Size: size})
+	}
+	settings := deploy.Settings{Endpoint: c.EndpointURL, Region: c.Region, Profile: c.Profile, Timeout: c.Timeout, Out: to.out, Size: size}
+	if c.Remove {
+		return deploy.Remove(ctx, options, settings)
+	}
+	r, err := deploy.Run(ctx, options, settings)
 	if err != nil {
 		return err
 	}

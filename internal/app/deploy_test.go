@@ -123,6 +123,41 @@ func TestDeployStackStories(t *testing.T) {
 	}
 }
 
+// TestDeployRemove: what deploy made is gone afterwards, somebody else's archive is
+// not, and a second removal finds nothing to do.
+func TestDeployRemove(t *testing.T) {
+	s := start(t, testConfig(t))
+	dir := project(t, bucketTemplate("of-the-stack"))
+	f, _ := s.deployed(s.Access(), dir, deploy.Options{WithIdentity: true})
+	wantNoInstances(t, f)
+	bucket := "hardstand-deploy-" + s.Access().Account + "-" + s.Access().Region
+	if _, err := s.s3().PutObject(t.Context(), &s3.PutObjectInput{Bucket: &bucket, Key: awssdk.String("other/archive.zip")}); err != nil {
+		t.Fatal(err)
+	}
+	remove := func() string {
+		t.Helper()
+		var out bytes.Buffer
+		if err := deploy.Remove(t.Context(), deploy.Options{Dir: dir, WithIdentity: true}, deploy.Settings{Out: &out, Timeout: time.Minute}); err != nil {
+			t.Fatalf("%v\n%s", err, out.String())
+		}
+		return out.String()
+	}
+	if out := remove(); !strings.Contains(out, "✓ identity     shop-identity") || !strings.Contains(out, "1 in s3://"+bucket+"/app/") {
+		t.Errorf("the removal says\n%s", out)
+	}
+	left, err := s.s3().ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: &bucket})
+	if err != nil || len(left.Contents) != 1 {
+		t.Errorf("left in the bucket: %v, %v", left, err)
+	}
+	stacks, err := cloudformation.NewFromConfig(s.as(s.Access())).DescribeStacks(t.Context(), &cloudformation.DescribeStacksInput{})
+	if err != nil || len(stacks.Stacks) != 0 {
+		t.Errorf("left stacks: %v, %v", stacks, err)
+	}
+	if out := remove(); !strings.Contains(out, "there is no stack shop") {
+		t.Errorf("the second removal says\n%s", out)
+	}
+}
+
 func TestDeployInvalidTemplate(t *testing.T) {
 	s := start(t, testConfig(t))
 	for _, c := range []struct{ name, template, want string }{

@@ -69,46 +69,59 @@ type run struct {
 
 // Run checks, packages, uploads, provisions, deploys and verifies.
 func Run(ctx context.Context, o Options, s Settings) (*Result, error) {
+	s = s.complete()
+	r, err := walk(ctx, s, func(r *run) []stage {
+		return []stage{
+			{"check", func(ctx context.Context) error { return r.check(ctx, o, s) }},
+			{"identity", r.identify},
+			{"package", r.pack},
+			{"upload", r.upload},
+			{"stack", r.provision},
+			{"application", r.register},
+			{"deployment", r.release},
+			{"url", r.verify},
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Result{StackID: r.stackID, DeploymentID: r.deployment, URL: r.URL, Outputs: r.outputs}, nil
+}
+
+// complete fills in defaults.
+func (s Settings) complete() Settings {
 	if s.Timeout == 0 {
 		s.Timeout = defaultTimeout
 	}
 	if s.Clock == nil {
 		s.Clock = clock.System{}
 	}
+	return s
+}
+
+// stage is one step of a run, with the name that progress and failures give it.
+type stage struct {
+	name string
+	do   func(context.Context) error
+}
+
+// walk takes the stages in order until one fails.
+func walk(ctx context.Context, s Settings, stages func(*run) []stage) (*run, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.Timeout, errTimeout)
 	defer cancel()
 	r := &run{progress: newProgress(s.Out, s.Size, s.Clock), stored: map[string]bool{}}
-	if err := r.steps(ctx, o, s); err != nil {
-		return nil, err
-	}
-	return &Result{StackID: r.stackID, DeploymentID: r.deployment, URL: r.URL, Outputs: r.outputs}, nil
-}
-
-var errTimeout = errors.New("the time given with --timeout is over")
-
-func (r *run) steps(ctx context.Context, o Options, s Settings) error {
-	for _, st := range []struct {
-		name string
-		do   func(context.Context) error
-	}{
-		{"check", func(ctx context.Context) error { return r.check(ctx, o, s) }},
-		{"identity", r.identify},
-		{"package", r.pack},
-		{"upload", r.upload},
-		{"stack", r.provision},
-		{"application", r.register},
-		{"deployment", r.release},
-		{"url", r.verify},
-	} {
+	for _, st := range stages(r) {
 		r.progress.begin(st.name)
 		err := st.do(ctx)
 		r.progress.end(err == nil)
 		if err != nil {
-			return r.explain(ctx, st.name, err)
+			return nil, r.explain(ctx, st.name, err)
 		}
 	}
-	return nil
+	return r, nil
 }
+
+var errTimeout = errors.New("the time given with --timeout is over")
 
 // check looks at the project, finds out who is calling and has CloudFormation read
 // the template.

@@ -33,16 +33,18 @@ func (r *run) identify(ctx context.Context) error {
 	return nil
 }
 
+func (r *run) identityStack() string { return r.Stack + "-identity" }
+
 // identityHint is the other way to what is missing, where the project has one.
 func (r *run) identityHint() string {
 	if r.identity == nil {
 		return ""
 	}
-	return "; or have an administrator make the stack " + r.Stack + "-identity: `hardstand deploy --with-identity`"
+	return "; or have an administrator make the stack " + r.identityStack() + ": `hardstand deploy --with-identity`"
 }
 
 func (r *run) adoptIdentity(ctx context.Context) error {
-	name := r.Stack + "-identity"
+	name := r.identityStack()
 	st, err := r.currentStack(ctx, name)
 	if err != nil {
 		return err
