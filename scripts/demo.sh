@@ -42,8 +42,10 @@ healthy() {
 dir=
 log=
 server=
+idle=
 finish() {
   trap - EXIT INT TERM
+  [ -z "$idle" ] || kill "$idle" 2>/dev/null || true
   if [ -z "$server" ]; then
     # Somebody else's server: only what the demo made there goes.
     [ -z "${AWS_ENDPOINT_URL:-}" ] || bin/hardstand deploy --remove --with-identity --plain examples/tutorial
@@ -106,5 +108,6 @@ if [ -n "$server" ]; then
   wait "$server"
 else
   sleep infinity &
-  wait $!
+  idle=$!
+  wait "$idle"
 fi
