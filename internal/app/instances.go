@@ -175,14 +175,14 @@ func (m instanceMetadata) Credentials(ctx context.Context, id string) (imds.Cred
 type profiles struct{ iam *iam.Service }
 
 func (p profiles) InstanceProfile(ctx context.Context, account, name string) (ec2.Profile, error) {
-	arn, id, role, err := p.iam.InstanceProfile(ctx, account, name)
+	found, err := p.iam.InstanceProfile(ctx, account, name)
 	if awserr.Is(err, "NoSuchEntity") {
 		return ec2.Profile{}, ec2.ErrNoProfile
 	}
 	if err != nil {
 		return ec2.Profile{}, err
 	}
-	return ec2.Profile{ARN: arn, ID: id, Name: name, RoleARN: role, RoleID: role}, nil
+	return ec2.Profile{ARN: found.ARN, ID: found.ID, Name: name, RoleARN: found.RoleARN, RoleID: found.RoleID}, nil
 }
 
 // noNetwork is the network of the fake driver: addresses are rows, and there is

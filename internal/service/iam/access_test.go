@@ -267,11 +267,11 @@ func TestSessionForServices(t *testing.T) {
 	must[api.AttachRolePolicyOutput](s, s.root(), "iam", "AttachRolePolicy", &api.AttachRolePolicyInput{RoleName: p("web"), PolicyArn: p("arn:aws:iam::aws:policy/service-role/AmazonEC2RoleforAWSCodeDeploy")})
 	must[api.CreateInstanceProfileOutput](s, s.root(), "iam", "CreateInstanceProfile", &api.CreateInstanceProfileInput{InstanceProfileName: p("ip")})
 	must[api.AddRoleToInstanceProfileOutput](s, s.root(), "iam", "AddRoleToInstanceProfile", &api.AddRoleToInstanceProfileInput{InstanceProfileName: p("ip"), RoleName: p("web")})
-	_, _, roleARN, err := s.iam.InstanceProfile(t.Context(), account, "ip")
-	if err != nil || roleARN != *r.Arn {
-		t.Fatalf("profile holds %q, %v", roleARN, err)
+	held, err := s.iam.InstanceProfile(t.Context(), account, "ip")
+	if err != nil || held.RoleARN != *r.Arn || held.RoleID != *r.RoleId {
+		t.Fatalf("profile holds %+v, %v", held, err)
 	}
-	req := aws.SessionRequest{RoleARN: roleARN, Name: "i-0123456789abcdef0", Service: "ec2.amazonaws.com", InstanceID: "i-0123456789abcdef0", Duration: 6 * time.Hour}
+	req := aws.SessionRequest{RoleARN: held.RoleARN, Name: "i-0123456789abcdef0", Service: "ec2.amazonaws.com", InstanceID: "i-0123456789abcdef0", Duration: 6 * time.Hour}
 	session, err := s.iam.SessionFor(t.Context(), req)
 	if err != nil {
 		t.Fatal(err)

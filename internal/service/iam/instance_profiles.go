@@ -198,24 +198,27 @@ func profileOut(account string, p *profile, role *api.Role) *api.InstanceProfile
 	return out
 }
 
+// ProfileOf is an instance profile as EC2 needs to know it. The role's fields are ""
+// when the profile holds none; RoleID is another one for a role that was deleted and
+// made anew under its name.
+type ProfileOf struct{ ARN, ID, RoleARN, RoleID string }
+
 // InstanceProfile finds a profile for EC2, which looks it up with its own
-// authority. The role's ARN is "" when the profile holds none. An unknown name is
-// NoSuchEntity.
-func (s *Service) InstanceProfile(ctx context.Context, account, name string) (arn, id, roleARN string, err error) {
-	err = s.db.View(ctx, func(tx *store.Tx) error {
+// authority. An unknown name is NoSuchEntity.
+func (s *Service) InstanceProfile(ctx context.Context, account, name string) (ProfileOf, error) {
+	return view(ctx, s, func(tx *store.Tx) (ProfileOf, error) {
 		p, err := getProfile(tx, account, name)
 		if err != nil {
-			return err
+			return ProfileOf{}, err
 		}
-		arn, id = p.arn(account), p.ID
+		out := ProfileOf{ARN: p.arn(account), ID: p.ID}
 		if p.Role == "" {
-			return nil
+			return out, nil
 		}
 		r, err := getEntity(tx, account, roleKind, p.Role)
 		if err == nil {
-			roleARN = r.arn(account)
+			out.RoleARN, out.RoleID = r.arn(account), r.ID
 		}
-		return err
+		return out, err
 	})
-	return arn, id, roleARN, err
 }
