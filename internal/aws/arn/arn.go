@@ -28,3 +28,7 @@ func (a ARN) String() string {
 func New(service, region, account, resource string) string {
 	return ARN{"aws", service, region, account, resource}.String()
 }
+
+// Name returns what follows the last slash of an ARN or of its resource: the name
+// behind a path. Nothing is checked.
+func Name(s string) string { return s[strings.LastIndexByte(s, '/')+1:] }

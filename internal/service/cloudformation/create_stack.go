@@ -42,8 +42,7 @@ func passRole(role *string) []aws.Check {
 	if role == nil {
 		return nil
 	}
-	return []aws.Check{{Action: "iam:PassRole", Resource: *role,
-		Context: map[string][]string{"iam:PassedToService": {"cloudformation.amazonaws.com"}}}}
+	return []aws.Check{aws.PassRole(*role, "cloudformation.amazonaws.com")}
 }
 
 // CreateStack judges the request, commits the stack as CREATE_IN_PROGRESS and

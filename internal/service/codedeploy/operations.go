@@ -215,8 +215,7 @@ func passing(checks []aws.Check, role *string) []aws.Check {
 	if aws.Val(role) == "" {
 		return checks
 	}
-	return append(checks, aws.Check{Action: "iam:PassRole", Resource: *role,
-		Context: map[string][]string{"iam:PassedToService": {servicePrincipal}}})
+	return append(checks, aws.PassRole(*role, servicePrincipal))
 }
 
 // onDeployment asks for the permission on the groups of deployments; those that

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/hardstand/hardstand/internal/aws"
+	"github.com/hardstand/hardstand/internal/aws/arn"
 	"github.com/hardstand/hardstand/internal/instance/imds"
 	"github.com/hardstand/hardstand/internal/store"
 )
@@ -87,7 +88,7 @@ func (s *Service) profileMetadata(ctx context.Context, k store.Key, r *instance,
 	}
 	m.RoleARN, m.RoleID = p.RoleARN, p.RoleID
 	if p.RoleARN != "" {
-		m.RoleName = lastPart(p.RoleARN)
+		m.RoleName = arn.Name(p.RoleARN)
 	}
 	return nil
 }

@@ -152,7 +152,7 @@ func (s *Service) profile(ctx context.Context, c aws.Call, name, profileARN stri
 		if err != nil || a.Account != c.Account || !strings.HasPrefix(a.Resource, "instance-profile/") {
 			return nil, awserr.New("InvalidParameterValue", "Value (%s) for parameter iamInstanceProfile.arn is invalid. Invalid IAM Instance Profile ARN", profileARN)
 		}
-		ref = lastPart(a.Resource)
+		ref = arn.Name(a.Resource)
 	}
 	p, err := s.profiles.InstanceProfile(ctx, c.Account, ref)
 	if errors.Is(err, ErrNoProfile) {
@@ -163,6 +163,3 @@ func (s *Service) profile(ctx context.Context, c aws.Call, name, profileARN stri
 	}
 	return &p, nil
 }
-
-// lastPart returns the name at the end of an ARN with a path.
-func lastPart(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }

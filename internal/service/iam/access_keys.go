@@ -10,6 +10,7 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/iam"
+	"github.com/hardstand/hardstand/internal/aws/arn"
 	"github.com/hardstand/hardstand/internal/aws/ids"
 	"github.com/hardstand/hardstand/internal/store"
 )
@@ -57,7 +58,7 @@ func (s *Service) keyOwner(ctx context.Context, tx *store.Tx, named *string) (ke
 		return keyOwner{}, err
 	}
 	if e == nil {
-		return keyOwner{}, noEntity(userKind, lastPart(caller.ARN))
+		return keyOwner{}, noEntity(userKind, arn.Name(caller.ARN))
 	}
 	return keyOwner{e.ID, aws.Ptr(e.Name)}, nil
 }

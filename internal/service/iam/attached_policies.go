@@ -7,6 +7,7 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/iam"
+	"github.com/hardstand/hardstand/internal/aws/arn"
 	"github.com/hardstand/hardstand/internal/store"
 )
 
@@ -49,7 +50,7 @@ func (s *Service) listAttached(ctx context.Context, kind, name string, prefix, m
 	list := []api.AttachedPolicy{}
 	for _, a := range e.Attached {
 		if strings.HasPrefix(policyPath(a), pathOr(prefix)) {
-			list = append(list, api.AttachedPolicy{PolicyArn: aws.Ptr(a), PolicyName: aws.Ptr(lastPart(a))})
+			list = append(list, api.AttachedPolicy{PolicyArn: aws.Ptr(a), PolicyName: aws.Ptr(arn.Name(a))})
 		}
 	}
 	slices.SortFunc(list, func(a, b api.AttachedPolicy) int { return strings.Compare(*a.PolicyArn, *b.PolicyArn) })

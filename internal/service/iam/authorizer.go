@@ -131,7 +131,7 @@ func (s *Service) trustFor(tx *store.Tx, c aws.Check) (trust *policy.Source, own
 	if err != nil || !strings.HasPrefix(a.Resource, "role/") {
 		return nil, "", nil //nolint:nilerr // not a role: an ordinary check
 	}
-	e, err := getEntity(tx, a.Account, roleKind, lastPart(c.Resource))
+	e, err := getEntity(tx, a.Account, roleKind, arn.Name(c.Resource))
 	if err != nil || e.arn(a.Account) != c.Resource {
 		return nil, a.Account, nil //nolint:nilerr // whoever asks learns only that it is denied
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/hardstand/hardstand/internal/aws"
+	"github.com/hardstand/hardstand/internal/aws/arn"
 	"github.com/hardstand/hardstand/internal/policy"
 )
 
@@ -61,7 +62,7 @@ func principalKeys(p aws.Principal, who caller, k map[string][]string, set func(
 		set("aws:PrincipalArn", p.RoleARN)
 	}
 	if p.Type == aws.PrincipalUser {
-		set("aws:username", lastPart(p.ARN))
+		set("aws:username", arn.Name(p.ARN))
 	}
 	if !p.IssuedAt.IsZero() {
 		set("aws:TokenIssueTime", p.IssuedAt.UTC().Format(time.RFC3339))

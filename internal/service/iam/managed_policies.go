@@ -28,7 +28,7 @@ func findPolicy(tx *store.Tx, account, policyARN string) (*managed, error) {
 	if err != nil || a.Service != "iam" || a.Account != account || !strings.HasPrefix(a.Resource, "policy/") {
 		return nil, nil //nolint:nilnil // absence is an answer here
 	}
-	m, err := policies.Get(tx, nameKey(account, lastPart(policyARN)))
+	m, err := policies.Get(tx, nameKey(account, arn.Name(policyARN)))
 	if errors.Is(err, store.ErrNotFound) || err == nil && m.arn(account) != policyARN {
 		return nil, nil //nolint:nilnil // absence is an answer here
 	}

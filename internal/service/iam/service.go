@@ -25,7 +25,6 @@ package iam
 import (
 	"context"
 	"log/slog"
-	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/clock"
@@ -102,6 +101,3 @@ func pathOr(p *string) string {
 func iamARN(account, kind, path, name string) string {
 	return "arn:aws:iam::" + account + ":" + kind + path + name
 }
-
-// lastPart returns the name at the end of an ARN with a path.
-func lastPart(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }

@@ -79,9 +79,9 @@ func (s *Service) role(ctx context.Context, roleARN string) (*entity, string, er
 	if err != nil || a.Service != "iam" || !strings.HasPrefix(a.Resource, "role/") {
 		return nil, "", validation("%s is invalid", roleARN)
 	}
-	e, err := view(ctx, s, func(tx *store.Tx) (*entity, error) { return getEntity(tx, a.Account, roleKind, lastPart(roleARN)) })
+	e, err := view(ctx, s, func(tx *store.Tx) (*entity, error) { return getEntity(tx, a.Account, roleKind, arn.Name(roleARN)) })
 	if err == nil && e.arn(a.Account) != roleARN {
-		err = noEntity(roleKind, lastPart(roleARN))
+		err = noEntity(roleKind, arn.Name(roleARN))
 	}
 	return e, a.Account, err
 }

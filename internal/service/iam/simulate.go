@@ -142,7 +142,7 @@ func (s *Service) policySource(ctx context.Context, sourceARN string) (caller, e
 		return caller{}, invalidInput("Invalid Entity Arn: %s does not clearly define entity type and name.", sourceARN)
 	}
 	return view(ctx, s, func(tx *store.Tx) (caller, error) {
-		e, err := getEntity(tx, a.Account, kind, lastPart(sourceARN))
+		e, err := getEntity(tx, a.Account, kind, arn.Name(sourceARN))
 		if err != nil {
 			return caller{}, err
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/iam"
+	"github.com/hardstand/hardstand/internal/aws/arn"
 	"github.com/hardstand/hardstand/internal/store"
 )
 
@@ -33,7 +34,7 @@ func (s *Service) onEntity(kind, nameMember string) target {
 			if caller.Type != aws.PrincipalUser {
 				return aws.Check{Resource: caller.ARN}, nil
 			}
-			name = lastPart(caller.ARN)
+			name = arn.Name(caller.ARN)
 		}
 		e, err := view(ctx, s, func(tx *store.Tx) (*entity, error) { return getEntity(tx, account, kind, name) })
 		if err != nil { // absent; a broken store shows in the operation itself

@@ -55,7 +55,7 @@ func principalID(tx *store.Tx, p policy.PrincipalRef) (id string, known bool, er
 		return "", false, err
 	}
 	kind, _, _ := strings.Cut(a.Resource, "/")
-	e, err := entities.Get(tx, entityKey(a.Account, kind, lastPart(p.Value)))
+	e, err := entities.Get(tx, entityKey(a.Account, kind, arn.Name(p.Value)))
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return "", true, nil

@@ -5,6 +5,7 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/iam"
+	"github.com/hardstand/hardstand/internal/aws/arn"
 	"github.com/hardstand/hardstand/internal/store"
 )
 
@@ -56,7 +57,7 @@ func (s *Service) userName(ctx context.Context, named *string) (string, error) {
 		return e, err
 	})
 	if err != nil || e == nil {
-		return lastPart(caller.ARN), err
+		return arn.Name(caller.ARN), err
 	}
 	return e.Name, nil
 }
