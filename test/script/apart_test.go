@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -18,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/hardstand/hardstand/internal/clock"
+	"github.com/hardstand/hardstand/internal/instance/instancetest"
 )
 
 // The test binary runs three times over: the outer process makes a directory and
@@ -70,7 +70,7 @@ func runApart() int {
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC, Pdeathsig: unix.SIGKILL,
 	}
-	code := exitCode(runUntilSignal(cmd))
+	code := exitCode(instancetest.RunUntilSignal(cmd))
 	// The mounts below root were in the namespaces and are gone with them.
 	if err := errors.Join(removeGroups(root), os.RemoveAll(root)); err != nil {
 		fmt.Fprintln(os.Stderr, "clean up after the scripts:", err)
@@ -108,26 +108,6 @@ func again(role string) *exec.Cmd {
 	cmd.Env = append(os.Environ(), roleVariable+"="+role)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	return cmd
-}
-
-// runUntilSignal is cmd.Run, but a signal ends the tests and not this process,
-// which has to clean up: go test sends SIGQUIT when its time is over.
-func runUntilSignal(cmd *exec.Cmd) error {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGQUIT)
-	defer signal.Stop(signals)
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	select {
-	case err := <-ended:
-		return err
-	case <-signals:
-		_ = cmd.Process.Kill()
-		return <-ended
-	}
 }
 
 func exitCode(err error) int {

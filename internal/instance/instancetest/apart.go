@@ -78,7 +78,7 @@ func runApart() int {
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWNS | unix.CLONE_NEWPID, Pdeathsig: unix.SIGKILL,
 	}
-	err = run(cmd)
+	err = RunUntilSignal(cmd)
 	if exit := new(exec.ExitError); errors.As(err, &exit) {
 		return exit.ExitCode()
 	}
@@ -89,9 +89,9 @@ func runApart() int {
 	return 0
 }
 
-// run is cmd.Run, but a signal ends the tests and not their outer process, which
-// has to clean up: go test sends SIGQUIT when time is over.
-func run(cmd *exec.Cmd) error {
+// RunUntilSignal is cmd.Run, but a signal ends the tests and not their outer
+// process, which has to clean up: go test sends SIGQUIT when time is over.
+func RunUntilSignal(cmd *exec.Cmd) error {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGQUIT)
 	defer signal.Stop(signals)
