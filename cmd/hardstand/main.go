@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/alecthomas/kong"
 
@@ -43,8 +42,9 @@ func (versionCommand) Run(c *console) error {
 type console struct{ out, err io.Writer }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, stopSignals()...)
+	ctx := untilStopped(signals, func() { signal.Reset(os.Interrupt) })
 	os.Exit(run(ctx, os.Args[1:], &console{os.Stdout, os.Stderr}))
 }
 
