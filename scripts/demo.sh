@@ -44,7 +44,9 @@ log=
 server=
 idle=
 finish() {
-  trap - EXIT INT TERM
+  # A signal may come twice, by the terminal and by make: cleaning up goes on.
+  trap - EXIT
+  trap '' INT TERM
   [ -z "$idle" ] || kill "$idle" 2>/dev/null || true
   if [ -z "$server" ]; then
     # Somebody else's server: only what the demo made there goes.
