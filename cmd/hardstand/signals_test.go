@@ -11,7 +11,7 @@ import (
 
 // TestMain lets the test below run its own binary as the program that is signalled.
 func TestMain(m *testing.M) {
-	if os.Getenv("HARDSTAND_TEST_SIGNALS") == "" {
+	if os.Getenv("SIGNALLED_BY_TEST") == "" {
 		os.Exit(m.Run())
 	}
 	signals := make(chan os.Signal, 1)
@@ -47,7 +47,7 @@ func TestSignals(t *testing.T) {
 				defer signal.Reset(os.Interrupt)
 			}
 			cmd := exec.Command("/proc/self/exe")
-			cmd.Env = append(os.Environ(), "HARDSTAND_TEST_SIGNALS=1")
+			cmd.Env = append(os.Environ(), "SIGNALLED_BY_TEST=1")
 			in, _ := cmd.StdinPipe()
 			out, _ := cmd.StdoutPipe()
 			if err := cmd.Start(); err != nil {
