@@ -24,7 +24,10 @@ import (
 )
 
 // packages are the services, named as the Go packages are.
-var packages = []string{"ec2", "iam", "sts", "s3", "cloudformation", "codedeploy", "ssm", "codedeploycommands"}
+var packages = []string{
+	"ec2", "iam", "sts", "s3", "cloudformation", "codedeploy", "ssm", "codedeploycommands",
+	"cloudwatch", "ecr", "kms", "logs", "route53", "secretsmanager", "sns", "sqs",
+}
 
 func main() {
 	log.SetFlags(0)
