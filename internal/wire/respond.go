@@ -246,6 +246,9 @@ func (e *exchange) failQuery(a *awserr.Error) {
 // failREST writes S3's error document; none with HEAD and 304, where the further
 // members become headers (ETag).
 func (e *exchange) failREST(a *awserr.Error) {
+	for _, f := range a.Headers {
+		e.w.Header().Set(f.Name, f.Value)
+	}
 	if a.HTTPStatus() == http.StatusNotModified {
 		for _, f := range a.Extra {
 			e.w.Header().Set(f.Name, f.Value)

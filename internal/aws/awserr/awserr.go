@@ -19,6 +19,9 @@ type Error struct {
 	// Extra holds further members of the error body, in order: S3's
 	// BucketName, for example.
 	Extra []Field
+	// Headers accompany the error where its protocol is REST: S3's
+	// x-amz-delete-marker.
+	Headers []Field
 }
 
 // Field is one further member of an error body.
@@ -38,6 +41,13 @@ func (e *Error) HTTPStatus() int {
 func (e *Error) With(name, value string) *Error {
 	c := *e
 	c.Extra = append(append([]Field(nil), e.Extra...), Field{name, value})
+	return &c
+}
+
+// WithHeader returns a copy of e that is answered with the header name: value.
+func (e *Error) WithHeader(name, value string) *Error {
+	c := *e
+	c.Headers = append(append([]Field(nil), e.Headers...), Field{name, value})
 	return &c
 }
 

@@ -9,11 +9,6 @@ import (
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 )
 
-// GetBucketVersioning answers with neither status: no bucket is versioned.
-func (s *Service) GetBucketVersioning(context.Context, *s3.GetBucketVersioningInput) (*s3.GetBucketVersioningOutput, error) {
-	return &s3.GetBucketVersioningOutput{}, nil
-}
-
 // fullControl is the ACL of everything: the bucket's owner, and nobody else.
 func fullControl(account string) []s3.Grant {
 	return []s3.Grant{{
@@ -33,14 +28,11 @@ func (s *Service) GetBucketAcl(ctx context.Context, in *s3.GetBucketAclInput) (*
 
 // GetObjectAcl returns the bucket owner's full control.
 func (s *Service) GetObjectAcl(ctx context.Context, in *s3.GetObjectAclInput) (*s3.GetObjectAclOutput, error) {
-	if err := refuseVersion(in.VersionId); err != nil {
-		return nil, err
-	}
 	b, err := s.lookup(ctx, aws.Val(in.Bucket))
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.read(ctx, b, aws.Val(in.Key)); err != nil {
+	if _, err := s.read(ctx, b, aws.Val(in.Key), in.VersionId); err != nil {
 		return nil, err
 	}
 	return &s3.GetObjectAclOutput{Owner: owner(b.Account), Grants: fullControl(b.Account)}, nil

@@ -2,13 +2,13 @@ package s3
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"net/http"
 	"reflect"
 	"strconv"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/aws/api/s3"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/store"
 )
 
@@ -56,15 +56,17 @@ func (b *bucket) check(ctx context.Context, action, resource string) aws.Check {
 // addressed returns the Bucket, Key and ExpectedBucketOwner members of in, a
 // pointer to an input.
 func addressed(in any) (bucket, key, owner *string) {
-	v := reflect.ValueOf(in).Elem()
-	get := func(name string) *string {
-		if f := v.FieldByName(name); f.IsValid() {
-			p, _ := f.Interface().(*string)
-			return p
-		}
-		return nil
+	return member(in, "Bucket"), member(in, "Key"), member(in, "ExpectedBucketOwner")
+}
+
+// member returns a member of in, a pointer to an input; nil where it has no such
+// text.
+func member(in any, name string) *string {
+	if f := reflect.ValueOf(in).Elem().FieldByName(name); f.IsValid() {
+		p, _ := f.Interface().(*string)
+		return p
 	}
-	return get("Bucket"), get("Key"), get("ExpectedBucketOwner")
+	return nil
 }
 
 // onBucket checks the operation's action on the bucket itself.
@@ -98,12 +100,31 @@ func (s *Service) objectCheck(ctx context.Context, in any) (aws.Check, error) {
 	if err := validKey(aws.Val(key)); err != nil {
 		return aws.Check{}, err
 	}
-	return s.onExisting(ctx, b, "", aws.Val(key))
+	return s.onExisting(ctx, b, "", aws.Val(key), member(in, "VersionId"))
 }
 
-func (s *Service) onExisting(ctx context.Context, b *bucket, action, key string) (aws.Check, error) {
+// onVersion is onObject for an operation whose action has another name when the
+// request names a version.
+func onVersion[I any](s *Service, versioned string) func(context.Context, *I) ([]aws.Check, error) {
+	return func(ctx context.Context, in *I) ([]aws.Check, error) {
+		c, err := s.objectCheck(ctx, in)
+		return []aws.Check{forVersion(c, in, versioned)}, err
+	}
+}
+
+func forVersion(c aws.Check, in any, versioned string) aws.Check {
+	if member(in, "VersionId") != nil {
+		c.Action = versioned
+	}
+	return c
+}
+
+func (s *Service) onExisting(ctx context.Context, b *bucket, action, key string, version *string) (aws.Check, error) {
 	c := b.check(ctx, action, objectARN(b.Name, key))
-	o, err := s.find(ctx, b, key)
+	if version != nil {
+		c.Context["s3:VersionId"] = []string{*version}
+	}
+	o, err := s.find(ctx, b, key, version)
 	if err != nil {
 		return c, err
 	}
@@ -115,32 +136,68 @@ func (s *Service) onExisting(ctx context.Context, b *bucket, action, key string)
 	return c, nil
 }
 
-// find returns the object or nil.
-func (s *Service) find(ctx context.Context, b *bucket, key string) (o *object, err error) {
+// find returns the version with the id, or the latest when the id is nil: an
+// object, a delete marker, or nil when there is none.
+func (s *Service) find(ctx context.Context, b *bucket, key string, version *string) (o *object, err error) {
 	if b.published {
 		return s.publishedObject(b.Name, key)
 	}
 	err = s.db.View(ctx, func(tx *store.Tx) (err error) {
-		o, err = objects.Get(tx, objectKey(b.Name, key))
+		o, err = pick(tx, b, key, version)
 		return err
 	})
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
-	}
 	return o, err
+}
+
+func pick(tx *store.Tx, b *bucket, key string, version *string) (*object, error) {
+	if version != nil {
+		return versionOf(tx, b.Name, key, *version)
+	}
+	return latestOf(tx, b, key)
 }
 
 // read returns the object. That a key does not exist is told only to who may
 // list the bucket; others are denied.
-func (s *Service) read(ctx context.Context, b *bucket, key string) (*object, error) {
-	o, err := s.find(ctx, b, key)
-	if err != nil || o != nil {
-		return o, err
-	}
-	if err := s.auth.Authorize(ctx, b.check(ctx, "s3:ListBucket", bucketARN(b.Name))); err != nil {
+func (s *Service) read(ctx context.Context, b *bucket, key string, version *string) (*object, error) {
+	if err := b.validVersion(version); err != nil {
 		return nil, err
 	}
-	return nil, errNoSuchKey(key)
+	o, err := s.find(ctx, b, key, version)
+	if err != nil || o != nil && !o.Marker {
+		return o, err
+	}
+	if err := s.mayList(ctx, b, version); err != nil {
+		return nil, err
+	}
+	return nil, b.absent(key, o, version)
+}
+
+// mayList refuses who may not list the bucket.
+func (s *Service) mayList(ctx context.Context, b *bucket, version *string) error {
+	action := "s3:ListBucket"
+	if version != nil {
+		action = "s3:ListBucketVersions"
+	}
+	return s.auth.Authorize(ctx, b.check(ctx, action, bucketARN(b.Name)))
+}
+
+// absent is the error of reading what is not there, or is the delete marker o.
+func (b *bucket) absent(key string, o *object, version *string) error {
+	switch {
+	case o == nil && version != nil && (b.Versioning != "" || *version != nullVersion):
+		return errNoSuchVersion(key, *version)
+	case o == nil:
+		return errNoSuchKey(key)
+	case version != nil:
+		return b.markerHeaders(o, awserr.Status(http.StatusMethodNotAllowed, "MethodNotAllowed", "The specified method is not allowed against this resource.").
+			With("Method", "GET").With("ResourceType", "DeleteMarker")).
+			WithHeader("Allow", "DELETE").WithHeader("Last-Modified", o.Modified.Format(http.TimeFormat))
+	}
+	return b.markerHeaders(o, errNoSuchKey(key))
+}
+
+func (b *bucket) markerHeaders(o *object, err *awserr.Error) *awserr.Error {
+	return err.WithHeader("x-amz-delete-marker", "true").WithHeader("x-amz-version-id", aws.Val(b.versionID(o)))
 }
 
 func (s *Service) createBucketChecks(_ context.Context, in *s3.CreateBucketInput) ([]aws.Check, error) {
@@ -183,6 +240,10 @@ func (s *Service) listObjectsChecks(ctx context.Context, in *s3.ListObjectsInput
 }
 
 func (s *Service) listObjectsV2Checks(ctx context.Context, in *s3.ListObjectsV2Input) ([]aws.Check, error) {
+	return s.listChecks(ctx, in.Bucket, in.ExpectedBucketOwner, in.Prefix, in.Delimiter, in.MaxKeys)
+}
+
+func (s *Service) listObjectVersionsChecks(ctx context.Context, in *s3.ListObjectVersionsInput) ([]aws.Check, error) {
 	return s.listChecks(ctx, in.Bucket, in.ExpectedBucketOwner, in.Prefix, in.Delimiter, in.MaxKeys)
 }
 
@@ -242,26 +303,33 @@ func (s *Service) uploadPartCopyChecks(ctx context.Context, in *s3.UploadPartCop
 
 // withSource adds the permission to read the object that is copied.
 func (s *Service) withSource(ctx context.Context, checks []aws.Check, source, owner *string) ([]aws.Check, error) {
-	bucketName, key, err := parseCopySource(aws.Val(source))
+	from, err := parseCopySource(aws.Val(source))
 	if err != nil {
 		return nil, err
 	}
-	b, err := s.target(ctx, &bucketName, owner)
+	b, err := s.target(ctx, &from.bucket, owner)
 	if err != nil {
 		return nil, err
 	}
-	c, err := s.onExisting(ctx, b, "s3:GetObject", key)
+	action := "s3:GetObject"
+	if from.version != nil {
+		action = "s3:GetObjectVersion"
+	}
+	c, err := s.onExisting(ctx, b, action, from.key, from.version)
 	if err != nil {
 		return nil, err
 	}
 	for i := range checks {
-		checks[i].Context["s3:x-amz-copy-source"] = []string{fmt.Sprintf("%s/%s", bucketName, key)}
+		checks[i].Context["s3:x-amz-copy-source"] = []string{from.bucket + "/" + from.key}
 	}
 	return append(checks, c), nil
 }
 
 func (s *Service) getObjectAttributesChecks(ctx context.Context, in *s3.GetObjectAttributesInput) ([]aws.Check, error) {
 	c, err := s.objectCheck(ctx, in)
+	if in.VersionId != nil {
+		return []aws.Check{withAction(c, "s3:GetObjectVersion"), withAction(c, "s3:GetObjectVersionAttributes")}, err
+	}
 	return []aws.Check{withAction(c, "s3:GetObject"), withAction(c, "s3:GetObjectAttributes")}, err
 }
 
@@ -275,5 +343,5 @@ func (s *Service) putObjectTaggingChecks(ctx context.Context, in *s3.PutObjectTa
 			c.Context["s3:RequestObjectTag/"+aws.Val(t.Key)] = []string{aws.Val(t.Value)}
 		}
 	}
-	return []aws.Check{c}, nil
+	return []aws.Check{forVersion(c, in, "s3:PutObjectVersionTagging")}, nil
 }

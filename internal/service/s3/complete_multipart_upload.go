@@ -51,21 +51,22 @@ func (s *Service) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMu
 		return err
 	})
 	if awserr.Is(err, "NoSuchUpload") {
-		if done, _ := s.find(ctx, b, key); done != nil && done.Upload == id && id != "" {
-			return s.completed(ctx, in, done), nil
+		if done, _ := s.find(ctx, b, key, nil); done != nil && done.Upload == id && id != "" {
+			return s.completed(ctx, b, in, done), nil
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
 	s.blobs.discard(unused)
-	return s.completed(ctx, in, o), nil
+	return s.completed(ctx, b, in, o), nil
 }
 
-func (s *Service) completed(ctx context.Context, in *s3.CompleteMultipartUploadInput, o *object) *s3.CompleteMultipartUploadOutput {
+func (s *Service) completed(ctx context.Context, b *bucket, in *s3.CompleteMultipartUploadInput, o *object) *s3.CompleteMultipartUploadOutput {
 	out := &s3.CompleteMultipartUploadOutput{
 		Location: aws.Ptr(aws.CallFrom(ctx).Endpoint + "/" + *in.Bucket + "/" + urlEncode(*in.Key)),
 		Bucket:   in.Bucket, Key: in.Key, ETag: quoted(o.ETag), ServerSideEncryption: s3.ServerSideEncryptionAes256,
+		VersionId: b.versionID(o),
 	}
 	setChecksum(out, o.Checksum)
 	return out

@@ -3,53 +3,88 @@ package s3
 import (
 	"context"
 	"encoding/hex"
+	"io"
 	"net/url"
 	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/aws/api/s3"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/blob"
 )
 
+// origin is what a copy is made of.
+type origin struct {
+	bucket, key string
+	version     *string // as the request names it
+	in          *bucket
+	object      *object
+}
+
 // parseCopySource reads x-amz-copy-source: bucket/key, URL-encoded, perhaps with
 // a slash before it and a version behind it.
-func parseCopySource(source string) (bucketName, key string, err error) {
+func parseCopySource(source string) (from origin, err error) {
 	path, query, _ := strings.Cut(source, "?")
 	if strings.HasPrefix(path, "arn:") {
-		return "", "", notBuilt("CopyObject", "CopySource by ARN")
+		return from, notBuilt("CopyObject", "CopySource by ARN")
 	}
-	if version, ok := strings.CutPrefix(query, "versionId="); ok && version != "null" {
-		return "", "", errInvalidArgument("Invalid version id specified", "versionId", version)
+	if v, ok := strings.CutPrefix(query, "versionId="); ok {
+		from.version = &v
 	}
 	plain, err := url.PathUnescape(path)
 	if err == nil {
-		bucketName, key, _ = strings.Cut(strings.TrimPrefix(plain, "/"), "/")
+		from.bucket, from.key, _ = strings.Cut(strings.TrimPrefix(plain, "/"), "/")
 	}
-	if err != nil || bucketName == "" || key == "" {
-		return "", "", errInvalidArgument("Invalid copy source object key", "x-amz-copy-source", source)
+	if err != nil || from.bucket == "" || from.key == "" {
+		return from, errInvalidArgument("Invalid copy source object key", "x-amz-copy-source", source)
 	}
-	return bucketName, key, validKey(key)
+	return from, validKey(from.key)
 }
 
 // copySource finds the object to copy and judges the conditions on it.
-func (s *Service) copySource(ctx context.Context, source *string, c readCondition) (*bucket, string, *object, error) {
-	name, key, err := parseCopySource(aws.Val(source))
+func (s *Service) copySource(ctx context.Context, source *string, c readCondition) (from origin, err error) {
+	if from, err = parseCopySource(aws.Val(source)); err != nil {
+		return from, err
+	}
+	if from.in, err = s.lookup(ctx, from.bucket); err != nil {
+		return from, err
+	}
+	if from.object, err = s.read(ctx, from.in, from.key, from.version); err != nil {
+		if awserr.Is(err, "MethodNotAllowed") {
+			err = errInvalidRequest("The source of a copy request may not specifically refer to a delete marker by version id.")
+		}
+		return from, err
+	}
+	if broken := c.judgeCopy(from.object); broken != "" {
+		return from, errPrecondition(broken)
+	}
+	return from, nil
+}
+
+// judgeCopy returns the header whose condition does not hold. A copy knows no
+// "not modified".
+func (c readCondition) judgeCopy(o *object) string {
+	switch {
+	case c.ifMatch != nil && !matches(*c.ifMatch, o.ETag):
+		return "x-amz-copy-source-If-Match"
+	case c.ifMatch == nil && c.unmodifiedNow != nil && o.Modified.After(*c.unmodifiedNow):
+		return "x-amz-copy-source-If-Unmodified-Since"
+	case c.ifNoneMatch != nil && matches(*c.ifNoneMatch, o.ETag):
+		return "x-amz-copy-source-If-None-Match"
+	case c.ifNoneMatch == nil && c.modifiedSince != nil && !o.Modified.After(*c.modifiedSince):
+		return "x-amz-copy-source-If-Modified-Since"
+	}
+	return ""
+}
+
+// open reads the source's bytes, or a range of them.
+func (s *Service) openSource(ctx context.Context, from origin, header *string) (io.ReadCloser, error) {
+	in := &s3.GetObjectInput{Bucket: &from.bucket, Key: &from.key, Range: header, IfMatch: &from.object.ETag, VersionId: from.version}
+	get, err := s.GetObject(ctx, in)
 	if err != nil {
-		return nil, "", nil, err
+		return nil, err
 	}
-	b, err := s.lookup(ctx, name)
-	if err != nil {
-		return nil, "", nil, err
-	}
-	o, err := s.read(ctx, b, key)
-	if err != nil {
-		return nil, "", nil, err
-	}
-	if err := c.judge(o); err != nil {
-		// A copy has no "not modified": every condition that fails is one.
-		return nil, "", nil, errPrecondition("x-amz-copy-source-If-")
-	}
-	return b, key, o, nil
+	return get.Body, nil
 }
 
 // CopyObject stores a copy of an object.
@@ -64,14 +99,15 @@ func (s *Service) CopyObject(ctx context.Context, in *s3.CopyObjectInput) (*s3.C
 	if err := acceptACL("CopyObject", b, in.ACL); err != nil {
 		return nil, err
 	}
-	from, fromKey, src, err := s.copySource(ctx, in.CopySource, readCondition{
+	from, err := s.copySource(ctx, in.CopySource, readCondition{
 		in.CopySourceIfMatch, in.CopySourceIfNoneMatch, in.CopySourceIfModifiedSince, in.CopySourceIfUnmodifiedSince,
 	})
 	if err != nil {
 		return nil, err
 	}
 	replaces := in.MetadataDirective == s3.MetadataDirectiveReplace || in.StorageClass != "" || in.ServerSideEncryption != ""
-	if from.Name == b.Name && fromKey == aws.Val(in.Key) && !replaces {
+	src := from.object
+	if from.bucket == b.Name && from.key == aws.Val(in.Key) && src.Noncurrent.IsZero() && !replaces {
 		return nil, errInvalidRequest("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
 	}
 	if src.Size > maxSinglePut {
@@ -81,7 +117,7 @@ func (s *Service) CopyObject(ctx context.Context, in *s3.CopyObjectInput) (*s3.C
 	if err != nil {
 		return nil, err
 	}
-	if err := s.copyBytes(ctx, from, fromKey, src, o, in.ChecksumAlgorithm); err != nil {
+	if err := s.copyBytes(ctx, from, o, in.ChecksumAlgorithm); err != nil {
 		return nil, err
 	}
 	if err := s.install(ctx, b, aws.Val(in.Key), o, writeCondition{in.IfMatch, in.IfNoneMatch}, nil); err != nil {
@@ -89,7 +125,10 @@ func (s *Service) CopyObject(ctx context.Context, in *s3.CopyObjectInput) (*s3.C
 	}
 	result := &s3.CopyObjectResult{ETag: quoted(o.ETag), LastModified: &o.Modified}
 	setChecksum(result, o.Checksum)
-	return &s3.CopyObjectOutput{CopyObjectResult: result, ServerSideEncryption: s3.ServerSideEncryptionAes256}, nil
+	return &s3.CopyObjectOutput{
+		CopyObjectResult: result, ServerSideEncryption: s3.ServerSideEncryptionAes256,
+		VersionId: b.versionID(o), CopySourceVersionId: from.in.versionID(src),
+	}, nil
 }
 
 // copied is the new object, still without bytes: what the directives say of the
@@ -115,7 +154,8 @@ func copied(src *object, in *s3.CopyObjectInput) (*object, error) {
 
 // copyBytes gives o the bytes of src: a second name for them where nothing has
 // to be computed, else a copy that is read through.
-func (s *Service) copyBytes(ctx context.Context, from *bucket, key string, src, o *object, named s3.ChecksumAlgorithm) error {
+func (s *Service) copyBytes(ctx context.Context, from origin, o *object, named s3.ChecksumAlgorithm) error {
+	src := from.object
 	want, err := algorithm("CopyObject", named)
 	if err != nil {
 		return err
@@ -132,13 +172,13 @@ func (s *Service) copyBytes(ctx context.Context, from *bucket, key string, src, 
 		o.ETag, o.Checksum, o.Segments = src.ETag, src.Checksum, []segment{{Blob: id, Size: src.Size}}
 		return nil
 	}
-	get, err := s.GetObject(ctx, &s3.GetObjectInput{Bucket: &from.Name, Key: &key, IfMatch: &src.ETag})
+	body, err := s.openSource(ctx, from, nil)
 	if err != nil {
 		return err
 	}
-	defer get.Body.Close()
+	defer body.Close()
 	e := expectation{compute: want}
-	info, err := s.blobs.store.Put(ctx, get.Body, e.sums()...)
+	info, err := s.blobs.store.Put(ctx, body, e.sums()...)
 	if err != nil {
 		return err
 	}

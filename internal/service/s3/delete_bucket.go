@@ -2,10 +2,12 @@ package s3
 
 import (
 	"context"
+	"net/http"
 	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/aws/api/s3"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/store"
 )
 
@@ -20,12 +22,8 @@ func (s *Service) DeleteBucket(ctx context.Context, in *s3.DeleteBucketInput) (*
 		if err != nil {
 			return orNoSuchBucket(err, name)
 		}
-		first, err := objects.List(tx, store.Scope{}, name+"\x00", 1)
-		if err != nil {
+		if err := empty(tx, b); err != nil {
 			return err
-		}
-		if len(first) > 0 && strings.HasPrefix(first[0].Key.ID, name+"\x00") {
-			return errBucketNotEmpty.With("BucketName", name)
 		}
 		if gone, err = abortAll(tx, name); err != nil {
 			return err
@@ -38,6 +36,24 @@ func (s *Service) DeleteBucket(ctx context.Context, in *s3.DeleteBucketInput) (*
 	}
 	s.blobs.discard(gone)
 	return &s3.DeleteBucketOutput{}, nil
+}
+
+// empty refuses a bucket that holds an object, a version or a delete marker.
+func empty(tx *store.Tx, b *bucket) error {
+	refusal := errBucketNotEmpty
+	if b.Versioning != "" {
+		refusal = awserr.Status(http.StatusConflict, "BucketNotEmpty", "The bucket you tried to delete is not empty. You must delete all versions in the bucket.")
+	}
+	for _, table := range []*store.Table[object]{&objects, &versions} {
+		first, err := table.List(tx, store.Scope{}, b.Name+"\x00", 1)
+		if err != nil {
+			return err
+		}
+		if len(first) > 0 && strings.HasPrefix(first[0].Key.ID, b.Name+"\x00") {
+			return refusal.With("BucketName", b.Name)
+		}
+	}
+	return nil
 }
 
 // abortAll removes the bucket's uploads and returns the bytes of their parts.

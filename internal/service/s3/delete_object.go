@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/hardstand/hardstand/internal/aws"
@@ -11,9 +12,6 @@ import (
 	"github.com/hardstand/hardstand/internal/store"
 )
 
-// maxDelete is how many keys one DeleteObjects may name.
-const maxDelete = 1000
-
 // deleteCondition are the conditions under which an object is deleted.
 type deleteCondition struct {
 	etag     *string
@@ -21,11 +19,14 @@ type deleteCondition struct {
 	size     *int64
 }
 
-func (c deleteCondition) judge(old *object) error {
+func (c deleteCondition) judge(key string, old *object) error {
+	if c == (deleteCondition{}) {
+		return nil
+	}
 	switch {
 	case old == nil:
-		return nil
-	case c.etag != nil && !matches(*c.etag, old.ETag):
+		return errNoSuchKey(key)
+	case old.Marker, c.etag != nil && !matches(*c.etag, old.ETag):
 		return errPrecondition("If-Match")
 	case c.modified != nil && !c.modified.Equal(old.Modified):
 		return errPrecondition("x-amz-if-match-last-modified-time")
@@ -35,90 +36,102 @@ func (c deleteCondition) judge(old *object) error {
 	return nil
 }
 
-// DeleteObject deletes an object; one that is not there is no error.
+// removal is one object, or one version of it, to delete.
+type removal struct {
+	key     string
+	version *string
+	cond    deleteCondition
+}
+
+// removed tells what a deletion did.
+type removed struct {
+	// version is the one that was deleted, or the marker that was added.
+	version *string
+	marker  bool
+}
+
+// DeleteObject deletes an object, or puts a delete marker over it where the
+// bucket keeps versions; one that is not there is no error.
 func (s *Service) DeleteObject(ctx context.Context, in *s3.DeleteObjectInput) (*s3.DeleteObjectOutput, error) {
 	if err := refuseUnbuilt("DeleteObject", in); err != nil {
 		return nil, err
 	}
-	if err := refuseVersion(in.VersionId); err != nil {
-		return nil, err
-	}
-	cond := deleteCondition{in.IfMatch, in.IfMatchLastModifiedTime, in.IfMatchSize}
-	if err := s.remove(ctx, aws.Val(in.Bucket), aws.Val(in.Key), cond); err != nil {
-		return nil, err
-	}
-	return &s3.DeleteObjectOutput{}, nil
-}
-
-func (s *Service) remove(ctx context.Context, bucketName, key string, cond deleteCondition) error {
-	var gone []segment
-	err := s.db.Update(ctx, func(tx *store.Tx) error {
-		gone = nil
-		k := objectKey(bucketName, key)
-		old, err := objects.Get(tx, k)
-		if errors.Is(err, store.ErrNotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if err := cond.judge(old); err != nil {
-			return err
-		}
-		gone = old.Segments
-		return objects.Delete(tx, k)
+	done, err := s.remove(ctx, aws.Val(in.Bucket), removal{
+		key: aws.Val(in.Key), version: in.VersionId,
+		cond: deleteCondition{in.IfMatch, in.IfMatchLastModifiedTime, in.IfMatchSize},
 	})
 	if err != nil {
-		return err
-	}
-	s.blobs.discard(gone)
-	return nil
-}
-
-// DeleteObjects deletes many objects and says of each how it went.
-func (s *Service) DeleteObjects(ctx context.Context, in *s3.DeleteObjectsInput) (*s3.DeleteObjectsOutput, error) {
-	if err := refuseUnbuilt("DeleteObjects", in); err != nil {
 		return nil, err
 	}
-	if in.Delete == nil || len(in.Delete.Objects) == 0 || len(in.Delete.Objects) > maxDelete {
-		return nil, errMalformedXML
-	}
-	b, err := s.target(ctx, in.Bucket, in.ExpectedBucketOwner)
-	if err != nil {
-		return nil, err
-	}
-	out := &s3.DeleteObjectsOutput{}
-	for _, id := range in.Delete.Objects {
-		switch err := s.removeOne(ctx, b, id); {
-		case err != nil:
-			e, ok := entryError(id, err)
-			if !ok {
-				return nil, err
-			}
-			out.Errors = append(out.Errors, e)
-		case !aws.Val(in.Delete.Quiet):
-			out.Deleted = append(out.Deleted, s3.DeletedObject{Key: id.Key})
-		}
+	out := &s3.DeleteObjectOutput{VersionId: done.version}
+	if done.marker {
+		out.DeleteMarker = &done.marker
 	}
 	return out, nil
 }
 
-func (s *Service) removeOne(ctx context.Context, b *bucket, id s3.ObjectIdentifier) error {
-	key := aws.Val(id.Key)
-	if err := validKey(key); err != nil {
-		return err
+func (s *Service) remove(ctx context.Context, bucketName string, r removal) (removed, error) {
+	if r.version != nil && r.cond != (deleteCondition{}) {
+		return removed{}, awserr.Status(http.StatusNotImplemented, "NotImplemented",
+			"A header you provided implies functionality that is not implemented").With("Header", "If-Match")
 	}
-	if err := refuseVersion(id.VersionId); err != nil {
+	var gone []segment
+	var done removed
+	now := s.clock.Now().UTC()
+	err := s.db.Update(ctx, func(tx *store.Tx) error {
+		b, err := buckets.Get(tx, bucketKey(bucketName))
+		if err != nil {
+			return orNoSuchBucket(err, bucketName)
+		}
+		if err := b.validVersion(r.version); err != nil {
+			return err
+		}
+		if r.version != nil {
+			gone, done, err = s.removeVersion(tx, b, r)
+		} else {
+			gone, done, err = s.removeCurrent(tx, b, r, now)
+		}
 		return err
-	}
-	c, err := s.onExisting(ctx, b, "s3:DeleteObject", key)
+	})
 	if err != nil {
-		return err
+		return removed{}, err
 	}
-	if err := s.auth.Authorize(ctx, c); err != nil {
-		return err
+	s.blobs.discard(gone)
+	return done, nil
+}
+
+// removeVersion deletes one version for good.
+func (s *Service) removeVersion(tx *store.Tx, b *bucket, r removal) ([]segment, removed, error) {
+	done := removed{}
+	if b.Versioning != "" {
+		done.version = r.version
 	}
-	return s.remove(ctx, b.Name, key, deleteCondition{id.ETag, id.LastModifiedTime, id.Size})
+	o, err := versionOf(tx, b.Name, r.key, *r.version)
+	if err != nil || o == nil {
+		return nil, done, err
+	}
+	done.marker = o.Marker
+	return o.Segments, done, dropVersion(tx, b.Name, r.key, o)
+}
+
+// removeCurrent deletes what the key names now.
+func (s *Service) removeCurrent(tx *store.Tx, b *bucket, r removal, now time.Time) ([]segment, removed, error) {
+	old, err := latestOf(tx, b, r.key)
+	if err != nil {
+		return nil, removed{}, err
+	}
+	if err := r.cond.judge(r.key, old); err != nil {
+		return nil, removed{}, err
+	}
+	if b.Versioning == "" {
+		if old == nil {
+			return nil, removed{}, nil
+		}
+		return old.Segments, removed{}, objects.Delete(tx, objectKey(b.Name, r.key))
+	}
+	marker := &object{Marker: true, Modified: now.Truncate(time.Second)}
+	gone, err := addVersion(tx, b, r.key, old, marker, now)
+	return gone, removed{b.versionID(marker), true}, err
 }
 
 // entryError puts an error into the answer; false means that it is the
@@ -135,11 +148,4 @@ func entryError(id s3.ObjectIdentifier, err error) (s3.Error, bool) {
 		return e, false
 	}
 	return e, true
-}
-
-func orNoSuchKey(err error, key string) error {
-	if errors.Is(err, store.ErrNotFound) {
-		return errNoSuchKey(key)
-	}
-	return err
 }

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"reflect"
 
-	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/aws/api/s3"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/store"
@@ -19,15 +18,16 @@ var (
 	errAccessDenied   = awserr.Status(http.StatusForbidden, "AccessDenied", "Access Denied")
 	errNoSuchUpload   = awserr.Status(http.StatusNotFound, "NoSuchUpload",
 		"The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.")
-	errACLNotSupported = awserr.New("AccessControlListNotSupported", "The bucket does not allow ACLs")
-	errEntityTooLarge  = awserr.New("EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")
+	errIllegalVersioning = awserr.New("IllegalVersioningConfigurationException", "The Versioning element must be specified")
+	errACLNotSupported   = awserr.New("AccessControlListNotSupported", "The bucket does not allow ACLs")
+	errEntityTooLarge    = awserr.New("EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")
 )
 
 func errNoSuchBucket(name string) error {
 	return awserr.Status(http.StatusNotFound, "NoSuchBucket", "The specified bucket does not exist").With("BucketName", name)
 }
 
-func errNoSuchKey(key string) error {
+func errNoSuchKey(key string) *awserr.Error {
 	return awserr.Status(http.StatusNotFound, "NoSuchKey", "The specified key does not exist.").With("Key", key)
 }
 
@@ -87,13 +87,4 @@ func refuseUnbuilt(operation string, in any) error {
 
 func notBuilt(operation, what string) error {
 	return awserr.Status(http.StatusNotImplemented, "NotImplemented", "hardstand does not implement %s of s3:%s.", what, operation)
-}
-
-// refuseVersion accepts the one version that an unversioned bucket has.
-func refuseVersion(id *string) error {
-	switch aws.Val(id) {
-	case "", "null":
-		return nil
-	}
-	return errInvalidArgument("Invalid version id specified", "versionId", aws.Val(id))
 }

@@ -22,7 +22,7 @@ func (s *Service) GetObject(ctx context.Context, in *s3.GetObjectInput) (*s3.Get
 	if err != nil {
 		return nil, err
 	}
-	out, span, err := answer(o, in)
+	out, span, err := answer(b, o, in)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func (s *Service) GetObject(ctx context.Context, in *s3.GetObjectInput) (*s3.Get
 	// by looking at the row again.
 	for {
 		s.blobs.pin(o.Segments)
-		now, err := s.find(ctx, b, aws.Val(in.Key))
+		now, err := s.find(ctx, b, aws.Val(in.Key), in.VersionId)
 		if err == nil && now != nil && slices.Equal(now.Segments, o.Segments) {
 			break
 		}
@@ -50,10 +50,10 @@ func (s *Service) GetObject(ctx context.Context, in *s3.GetObjectInput) (*s3.Get
 		if err != nil {
 			return nil, err
 		}
-		if o, err = s.read(ctx, b, aws.Val(in.Key)); err != nil {
+		if o, err = s.read(ctx, b, aws.Val(in.Key), in.VersionId); err != nil {
 			return nil, err
 		}
-		if out, span, err = answer(o, in); err != nil {
+		if out, span, err = answer(b, o, in); err != nil {
 			return nil, err
 		}
 	}
@@ -64,11 +64,11 @@ func (s *Service) GetObject(ctx context.Context, in *s3.GetObjectInput) (*s3.Get
 // HeadObject is GetObject without the bytes.
 func (s *Service) HeadObject(ctx context.Context, in *s3.HeadObjectInput) (*s3.HeadObjectOutput, error) {
 	get := s3.GetObjectInput(*in)
-	_, o, err := s.forReading(ctx, &get)
+	b, o, err := s.forReading(ctx, &get)
 	if err != nil {
 		return nil, err
 	}
-	g, _, err := answer(o, &get)
+	g, _, err := answer(b, o, &get)
 	if err != nil {
 		return nil, err
 	}
@@ -77,6 +77,7 @@ func (s *Service) HeadObject(ctx context.Context, in *s3.HeadObjectInput) (*s3.H
 		CacheControl: g.CacheControl, ContentDisposition: g.ContentDisposition, ContentEncoding: g.ContentEncoding,
 		ContentLanguage: g.ContentLanguage, ContentRange: g.ContentRange, ContentType: g.ContentType, Expires: g.Expires,
 		ServerSideEncryption: g.ServerSideEncryption, Metadata: g.Metadata, PartsCount: g.PartsCount, TagCount: g.TagCount,
+		VersionId: g.VersionId,
 	}
 	if checksumMode(in.ChecksumMode) && g.ContentRange == nil {
 		setChecksum(out, o.Checksum)
@@ -89,9 +90,6 @@ func (s *Service) forReading(ctx context.Context, in *s3.GetObjectInput) (*bucke
 	if err := refuseUnbuilt("GetObject", in); err != nil {
 		return nil, nil, err
 	}
-	if err := refuseVersion(in.VersionId); err != nil {
-		return nil, nil, err
-	}
 	overrides := in.ResponseCacheControl != nil || in.ResponseContentDisposition != nil || in.ResponseContentEncoding != nil ||
 		in.ResponseContentLanguage != nil || in.ResponseContentType != nil || in.ResponseExpires != nil
 	if overrides && aws.CallFrom(ctx).Principal.Type == aws.PrincipalAnonymous {
@@ -101,12 +99,12 @@ func (s *Service) forReading(ctx context.Context, in *s3.GetObjectInput) (*bucke
 	if err != nil {
 		return nil, nil, err
 	}
-	o, err := s.read(ctx, b, aws.Val(in.Key))
+	o, err := s.read(ctx, b, aws.Val(in.Key), in.VersionId)
 	return b, o, err
 }
 
 // answer is everything but the body, and the span of bytes to send.
-func answer(o *object, in *s3.GetObjectInput) (*s3.GetObjectOutput, span, error) {
+func answer(b *bucket, o *object, in *s3.GetObjectInput) (*s3.GetObjectOutput, span, error) {
 	c := readCondition{in.IfMatch, in.IfNoneMatch, in.IfModifiedSince, in.IfUnmodifiedSince}
 	if err := c.judge(o); err != nil {
 		return nil, span{}, err
@@ -120,7 +118,7 @@ func answer(o *object, in *s3.GetObjectInput) (*s3.GetObjectOutput, span, error)
 		ContentType: o.Headers.ContentType, CacheControl: o.Headers.CacheControl,
 		ContentDisposition: o.Headers.ContentDisposition, ContentEncoding: o.Headers.ContentEncoding,
 		ContentLanguage: o.Headers.ContentLanguage, Expires: o.Headers.Expires,
-		ServerSideEncryption: s3.ServerSideEncryptionAes256, Metadata: o.Metadata,
+		ServerSideEncryption: s3.ServerSideEncryptionAes256, Metadata: o.Metadata, VersionId: b.versionID(o),
 	}
 	if out.ContentType == nil {
 		out.ContentType = aws.Ptr(defaultType)

@@ -13,18 +13,15 @@ func (s *Service) GetObjectAttributes(ctx context.Context, in *s3.GetObjectAttri
 	if err := refuseUnbuilt("GetObjectAttributes", in); err != nil {
 		return nil, err
 	}
-	if err := refuseVersion(in.VersionId); err != nil {
-		return nil, err
-	}
 	b, err := s.lookup(ctx, aws.Val(in.Bucket))
 	if err != nil {
 		return nil, err
 	}
-	o, err := s.read(ctx, b, aws.Val(in.Key))
+	o, err := s.read(ctx, b, aws.Val(in.Key), in.VersionId)
 	if err != nil {
 		return nil, err
 	}
-	out := &s3.GetObjectAttributesOutput{LastModified: &o.Modified}
+	out := &s3.GetObjectAttributesOutput{LastModified: &o.Modified, VersionId: b.versionID(o)}
 	for _, a := range in.ObjectAttributes {
 		switch a {
 		case s3.ObjectAttributesETag:

@@ -62,17 +62,17 @@ func TestCopySources(t *testing.T) {
 	for _, c := range []struct{ source, bucket, key, code string }{
 		{"b/k", "b", "k", ""}, {"/b/k", "b", "k", ""}, {"b/a%2Fb%20c", "b", "a/b c", ""}, {"b/a+b", "b", "a+b", ""},
 		{"b%2Fk", "b", "k", ""}, {"b/k?versionId=null", "b", "k", ""}, {"b//k", "b", "/k", ""},
-		{"b/k?versionId=1", "", "", "InvalidArgument"}, {"b", "", "", "InvalidArgument"}, {"", "", "", "InvalidArgument"},
+		{"b/k?versionId=1", "b", "k", ""}, {"b", "", "", "InvalidArgument"}, {"", "", "", "InvalidArgument"},
 		{"b/%zz", "", "", "InvalidArgument"}, {"b/" + strings.Repeat("k", 1025), "", "", "KeyTooLongError"},
 		{"arn:aws:s3:us-east-1:1:accesspoint/x/object/k", "", "", "NotImplemented"},
 	} {
-		bucket, key, err := parseCopySource(c.source)
+		from, err := parseCopySource(c.source)
 		if c.code != "" {
 			if !awserr.Is(err, c.code) {
 				t.Errorf("%q: %v, want %s", c.source, err, c.code)
 			}
-		} else if err != nil || bucket != c.bucket || key != c.key {
-			t.Errorf("%q: %q, %q, %v", c.source, bucket, key, err)
+		} else if err != nil || from.bucket != c.bucket || from.key != c.key {
+			t.Errorf("%q: %+v, %v", c.source, from, err)
 		}
 	}
 }
@@ -154,7 +154,7 @@ func sliceSource(keys []string) source {
 		}
 		var out []keyed
 		for ; i < len(keys) && len(out) < limit; i++ {
-			out = append(out, keyed{keys[i], &object{}})
+			out = append(out, keyed{key: keys[i], object: &object{}})
 		}
 		return out, nil
 	}

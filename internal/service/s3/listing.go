@@ -19,6 +19,15 @@ const fetchAtOnce = 1000
 type keyed struct {
 	key    string
 	object *object
+	// place is where it stands in a listing that has more than one entry of a key.
+	place string
+}
+
+func (k keyed) at() string {
+	if k.place != "" {
+		return k.place
+	}
+	return k.key
 }
 
 // source returns at most limit objects in the order of their keys, from the key
@@ -62,7 +71,7 @@ func (l listing) run(fetch source) (page, error) {
 			return p, err
 		}
 		for _, r := range rows {
-			if r.key < pos || !inclusive && r.key == pos {
+			if r.at() < pos || !inclusive && r.at() == pos {
 				continue // under the common prefix just listed
 			}
 			if !strings.HasPrefix(r.key, l.prefix) {
@@ -95,7 +104,7 @@ func (p *page) add(r keyed, common string) string {
 	if common == "" {
 		p.objects = append(p.objects, r)
 		p.last = r.key
-		return r.key
+		return r.at()
 	}
 	p.prefixes = append(p.prefixes, common)
 	p.last = common
@@ -122,7 +131,7 @@ func objectsFrom(tx *store.Tx, bucketName, from string, inclusive bool, limit in
 		o, err := objects.Get(tx, objectKey(bucketName, from))
 		switch {
 		case err == nil:
-			out = append(out, keyed{from, o})
+			out = append(out, keyed{key: from, object: o})
 		case !errors.Is(err, store.ErrNotFound):
 			return nil, err
 		}
@@ -136,7 +145,7 @@ func objectsFrom(tx *store.Tx, bucketName, from string, inclusive bool, limit in
 		if !ok {
 			break
 		}
-		out = append(out, keyed{key, r.Value})
+		out = append(out, keyed{key: key, object: r.Value})
 	}
 	return out, nil
 }

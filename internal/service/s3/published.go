@@ -69,7 +69,7 @@ func (s *Service) publishedSource(bucketName string) source {
 		}
 		var out []keyed
 		for ; i < len(all) && len(out) < limit; i++ {
-			out = append(out, keyed{all[i].Key, fromPublished(all[i])})
+			out = append(out, keyed{key: all[i].Key, object: fromPublished(all[i])})
 		}
 		return out, nil
 	}

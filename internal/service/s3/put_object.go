@@ -3,7 +3,6 @@ package s3
 import (
 	"context"
 	"encoding/hex"
-	"errors"
 	"io"
 	"strconv"
 	"strings"
@@ -49,7 +48,7 @@ func (s *Service) PutObject(ctx context.Context, in *s3.PutObjectInput) (*s3.Put
 	if err := s.install(ctx, b, aws.Val(in.Key), o, cond, nil); err != nil {
 		return nil, err
 	}
-	out := &s3.PutObjectOutput{ETag: quoted(o.ETag), ServerSideEncryption: s3.ServerSideEncryptionAes256}
+	out := &s3.PutObjectOutput{ETag: quoted(o.ETag), ServerSideEncryption: s3.ServerSideEncryptionAes256, VersionId: b.versionID(o)}
 	setChecksum(out, o.Checksum)
 	return out, nil
 }
@@ -120,6 +119,9 @@ func (s *Service) receive(ctx context.Context, operation string, in any, body io
 type writeCondition struct{ ifMatch, ifNoneMatch *string }
 
 func (c writeCondition) judge(old *object, key string) error {
+	if old != nil && old.Marker {
+		old = nil
+	}
 	switch {
 	case c.ifNoneMatch != nil && *c.ifNoneMatch != "*":
 		return awserr.Status(501, "NotImplemented", "A header you provided implies functionality that is not implemented").With("Header", "If-None-Match")
@@ -138,30 +140,30 @@ func (c writeCondition) judge(old *object, key string) error {
 // after any other failure they stay for the sweep, since the transaction may
 // have been committed.
 func (s *Service) install(ctx context.Context, b *bucket, key string, o *object, cond writeCondition, also func(tx *store.Tx) error) error {
-	o.Modified = s.clock.Now().UTC().Truncate(time.Second)
+	now := s.clock.Now().UTC()
+	o.Modified = now.Truncate(time.Second)
 	var replaced []segment
+	name := b.Name
 	err := s.db.Update(ctx, func(tx *store.Tx) error {
 		replaced = nil
-		if _, err := buckets.Get(tx, bucketKey(b.Name)); err != nil {
-			return orNoSuchBucket(err, b.Name)
+		b, err := buckets.Get(tx, bucketKey(b.Name))
+		if err != nil {
+			return orNoSuchBucket(err, name)
 		}
-		k := objectKey(b.Name, key)
-		old, err := objects.Get(tx, k)
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
+		old, err := latestOf(tx, b, key)
+		if err != nil {
 			return err
 		}
 		if err := cond.judge(old, key); err != nil {
 			return err
-		}
-		if old != nil {
-			replaced = old.Segments
 		}
 		if also != nil {
 			if err := also(tx); err != nil {
 				return err
 			}
 		}
-		return objects.Put(tx, k, o)
+		replaced, err = addVersion(tx, b, key, old, o, now)
+		return err
 	})
 	if err != nil {
 		if awserr.As(err) != nil && o.Upload == "" {

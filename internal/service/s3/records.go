@@ -21,6 +21,19 @@ var (
 		},
 	}
 	objects = store.Table[object]{Name: "s3.object", Version: 1}
+	// versions holds what is not a current object, newest first within a key:
+	// noncurrent versions, and all delete markers.
+	versions = store.Table[object]{
+		Name: "s3.version", Version: 1,
+		Indexes: []store.Index[object]{
+			{Name: "null", Value: func(k store.Key, o *object) []string {
+				if o.Version != "" {
+					return nil
+				}
+				return []string{k.ID[:len(k.ID)-len(seqText(0))-1]}
+			}},
+		},
+	}
 	uploads = store.Table[upload]{Name: "s3.upload", Version: 1}
 	parts   = store.Table[part]{Name: "s3.part", Version: 1}
 )
@@ -48,6 +61,8 @@ type bucket struct {
 	// Ownership is "" when the controls were deleted.
 	Ownership s3.ObjectOwnership `json:",omitempty"`
 	BucketKey bool               `json:",omitempty"`
+	// Versioning is "" as long as it was never enabled.
+	Versioning s3.BucketVersioningStatus `json:",omitempty"`
 
 	published bool
 }
@@ -57,7 +72,7 @@ type publicAccess struct{ BlockACLs, IgnoreACLs, BlockPolicy, Restrict bool }
 
 type tag struct{ Key, Value string }
 
-// object is the current version of a key.
+// object is a version of a key, or a delete marker.
 type object struct {
 	Size     int64
 	ETag     string // without the quotes
@@ -71,6 +86,12 @@ type object struct {
 	Checksum checksum          `json:",omitzero"`
 	// Upload is the id of the multipart upload that made the object.
 	Upload string `json:",omitempty"`
+	// Version is "" for the null version. Seq orders the versions of a key.
+	Version string `json:",omitempty"`
+	Seq     uint64 `json:",omitempty"`
+	Marker  bool   `json:",omitempty"`
+	// Noncurrent is when a newer version came; zero means that this is the latest.
+	Noncurrent time.Time `json:",omitzero"`
 
 	// inline reads a published object.
 	inline func() ([]byte, error)

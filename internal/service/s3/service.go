@@ -1,7 +1,7 @@
 // Package s3 is Amazon S3: buckets, objects, multipart uploads, and the
 // resource types AWS::S3::Bucket and AWS::S3::BucketPolicy.
 //
-// It owns the tables s3.bucket, s3.object, s3.upload and s3.part and the blobs
+// It owns the tables s3.bucket, s3.object, s3.version, s3.upload and s3.part and the blobs
 // they name. It imports wire (its rows), stack (its resource types), policy
 // (bucket policies), store and blob. Flow enters through the operations in
 // Wire, called by the server with a verified caller; checks.go says which
@@ -104,6 +104,7 @@ func (s *Service) bucketRows() []wire.Operation {
 		wire.Op("GetBucketLocation", "s3:GetBucketLocation", s.GetBucketLocation, onBucket[s3.GetBucketLocationInput](s)),
 		wire.Op("ListObjects", "s3:ListBucket", s.ListObjects, s.listObjectsChecks),
 		wire.Op("ListObjectsV2", "s3:ListBucket", s.ListObjectsV2, s.listObjectsV2Checks),
+		wire.Op("ListObjectVersions", "s3:ListBucketVersions", s.ListObjectVersions, s.listObjectVersionsChecks),
 	}
 }
 
@@ -117,6 +118,7 @@ func (s *Service) settingRows() []wire.Operation {
 		wire.Op("PutBucketTagging", "s3:PutBucketTagging", s.PutBucketTagging, onBucket[s3.PutBucketTaggingInput](s)),
 		wire.Op("DeleteBucketTagging", "s3:PutBucketTagging", s.DeleteBucketTagging, onBucket[s3.DeleteBucketTaggingInput](s)),
 		wire.Op("GetBucketAcl", "s3:GetBucketAcl", s.GetBucketAcl, onBucket[s3.GetBucketAclInput](s)),
+		wire.Op("PutBucketVersioning", "s3:PutBucketVersioning", s.PutBucketVersioning, onBucket[s3.PutBucketVersioningInput](s)),
 		wire.Op("GetBucketVersioning", "s3:GetBucketVersioning", s.GetBucketVersioning, onBucket[s3.GetBucketVersioningInput](s)),
 		wire.Op("GetPublicAccessBlock", "s3:GetBucketPublicAccessBlock", s.GetPublicAccessBlock, onBucket[s3.GetPublicAccessBlockInput](s)),
 		wire.Op("PutPublicAccessBlock", "s3:PutBucketPublicAccessBlock", s.PutPublicAccessBlock, onBucket[s3.PutPublicAccessBlockInput](s)),
@@ -133,16 +135,16 @@ func (s *Service) settingRows() []wire.Operation {
 func (s *Service) objectRows() []wire.Operation {
 	return []wire.Operation{
 		wire.Op("PutObject", "s3:PutObject", s.PutObject, s.putObjectChecks),
-		wire.Op("GetObject", "s3:GetObject", s.GetObject, onObject[s3.GetObjectInput](s)),
-		wire.Op("HeadObject", "s3:GetObject", s.HeadObject, onObject[s3.HeadObjectInput](s)),
+		wire.Op("GetObject", "s3:GetObject", s.GetObject, onVersion[s3.GetObjectInput](s, "s3:GetObjectVersion")),
+		wire.Op("HeadObject", "s3:GetObject", s.HeadObject, onVersion[s3.HeadObjectInput](s, "s3:GetObjectVersion")),
 		wire.Op("GetObjectAttributes", "s3:GetObject", s.GetObjectAttributes, s.getObjectAttributesChecks),
-		wire.Op("DeleteObject", "s3:DeleteObject", s.DeleteObject, onObject[s3.DeleteObjectInput](s)),
+		wire.Op("DeleteObject", "s3:DeleteObject", s.DeleteObject, onVersion[s3.DeleteObjectInput](s, "s3:DeleteObjectVersion")),
 		wire.FreeOp("DeleteObjects", "each key is authorized by itself as s3:DeleteObject and refused in the answer", s.DeleteObjects),
 		wire.Op("CopyObject", "s3:PutObject", s.CopyObject, s.copyObjectChecks),
-		wire.Op("GetObjectAcl", "s3:GetObjectAcl", s.GetObjectAcl, onObject[s3.GetObjectAclInput](s)),
-		wire.Op("GetObjectTagging", "s3:GetObjectTagging", s.GetObjectTagging, onObject[s3.GetObjectTaggingInput](s)),
+		wire.Op("GetObjectAcl", "s3:GetObjectAcl", s.GetObjectAcl, onVersion[s3.GetObjectAclInput](s, "s3:GetObjectVersionAcl")),
+		wire.Op("GetObjectTagging", "s3:GetObjectTagging", s.GetObjectTagging, onVersion[s3.GetObjectTaggingInput](s, "s3:GetObjectVersionTagging")),
 		wire.Op("PutObjectTagging", "s3:PutObjectTagging", s.PutObjectTagging, s.putObjectTaggingChecks),
-		wire.Op("DeleteObjectTagging", "s3:DeleteObjectTagging", s.DeleteObjectTagging, onObject[s3.DeleteObjectTaggingInput](s)),
+		wire.Op("DeleteObjectTagging", "s3:DeleteObjectTagging", s.DeleteObjectTagging, onVersion[s3.DeleteObjectTaggingInput](s, "s3:DeleteObjectVersionTagging")),
 	}
 }
 
@@ -163,13 +165,15 @@ func (s *Service) uploadRows() []wire.Operation {
 func (s *Service) Sweep(ctx context.Context) error {
 	named := map[string]bool{}
 	err := s.db.View(ctx, func(tx *store.Tx) error {
-		all, err := objects.List(tx, store.Scope{}, "", 0)
-		if err != nil {
-			return err
-		}
-		for _, o := range all {
-			for _, seg := range o.Value.Segments {
-				named[seg.Blob] = true
+		for _, table := range []*store.Table[object]{&objects, &versions} {
+			all, err := table.List(tx, store.Scope{}, "", 0)
+			if err != nil {
+				return err
+			}
+			for _, o := range all {
+				for _, seg := range o.Value.Segments {
+					named[seg.Blob] = true
+				}
 			}
 		}
 		pending, err := parts.List(tx, store.Scope{}, "", 0)

@@ -150,27 +150,21 @@ func (s *Service) DeleteBucketTagging(ctx context.Context, in *s3.DeleteBucketTa
 
 // GetObjectTagging returns the object's tags.
 func (s *Service) GetObjectTagging(ctx context.Context, in *s3.GetObjectTaggingInput) (*s3.GetObjectTaggingOutput, error) {
-	if err := refuseVersion(in.VersionId); err != nil {
-		return nil, err
-	}
 	b, err := s.lookup(ctx, aws.Val(in.Bucket))
 	if err != nil {
 		return nil, err
 	}
-	o, err := s.read(ctx, b, aws.Val(in.Key))
+	o, err := s.read(ctx, b, aws.Val(in.Key), in.VersionId)
 	if err != nil {
 		return nil, err
 	}
-	return &s3.GetObjectTaggingOutput{TagSet: tagSet(o.Tags)}, nil
+	return &s3.GetObjectTaggingOutput{TagSet: tagSet(o.Tags), VersionId: b.versionID(o)}, nil
 }
 
 // PutObjectTagging replaces the object's tags.
 func (s *Service) PutObjectTagging(ctx context.Context, in *s3.PutObjectTaggingInput) (*s3.PutObjectTaggingOutput, error) {
 	if in.Tagging == nil {
 		return nil, errMalformedXML
-	}
-	if err := refuseVersion(in.VersionId); err != nil {
-		return nil, err
 	}
 	tags := fromTagSet(in.Tagging.TagSet)
 	if err := validTags(tags, maxObjectTags); err != nil {
@@ -179,38 +173,60 @@ func (s *Service) PutObjectTagging(ctx context.Context, in *s3.PutObjectTaggingI
 	if err := reserved(tags, nil); err != nil {
 		return nil, err
 	}
-	if err := s.setObjectTags(ctx, in.Bucket, in.Key, tags); err != nil {
+	version, err := s.setObjectTags(ctx, in.Bucket, in.Key, in.VersionId, tags)
+	if err != nil {
 		return nil, err
 	}
-	return &s3.PutObjectTaggingOutput{}, nil
+	return &s3.PutObjectTaggingOutput{VersionId: version}, nil
 }
 
 // DeleteObjectTagging removes the object's tags.
 func (s *Service) DeleteObjectTagging(ctx context.Context, in *s3.DeleteObjectTaggingInput) (*s3.DeleteObjectTaggingOutput, error) {
-	if err := refuseVersion(in.VersionId); err != nil {
+	version, err := s.setObjectTags(ctx, in.Bucket, in.Key, in.VersionId, nil)
+	if err != nil {
 		return nil, err
 	}
-	if err := s.setObjectTags(ctx, in.Bucket, in.Key, nil); err != nil {
-		return nil, err
-	}
-	return &s3.DeleteObjectTaggingOutput{}, nil
+	return &s3.DeleteObjectTaggingOutput{VersionId: version}, nil
 }
 
-func (s *Service) setObjectTags(ctx context.Context, bucketName, key *string, tags []tag) error {
+func (s *Service) setObjectTags(ctx context.Context, bucketName, key, version *string, tags []tag) (*string, error) {
+	return s.edit(ctx, bucketName, key, version, func(_ *bucket, o *object) error {
+		o.Tags = tags
+		return nil
+	})
+}
+
+// edit changes what is said about a version and returns the version's id.
+func (s *Service) edit(ctx context.Context, bucketName, key, version *string, fn func(b *bucket, o *object) error) (*string, error) {
 	b, err := s.lookup(ctx, aws.Val(bucketName))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if _, err := s.read(ctx, b, aws.Val(key)); err != nil {
-		return err
+	if _, err := s.read(ctx, b, aws.Val(key), version); err != nil {
+		return nil, err
 	}
-	return s.db.Update(ctx, func(tx *store.Tx) error {
-		k := objectKey(b.Name, aws.Val(key))
-		o, err := objects.Get(tx, k)
+	var id *string
+	err = s.db.Update(ctx, func(tx *store.Tx) error {
+		o, err := pick(tx, b, aws.Val(key), version)
 		if err != nil {
-			return orNoSuchKey(err, aws.Val(key))
+			return err
 		}
-		o.Tags = tags
-		return objects.Put(tx, k, o)
+		if o == nil || o.Marker {
+			return b.absent(aws.Val(key), o, version)
+		}
+		if err := fn(b, o); err != nil {
+			return err
+		}
+		id = b.versionID(o)
+		return putRow(tx, b.Name, aws.Val(key), o)
 	})
+	return id, err
+}
+
+// putRow writes the row of a version where it is.
+func putRow(tx *store.Tx, bucketName, key string, o *object) error {
+	if o.Noncurrent.IsZero() && !o.Marker {
+		return objects.Put(tx, objectKey(bucketName, key), o)
+	}
+	return versions.Put(tx, versionKey(bucketName, key, o.Seq), o)
 }

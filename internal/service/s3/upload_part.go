@@ -129,7 +129,7 @@ func (s *Service) UploadPartCopy(ctx context.Context, in *s3.UploadPartCopyInput
 // copyRange writes the source's bytes, or the range of them, as a new blob. A
 // range must lie within the source.
 func (s *Service) copyRange(ctx context.Context, in *s3.UploadPartCopyInput, e expectation) (blob.Info, checksum, error) {
-	from, key, src, err := s.copySource(ctx, in.CopySource, readCondition{
+	from, err := s.copySource(ctx, in.CopySource, readCondition{
 		in.CopySourceIfMatch, in.CopySourceIfNoneMatch, in.CopySourceIfModifiedSince, in.CopySourceIfUnmodifiedSince,
 	})
 	if err != nil {
@@ -140,16 +140,16 @@ func (s *Service) copyRange(ctx context.Context, in *s3.UploadPartCopyInput, e e
 		if !ok || first < 0 || last < 0 {
 			return blob.Info{}, checksum{}, errInvalidArgument("The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy", "x-amz-copy-source-range", *r)
 		}
-		if last >= src.Size {
-			return blob.Info{}, checksum{}, errInvalidArgument("Range specified is not valid for source object of size: "+strconv.FormatInt(src.Size, 10), "x-amz-copy-source-range", *r)
+		if last >= from.object.Size {
+			return blob.Info{}, checksum{}, errInvalidArgument("Range specified is not valid for source object of size: "+strconv.FormatInt(from.object.Size, 10), "x-amz-copy-source-range", *r)
 		}
 	}
-	get, err := s.GetObject(ctx, &s3.GetObjectInput{Bucket: &from.Name, Key: &key, Range: in.CopySourceRange, IfMatch: &src.ETag})
+	body, err := s.openSource(ctx, from, in.CopySourceRange)
 	if err != nil {
 		return blob.Info{}, checksum{}, err
 	}
-	defer get.Body.Close()
-	info, err := s.blobs.store.Put(ctx, io.LimitReader(get.Body, maxSinglePut+1), e.sums()...)
+	defer body.Close()
+	info, err := s.blobs.store.Put(ctx, io.LimitReader(body, maxSinglePut+1), e.sums()...)
 	if err != nil {
 		return info, checksum{}, err
 	}

@@ -82,7 +82,7 @@ assert "Status" not in s3.get_bucket_versioning(Bucket=b)
 acl = s3.get_bucket_acl(Bucket=b)
 assert [g["Permission"] for g in acl["Grants"]] == ["FULL_CONTROL"] and acl["Grants"][0]["Grantee"]["ID"] == acl["Owner"]["ID"]
 with refused("NotImplemented", 501, "PutBucketVersioning"):
-    s3.put_bucket_versioning(Bucket=b, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_bucket_versioning(Bucket=b, VersioningConfiguration={"Status": "Enabled", "MFADelete": "Enabled"})
 
 # policies
 with refused("NoSuchBucketPolicy", 404):

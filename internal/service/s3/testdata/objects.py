@@ -175,7 +175,7 @@ with refused("PreconditionFailed", 412):
     s3.delete_object(Bucket=b, Key="sum", IfMatch='"other"')
 out = s3.delete_objects(Bucket=b, Delete={"Objects": [{"Key": "sum"}, {"Key": "not-there"}, {"Key": "x", "VersionId": "abc"}]})
 assert sorted(d["Key"] for d in out["Deleted"]) == ["not-there", "sum"]
-assert [(e["Key"], e["Code"]) for e in out["Errors"]] == [("x", "InvalidArgument")]
+assert [(e["Key"], e["Code"]) for e in out["Errors"]] == [("x", "NoSuchVersion")]
 
 # a file as the transfer manager sends it, and a presigned URL
 big = bytes(range(256)) * 4096 * 9
