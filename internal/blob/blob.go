@@ -1,11 +1,16 @@
 // Package blob keeps the bytes of objects. A blob is written once, never
-// changed, and named by a random id that its owner stores in a row: a caller's
-// key never becomes a path.
+// changed, and named by an id that its owner stores in a row: a caller's key never
+// becomes a path.
 //
-// It imports the standard library only. Flow enters by Put, which returns when
-// the bytes are durable, before the owner commits the row that names them; it
-// leaves by Open. Bytes whose row was never committed, or whose row is gone, are
-// orphans: Sweep removes those that earlier runs left.
+// Files keeps them in a directory, small ones together in packs whose writers share
+// a sync of the disk; Remote keeps them in a bucket of any S3 endpoint. Both pass
+// blobtest.Suite. Each blob carries a sum of its bytes, so that Verify tells damage to
+// the blob from a row that says something else.
+//
+// It imports x/sys, and the SDK for Remote. Flow enters by Put, which returns when the
+// bytes are durable, before the owner commits the row that names them; it leaves by
+// Open. Bytes whose row was never committed, or whose row is gone, are orphans: Sweep
+// removes those that earlier runs left.
 package blob
 
 import (
@@ -19,10 +24,17 @@ import (
 	"hash/crc32"
 	"hash/crc64"
 	"io"
+	"iter"
 )
 
-// ErrNotFound says that no blob has the id.
-var ErrNotFound = errors.New("blob not found")
+var (
+	// ErrNotFound says that no blob has the id.
+	ErrNotFound = errors.New("blob not found")
+	// ErrDamaged says that a blob's bytes are not those that were written.
+	ErrDamaged = errors.New("blob is damaged")
+	// ErrUnproven says that a blob carries no sum to compare its bytes with.
+	ErrUnproven = errors.New("blob carries no sum")
+)
 
 // Algorithm names a hash that Put can compute while it writes.
 type Algorithm string
@@ -86,9 +98,21 @@ type Store interface {
 	Clone(ctx context.Context, id string) (string, error)
 	// Delete removes a blob; one that is gone is no error.
 	Delete(ctx context.Context, id string) error
-	// Sweep deletes the blobs of earlier runs that keep does not want and
-	// returns how many. Blobs written since the store was opened stay.
-	Sweep(ctx context.Context, keep func(id string) bool) (int, error)
+	// Verify reads a blob and compares it with the sum it carries: nil,
+	// ErrNotFound, ErrDamaged, or ErrUnproven where it carries none.
+	Verify(ctx context.Context, id string) error
+	// All walks the blobs.
+	All(ctx context.Context) iter.Seq2[Entry, error]
+	// Sweep deletes the blobs of earlier runs that are not named and returns how
+	// many. Blobs written since the store was opened stay. It begins to read named
+	// after it was called and stops at an error of it.
+	Sweep(ctx context.Context, named iter.Seq2[string, error]) (int, error)
+}
+
+// Entry is a blob as All finds it.
+type Entry struct {
+	ID   string
+	Size int64
 }
 
 // summing computes the hashes asked for of what is written to it.

@@ -1,11 +1,13 @@
 package blob
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"os"
 	"path/filepath"
@@ -17,24 +19,38 @@ import (
 // runLength is how many characters of an id name the run that wrote it.
 const runLength = 8
 
-// Files keeps blobs as files in a directory:
+// Files keeps blobs in a directory:
 //
 //	tmp/           what is being written
-//	ab/<id>        256 directories by the last two characters of the id
+//	ab/<id>        large blobs, 256 directories by the last two characters of the id
+//	packs/         small blobs, many in a file
 //
-// An id is the run's 8 hex digits and 24 random ones, so that a sweep tells the
-// blobs of this run, whose rows may not be committed yet, from older ones.
+// The id of a large blob is f, the run's 8 hex digits, the CRC-32C of its bytes in 8
+// and 16 random ones; earlier versions made ids of the run and 24 random digits. The
+// run tells a sweep the blobs of this run, whose rows may not be committed yet, from
+// older ones.
 type Files struct {
-	dir string
-	run string
+	dir   string
+	run   string
+	packs *packs
 	// buffers are reused between writes.
 	buffers sync.Pool
 }
 
+const (
+	bufferSize     = 256 << 10
+	fileIDLength   = 1 + runLength + 8 + 16
+	olderIDLength  = runLength + 24
+	sumBegin       = 1 + runLength
+	temporaryDir   = "tmp"
+	packsDir       = "packs"
+	shardNameChars = 2
+)
+
 // OpenFiles opens the directory, makes it when absent, and removes what an
 // earlier run was writing when it ended.
 func OpenFiles(dir string) (*Files, error) {
-	tmp := filepath.Join(dir, "tmp")
+	tmp := filepath.Join(dir, temporaryDir)
 	if err := os.MkdirAll(tmp, 0o700); err != nil {
 		return nil, fmt.Errorf("open blobs: %w", err)
 	}
@@ -48,8 +64,11 @@ func OpenFiles(dir string) (*Files, error) {
 		}
 	}
 	f := &Files{dir: dir, run: random(runLength)}
-	f.buffers.New = func() any { b := make([]byte, 256<<10); return &b }
-	return f, nil
+	f.buffers.New = func() any { b := make([]byte, bufferSize); return &b }
+	if f.packs, err = openPacks(filepath.Join(dir, packsDir), f.run); err != nil {
+		return nil, err
+	}
+	return f, syncDir(dir)
 }
 
 func random(digits int) string {
@@ -58,65 +77,113 @@ func random(digits int) string {
 	return hex.EncodeToString(b)
 }
 
-func (f *Files) newID() string { return f.run + random(24) }
-
 // path refuses what is not an id of ours: nothing else reaches the file system.
 func (f *Files) path(id string) (string, error) {
-	if len(id) != runLength+24 || strings.Trim(id, "0123456789abcdef") != "" {
+	digits := id
+	if len(id) == fileIDLength && id[0] == 'f' {
+		digits = id[1:]
+	} else if len(id) != olderIDLength {
 		return "", fmt.Errorf("blob %q: %w", id, ErrNotFound)
 	}
-	return filepath.Join(f.dir, id[len(id)-2:], id), nil
+	if strings.Trim(digits, "0123456789abcdef") != "" {
+		return "", fmt.Errorf("blob %q: %w", id, ErrNotFound)
+	}
+	return filepath.Join(f.dir, id[len(id)-shardNameChars:], id), nil
 }
 
-// Put implements Store: a temporary file, synced, then renamed, then its
-// directory synced.
+// runOf is the run in the id of a large blob.
+func runOf(id string) string {
+	if len(id) == fileIDLength {
+		id = id[1:]
+	}
+	return id[:runLength]
+}
+
+func (f *Files) fileID(sum uint32) string { return fmt.Sprintf("f%s%08x%s", f.run, sum, random(16)) }
+
+// Put implements Store. What fits goes into a pack; the rest into a temporary file,
+// synced, then renamed, then its directory synced.
 func (f *Files) Put(ctx context.Context, r io.Reader, sums ...Algorithm) (Info, error) {
-	id := f.newID()
-	tmp := filepath.Join(f.dir, "tmp", id)
-	info, err := f.write(ctx, tmp, r, sums)
+	buf := f.buffers.Get().(*[]byte)
+	defer f.buffers.Put(buf)
+	r = reader{ctx, r}
+	n, err := io.ReadFull(r, (*buf)[:packedMost+1])
+	if err == nil {
+		begin := bytes.Clone((*buf)[:n])
+		return f.putFile(io.MultiReader(bytes.NewReader(begin), r), *buf, sums)
+	}
+	if !endOf(n, err) {
+		return Info{}, err
+	}
+	h := newSumming(sums)
+	_, _ = h.Write((*buf)[:n])
+	id, err := f.packs.put((*buf)[:n])
+	return Info{ID: id, Size: int64(n), Sums: h.sums()}, err
+}
+
+func (f *Files) putFile(r io.Reader, buf []byte, sums []Algorithm) (Info, error) {
+	tmp := filepath.Join(f.dir, temporaryDir, f.run+random(24))
+	info, sum, err := write(tmp, r, buf, sums)
+	if err == nil {
+		info.ID = f.fileID(sum)
+		err = f.publish(info.ID, func(path string) error { return os.Rename(tmp, path) })
+		if err != nil {
+			err = fmt.Errorf("write blob: %w", err)
+		}
+	}
 	if err != nil {
 		_ = os.Remove(tmp)
 		return Info{}, err
 	}
-	if err := f.publish(id, func(path string) error { return os.Rename(tmp, path) }); err != nil {
-		_ = os.Remove(tmp)
-		return Info{}, fmt.Errorf("write blob: %w", err)
-	}
-	info.ID = id
 	return info, nil
 }
 
-func (f *Files) write(ctx context.Context, path string, r io.Reader, sums []Algorithm) (Info, error) {
+// write makes the file at path of r, synced, and returns its sum.
+func write(path string, r io.Reader, buf []byte, sums []Algorithm) (Info, uint32, error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
-		return Info{}, fmt.Errorf("write blob: %w", err)
+		return Info{}, 0, fmt.Errorf("write blob: %w", err)
 	}
 	defer file.Close()
-	h := newSumming(sums)
-	buf := f.buffers.Get().(*[]byte)
-	defer f.buffers.Put(buf)
+	h, own := newSumming(sums), crc32.New(castagnoli)
 	// The struct hides the file's ReadFrom, which would leave the buffer unused.
-	n, err := io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(file, h)}, reader{ctx, r}, *buf)
+	n, err := io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(file, h, own)}, r, buf)
 	if err != nil {
-		return Info{}, err
+		return Info{}, 0, err
 	}
 	if err := errors.Join(file.Sync(), file.Close()); err != nil {
-		return Info{}, fmt.Errorf("write blob: %w", err)
+		return Info{}, 0, fmt.Errorf("write blob: %w", err)
 	}
-	return Info{Size: n, Sums: h.sums()}, nil
+	return Info{Size: n, Sums: h.sums()}, own.Sum32(), nil
 }
 
-// reader ends when its context does.
+// reader ends when its context does, and tells the end that a body announced from
+// one that io.ReadFull makes up.
 type reader struct {
 	ctx context.Context
 	r   io.Reader
 }
 
+// cutShort hides an io.ErrUnexpectedEOF of the source from io.ReadFull's caller.
+type cutShort struct{ err error }
+
+func (c cutShort) Error() string { return c.err.Error() }
+func (c cutShort) Unwrap() error { return c.err }
+
 func (r reader) Read(p []byte) (int, error) {
 	if err := r.ctx.Err(); err != nil {
 		return 0, err
 	}
-	return r.r.Read(p)
+	n, err := r.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = cutShort{err}
+	}
+	return n, err
+}
+
+// endOf reports that an error of io.ReadFull is the source's end, not its failure.
+func endOf(n int, err error) bool {
+	return n == 0 && err == io.EOF || err == io.ErrUnexpectedEOF //nolint:errorlint // a wrapped one is the source's failure
 }
 
 // publish makes the file of id appear by place and makes that durable.
@@ -152,6 +219,32 @@ func syncDir(dir string) error {
 
 // Open implements Store.
 func (f *Files) Open(_ context.Context, id string, offset, length int64) (io.ReadCloser, error) {
+	if at, ok := parsePlace(id); ok {
+		data, err := f.packs.get(at)
+		if err != nil {
+			return nil, err
+		}
+		data = data[min(offset, int64(len(data))):]
+		if length >= 0 {
+			data = data[:min(length, int64(len(data)))]
+		}
+		return held{bytes.NewReader(data)}, nil
+	}
+	file, err := f.openFile(id)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := file.Seek(offset, io.SeekStart); err != nil {
+		_ = file.Close()
+		return nil, fmt.Errorf("open blob: %w", err)
+	}
+	if length < 0 {
+		return file, nil
+	}
+	return &part{io.LimitedReader{R: file, N: length}, file}, nil
+}
+
+func (f *Files) openFile(id string) (*os.File, error) {
 	path, err := f.path(id)
 	if err != nil {
 		return nil, err
@@ -163,27 +256,38 @@ func (f *Files) Open(_ context.Context, id string, offset, length int64) (io.Rea
 	if err != nil {
 		return nil, fmt.Errorf("open blob: %w", err)
 	}
-	if _, err := file.Seek(offset, io.SeekStart); err != nil {
-		_ = file.Close()
-		return nil, fmt.Errorf("open blob: %w", err)
-	}
-	if length < 0 {
-		return file, nil
-	}
-	return struct {
-		io.Reader
-		io.Closer
-	}{io.LimitReader(file, length), file}, nil
+	return file, nil
 }
 
+// held is a small blob, read already.
+type held struct{ *bytes.Reader }
+
+func (held) Close() error { return nil }
+
+// part is a range of a file. WriteTo shows the file to a network connection, which
+// lets the kernel copy it.
+type part struct {
+	io.LimitedReader
+	file *os.File
+}
+
+func (p *part) WriteTo(w io.Writer) (int64, error) { return io.Copy(w, &p.LimitedReader) }
+func (p *part) Close() error                       { return p.file.Close() }
+
 // Clone implements Store by a hard link, or by a copy where the file has no
-// links left or the file system knows none.
+// links left or the file system knows none, and for small blobs.
 func (f *Files) Clone(ctx context.Context, id string) (string, error) {
+	if _, packed := parsePlace(id); packed {
+		return f.copy(ctx, id)
+	}
 	from, err := f.path(id)
 	if err != nil {
 		return "", err
 	}
-	clone := f.newID()
+	clone := f.run + random(24)
+	if len(id) == fileIDLength {
+		clone = "f" + f.run + id[sumBegin:sumBegin+8] + random(16)
+	}
 	err = f.publish(clone, func(path string) error {
 		if _, err := os.Stat(from); err != nil {
 			return errGone
@@ -198,6 +302,10 @@ func (f *Files) Clone(ctx context.Context, id string) (string, error) {
 	case !errors.Is(err, syscall.EMLINK) && !errors.Is(err, syscall.EPERM) && !errors.Is(err, syscall.EOPNOTSUPP):
 		return "", fmt.Errorf("clone blob: %w", err)
 	}
+	return f.copy(ctx, id)
+}
+
+func (f *Files) copy(ctx context.Context, id string) (string, error) {
 	r, err := f.Open(ctx, id, 0, -1)
 	if err != nil {
 		return "", err
@@ -211,6 +319,9 @@ var errGone = errors.New("source of a clone is gone")
 
 // Delete implements Store.
 func (f *Files) Delete(_ context.Context, id string) error {
+	if at, ok := parsePlace(id); ok {
+		return f.packs.remove(at)
+	}
 	path, err := f.path(id)
 	if err != nil {
 		return nil
@@ -219,36 +330,4 @@ func (f *Files) Delete(_ context.Context, id string) error {
 		return fmt.Errorf("delete blob: %w", err)
 	}
 	return nil
-}
-
-// Sweep implements Store.
-func (f *Files) Sweep(ctx context.Context, keep func(id string) bool) (int, error) {
-	shards, err := os.ReadDir(f.dir)
-	if err != nil {
-		return 0, fmt.Errorf("sweep blobs: %w", err)
-	}
-	removed := 0
-	for _, shard := range shards {
-		if len(shard.Name()) != 2 {
-			continue
-		}
-		entries, err := os.ReadDir(filepath.Join(f.dir, shard.Name()))
-		if err != nil {
-			return removed, fmt.Errorf("sweep blobs: %w", err)
-		}
-		for _, e := range entries {
-			id := e.Name()
-			if err := ctx.Err(); err != nil {
-				return removed, err
-			}
-			if _, err := f.path(id); err != nil || strings.HasPrefix(id, f.run) || keep(id) {
-				continue
-			}
-			if err := f.Delete(ctx, id); err != nil {
-				return removed, err
-			}
-			removed++
-		}
-	}
-	return removed, nil
 }

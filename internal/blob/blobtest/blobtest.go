@@ -7,8 +7,12 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
+	"iter"
+	"maps"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 
@@ -31,6 +35,11 @@ func Suite(t *testing.T, open func(t *testing.T) blob.Store) {
 		{"clone", testClone},
 		{"delete while reading", testDelete},
 		{"sweep", testSweep},
+		{"large sweep", testLargeSweep},
+		{"sweep while deleting", testSweepAndDelete},
+		{"walk", testAll},
+		{"verify", testVerify},
+		{"many at once", testManyAtOnce},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, open) })
 	}
@@ -59,6 +68,16 @@ func read(t *testing.T, s blob.Store, id string, offset, length int64) string {
 	return string(b)
 }
 
+func named(ids ...string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for _, id := range ids {
+			if !yield(id, nil) {
+				return
+			}
+		}
+	}
+}
+
 func wantGone(t *testing.T, s blob.Store, id string) {
 	t.Helper()
 	if r, err := s.Open(t.Context(), id, 0, -1); !errors.Is(err, blob.ErrNotFound) {
@@ -71,8 +90,7 @@ func wantGone(t *testing.T, s blob.Store, id string) {
 
 func testPut(t *testing.T, open func(*testing.T) blob.Store) {
 	s := open(t)
-	big := strings.Repeat("0123456789abcdef", 70000)
-	for _, text := range []string{"", "x", big} {
+	for _, text := range []string{"", "x", large} {
 		info, err := s.Put(t.Context(), iotest.HalfReader(strings.NewReader(text)))
 		if err != nil || info.Size != int64(len(text)) {
 			t.Fatalf("put of %d bytes: %+v, %v", len(text), info, err)
@@ -141,7 +159,7 @@ func testFailedPut(t *testing.T, open func(*testing.T) blob.Store) {
 	if _, err := s.Put(ctx, strings.NewReader("x")); !errors.Is(err, context.Canceled) {
 		t.Errorf("put after the end of its context: %v", err)
 	}
-	n, err := open(t).Sweep(t.Context(), func(string) bool { return false })
+	n, err := open(t).Sweep(t.Context(), named())
 	if n != 0 || err != nil {
 		t.Errorf("failed puts left %d blobs, %v", n, err)
 	}
@@ -199,7 +217,7 @@ func testSweep(t *testing.T, open func(*testing.T) blob.Store) {
 	kept, orphan := put(t, s, "kept"), put(t, s, "orphan")
 	s = open(t)
 	fresh := put(t, s, "fresh")
-	n, err := s.Sweep(t.Context(), func(id string) bool { return id == kept })
+	n, err := s.Sweep(t.Context(), named(kept))
 	if n != 1 || err != nil {
 		t.Errorf("swept %d, %v; want 1", n, err)
 	}
@@ -207,4 +225,114 @@ func testSweep(t *testing.T, open func(*testing.T) blob.Store) {
 	if read(t, s, kept, 0, -1)+read(t, s, fresh, 0, -1) != "keptfresh" {
 		t.Error("sweep took what it had to keep")
 	}
+}
+
+// large is more than any store keeps together with other blobs.
+var large = strings.Repeat("0123456789abcdef", 70000)
+
+func testLargeSweep(t *testing.T, open func(*testing.T) blob.Store) {
+	s := open(t)
+	kept, orphan := put(t, s, large), put(t, s, large)
+	s = open(t)
+	if n, err := s.Sweep(t.Context(), named(kept)); n != 1 || err != nil {
+		t.Errorf("swept %d, %v; want 1", n, err)
+	}
+	wantGone(t, s, orphan)
+	if read(t, s, kept, 0, -1) != large {
+		t.Error("sweep took what it had to keep")
+	}
+	boom := errors.New("boom")
+	_, err := open(t).Sweep(t.Context(), func(yield func(string, error) bool) { yield("", boom) })
+	if !errors.Is(err, boom) {
+		t.Errorf("a list that fails: %v", err)
+	}
+	if read(t, s, kept, 0, -1) != large {
+		t.Error("a sweep with half a list took what it had to keep")
+	}
+}
+
+// testSweepAndDelete deletes blobs of an earlier run before and while they are named.
+func testSweepAndDelete(t *testing.T, open func(*testing.T) blob.Store) {
+	s := open(t)
+	a, b, c := put(t, s, "a"), put(t, s, "b"), put(t, s, "c")
+	s = open(t)
+	if err := s.Delete(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.Sweep(t.Context(), func(yield func(string, error) bool) {
+		_ = yield(b, nil) && s.Delete(t.Context(), b) == nil && yield(c, nil)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantGone(t, s, a)
+	wantGone(t, s, b)
+	if read(t, s, c, 0, -1) != "c" {
+		t.Error("sweep took what it had to keep")
+	}
+	if err := s.Delete(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	wantGone(t, s, c)
+}
+
+func testAll(t *testing.T, open func(*testing.T) blob.Store) {
+	s := open(t)
+	want := map[string]int64{put(t, s, ""): 0, put(t, s, "x"): 1, put(t, s, large): int64(len(large))}
+	gone := put(t, s, "gone")
+	if err := s.Delete(t.Context(), gone); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []blob.Store{s, open(t)} {
+		have := map[string]int64{}
+		for e, err := range s.All(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			have[e.ID] = e.Size
+		}
+		if !maps.Equal(have, want) {
+			t.Errorf("walked %v, want %v", have, want)
+		}
+		for range s.All(t.Context()) {
+			break
+		}
+	}
+}
+
+func testVerify(t *testing.T, open func(*testing.T) blob.Store) {
+	s := open(t)
+	for _, text := range []string{"", "x", large} {
+		if err := s.Verify(t.Context(), put(t, s, text)); err != nil {
+			t.Errorf("%d bytes: %v", len(text), err)
+		}
+	}
+	if err := s.Verify(t.Context(), "none"); !errors.Is(err, blob.ErrNotFound) {
+		t.Errorf("unknown: %v", err)
+	}
+}
+
+func testManyAtOnce(t *testing.T, open func(*testing.T) blob.Store) {
+	s := open(t)
+	var wg sync.WaitGroup
+	for w := range 8 {
+		wg.Go(func() {
+			for i := range 20 {
+				text := strings.Repeat(fmt.Sprint(w, i, " "), 1+i*w*100)
+				info, err := s.Put(t.Context(), strings.NewReader(text))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if r, err := s.Open(t.Context(), info.ID, 0, -1); err != nil {
+					t.Error(err)
+				} else if b, err := io.ReadAll(r); err != nil || string(b) != text {
+					t.Errorf("%d bytes came back as %d, %v", len(text), len(b), err)
+				} else if r.Close() != nil || i%2 == 0 && s.Delete(t.Context(), info.ID) != nil {
+					t.Error("close or delete failed")
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
+	"maps"
 	"sync"
 
 	"github.com/hardstand/hardstand/internal/blob"
@@ -103,13 +105,40 @@ func (m *Memory) Delete(_ context.Context, id string) error {
 	return nil
 }
 
+// Verify implements blob.Store.
+func (m *Memory) Verify(_ context.Context, id string) error {
+	_, err := m.get(id)
+	return err
+}
+
+// All implements blob.Store.
+func (m *Memory) All(context.Context) iter.Seq2[blob.Entry, error] {
+	return func(yield func(blob.Entry, error) bool) {
+		m.mu.Lock()
+		all := maps.Clone(m.blobs)
+		m.mu.Unlock()
+		for id, b := range all {
+			if !yield(blob.Entry{ID: id, Size: int64(len(b))}, nil) {
+				return
+			}
+		}
+	}
+}
+
 // Sweep implements blob.Store.
-func (m *Memory) Sweep(_ context.Context, keep func(id string) bool) (int, error) {
+func (m *Memory) Sweep(_ context.Context, named iter.Seq2[string, error]) (int, error) {
+	kept := map[string]bool{}
+	for id, err := range named {
+		if err != nil {
+			return 0, err
+		}
+		kept[id] = true
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n := 0
 	for id := range m.blobs {
-		if id <= fmt.Sprintf("%08d", m.run) && !keep(id) {
+		if id <= fmt.Sprintf("%08d", m.run) && !kept[id] {
 			delete(m.blobs, id)
 			n++
 		}

@@ -163,33 +163,14 @@ func (s *Service) uploadRows() []wire.Operation {
 // Sweep deletes the bytes of earlier runs that no row names. The composition
 // root runs it once after the start, beside the traffic.
 func (s *Service) Sweep(ctx context.Context) error {
-	named := map[string]bool{}
-	err := s.db.View(ctx, func(tx *store.Tx) error {
-		for _, table := range []*store.Table[object]{&objects, &versions} {
-			all, err := table.List(tx, store.Scope{}, "", 0)
-			if err != nil {
-				return err
-			}
-			for _, o := range all {
-				for _, seg := range o.Value.Segments {
-					named[seg.Blob] = true
-				}
-			}
-		}
-		pending, err := parts.List(tx, store.Scope{}, "", 0)
-		for _, p := range pending {
-			named[p.Value.Blob] = true
-		}
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("sweep s3: %w", err)
-	}
-	n, err := s.blobs.store.Sweep(ctx, func(id string) bool { return named[id] })
+	n, err := s.blobs.store.Sweep(ctx, s.named(ctx))
 	if n > 0 {
 		s.log.Info("s3: removed bytes that no object names", "blobs", n)
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("sweep s3: %w", err)
+	}
+	return nil
 }
 
 // incomplete turns the end of a connection within a body into S3's error.
