@@ -79,6 +79,9 @@ type Call struct {
 	// Via lists the services that made the call on the caller's behalf, first
 	// to last (aws:CalledVia), as service principals: cloudformation.amazonaws.com.
 	Via []string
+	// SourceARN is the resource for which a service calls on its own account
+	// (aws:SourceArn): the topic of a message, the bucket of a notification.
+	SourceARN string
 	// Token makes a create idempotent across crashes: the stack engine sets it
 	// (stack id, logical id, generation); a service that finds a row made with
 	// the same token returns that row. Never set from outside.
@@ -103,6 +106,15 @@ func CallFrom(ctx context.Context) Call {
 func (c Call) WithVia(service string) Call {
 	c.Via = append(slices.Clone(c.Via), service)
 	return c
+}
+
+// AsService is the Call of a service that acts on its own account and for nobody:
+// service is its principal (sns.amazonaws.com), source the ARN of the resource for
+// which it calls, account and region are where that is. Only a resource policy that
+// names the service allows what it does.
+func AsService(service, source, account, region string) Call {
+	return Call{Principal: Principal{Type: PrincipalService, Account: account, Service: service, ARN: service},
+		Account: account, Region: region, SourceARN: source}
 }
 
 // Check is one permission that an operation needs. An operation that touches

@@ -25,18 +25,20 @@ type api struct {
 }
 
 type metadata struct {
-	APIVersion       string   `json:"apiVersion"`
-	EndpointPrefix   string   `json:"endpointPrefix"`
-	GlobalEndpoint   string   `json:"globalEndpoint"`
-	JSONVersion      string   `json:"jsonVersion"`
-	Protocol         string   `json:"protocol"`
-	ServiceFullName  string   `json:"serviceFullName"`
-	ServiceID        string   `json:"serviceId"`
-	SigningName      string   `json:"signingName"`
-	SigningNames     []string `json:"signingNames"` // of our own models
-	TargetPrefix     string   `json:"targetPrefix"`
-	TargetPrefixes   []string `json:"targetPrefixes"` // of our own models
-	XMLNamespaceText string   `json:"xmlNamespace"`
+	APIVersion       string    `json:"apiVersion"`
+	EndpointPrefix   string    `json:"endpointPrefix"`
+	GlobalEndpoint   string    `json:"globalEndpoint"`
+	JSONVersion      string    `json:"jsonVersion"`
+	Protocol         string    `json:"protocol"`
+	Protocols        []string  `json:"protocols"`
+	QueryCompatible  *struct{} `json:"awsQueryCompatible"`
+	ServiceFullName  string    `json:"serviceFullName"`
+	ServiceID        string    `json:"serviceId"`
+	SigningName      string    `json:"signingName"`
+	SigningNames     []string  `json:"signingNames"` // of our own models
+	TargetPrefix     string    `json:"targetPrefix"`
+	TargetPrefixes   []string  `json:"targetPrefixes"` // of our own models
+	XMLNamespaceText string    `json:"xmlNamespace"`
 }
 
 type operation struct {
@@ -94,6 +96,8 @@ type shape struct {
 		Code           string `json:"code"`
 		HTTPStatusCode int    `json:"httpStatusCode"`
 	} `json:"error"`
+
+	ours bool // from the overrides: kept even when no operation names it
 }
 
 // members keeps the order of the model: answers are written in it.
@@ -162,8 +166,9 @@ func readModel(data, tool, name string) ([]byte, error) {
 	return io.ReadAll(z)
 }
 
-// override merges a file of the model's own form: shapes that are new are
-// added, of shapes that exist the members given are replaced, an operation's
+// override merges a file of the model's own form: protocols and namespace are
+// replaced, shapes that are new are added, of shapes that exist the members given
+// are replaced, and keys, values and errors get the names given, an operation's
 // output gets the root element given, and an operation that is null is dropped.
 func (a *api) override(file string) error {
 	text, err := os.ReadFile(file)
@@ -177,17 +182,15 @@ func (a *api) override(file string) error {
 	if err := json.Unmarshal(text, &o); err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
+	if o.Metadata.Protocols != nil {
+		a.Metadata.Protocols = o.Metadata.Protocols
+	}
+	if o.Metadata.XMLNamespaceText != "" {
+		a.Metadata.XMLNamespaceText = o.Metadata.XMLNamespaceText
+	}
 	for name, s := range o.Shapes {
-		if len(s.Members.refs) == 0 {
-			a.Shapes[name] = s
-			continue
-		}
-		for member, ref := range s.Members.refs {
-			old := a.Shapes[name].Members.refs[member]
-			if old == nil {
-				return fmt.Errorf("%s: %s has no member %s", file, name, member)
-			}
-			old.Shape = ref.Shape
+		if err := a.overrideShape(name, s); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
 		}
 	}
 	for name, op := range o.Operations {
@@ -199,6 +202,37 @@ func (a *api) override(file string) error {
 			return fmt.Errorf("%s: no output of %s", file, name)
 		}
 		a.Operations[name].Output.LocationName = op.Output.LocationName
+	}
+	return nil
+}
+
+// overrideShape replaces the shape, or what s says of its members, key, value and
+// error.
+func (a *api) overrideShape(name string, s *shape) error {
+	old := a.Shapes[name]
+	switch {
+	case s.Error.Code != "" && old != nil:
+		old.Error = s.Error
+	case s.Key != nil && old != nil:
+		old.Key.LocationName, old.Value.LocationName = s.Key.LocationName, s.Value.LocationName
+	case len(s.Members.refs) == 0:
+		s.ours = true
+		a.Shapes[name] = s
+	}
+	for member, ref := range s.Members.refs {
+		var was *reference
+		if old != nil {
+			was = old.Members.refs[member]
+		}
+		if was == nil {
+			return fmt.Errorf("%s has no member %s", name, member)
+		}
+		if ref.Shape != "" {
+			was.Shape = ref.Shape
+		}
+		if ref.QueryName != "" {
+			was.QueryName = ref.QueryName
+		}
 	}
 	return nil
 }

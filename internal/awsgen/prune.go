@@ -23,8 +23,8 @@ func (a *api) prune() {
 			a.Shapes[op.Errors[i].Shape].Members = members{}
 		}
 	}
-	for name := range a.Shapes {
-		if !keep[name] {
+	for name, s := range a.Shapes {
+		if !keep[name] && !(s.ours && s.Exception) {
 			delete(a.Shapes, name)
 		}
 	}

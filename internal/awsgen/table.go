@@ -35,7 +35,12 @@ func (g *generator) serviceLine() model.Service {
 	s := model.Service{Name: m.EndpointPrefix, SigningNames: m.SigningNames, ServiceID: m.ServiceID,
 		FullName: m.ServiceFullName, APIVersion: m.APIVersion, Protocol: model.Protocol(m.Protocol),
 		JSONVersion: m.JSONVersion, TargetPrefixes: m.TargetPrefixes, Namespace: m.XMLNamespaceText,
-		Global: m.GlobalEndpoint != "" && m.EndpointPrefix == "iam"}
+		QueryCompatible: m.QueryCompatible != nil, Global: m.GlobalEndpoint != "" && m.EndpointPrefix == "iam"}
+	for _, p := range m.Protocols {
+		if p != m.Protocol {
+			s.Also = append(s.Also, model.Protocol(p))
+		}
+	}
 	if s.SigningNames == nil {
 		s.SigningNames = []string{m.EndpointPrefix}
 		if m.SigningName != "" {
@@ -71,6 +76,9 @@ func (g *generator) operationLine(name string) model.OperationLine {
 	}
 	if op.Output != nil {
 		l.Output, l.ResultWrapper, l.OutputRoot = op.Output.Shape, op.Output.ResultWrapper, op.Output.LocationName
+		if l.ResultWrapper == "" && slices.Contains(g.api.Metadata.Protocols, string(model.Query)) {
+			l.ResultWrapper = name + "Result"
+		}
 	}
 	for _, e := range op.Errors {
 		l.Errors = append(l.Errors, e.Shape)

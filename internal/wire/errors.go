@@ -40,16 +40,16 @@ func deniedError(err error, protocol model.Protocol) *awserr.Error {
 }
 
 // decodeError is a codec's error in the words of the service's protocol.
-func (s *service) decodeError(err error) error {
+func (e *exchange) decodeError(err error) error {
 	var bad *codec.Error
 	if !errors.As(err, &bad) {
 		return err
 	}
-	switch s.Model.Protocol {
+	switch e.protocol {
 	case model.EC2:
 		return ec2DecodeError(bad)
 	case model.JSON:
-		return s.jsonDecodeError(bad)
+		return jsonDecodeError(bad)
 	case model.RestXML:
 		if bad.Problem == codec.BadValue && !strings.Contains(bad.Path, ".") {
 			return awserr.New("InvalidArgument", "Provided argument is not valid.").
@@ -57,7 +57,7 @@ func (s *service) decodeError(err error) error {
 		}
 		return awserr.New("MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema")
 	}
-	return s.queryDecodeError(bad)
+	return queryDecodeError(bad)
 }
 
 func ec2DecodeError(bad *codec.Error) error {
@@ -74,7 +74,7 @@ func ec2DecodeError(bad *codec.Error) error {
 	return awserr.New("InvalidParameterValue", "%s", bad.Text)
 }
 
-func (s *service) jsonDecodeError(bad *codec.Error) error {
+func jsonDecodeError(bad *codec.Error) error {
 	switch bad.Problem {
 	case codec.Unknown:
 		// AWS ignores members it does not know. Here that would accept what is then
@@ -96,7 +96,7 @@ func article(k model.Kind) string {
 	return "a " + name
 }
 
-func (s *service) queryDecodeError(bad *codec.Error) error {
+func queryDecodeError(bad *codec.Error) error {
 	switch bad.Problem {
 	case codec.Unknown:
 		return awserr.New("ValidationError", "hardstand does not know the parameter %s of this operation.", printable(bad.Path))
@@ -108,6 +108,9 @@ func (s *service) queryDecodeError(bad *codec.Error) error {
 
 // violationError turns violated constraints into the service's error.
 func (s *service) violationError(op *model.Operation, list []validate.Violation) error {
+	if s.Invalid != nil {
+		return s.Invalid(op, list)
+	}
 	switch s.Model.Protocol {
 	case model.EC2:
 		return ec2Violation(list[0])

@@ -31,6 +31,7 @@ type exchange struct {
 	body      []byte           // of all but S3's requests
 	form      url.Values       // of query and EC2 requests
 	service   *service         // nil: no service is meant
+	protocol  model.Protocol   // of the service, the one that the request speaks
 	address   s3Address        // of rest-xml requests
 	operation string
 	principal aws.Principal
@@ -69,7 +70,7 @@ func (e *exchange) serve() error {
 	}
 	in := row.New()
 	if err := e.decode(op, in); err != nil {
-		return e.service.decodeError(err)
+		return e.decodeError(err)
 	}
 	ctx := aws.WithCall(e.r.Context(), e.call())
 	e.audited = true
@@ -101,18 +102,18 @@ func (e *exchange) wantsLanding() bool {
 
 // decode fills in from the request.
 func (e *exchange) decode(op *model.Operation, in any) error {
-	m := e.service.Model
-	switch m.Protocol {
+	switch e.protocol {
 	case model.JSON:
 		return codec.DecodeJSON(e.body, op.Input, in, true)
 	case model.RestXML:
 		return e.decodeREST(op, in)
 	}
+	e.takeAddress(op)
 	form, err := codec.NewForm(e.form)
 	if err != nil {
 		return err
 	}
-	return form.Decode(op.Input, in, m.Protocol == model.EC2)
+	return form.Decode(op.Input, in, e.protocol == model.EC2)
 }
 
 func (e *exchange) decodeREST(op *model.Operation, in any) error {
@@ -147,7 +148,7 @@ func (e *exchange) setRequestID() {
 	}
 	e.identified = true
 	h := e.w.Header()
-	if e.service != nil && e.service.Model.Protocol == model.RestXML {
+	if e.service != nil && e.protocol == model.RestXML {
 		e.id = ids.Upper(16)
 		h["x-amz-request-id"] = []string{e.id}
 		h["x-amz-id-2"] = []string{e.hostID()}
@@ -169,7 +170,7 @@ func (e *exchange) finish() {
 		if e.written {
 			panic(http.ErrAbortHandler) // the client must not take the half for the whole
 		}
-		e.fail(errInternal(e.protocol()))
+		e.fail(errInternal(e.spoken()))
 	}
 	if e.audited || e.status == 0 {
 		return

@@ -15,8 +15,12 @@ func WriteReference(w io.Writer, s Service) error {
 		rows[s.Operations[i].Name] = &s.Operations[i]
 	}
 	var b strings.Builder
+	protocols := string(s.Model.Protocol)
+	for _, p := range s.Model.Also {
+		protocols += " and " + string(p)
+	}
 	fmt.Fprintf(&b, "# %s\n\nAPI version %s, protocol %s. %d of %d operations are implemented; the others answer\n`NotImplemented` (HTTP 501). Written from the tables; do not edit.\n\n",
-		s.Model.FullName, s.Model.APIVersion, s.Model.Protocol, len(rows), len(s.Model.Operations))
+		s.Model.FullName, s.Model.APIVersion, protocols, len(rows), len(s.Model.Operations))
 	b.WriteString("| operation | IAM action |\n| --- | --- |\n")
 	var missing []string
 	for _, name := range s.Model.OperationNames() {

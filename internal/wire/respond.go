@@ -20,7 +20,7 @@ const keepBuffer = 1 << 20
 
 // respond writes an operation's output.
 func (e *exchange) respond(op *model.Operation, out any) error {
-	if e.service.Model.Protocol == model.RestXML {
+	if e.protocol == model.RestXML {
 		return e.respondREST(op, out)
 	}
 	pooled := buffers.Get().(*[]byte)
@@ -45,10 +45,10 @@ const (
 func (e *exchange) encode(buf []byte, op *model.Operation, out any) ([]byte, string, error) {
 	m, lists := e.service.Model, listsAlways(op.Name)
 	switch {
-	case m.Protocol == model.JSON:
+	case e.protocol == model.JSON:
 		buf, err := codec.AppendJSON(buf, op.Output, out, lists)
 		return buf, "application/x-amz-json-" + m.JSONVersion, err
-	case m.Protocol == model.EC2:
+	case e.protocol == model.EC2:
 		x := codec.XML{Buf: append(buf, xmlHeader...), Item: "item", AllLists: lists}
 		x.Open(op.Name+"Response", m.Namespace)
 		x.Text("requestId", e.id)
@@ -61,7 +61,7 @@ func (e *exchange) encode(buf []byte, op *model.Operation, out any) ([]byte, str
 	case e.form.Get("ContentType") == "JSON":
 		return e.encodeQueryJSON(buf, op, out, lists)
 	}
-	x := codec.XML{Buf: buf, Item: "member", AllLists: lists}
+	x := codec.XML{Buf: buf, Item: "member", AllLists: lists, QueryNames: true}
 	x.Open(op.Name+"Response", m.Namespace)
 	var err error
 	if op.ResultWrapper != "" {
@@ -156,13 +156,16 @@ func (e *exchange) write(status int, mime string, body []byte) {
 
 // fail answers with an error, in the protocol as far as it is known.
 func (e *exchange) fail(err error) {
-	a := e.server.asAWS(err, e.protocol(), e.service, e.id)
-	e.code = a.Code
+	a := e.server.asAWS(err, e.spoken(), e.service, e.id)
 	e.setRequestID()
-	switch e.protocol() {
+	if e.service != nil {
+		a = e.inBothWords(a)
+	}
+	e.code = a.Code
+	switch e.spoken() {
 	case model.JSON:
 		e.w.Header().Set("x-amzn-ErrorType", a.Code)
-		e.write(a.HTTPStatus(), "application/x-amz-json-1.1", jsonError(a))
+		e.write(a.HTTPStatus(), e.jsonType(), jsonError(a, e.service))
 	case model.EC2:
 		e.write(a.HTTPStatus(), mimeXML, ec2Error(a, e.id))
 	case model.RestXML:
@@ -172,18 +175,30 @@ func (e *exchange) fail(err error) {
 	}
 }
 
-func (e *exchange) protocol() model.Protocol {
+// spoken is the protocol, guessed for a request of no service.
+func (e *exchange) spoken() model.Protocol {
 	switch {
+	case e.service != nil && e.protocol == "":
+		return e.speaks() // the request failed on its way to a route
 	case e.service != nil:
-		return e.service.Model.Protocol
+		return e.protocol
 	case e.r.Header.Get("X-Amz-Target") != "":
 		return model.JSON
 	}
 	return model.Query
 }
 
-func jsonError(a *awserr.Error) []byte {
-	b := codec.AppendJSONString([]byte(`{"__type":`), a.Code)
+// jsonType is the media type of JSON errors, in the service's version where there
+// is a service.
+func (e *exchange) jsonType() string {
+	if e.service == nil || e.service.Model.JSONVersion == "" {
+		return "application/x-amz-json-1.1"
+	}
+	return "application/x-amz-json-" + e.service.Model.JSONVersion
+}
+
+func jsonError(a *awserr.Error, svc *service) []byte {
+	b := codec.AppendJSONString([]byte(`{"__type":`), errorType(a.Code, svc))
 	b = codec.AppendJSONString(append(b, `,"message":`...), a.Message)
 	for _, f := range a.Extra {
 		b = codec.AppendJSONString(append(b, ','), f.Name)
@@ -219,10 +234,7 @@ func errorElement(x *codec.XML, a *awserr.Error, kind string) {
 }
 
 func (e *exchange) failQuery(a *awserr.Error) {
-	kind := "Sender"
-	if a.HTTPStatus() >= http.StatusInternalServerError {
-		kind = "Receiver"
-	}
+	kind := fault(a)
 	if e.form.Get("ContentType") == "JSON" {
 		b := codec.AppendJSONString([]byte(`{"Error":{"Code":`), a.Code)
 		b = codec.AppendJSONString(append(b, `,"Message":`...), a.Message)

@@ -33,7 +33,8 @@ func (e *exchange) route() error {
 	if e.service == nil {
 		return awserr.New("InvalidRequest", "No service of this server is meant by the request.")
 	}
-	switch e.service.Model.Protocol {
+	e.protocol = e.speaks()
+	switch e.protocol {
 	case model.RestXML:
 		return e.routeREST()
 	case model.JSON:
@@ -101,7 +102,7 @@ func (e *exchange) byLooks() error {
 // Action.
 func (s *Server) byAction(form url.Values) *service {
 	for _, svc := range s.services {
-		if svc.Model.Protocol != model.Query && svc.Model.Protocol != model.EC2 {
+		if !svc.Model.Speaks(model.Query) && !svc.Model.Speaks(model.EC2) {
 			continue
 		}
 		if svc.Model.Operations[form.Get("Action")] != nil && (form.Get("Version") == svc.Model.APIVersion || form.Get("Version") == "") {
@@ -185,10 +186,10 @@ func (e *exchange) routeAction() error {
 	switch {
 	case action == "":
 		return awserr.New("MissingAction", "The request is missing an action or operation parameter")
-	case m.Operations[action] == nil && m.Protocol == model.EC2:
+	case m.Operations[action] == nil && e.protocol == model.EC2:
 		return awserr.New("InvalidAction", "The action %s is not valid for this web service.", printable(action))
 	case m.Operations[action] == nil,
-		m.Protocol == model.Query && version != "" && version != m.APIVersion:
+		e.protocol == model.Query && version != "" && version != m.APIVersion:
 		return awserr.New("InvalidAction", "Could not find operation %s for version %s", printable(action), printable(version))
 	}
 	e.operation = action

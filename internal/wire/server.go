@@ -59,7 +59,9 @@ type mount struct {
 type service struct {
 	Service
 	operations map[string]*Operation
-	statuses   map[string]int // HTTP status by error code, where the model has one
+	statuses   map[string]int    // HTTP status by error code, where the model has one
+	codes      map[string]string // of errors, by the names of their shapes (query-compatible services)
+	names      map[string]string // of errors' shapes, by their codes
 	routes     []restRoute
 }
 
@@ -97,11 +99,7 @@ func (s *Server) Register(services ...Service) error {
 		for i := range svc.Operations {
 			r.operations[svc.Operations[i].Name] = &svc.Operations[i]
 		}
-		for _, sh := range svc.Model.Shapes {
-			if sh.Kind == model.Exception && sh.ErrorStatus != 0 {
-				r.statuses[sh.ErrorCode] = sh.ErrorStatus
-			}
-		}
+		r.readErrors()
 		if svc.Model.Protocol == model.RestXML {
 			r.routes = compileRoutes(svc.Model)
 		}

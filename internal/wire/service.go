@@ -7,6 +7,7 @@ import (
 	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/aws/model"
+	"github.com/hardstand/hardstand/internal/wire/validate"
 )
 
 // Service is what a service package hands to the server.
@@ -16,6 +17,12 @@ type Service struct {
 	// Anonymous lets unsigned requests through to the authorizer (S3). Otherwise
 	// they are answered with MissingAuthenticationToken.
 	Anonymous bool
+	// Invalid, where it is set, says in the service's own words what violates the
+	// model's constraints.
+	Invalid func(op *model.Operation, violations []validate.Violation) error
+	// Address names the member of inputs that the URL of a query request stands for
+	// when its path is not the root and the parameter is left out (QueueUrl).
+	Address string
 }
 
 // Operation is one implemented operation. Op and FreeOp make it.

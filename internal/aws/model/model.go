@@ -23,20 +23,29 @@ const (
 
 // Service describes one AWS API.
 type Service struct {
-	Name           string   `json:"service"`      // "ec2": endpoint prefix and package name
-	SigningNames   []string `json:"signingNames"` // service names of the credential scope, first the usual one
-	ServiceID      string   `json:"serviceId"`    // "EC2", "CloudFormation"
-	FullName       string   `json:"fullName"`
-	APIVersion     string   `json:"apiVersion"` // Version parameter of query requests
-	Protocol       Protocol `json:"protocol"`
-	JSONVersion    string   `json:"jsonVersion,omitempty"`    // "1.0" or "1.1"
-	TargetPrefixes []string `json:"targetPrefixes,omitempty"` // of X-Amz-Target, first the usual one
-	Namespace      string   `json:"namespace,omitempty"`      // xmlns of answers
-	Global         bool     `json:"global,omitempty"`         // one endpoint for all regions
+	Name         string   `json:"service"`      // "ec2": endpoint prefix and package name
+	SigningNames []string `json:"signingNames"` // service names of the credential scope, first the usual one
+	ServiceID    string   `json:"serviceId"`    // "EC2", "CloudFormation"
+	FullName     string   `json:"fullName"`
+	APIVersion   string   `json:"apiVersion"` // Version parameter of query requests
+	Protocol     Protocol `json:"protocol"`
+	// Also are further protocols of the same operations, first to last choice. A
+	// request's looks tell which one it speaks.
+	Also []Protocol `json:"also,omitempty"`
+	// QueryCompatible: errors keep the codes that they had when the service spoke
+	// the query protocol only, beside the names of their shapes.
+	QueryCompatible bool     `json:"queryCompatible,omitempty"`
+	JSONVersion     string   `json:"jsonVersion,omitempty"`    // "1.0" or "1.1"
+	TargetPrefixes  []string `json:"targetPrefixes,omitempty"` // of X-Amz-Target, first the usual one
+	Namespace       string   `json:"namespace,omitempty"`      // xmlns of answers
+	Global          bool     `json:"global,omitempty"`         // one endpoint for all regions
 
 	Operations map[string]*Operation `json:"-"`
 	Shapes     map[string]*Shape     `json:"-"`
 }
+
+// Speaks reports whether p is one of the service's protocols.
+func (s *Service) Speaks(p Protocol) bool { return s.Protocol == p || slices.Contains(s.Also, p) }
 
 // OperationNames returns the names of all operations, sorted.
 func (s *Service) OperationNames() []string {
@@ -161,7 +170,7 @@ type Member struct {
 	Required     bool
 	Location     Location
 	LocationName string // name on the wire, "" = Name
-	QueryName    string // name in EC2 requests, if it differs from LocationName
+	QueryName    string // name in the query protocols, if it differs from LocationName
 	Flattened    bool
 	Attribute    bool // an XML attribute
 	Streaming    bool // a body that is not to be buffered

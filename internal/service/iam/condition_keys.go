@@ -26,6 +26,10 @@ func (s *Service) conditionKeys(call aws.Call, who caller, c aws.Check, account 
 		}
 	}
 	set("aws:UserAgent", call.UserAgent)
+	if call.SourceARN != "" {
+		set("aws:SourceArn", call.SourceARN)
+		set("aws:SourceAccount", call.Principal.Account)
+	}
 	set("aws:RequestedRegion", call.Region)
 	if account == "" {
 		account = call.Principal.Account

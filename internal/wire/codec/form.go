@@ -111,13 +111,13 @@ type formReader struct{ ec2 bool }
 func (d formReader) name(m *model.Member) string { return formName(m, d.ec2) }
 
 func formName(m *model.Member, ec2 bool) string {
-	if !ec2 {
-		return m.WireName()
-	}
-	if m.QueryName != "" {
+	switch {
+	case m.QueryName != "":
 		return m.QueryName
+	case ec2:
+		return model.Exported(m.WireName())
 	}
-	return model.Exported(m.WireName())
+	return m.WireName()
 }
 
 func (d formReader) structure(n *node, p *plan.Plan, v reflect.Value, path string) error {

@@ -16,6 +16,9 @@ type XML struct {
 	// Item names the elements of lists for which the model names none: "member",
 	// "item" in EC2.
 	Item string
+	// QueryNames: members have the names of the query protocol, which a service that
+	// answers in JSON first may have besides.
+	QueryNames bool
 	// AllLists writes the top-level lists of an output even when they are nil.
 	AllLists bool
 }
@@ -64,8 +67,15 @@ func (x *XML) structure(p *plan.Plan, v reflect.Value, lists bool) {
 		if !ok && !(lists && f.Plan.Shape.Kind == model.List) {
 			continue
 		}
-		x.element(f.WireName(), f.Plan, f.Member, fv)
+		x.element(x.name(f.Member), f.Plan, f.Member, fv)
 	}
+}
+
+func (x *XML) name(m *model.Member) string {
+	if x.QueryNames {
+		return formName(m, false)
+	}
+	return m.WireName()
 }
 
 // element appends one member: usually one element, several for a flattened list.
