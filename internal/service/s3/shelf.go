@@ -81,6 +81,7 @@ type reader struct {
 	offset   int64 // within rest[0]
 	left     int64
 	current  io.ReadCloser
+	due      int64 // what current still has to give
 	released sync.Once
 }
 
@@ -102,16 +103,51 @@ func (r *reader) Read(p []byte) (int, error) {
 			}
 		}
 		n, err := r.current.Read(p)
-		r.left -= int64(n)
+		r.took(int64(n))
 		if errors.Is(err, io.EOF) {
-			err = r.current.Close()
-			r.current = nil
+			err = r.finish()
 		}
 		if n > 0 || err != nil {
 			return n, err
 		}
 	}
 	return 0, io.EOF
+}
+
+// WriteTo implements io.WriterTo. It shows w what the store returns, so that a file
+// can be sent by the kernel.
+func (r *reader) WriteTo(w io.Writer) (int64, error) {
+	var written int64
+	for r.left > 0 {
+		if r.current == nil {
+			if err := r.next(); err != nil {
+				return written, err
+			}
+		}
+		n, err := io.Copy(w, r.current)
+		r.took(n)
+		written += n
+		if err != nil {
+			return written, err
+		}
+		if err := r.finish(); err != nil {
+			return written, err
+		}
+	}
+	return written, nil
+}
+
+func (r *reader) took(n int64) { r.left, r.due = r.left-n, r.due-n }
+
+// finish closes the segment that was read to its end. One shorter than its row says
+// ends the answer: what follows must not move up.
+func (r *reader) finish() error {
+	err := r.current.Close()
+	r.current = nil
+	if err == nil && r.due > 0 {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 func (r *reader) next() error {
@@ -124,7 +160,7 @@ func (r *reader) next() error {
 	if err != nil {
 		return err
 	}
-	r.current, r.rest, r.offset = f, r.rest[1:], 0
+	r.current, r.rest, r.offset, r.due = f, r.rest[1:], 0, n
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"syscall"
@@ -163,6 +164,10 @@ type peeked struct {
 }
 
 func (p *peeked) Read(b []byte) (int, error) { return p.r.Read(b) }
+
+// ReadFrom hands r to the connection below, which sends a file without copying it
+// through this process.
+func (p *peeked) ReadFrom(r io.Reader) (int64, error) { return io.Copy(p.Conn, r) }
 
 // NetConn returns the connection below, from which its origin can be told.
 func (p *peeked) NetConn() net.Conn { return p.Conn }
