@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"os"
 	"path/filepath"
@@ -110,7 +109,7 @@ func (f *Files) Put(ctx context.Context, r io.Reader, sums ...Algorithm) (Info, 
 	n, err := io.ReadFull(r, (*buf)[:packedMost+1])
 	if err == nil {
 		begin := bytes.Clone((*buf)[:n])
-		return f.putFile(io.MultiReader(bytes.NewReader(begin), r), *buf, sums)
+		return f.putFile(io.MultiReader(bytes.NewReader(begin), r), sums)
 	}
 	if !endOf(n, err) {
 		return Info{}, err
@@ -121,9 +120,9 @@ func (f *Files) Put(ctx context.Context, r io.Reader, sums ...Algorithm) (Info, 
 	return Info{ID: id, Size: int64(n), Sums: h.sums()}, err
 }
 
-func (f *Files) putFile(r io.Reader, buf []byte, sums []Algorithm) (Info, error) {
+func (f *Files) putFile(r io.Reader, sums []Algorithm) (Info, error) {
 	tmp := filepath.Join(f.dir, temporaryDir, f.run+random(24))
-	info, sum, err := write(tmp, r, buf, sums)
+	info, sum, err := f.write(tmp, r, sums)
 	if err == nil {
 		info.ID = f.fileID(sum)
 		err = f.publish(info.ID, func(path string) error { return os.Rename(tmp, path) })
@@ -136,25 +135,6 @@ func (f *Files) putFile(r io.Reader, buf []byte, sums []Algorithm) (Info, error)
 		return Info{}, err
 	}
 	return info, nil
-}
-
-// write makes the file at path of r, synced, and returns its sum.
-func write(path string, r io.Reader, buf []byte, sums []Algorithm) (Info, uint32, error) {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return Info{}, 0, fmt.Errorf("write blob: %w", err)
-	}
-	defer file.Close()
-	h, own := newSumming(sums), crc32.New(castagnoli)
-	// The struct hides the file's ReadFrom, which would leave the buffer unused.
-	n, err := io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(file, h, own)}, r, buf)
-	if err != nil {
-		return Info{}, 0, err
-	}
-	if err := errors.Join(file.Sync(), file.Close()); err != nil {
-		return Info{}, 0, fmt.Errorf("write blob: %w", err)
-	}
-	return Info{Size: n, Sums: h.sums()}, own.Sum32(), nil
 }
 
 // reader ends when its context does, and tells the end that a body announced from
@@ -325,6 +305,11 @@ func (f *Files) Delete(_ context.Context, id string) error {
 	path, err := f.path(id)
 	if err != nil {
 		return nil
+	}
+	// Freeing a large file takes long, and happens when the last who has it open
+	// closes it: not while the caller waits.
+	if file, err := os.Open(path); err == nil {
+		defer func() { go file.Close() }()
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("delete blob: %w", err)
