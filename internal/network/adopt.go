@@ -57,6 +57,8 @@ func (n *Network) adoptVPC(s VPCState) (gone []string, uplink string, err error)
 	if gone, err = v.adoptMirror(s); err != nil {
 		return gone, "", err
 	}
+	v.exits = normalExits(s.Exits)
+	v.nameless.Store(s.Nameless)
 	if err := v.rebuild(); err != nil {
 		return gone, "", err
 	}

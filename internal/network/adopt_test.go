@@ -68,7 +68,7 @@ func TestAdoptKeepsConnections(t *testing.T) {
 	defer inside.Close()
 
 	n = reopen(t, n)
-	missing, err := n.Adopt(ctx, []VPCState{{VPC: VPC{ID: "vpc-1", CIDR: testVPC, Gateway: true}, Groups: groups, NICs: []NIC{web.nic, gone}}})
+	missing, err := n.Adopt(ctx, []VPCState{{VPC: openVPC("vpc-1", true), Groups: groups, NICs: []NIC{web.nic, gone}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,7 @@
 //	              table hs<6>: egress, input         table hs<6>: dnat/snat,         lo 127.0.0.1:<port> the server
 //	                                                 security groups, spoofing
 //	                                                 lo 169.254.169.254:80 IMDS
-//	                                                    169.254.169.253:53 DNS
+//	                                                    169.254.169.253:53 and base+2:53 DNS
 //	                                                    169.254.169.252:80,443 *.amazonaws.com
 //
 // A VPC is a network namespace that routes. Each instance hangs on it by its

@@ -14,9 +14,10 @@ import (
 // queued as one transaction, all or nothing. It is not safe for concurrent use.
 //
 //	prerouting (raw)  a packet's link and source must be in @nics, else drop
-//	input             serviceRules, not by the uplink
+//	input             serviceRules and names at @resolvers, not by the uplink
 //	dnat, snat        @public and @private, only by the uplink
-//	forward           established, or @outbound[source] -> nic-out -> group-out -> arrive
+//	forward           out by the uplink: exit, what the subnet's routes say; then
+//	                  established, or @outbound[source] -> nic-out -> group-out -> arrive
 //	arrive            out by the uplink if it has a public address, or
 //	                  @inbound[destination] -> nic-in -> group-in -> accept
 type filter struct {
@@ -25,10 +26,10 @@ type filter struct {
 	table  *nftables.Table
 	conn   *nftables.Conn
 
-	nics, inbound, outbound, public, private *nftables.Set
-	members                                  map[string]*nftables.Set
-	groups                                   map[string]bool
-	setID                                    uint32
+	nics, inbound, outbound, public, private, resolvers *nftables.Set
+	members                                             map[string]*nftables.Set
+	groups                                              map[string]bool
+	setID                                               uint32
 }
 
 // Socket buffers big enough for a transaction with thousands of rules, which
@@ -89,7 +90,8 @@ func (f *filter) reset() error {
 	f.outbound = f.newMap("outbound", nftables.TypeVerdict)
 	f.public = f.newMap("public", nftables.TypeIPAddr)
 	f.private = f.newMap("private", nftables.TypeIPAddr)
-	for _, set := range []*nftables.Set{f.nics, f.inbound, f.outbound, f.public, f.private} {
+	f.resolvers = f.newSet("resolvers", nftables.TypeIPAddr)
+	for _, set := range []*nftables.Set{f.nics, f.inbound, f.outbound, f.public, f.private, f.resolvers} {
 		if err := f.conn.AddSet(set, nil); err != nil {
 			return err
 		}
@@ -149,6 +151,14 @@ func (f *filter) addServices() error {
 		}
 		f.rule("input", match, []expr.Any{accept()})
 	}
+	for _, proto := range []string{"udp", "tcp"} {
+		match, _, err := Rule{Protocol: proto, From: 53, To: 53, CIDR: netip.PrefixFrom(netip.IPv4Unspecified(), 0)}.expressions(egress, nil)
+		if err != nil {
+			return err
+		}
+		f.rule("input", match, []expr.Any{payload(expr.PayloadBaseNetworkHeader, 16, 4),
+			&expr.Lookup{SourceRegister: 1, SetName: f.resolvers.Name, SetID: f.resolvers.ID}, accept()})
+	}
 	return nil
 }
 
@@ -180,7 +190,9 @@ func (f *filter) decided(offset uint32, m *nftables.Set) []expr.Any {
 
 func (f *filter) addForward() {
 	f.baseChain("forward", nftables.ChainTypeFilter, nftables.ChainHookForward, nftables.ChainPriorityFilter, nftables.ChainPolicyDrop)
+	f.conn.AddChain(&nftables.Chain{Table: f.table, Name: "exit"})
 	f.conn.AddChain(&nftables.Chain{Table: f.table, Name: "arrive"})
+	f.rule("forward", linkIs(expr.MetaKeyOIFNAME, f.uplink), []expr.Any{verdict(expr.VerdictJump, "exit")})
 	f.rule("forward", established(), []expr.Any{accept()})
 	f.rule("forward", tracked(expr.CtKeySTATE, expr.CtStateBitINVALID, true), []expr.Any{drop()})
 	// From outside an instance is reached by its public address only.

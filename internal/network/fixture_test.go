@@ -166,9 +166,14 @@ func testNIC(vpc string, i int, public bool, groups ...string) NIC {
 	return nic
 }
 
+// openVPC is a VPC all of whose addresses have a way out by the gateway.
+func openVPC(id string, gateway bool) VPC {
+	return VPC{ID: id, CIDR: testVPC, Gateway: gateway, Exits: []Exit{{From: testVPC, To: anywhere}}}
+}
+
 func setVPC(t testing.TB, n *Network, id string, gateway bool) {
 	t.Helper()
-	if err := n.SetVPC(context.Background(), VPC{ID: id, CIDR: testVPC, Gateway: gateway}); err != nil {
+	if err := n.SetVPC(context.Background(), openVPC(id, gateway)); err != nil {
 		t.Fatal(err)
 	}
 }

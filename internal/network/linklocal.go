@@ -84,15 +84,22 @@ func (g *serving) close() error {
 type vpcServices struct {
 	serving
 	metadata, endpoint, endpointTLS *listener
-	names                           *listener
-	datagrams                       net.PacketConn
+	// resolvers are the addresses of the name server, and what listens on them.
+	resolvers []netip.Addr
+	names     []*listener
+	datagrams []net.PacketConn
 
 	mu      sync.Mutex
 	callers map[netip.Addr]*caller
 }
 
-func newVPCServices(vpcID string, log *slog.Logger) *vpcServices {
-	return &vpcServices{serving: serving{where: vpcID, log: log}, callers: map[netip.Addr]*caller{}}
+// newVPCServices describes the services of a VPC that has its own address for
+// the name server, besides the one that all VPCs have.
+func newVPCServices(vpcID string, resolver netip.Addr, log *slog.Logger) *vpcServices {
+	return &vpcServices{
+		serving: serving{where: vpcID, log: log}, callers: map[netip.Addr]*caller{},
+		resolvers: []netip.Addr{ResolverAddr, resolver},
+	}
 }
 
 // listen runs on a thread in the VPC's namespace.
@@ -104,19 +111,30 @@ func (v *vpcServices) listen() error {
 		to   **listener
 		addr netip.Addr
 		port int
-	}{{&v.metadata, MetadataAddr, 80}, {&v.endpoint, EndpointAddr, 80}, {&v.endpointTLS, EndpointAddr, 443}, {&v.names, ResolverAddr, 53}} {
+	}{{&v.metadata, MetadataAddr, 80}, {&v.endpoint, EndpointAddr, 80}, {&v.endpointTLS, EndpointAddr, 443}} {
 		l, err := v.stream(at.addr, at.port)
 		if err != nil {
 			return err
 		}
 		*at.to = &listener{Listener: l, at: v.at}
 	}
-	datagrams, err := net.ListenPacket("udp4", netip.AddrPortFrom(ResolverAddr, 53).String())
-	if err != nil {
-		return err
+	return v.listenForNames()
+}
+
+func (v *vpcServices) listenForNames() error {
+	for _, a := range v.resolvers {
+		l, err := v.stream(a, 53)
+		if err != nil {
+			return err
+		}
+		v.names = append(v.names, &listener{Listener: l, at: v.at})
+		datagrams, err := net.ListenPacket("udp4", netip.AddrPortFrom(a, 53).String())
+		if err != nil {
+			return err
+		}
+		v.datagrams = append(v.datagrams, datagrams)
+		v.sockets = append(v.sockets, datagrams)
 	}
-	v.datagrams = datagrams
-	v.sockets = append(v.sockets, datagrams)
 	return nil
 }
 
@@ -150,8 +168,12 @@ func (v *vpcServices) start(cfg ServicesConfig, resolve dns.Handler) {
 	})
 	v.run("endpoint", func() error { return cfg.Serve(v.endpoint) })
 	v.run("endpoint", func() error { return cfg.Serve(v.endpointTLS) })
-	v.run("resolver", func() error { return (&dns.Server{PacketConn: v.datagrams, Handler: resolve}).ActivateAndServe() })
-	v.run("resolver", func() error { return (&dns.Server{Listener: v.names, Handler: resolve}).ActivateAndServe() })
+	for _, c := range v.datagrams {
+		v.run("resolver", func() error { return (&dns.Server{PacketConn: c, Handler: resolve}).ActivateAndServe() })
+	}
+	for _, l := range v.names {
+		v.run("resolver", func() error { return (&dns.Server{Listener: l, Handler: resolve}).ActivateAndServe() })
+	}
 }
 
 // at returns who has the address.

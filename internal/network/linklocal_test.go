@@ -284,7 +284,7 @@ func TestServicesAfterRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	n = reopen(t, n)
-	state := VPCState{VPC: VPC{ID: "vpc-1", CIDR: testVPC, Gateway: true}, NICs: []NIC{one.nic, two.nic}}
+	state := VPCState{VPC: openVPC("vpc-1", true), NICs: []NIC{one.nic, two.nic}}
 	if missing, err := n.Adopt(context.Background(), []VPCState{state}); err != nil || len(missing) > 0 {
 		t.Fatalf("missing %v, %v", missing, err)
 	}

@@ -19,6 +19,19 @@ type VPC struct {
 	// Gateway says whether an internet gateway is attached. Without one the
 	// VPC has no uplink: no public address answers and nothing gets out.
 	Gateway bool
+	// Exits are the ways out by the gateway. What matches none stays in.
+	Exits []Exit
+	// Nameless turns the name server off.
+	Nameless bool
+}
+
+// Exit is what the route table of a subnet says about one range of
+// destinations. Of several that match the one with the longest To counts.
+type Exit struct {
+	From, To netip.Prefix
+	// Closed is a way that leads nowhere: a more specific route to something
+	// that is not there.
+	Closed bool
 }
 
 // NIC is one network interface of an instance.

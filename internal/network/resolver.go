@@ -48,7 +48,7 @@ func newResolver(cfg ServicesConfig) *resolver {
 func (r *resolver) in(vpcID string, at func(netip.Addr) *caller) dns.Handler {
 	return dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
 		from := at(addressOf(w.RemoteAddr()))
-		if from == nil {
+		if from == nil || r.network.nameless(vpcID) {
 			return
 		}
 		reply := r.answer(vpcID, q, from.forwards)

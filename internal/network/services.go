@@ -78,7 +78,7 @@ func (s *Services) Open(instance string, ns *os.File) error {
 	if !ok {
 		return fmt.Errorf("open services of %s: its namespace is not attached", instance)
 	}
-	vpc, err := s.inVPC(nic.VPC)
+	vpc, err := s.inVPC(nic)
 	if err != nil {
 		return fmt.Errorf("open services of %s: %w", nic.VPC, err)
 	}
@@ -97,7 +97,8 @@ func (s *Services) Open(instance string, ns *os.File) error {
 }
 
 // inVPC returns the services of a VPC and opens them for its first instance.
-func (s *Services) inVPC(id string) (*vpcServices, error) {
+func (s *Services) inVPC(nic NIC) (*vpcServices, error) {
+	id := nic.VPC
 	s.opening.Lock()
 	defer s.opening.Unlock()
 	s.mu.Lock()
@@ -106,7 +107,7 @@ func (s *Services) inVPC(id string) (*vpcServices, error) {
 	if v != nil {
 		return v, nil
 	}
-	v = newVPCServices(id, s.cfg.Log)
+	v = newVPCServices(id, resolverOf(nic.VPCCIDR), s.cfg.Log)
 	if err := s.cfg.Network.inVPC(id, v.listen); err != nil {
 		return nil, errors.Join(err, v.close())
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -31,6 +32,9 @@ type vpc struct {
 	routers map[netip.Addr]bool // subnets' first addresses, held on lo
 	nics    map[string]NIC
 	groups  map[string]Group
+	exits   []Exit
+
+	nameless atomic.Bool // asked by the resolver, which takes no lock of ours
 }
 
 // SetVPC makes a VPC or brings an existing one to the given state.
@@ -41,6 +45,10 @@ func (n *Network) SetVPC(ctx context.Context, want VPC) error {
 	}
 	defer v.mu.Unlock()
 	if err := v.addCIDR(want.CIDR); err != nil {
+		return err
+	}
+	v.nameless.Store(want.Nameless)
+	if err := v.setExits(want.Exits); err != nil {
 		return err
 	}
 	if want.Gateway {
@@ -210,8 +218,22 @@ func (v *vpc) addCIDR(cidr netip.Prefix) error {
 	if err != nil {
 		return fmt.Errorf("VPC %s: route %v: %w", v.id, cidr, err)
 	}
+	if err := v.addRouter(resolverOf(cidr)); err != nil {
+		return err
+	}
+	if err := v.change(func(f *filter) error { return f.addResolver(resolverOf(cidr)) }); err != nil {
+		return err
+	}
 	v.cidrs = append(v.cidrs, cidr)
 	return nil
+}
+
+// nameless says whether the name server of a VPC is turned off.
+func (n *Network) nameless(id string) bool {
+	n.mu.Lock()
+	v := n.vpcs[id]
+	n.mu.Unlock()
+	return v != nil && v.nameless.Load()
 }
 
 // addRouter gives the namespace the address of a subnet's router: it answers
@@ -258,6 +280,12 @@ func (v *vpc) rebuild() error {
 	if err := f.reset(); err != nil {
 		return err
 	}
+	for _, cidr := range v.cidrs {
+		if err := f.addResolver(resolverOf(cidr)); err != nil {
+			return err
+		}
+	}
+	f.setExits(v.exits)
 	for _, id := range slices.Sorted(maps.Keys(v.groups)) {
 		if err := f.setGroup(v.groups[id]); err != nil {
 			return err

@@ -30,7 +30,7 @@ func openNetwork(t testing.TB) *network.Network {
 	})
 	s := instancetest.Spec("")
 	anywhere := []network.Rule{{Protocol: "-1", From: -1, To: -1, CIDR: netip.MustParsePrefix("0.0.0.0/0")}}
-	if err := net.SetVPC(ctx, network.VPC{ID: s.NIC.VPC, CIDR: s.NIC.VPCCIDR, Gateway: true}); err != nil {
+	if err := net.SetVPC(ctx, network.VPC{ID: s.NIC.VPC, CIDR: s.NIC.VPCCIDR, Gateway: true, Exits: []network.Exit{{From: s.NIC.VPCCIDR, To: netip.MustParsePrefix("0.0.0.0/0")}}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := net.SetGroup(ctx, s.NIC.VPC, network.Group{ID: s.NIC.SecurityGroups[0], Ingress: anywhere, Egress: anywhere}); err != nil {
