@@ -191,6 +191,7 @@ type noNetwork struct{}
 
 func (noNetwork) Adopt(context.Context, []network.VPCState) ([]string, error) { return nil, nil }
 func (noNetwork) SetVPC(context.Context, network.VPC) error                   { return nil }
+func (noNetwork) DeleteVPC(context.Context, string) error                     { return nil }
 func (noNetwork) SetGroup(context.Context, string, network.Group) error       { return nil }
 func (noNetwork) DeleteGroup(context.Context, string, string) error           { return nil }
 func (noNetwork) SetMembership(context.Context, string, []string) error       { return nil }

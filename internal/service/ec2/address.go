@@ -205,3 +205,16 @@ func (s *Service) addressChecks(ctx context.Context, find func(*store.Tx, aws.Ca
 	more, err := s.instanceChecks(ctx, instanceIDs...)
 	return append(checks, more...), err
 }
+
+// associateChecks judges the address, and the instance or the interface that gets it.
+func (s *Service) associateChecks(ctx context.Context, in *api.AssociateAddressInput, find func(*store.Tx, aws.Call) (*address, error)) ([]aws.Check, error) {
+	if in.NetworkInterfaceId == nil {
+		return s.addressChecks(ctx, find, aws.Val(in.InstanceId))
+	}
+	checks, err := s.addressChecks(ctx, find)
+	if err != nil {
+		return nil, err
+	}
+	more, err := s.partChecks(ctx, *in.NetworkInterfaceId)
+	return append(checks, more...), err
+}

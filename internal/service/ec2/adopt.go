@@ -2,6 +2,7 @@ package ec2
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -31,6 +32,9 @@ func (s *Service) Adopt(ctx context.Context) error {
 }
 
 func (s *Service) adopt(ctx context.Context) error {
+	if err := s.completeGateways(ctx); err != nil {
+		return err
+	}
 	rows, err := s.maybeAlive(ctx)
 	if err != nil {
 		return err
@@ -68,6 +72,34 @@ func (s *Service) adopt(ctx context.Context) error {
 	return nil
 }
 
+// completeGateways gives the gateways of default VPCs the rows that the first
+// version kept none of.
+func (s *Service) completeGateways(ctx context.Context) error {
+	return s.db.Update(ctx, func(tx *store.Tx) error {
+		rows, err := vpcs.List(tx, store.Scope{}, "", 0)
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			id := r.Value.InternetGateway
+			if id == "" {
+				continue
+			}
+			k := store.Key{Account: r.Key.Account, Region: r.Key.Region, ID: id}
+			if err := gateways.Insert(tx, k, &gateway{ID: id, Tags: r.Value.Tags[id]}); err != nil && !errors.Is(err, store.ErrExists) {
+				return err
+			}
+			if _, old := r.Value.Tags[id]; old {
+				delete(r.Value.Tags, id)
+				if err := vpcs.Put(tx, r.Key, r.Value); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
 // vpcStates says what the network has to look like for the instances in rows.
 func (s *Service) vpcStates(ctx context.Context, rows []store.Row[instance]) ([]network.VPCState, error) {
 	at := map[store.Key]int{}
@@ -99,7 +131,7 @@ func (s *Service) vpcState(ctx context.Context, k store.Key) (network.VPCState, 
 		if err != nil {
 			return err
 		}
-		st.VPC = network.VPC{ID: v.ID, CIDR: v.CIDR, Gateway: v.InternetGateway != ""}
+		st.VPC = networkVPC(v)
 		groups, err := securityGroups.Lookup(tx, "vpc", v.ID)
 		if err != nil {
 			return err

@@ -13,16 +13,13 @@ import (
 // AssociateAddress moves an elastic address to an instance, at once if it runs.
 func (s *Service) AssociateAddress(ctx context.Context, in *api.AssociateAddressInput) (*api.AssociateAddressOutput, error) {
 	c := aws.CallFrom(ctx)
-	if in.NetworkInterfaceId != nil || in.PrivateIpAddress != nil {
-		return nil, unsupported("NetworkInterfaceId and PrivateIpAddress")
-	}
 	var a *address
 	var target, before *instance
 	err := s.db.Update(ctx, func(tx *store.Tx) (err error) {
 		if a, err = findAddress(tx, c, in.AllocationId, in.PublicIp); err != nil {
 			return err
 		}
-		if target, err = getInstance(tx, c, aws.Val(in.InstanceId)); err != nil {
+		if target, err = associationTarget(tx, c, in); err != nil {
 			return err
 		}
 		before, err = s.rebind(tx, c, a, target, in.AllowReassociation)
@@ -40,6 +37,41 @@ func (s *Service) AssociateAddress(ctx context.Context, in *api.AssociateAddress
 		}
 	}
 	return &api.AssociateAddressOutput{AssociationId: aws.Ptr(a.AssociationID)}, nil
+}
+
+// associationTarget finds the instance by its id or by its network interface.
+func associationTarget(tx *store.Tx, c aws.Call, in *api.AssociateAddressInput) (*instance, error) {
+	id, nicID := aws.Val(in.InstanceId), aws.Val(in.NetworkInterfaceId)
+	var r *instance
+	var err error
+	switch {
+	case id == "" && nicID == "":
+		return nil, awserr.New("MissingParameter", "Either 'InstanceId' or 'NetworkInterfaceId' must be provided")
+	case id != "":
+		if r, err = getInstance(tx, c, id); err == nil && nicID != "" && nicID != r.NIC.ID {
+			err = awserr.New("InvalidParameterCombination", "The network interface '%s' is not attached to instance '%s'.", nicID, id)
+		}
+	default:
+		r, err = instanceByInterface(tx, c, nicID)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if p := aws.Val(in.PrivateIpAddress); p != "" && p != r.NIC.Private.String() {
+		return nil, awserr.New("InvalidParameterValue", "Network interface '%s' does not have private IP address '%s'.", r.NIC.ID, p)
+	}
+	return r, nil
+}
+
+func instanceByInterface(tx *store.Tx, c aws.Call, nicID string) (*instance, error) {
+	rows, err := instances.Lookup(tx, "interface", nicID)
+	if err != nil {
+		return nil, err
+	}
+	if len(rows) == 0 || rows[0].Key.Account != c.Account || rows[0].Key.Region != c.Region {
+		return nil, notFound("InvalidNetworkInterfaceID", "networkInterface ID", nicID)
+	}
+	return rows[0].Value, nil
 }
 
 // rebind moves a to target and returns the instance that has lost it, if any.
@@ -63,6 +95,13 @@ func (s *Service) rebind(tx *store.Tx, c aws.Call, a *address, target *instance,
 func bind(tx *store.Tx, c aws.Call, a *address, r *instance) error {
 	if r.State != stateRunning && r.State != stateStopped {
 		return awserr.New("InvalidInstanceID", "The %s instance '%s' is not in a valid state for this operation.", r.State, r.ID)
+	}
+	v, err := vpcs.Get(tx, key(c, r.NIC.VPC))
+	if err != nil {
+		return err
+	}
+	if v.InternetGateway == "" {
+		return awserr.New("Gateway.NotAttached", "Network %s is not attached to any internet gateway", v.ID)
 	}
 	if err := releaseElastic(tx, key(c, r.ID), r); err != nil {
 		return err

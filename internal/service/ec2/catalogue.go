@@ -152,8 +152,12 @@ func (s *Service) DescribeAccountAttributes(ctx context.Context, in *api.Describ
 	if err != nil {
 		return nil, err
 	}
+	id := "none"
+	if v != nil {
+		id = v.ID
+	}
 	values := map[string]string{
-		"default-vpc": v.ID, "supported-platforms": "VPC", "max-instances": itoa(maxPerCall),
+		"default-vpc": id, "supported-platforms": "VPC", "max-instances": itoa(maxPerCall),
 		"vpc-max-security-groups-per-interface": "5", "max-elastic-ips": "5", "vpc-max-elastic-ips": "5",
 	}
 	out := &api.DescribeAccountAttributesOutput{AccountAttributes: []api.AccountAttribute{}}

@@ -36,7 +36,7 @@ var taggables = map[string]taggable{
 	"eipalloc": {"elastic-ip", "InvalidAllocationID", "allocation ID", rowTags(&addresses, func(r *address) *map[string]string { return &r.Tags })},
 	"vpc":      {"vpc", "InvalidVpcID", "vpc ID", editVPCTags},
 	"subnet":   {"subnet", "InvalidSubnetID", "subnet ID", editVPCTags},
-	"igw":      {"internet-gateway", "InvalidInternetGatewayID", "internetGateway ID", editVPCTags},
+	"igw":      {"internet-gateway", "InvalidInternetGatewayID", "internetGateway ID", rowTags(&gateways, func(r *gateway) *map[string]string { return &r.Tags })},
 	"rtb":      {"route-table", "InvalidRouteTableID", "routeTable ID", editVPCTags},
 	"acl":      {"network-acl", "InvalidNetworkAclID", "networkAcl ID", editVPCTags},
 	"dopt":     {"dhcp-options", "InvalidDhcpOptionID", "dhcpOption ID", editVPCTags},
@@ -237,8 +237,4 @@ func editVPCTags(tx *store.Tx, c aws.Call, id string, f tagEdit) error {
 		return vpcs.Put(tx, r.Key, r.Value)
 	}
 	return store.ErrNotFound
-}
-
-func (v *vpc) owns(id string) bool {
-	return id == v.ID || id == v.InternetGateway || id == v.MainRouteTable || id == v.NACL || id == v.DHCP || v.subnet(id) != nil
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/aws/ids"
 	"github.com/hardstand/hardstand/internal/store"
 )
@@ -48,19 +49,86 @@ func shortRegion(region string) string {
 	return out + p[len(p)-1]
 }
 
+// everywhere is the destination of a default route.
+var everywhere = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+
 // ensureDefaultVPC returns the default VPC of the caller's account and region and
-// makes it, with its default security group, when this is its first use.
+// makes it when this is its first use.
 func ensureDefaultVPC(tx *store.Tx, c aws.Call) (*vpc, error) {
-	rows, err := vpcs.Lookup(tx, "default", scoped(store.Key{Account: c.Account, Region: c.Region}, "default"))
-	if err != nil {
+	v, err := findDefaultVPC(tx, c)
+	if err != nil || v != nil {
+		return v, err
+	}
+	_, err = defaultsGone.Get(tx, key(c, "default"))
+	if err == nil {
+		return nil, noDefaultVPC()
+	}
+	if !isNotFound(err) {
 		return nil, err
 	}
-	if len(rows) > 0 {
-		return rows[0].Value, nil
+	return makeDefaultVPC(tx, c)
+}
+
+func noDefaultVPC() error {
+	return awserr.New("VPCIdNotSpecified", "No default VPC for this user")
+}
+
+// findDefaultVPC returns nil when there is none.
+func findDefaultVPC(tx *store.Tx, c aws.Call) (*vpc, error) {
+	rows, err := vpcs.Lookup(tx, "default", scoped(key(c, ""), "default"))
+	if err != nil || len(rows) == 0 {
+		return nil, err
 	}
-	v := newDefaultVPC(c.Region)
+	return rows[0].Value, nil
+}
+
+func makeDefaultVPC(tx *store.Tx, c aws.Call) (*vpc, error) {
+	v := newVPC(defaultVPCCIDR)
+	v.Default, v.HostNames = true, true
+	v.InternetGateway = ids.Resource("igw")
+	v.RouteTables[0].Routes = []route{{Destination: everywhere, Gateway: v.InternetGateway}}
+	for i, z := range zones(c.Region) {
+		v.Subnets = append(v.Subnets, newDefaultSubnet(z, i))
+	}
+	if err := gateways.Insert(tx, key(c, v.InternetGateway), &gateway{ID: v.InternetGateway}); err != nil {
+		return nil, fmt.Errorf("default internet gateway: %w", err)
+	}
+	return v, insertVPC(tx, c, v)
+}
+
+// newVPC is a VPC with the parts that each one has from the start.
+func newVPC(cidr netip.Prefix) *vpc {
+	v := &vpc{
+		ID: ids.Resource("vpc"), CIDR: cidr, MainRouteTable: ids.Resource("rtb"), NACL: ids.Resource("acl"),
+		DefaultGroup: ids.Resource("sg"), MainAssociation: ids.Resource("rtbassoc"),
+	}
+	v.RouteTables = []routeTable{{ID: v.MainRouteTable}}
+	return v
+}
+
+// newDefaultSubnet is the default subnet of the zone number i of the region.
+func newDefaultSubnet(z zone, i int) subnet {
+	a := defaultVPCCIDR.Addr().As4()
+	a[2] = byte(i << 4)
+	return subnet{
+		ID: ids.Resource("subnet"), Zone: z.Name, ZoneID: z.ID, CIDR: netip.PrefixFrom(netip.AddrFrom4(a), 20),
+		NACLAssociation: ids.Resource("aclassoc"), Default: true, MapPublic: true,
+	}
+}
+
+// insertVPC stores a new VPC with its default security group. All VPCs of a
+// region have the same DHCP options.
+func insertVPC(tx *store.Tx, c aws.Call, v *vpc) error {
+	others, err := vpcs.List(tx, store.Scope{Account: c.Account, Region: c.Region}, "", 1)
+	if err != nil {
+		return err
+	}
+	v.DHCP = ids.Resource("dopt")
+	if len(others) > 0 {
+		v.DHCP = others[0].Value.DHCP
+	}
 	if err := vpcs.Insert(tx, key(c, v.ID), v); err != nil {
-		return nil, fmt.Errorf("default VPC: %w", err)
+		return fmt.Errorf("VPC: %w", err)
 	}
 	g := &securityGroup{
 		ID: v.DefaultGroup, Name: "default", Description: "default VPC security group", VPC: v.ID,
@@ -70,41 +138,13 @@ func ensureDefaultVPC(tx *store.Tx, c aws.Call) (*vpc, error) {
 		},
 	}
 	if err := securityGroups.Insert(tx, key(c, g.ID), g); err != nil {
-		return nil, fmt.Errorf("default security group: %w", err)
+		return fmt.Errorf("default security group: %w", err)
 	}
-	return v, nil
-}
-
-func newDefaultVPC(region string) *vpc {
-	v := &vpc{
-		ID: ids.Resource("vpc"), CIDR: defaultVPCCIDR, Default: true,
-		InternetGateway: ids.Resource("igw"), MainRouteTable: ids.Resource("rtb"),
-		NACL: ids.Resource("acl"), DHCP: ids.Resource("dopt"),
-		DefaultGroup: ids.Resource("sg"), MainAssociation: ids.Resource("rtbassoc"),
-	}
-	base := v.CIDR.Addr().As4()
-	for i, z := range zones(region) {
-		a := base
-		a[2] = byte(i << 4)
-		v.Subnets = append(v.Subnets, subnet{
-			ID: ids.Resource("subnet"), Zone: z.Name, ZoneID: z.ID,
-			CIDR: netip.PrefixFrom(netip.AddrFrom4(a), 20), NACLAssociation: ids.Resource("aclassoc"),
-		})
-	}
-	return v
+	return nil
 }
 
 func allEgress() groupRule {
 	return groupRule{ID: ids.Resource("sgr"), Egress: true, Protocol: "-1", From: -1, To: -1, CIDR: "0.0.0.0/0"}
-}
-
-func (v *vpc) subnet(id string) *subnet {
-	for i := range v.Subnets {
-		if v.Subnets[i].ID == id {
-			return &v.Subnets[i]
-		}
-	}
-	return nil
 }
 
 // publicDNS is the name AWS gives a public address.

@@ -40,7 +40,7 @@ func (s *Service) DescribeNetworkInterfaces(ctx context.Context, in *api.Describ
 	return &api.DescribeNetworkInterfacesOutput{NetworkInterfaces: list, NextToken: next}, err
 }
 
-func interfaceFields(c aws.Call, r *instance, names map[string]string) fields {
+func interfaceFields(c aws.Call, r *instance, names naming) fields {
 	f := fields{
 		"network-interface-id": {r.NIC.ID}, "vpc-id": {r.NIC.VPC}, "subnet-id": {r.NIC.Subnet}, "group-id": r.NIC.Groups,
 		"attachment.instance-id": {r.ID}, "attachment.status": {"attached"}, "private-ip-address": {r.NIC.Private.String()},
@@ -48,7 +48,7 @@ func interfaceFields(c aws.Call, r *instance, names map[string]string) fields {
 		"owner-id": {c.Account}, "interface-type": {"interface"}, "description": {r.NIC.Description}, "association.allocation-id": {r.NIC.Allocation},
 	}
 	for _, g := range r.NIC.Groups {
-		f["group-name"] = append(f["group-name"], names[g])
+		f["group-name"] = append(f["group-name"], names.groups[g])
 	}
 	if r.NIC.Public.IsValid() {
 		f["association.public-ip"] = []string{r.NIC.Public.String()}
@@ -57,7 +57,7 @@ func interfaceFields(c aws.Call, r *instance, names map[string]string) fields {
 	return f.withTags(r.NIC.Tags)
 }
 
-func apiInterface(c aws.Call, r *instance, names map[string]string) api.NetworkInterface {
+func apiInterface(c aws.Call, r *instance, names naming) api.NetworkInterface {
 	out := api.NetworkInterface{
 		NetworkInterfaceId: aws.Ptr(r.NIC.ID), VpcId: aws.Ptr(r.NIC.VPC), SubnetId: aws.Ptr(r.NIC.Subnet), AvailabilityZone: aws.Ptr(r.Zone),
 		Description: aws.Ptr(r.NIC.Description), Groups: groupIdentifiers(r.NIC.Groups, names), InterfaceType: "interface", MacAddress: aws.Ptr(r.NIC.MAC),
@@ -69,7 +69,7 @@ func apiInterface(c aws.Call, r *instance, names map[string]string) api.NetworkI
 		},
 	}
 	if r.NIC.Public.IsValid() {
-		out.Association = &api.NetworkInterfaceAssociation{PublicIp: aws.Ptr(r.NIC.Public.String()), PublicDnsName: aws.Ptr(publicDNS(c.Region, r.NIC.Public)), IpOwnerId: aws.Ptr("amazon")}
+		out.Association = &api.NetworkInterfaceAssociation{PublicIp: aws.Ptr(r.NIC.Public.String()), PublicDnsName: aws.Ptr(names.public(c.Region, r)), IpOwnerId: aws.Ptr("amazon")}
 		if r.NIC.Allocation != "" {
 			out.Association.AllocationId, out.Association.IpOwnerId = aws.Ptr(r.NIC.Allocation), aws.Ptr(c.Account)
 		}

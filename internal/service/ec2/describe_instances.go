@@ -48,7 +48,7 @@ func (s *Service) DescribeInstances(ctx context.Context, in *api.DescribeInstanc
 }
 
 // reservations groups rows by the call that launched them.
-func (s *Service) reservations(c aws.Call, rows []*instance, names map[string]string) []api.Reservation {
+func (s *Service) reservations(c aws.Call, rows []*instance, names naming) []api.Reservation {
 	sizes := map[string]int{}
 	for _, r := range rows {
 		sizes[r.ReservationID]++
@@ -80,11 +80,11 @@ func newReservation(c aws.Call, r *instance, size int) api.Reservation {
 
 // selectInstances returns the instances that ids name (all when empty) and that
 // pass filters, and the names of security groups by id.
-func (s *Service) selectInstances(ctx context.Context, c aws.Call, ids []string, filters []api.Filter) ([]*instance, map[string]string, error) {
+func (s *Service) selectInstances(ctx context.Context, c aws.Call, ids []string, filters []api.Filter) ([]*instance, naming, error) {
 	var out []*instance
-	names := map[string]string{}
+	names := newNaming()
 	err := s.db.View(ctx, func(tx *store.Tx) error {
-		if err := loadGroupNames(tx, c, names); err != nil {
+		if err := names.load(tx, c); err != nil {
 			return err
 		}
 		rows, err := instancesByID(tx, c, ids)
@@ -146,18 +146,7 @@ func getInstance(tx *store.Tx, c aws.Call, id string) (*instance, error) {
 	return r, err
 }
 
-func loadGroupNames(tx *store.Tx, c aws.Call, into map[string]string) error {
-	rows, err := securityGroups.List(tx, store.Scope{Account: c.Account, Region: c.Region}, "", 0)
-	if err != nil {
-		return fmt.Errorf("list security groups: %w", err)
-	}
-	for _, r := range rows {
-		into[r.Key.ID] = r.Value.Name
-	}
-	return nil
-}
-
-func instanceFields(c aws.Call, r *instance, names map[string]string) fields {
+func instanceFields(c aws.Call, r *instance, names naming) fields {
 	f := fields{
 		"instance-id": {r.ID}, "instance-state-name": {r.State}, "instance-state-code": {itoa(stateCodes[r.State])},
 		"instance-type": {r.Type}, "image-id": {r.ImageID}, "key-name": {r.KeyName},
@@ -180,7 +169,7 @@ func instanceFields(c aws.Call, r *instance, names map[string]string) fields {
 	return f.withTags(r.Tags)
 }
 
-func (r *instance) networkFields(c aws.Call, f fields, names map[string]string) {
+func (r *instance) networkFields(c aws.Call, f fields, names naming) {
 	private := r.NIC.Private.String()
 	f["vpc-id"], f["subnet-id"] = []string{r.NIC.VPC}, []string{r.NIC.Subnet}
 	f["network-interface.vpc-id"], f["network-interface.subnet-id"] = f["vpc-id"], f["subnet-id"]
@@ -190,11 +179,11 @@ func (r *instance) networkFields(c aws.Call, f fields, names map[string]string) 
 	f["private-dns-name"] = []string{privateDNS(c.Region, r.NIC.Private)}
 	if r.NIC.Public.IsValid() {
 		f["ip-address"] = []string{r.NIC.Public.String()}
-		f["dns-name"] = []string{publicDNS(c.Region, r.NIC.Public)}
+		f["dns-name"] = []string{names.public(c.Region, r)}
 	}
 	for _, g := range r.NIC.Groups {
 		f["instance.group-id"] = append(f["instance.group-id"], g)
-		f["instance.group-name"] = append(f["instance.group-name"], names[g])
+		f["instance.group-name"] = append(f["instance.group-name"], names.groups[g])
 	}
 	f["group-id"], f["group-name"] = f["instance.group-id"], f["instance.group-name"]
 }

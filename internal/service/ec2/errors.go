@@ -10,6 +10,8 @@ import (
 
 func itoa(n int32) string { return strconv.Itoa(int(n)) }
 
+func boolText(b bool) string { return strconv.FormatBool(b) }
+
 // notFound and malformed are the two answers to an id that names nothing. kind is
 // the stem of the code ("InstanceID"), word the noun of the sentence.
 func notFound(code, word, id string) error {

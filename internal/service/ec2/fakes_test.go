@@ -233,6 +233,17 @@ func (n *wires) SetVPC(_ context.Context, v network.VPC) error {
 	return n.tell(func() { n.vpcs[v.ID] = v })
 }
 
+func (n *wires) DeleteVPC(_ context.Context, id string) error {
+	return n.tell(func() { delete(n.vpcs, id) })
+}
+
+func (n *wires) vpc(id string) (network.VPC, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	v, ok := n.vpcs[id]
+	return v, ok
+}
+
 func (n *wires) SetGroup(_ context.Context, _ string, g network.Group) error {
 	return n.tell(func() { n.groups[g.ID] = g })
 }

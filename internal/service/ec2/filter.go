@@ -13,6 +13,8 @@ import (
 // fields gives the values that a filter is compared with, by filter name.
 type fields map[string][]string
 
+func (f fields) add(name, value string) { f[name] = append(f[name], value) }
+
 // withTags adds tag:<key>, tag-key and tag-value.
 func (f fields) withTags(tags map[string]string) fields {
 	for k, v := range tags {

@@ -12,16 +12,8 @@ import (
 // syncNetwork gives the network the VPC and the rules of the groups that a machine
 // is about to join, so that it never runs without them.
 func (s *Service) syncNetwork(ctx context.Context, k store.Key, r *instance) error {
-	var v *vpc
-	err := s.db.View(ctx, func(tx *store.Tx) (err error) {
-		v, err = vpcs.Get(tx, store.Key{Account: k.Account, Region: k.Region, ID: r.NIC.VPC})
+	if err := s.pushWholeVPC(ctx, store.Key{Account: k.Account, Region: k.Region, ID: r.NIC.VPC}, true); err != nil {
 		return err
-	})
-	if err != nil {
-		return fmt.Errorf("vpc %s: %w", r.NIC.VPC, err)
-	}
-	if err := s.net.SetVPC(ctx, network.VPC{ID: v.ID, CIDR: v.CIDR, Gateway: v.InternetGateway != ""}); err != nil {
-		return fmt.Errorf("vpc %s: %w", v.ID, err)
 	}
 	for _, id := range r.NIC.Groups {
 		if err := s.pushGroup(ctx, k, id); err != nil {
@@ -29,6 +21,63 @@ func (s *Service) syncNetwork(ctx context.Context, k store.Key, r *instance) err
 		}
 	}
 	return nil
+}
+
+// pushVPC gives the network the gateway and the routes that a VPC has by now. The
+// network knows no VPC in which no machine has been.
+func (s *Service) pushVPC(ctx context.Context, k store.Key) error {
+	return s.pushWholeVPC(ctx, k, false)
+}
+
+// pushWholeVPC leaves a VPC without instances alone, unless one is about to come.
+func (s *Service) pushWholeVPC(ctx context.Context, k store.Key, coming bool) error {
+	s.pushing.Lock()
+	defer s.pushing.Unlock()
+	var v *vpc
+	wanted := coming
+	err := s.db.View(ctx, func(tx *store.Tx) (err error) {
+		if v, err = vpcs.Get(tx, k); err != nil || coming {
+			return err
+		}
+		wanted, err = hasInstances(tx, v)
+		return err
+	})
+	if isNotFound(err) && !coming {
+		return nil // deleted meanwhile
+	}
+	if err != nil {
+		return fmt.Errorf("vpc %s: %w", k.ID, err)
+	}
+	if !wanted {
+		return nil
+	}
+	if err := s.net.SetVPC(ctx, networkVPC(v)); err != nil {
+		return fmt.Errorf("vpc %s: %w", v.ID, err)
+	}
+	return nil
+}
+
+func hasInstances(tx *store.Tx, v *vpc) (bool, error) {
+	for _, sub := range v.Subnets {
+		rows, err := instances.Lookup(tx, "subnet", sub.ID)
+		if err != nil || len(rows) > 0 {
+			return len(rows) > 0, err
+		}
+	}
+	return false, nil
+}
+
+// networkVPC translates gateway and routes for the network. A route to a gateway
+// that is not attached hides less specific ones.
+func networkVPC(v *vpc) network.VPC {
+	out := network.VPC{ID: v.ID, CIDR: v.CIDR, Gateway: v.InternetGateway != "", Nameless: v.NoDNS}
+	for i := range v.Subnets {
+		sub := &v.Subnets[i]
+		for _, r := range v.routesOf(sub).Routes {
+			out.Exits = append(out.Exits, network.Exit{From: sub.CIDR, To: r.Destination, Closed: !v.active(r)})
+		}
+	}
+	return out
 }
 
 // pushGroup gives the network the rules that a group has by now; a group that is

@@ -180,7 +180,7 @@ func modify(tx *store.Tx, c aws.Call, r *instance, in *api.ModifyInstanceAttribu
 	if err != nil {
 		return err
 	}
-	r.NIC.Groups, err = resolveGroups(tx, c, v, in.Groups, nil)
+	r.NIC.Groups, err = resolveGroups(tx, c, v, r.NIC.Subnet, in.Groups, nil)
 	return err
 }
 

@@ -2,6 +2,7 @@ package ec2
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
@@ -9,9 +10,8 @@ import (
 	"github.com/hardstand/hardstand/internal/store"
 )
 
-// describe renders a row as DescribeInstances shows it. names are group names by
-// id. A terminated instance shows no network, as on EC2.
-func (s *Service) describe(c aws.Call, r *instance, names map[string]string) api.Instance {
+// describe renders a row as DescribeInstances shows it. A terminated instance shows no network, as on EC2.
+func (s *Service) describe(c aws.Call, r *instance, names naming) api.Instance {
 	kind, _ := findType(r.Type)
 	out := api.Instance{
 		InstanceId: aws.Ptr(r.ID), ImageId: aws.Ptr(r.ImageID), InstanceType: api.InstanceType(r.Type),
@@ -48,7 +48,7 @@ func (s *Service) describe(c aws.Call, r *instance, names map[string]string) api
 	return out
 }
 
-func describeNetwork(c aws.Call, r *instance, names map[string]string, out *api.Instance) {
+func describeNetwork(c aws.Call, r *instance, names naming, out *api.Instance) {
 	out.VpcId, out.SubnetId = aws.Ptr(r.NIC.VPC), aws.Ptr(r.NIC.Subnet)
 	out.PrivateIpAddress = aws.Ptr(r.NIC.Private.String())
 	out.PrivateDnsName = aws.Ptr(privateDNS(c.Region, r.NIC.Private))
@@ -56,7 +56,7 @@ func describeNetwork(c aws.Call, r *instance, names map[string]string, out *api.
 	out.SecurityGroups = groupIdentifiers(r.NIC.Groups, names)
 	var assoc *api.InstanceNetworkInterfaceAssociation
 	if r.NIC.Public.IsValid() {
-		dns := publicDNS(c.Region, r.NIC.Public)
+		dns := names.public(c.Region, r)
 		out.PublicIpAddress, out.PublicDnsName = aws.Ptr(r.NIC.Public.String()), aws.Ptr(dns)
 		owner := "amazon"
 		if r.NIC.Allocation != "" {
@@ -103,17 +103,44 @@ func apiMetadata(m metadataOptions) *api.InstanceMetadataOptionsResponse {
 	}
 }
 
-func groupIdentifiers(groups []string, names map[string]string) []api.GroupIdentifier {
+func groupIdentifiers(groups []string, names naming) []api.GroupIdentifier {
 	out := make([]api.GroupIdentifier, 0, len(groups))
 	for _, g := range groups {
-		out = append(out, api.GroupIdentifier{GroupId: aws.Ptr(g), GroupName: aws.Ptr(names[g])})
+		out = append(out, api.GroupIdentifier{GroupId: aws.Ptr(g), GroupName: aws.Ptr(names.groups[g])})
 	}
 	return out
 }
 
-// groupNames returns the names of the caller's security groups by id.
-func (s *Service) groupNames(ctx context.Context, c aws.Call) (map[string]string, error) {
-	names := map[string]string{}
-	err := s.db.View(ctx, func(tx *store.Tx) error { return loadGroupNames(tx, c, names) })
-	return names, err
+// naming is what the description of an instance takes from other rows.
+type naming struct {
+	groups map[string]string // names of security groups by id
+	// nameless holds the VPCs that give no public host names.
+	nameless map[string]bool
+}
+
+func newNaming() naming { return naming{groups: map[string]string{}, nameless: map[string]bool{}} }
+
+func (n naming) load(tx *store.Tx, c aws.Call) error {
+	return errors.Join(
+		eachRow(tx, c, &securityGroups, func(id string, g *securityGroup) { n.groups[id] = g.Name }),
+		eachRow(tx, c, &vpcs, func(id string, v *vpc) { n.nameless[id] = !v.publicNames() }),
+	)
+}
+
+// publicNames says whether instances with a public address have a name for it.
+func (v *vpc) publicNames() bool { return v.HostNames && !v.NoDNS }
+
+// public is the name of the instance's public address, or "".
+func (n naming) public(region string, r *instance) string {
+	if n.nameless[r.NIC.VPC] {
+		return ""
+	}
+	return publicDNS(region, r.NIC.Public)
+}
+
+// names returns the caller's naming.
+func (s *Service) names(ctx context.Context, c aws.Call) (naming, error) {
+	n := newNaming()
+	err := s.db.View(ctx, func(tx *store.Tx) error { return n.load(tx, c) })
+	return n, err
 }

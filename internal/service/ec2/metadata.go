@@ -42,8 +42,8 @@ func plainMetadata(k store.Key, r *instance) imds.Metadata {
 		InstanceID: r.ID, InstanceType: r.Type, ImageID: r.ImageID, ReservationID: r.ReservationID, Architecture: "x86_64",
 		LaunchIndex: int(r.LaunchIndex), LaunchTime: r.LaunchTime, RootDevice: rootDevice,
 		PrivateIP: r.NIC.Private, PublicIP: r.NIC.Public,
-		PrivateHost: privateDNS(k.Region, r.NIC.Private), PublicHost: publicDNS(k.Region, r.NIC.Public),
-		MAC: r.NIC.MAC, InterfaceID: r.NIC.ID, SubnetID: r.NIC.Subnet, VPCID: r.NIC.VPC,
+		PrivateHost: privateDNS(k.Region, r.NIC.Private),
+		MAC:         r.NIC.MAC, InterfaceID: r.NIC.ID, SubnetID: r.NIC.Subnet, VPCID: r.NIC.VPC,
 		KeyName: r.KeyName, PublicKey: r.AuthorizedKey, UserData: r.UserData, Tags: r.Tags,
 		Options: imds.Options{Tokens: r.Metadata.Tokens, Endpoint: r.Metadata.Endpoint, HopLimit: int(r.Metadata.HopLimit), Tags: r.Metadata.Tags},
 	}
@@ -59,6 +59,9 @@ func networkMetadata(tx *store.Tx, k store.Key, r *instance, m *imds.Metadata) e
 		return err
 	}
 	m.VPCCIDR = v.CIDR
+	if v.publicNames() {
+		m.PublicHost = publicDNS(k.Region, r.NIC.Public)
+	}
 	if sub := v.subnet(r.NIC.Subnet); sub != nil {
 		m.SubnetCIDR = sub.CIDR
 	}

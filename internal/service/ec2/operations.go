@@ -17,6 +17,8 @@ func (s *Service) Wire() wire.Service {
 	ops = append(ops, s.groupOperations()...)
 	ops = append(ops, s.keyAndTagOperations()...)
 	ops = append(ops, s.addressOperations()...)
+	ops = append(ops, s.vpcOperations()...)
+	ops = append(ops, s.routeOperations()...)
 	ops = append(ops, s.describeOperations()...)
 	return wire.Service{Model: api.Model(), Operations: ops}
 }
@@ -121,7 +123,6 @@ func (s *Service) keyAndTagOperations() []wire.Operation {
 		wire.Op("DeleteTags", "ec2:DeleteTags", s.DeleteTags, func(ctx context.Context, in *api.DeleteTagsInput) ([]aws.Check, error) {
 			return s.tagChecks(ctx, in.Resources, in.Tags)
 		}),
-		onAnything("CreateDefaultVpc", s.CreateDefaultVpc),
 	}
 }
 
@@ -137,7 +138,7 @@ func (s *Service) addressOperations() []wire.Operation {
 			return s.addressChecks(ctx, byRef(in.AllocationId, in.PublicIp))
 		}),
 		wire.Op("AssociateAddress", "ec2:AssociateAddress", s.AssociateAddress, func(ctx context.Context, in *api.AssociateAddressInput) ([]aws.Check, error) {
-			return s.addressChecks(ctx, byRef(in.AllocationId, in.PublicIp), aws.Val(in.InstanceId))
+			return s.associateChecks(ctx, in, byRef(in.AllocationId, in.PublicIp))
 		}),
 		wire.Op("DisassociateAddress", "ec2:DisassociateAddress", s.DisassociateAddress, func(ctx context.Context, in *api.DisassociateAddressInput) ([]aws.Check, error) {
 			return s.addressChecks(ctx, func(tx *store.Tx, c aws.Call) (*address, error) { return findAssociation(tx, c, in) })
@@ -158,7 +159,6 @@ func (s *Service) describeOperations() []wire.Operation {
 		onAnything("DescribeRegions", s.DescribeRegions),
 		onAnything("DescribeAccountAttributes", s.DescribeAccountAttributes),
 		onAnything("DescribeVpcs", s.DescribeVpcs),
-		onAnything("DescribeVpcAttribute", s.DescribeVpcAttribute),
 		onAnything("DescribeSubnets", s.DescribeSubnets),
 		onAnything("DescribeInternetGateways", s.DescribeInternetGateways),
 		onAnything("DescribeRouteTables", s.DescribeRouteTables),

@@ -122,6 +122,12 @@ var instances = store.Table[instance]{
 			}
 			return v.NIC.Groups
 		}},
+		{Name: "interface", Unique: true, Value: func(_ store.Key, v *instance) []string {
+			if v.State == stateTerminated {
+				return nil
+			}
+			return []string{v.NIC.ID}
+		}},
 		{Name: "id", Unique: true, Value: func(k store.Key, _ *instance) []string { return []string{k.ID} }},
 		{Name: "state", Value: func(_ store.Key, v *instance) []string { return []string{v.State} }},
 		{Name: "subnet", Value: func(_ store.Key, v *instance) []string {
@@ -222,43 +228,6 @@ var addresses = store.Table[address]{
 			return []string{v.Instance}
 		}},
 		{Name: "token", Unique: true, Value: func(k store.Key, v *address) []string { return token(k, v.Token) }},
-	},
-}
-
-// vpc is a virtual network with all that a default VPC brings along.
-type vpc struct {
-	ID                                          string
-	CIDR                                        netip.Prefix
-	Default                                     bool
-	InternetGateway, MainRouteTable, NACL, DHCP string
-	DefaultGroup, MainAssociation               string
-	Subnets                                     []subnet
-	// Tags holds the tags of the VPC and of what belongs to it, by resource id.
-	Tags map[string]map[string]string
-}
-
-type subnet struct {
-	ID, Zone, ZoneID string
-	CIDR             netip.Prefix
-	NACLAssociation  string
-}
-
-var vpcs = store.Table[vpc]{
-	Name: "ec2_vpcs", Version: 1,
-	Indexes: []store.Index[vpc]{
-		{Name: "default", Unique: true, Value: func(k store.Key, v *vpc) []string {
-			if !v.Default {
-				return nil
-			}
-			return []string{scoped(k, "default")}
-		}},
-		{Name: "subnet", Unique: true, Value: func(_ store.Key, v *vpc) []string {
-			out := make([]string, 0, len(v.Subnets))
-			for _, s := range v.Subnets {
-				out = append(out, s.ID)
-			}
-			return out
-		}},
 	},
 }
 

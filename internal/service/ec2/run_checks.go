@@ -105,11 +105,11 @@ func (s *Service) runGroupChecks(ctx context.Context, c aws.Call, r *runRequest)
 // any group when there is none.
 func groupInDefaultVPC(tx *store.Tx, c aws.Call, name string) (*securityGroup, error) {
 	anyGroup := &securityGroup{ID: "*"}
-	rows, err := vpcs.Lookup(tx, "default", scoped(key(c, ""), "default"))
-	if err != nil || len(rows) == 0 {
+	v, err := findDefaultVPC(tx, c)
+	if err != nil || v == nil {
 		return anyGroup, err
 	}
-	g, err := groupByName(tx, rows[0].Value, name)
+	g, err := groupByName(tx, v, name)
 	if awserr.Is(err, "InvalidGroup.NotFound") {
 		return anyGroup, nil
 	}

@@ -18,6 +18,9 @@ const (
 // the one network interface that may be given instead.
 func (r *runRequest) placement(in *api.RunInstancesInput) error {
 	r.subnetID, r.groupIDs, r.groupNames = aws.Val(in.SubnetId), in.SecurityGroupIds, in.SecurityGroups
+	if r.subnetID != "" && len(r.groupNames) > 0 {
+		return awserr.New("InvalidParameterCombination", "The parameter groupName cannot be used with the parameter subnet")
+	}
 	private := aws.Val(in.PrivateIpAddress)
 	if p := in.Placement; p != nil {
 		if p.GroupName != nil || p.GroupId != nil || p.HostId != nil || p.HostResourceGroupArn != nil || p.AvailabilityZoneId != nil || (p.Tenancy != "" && p.Tenancy != "default") {

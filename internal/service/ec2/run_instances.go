@@ -37,14 +37,14 @@ func (s *Service) RunInstances(ctx context.Context, in *api.RunInstancesInput) (
 	for _, r := range rows {
 		s.work.enqueue(key(c, r.ID))
 	}
-	names, err := s.groupNames(ctx, c)
+	names, err := s.names(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	return s.reservation(c, rows, names), nil
 }
 
-func (s *Service) reservation(c aws.Call, rows []*instance, names map[string]string) *api.RunInstancesOutput {
+func (s *Service) reservation(c aws.Call, rows []*instance, names naming) *api.RunInstancesOutput {
 	out := &api.RunInstancesOutput{ReservationId: aws.Ptr(rows[0].ReservationID), OwnerId: aws.Ptr(c.Account)}
 	if len(rows[0].Via) > 0 {
 		out.RequesterId = aws.Ptr(rows[0].Via)
@@ -84,15 +84,11 @@ func existingRun(tx *store.Tx, c aws.Call, r *runRequest) ([]*instance, error) {
 }
 
 func (s *Service) insertRun(tx *store.Tx, c aws.Call, r *runRequest) ([]*instance, error) {
-	v, err := ensureDefaultVPC(tx, c)
+	v, sub, err := r.pickSubnet(tx, c)
 	if err != nil {
 		return nil, err
 	}
-	sub, err := r.pickSubnet(v)
-	if err != nil {
-		return nil, err
-	}
-	groups, err := resolveGroups(tx, c, v, r.groupIDs, r.groupNames)
+	groups, err := resolveGroups(tx, c, v, sub.ID, r.groupIDs, r.groupNames)
 	if err != nil {
 		return nil, err
 	}
@@ -119,25 +115,37 @@ func (s *Service) insertRun(tx *store.Tx, c aws.Call, r *runRequest) ([]*instanc
 	return out, nil
 }
 
-func (r *runRequest) pickSubnet(v *vpc) (*subnet, error) {
+// pickSubnet returns the subnet that the call names, or the default one of the
+// zone, with its VPC.
+func (r *runRequest) pickSubnet(tx *store.Tx, c aws.Call) (*vpc, *subnet, error) {
 	if r.subnetID != "" {
-		sub := v.subnet(r.subnetID)
-		if sub == nil {
-			return nil, awserr.New("InvalidSubnetID.NotFound", "The subnet ID '%s' does not exist", r.subnetID)
+		if _, err := ensureDefaultVPC(tx, c); err != nil && !awserr.Is(err, "VPCIdNotSpecified") {
+			return nil, nil, err
+		}
+		v, sub, err := vpcOfSubnet(tx, c, r.subnetID)
+		if err != nil {
+			return nil, nil, err
 		}
 		if r.zone != "" && sub.Zone != r.zone {
-			return nil, awserr.New("InvalidParameterValue", "The availability zone '%s' does not match the zone of subnet '%s'.", r.zone, r.subnetID)
+			return nil, nil, awserr.New("InvalidParameterValue", "The availability zone '%s' does not match the zone of subnet '%s'.", r.zone, r.subnetID)
 		}
-		return sub, nil
+		return v, sub, nil
 	}
-	if r.zone == "" {
-		return &v.Subnets[0], nil
+	v, err := ensureDefaultVPC(tx, c)
+	if err != nil {
+		return nil, nil, err
 	}
-	i := slices.IndexFunc(v.Subnets, func(s subnet) bool { return s.Zone == r.zone })
-	if i < 0 {
-		return nil, awserr.New("InvalidParameterValue", "Invalid availability zone: [%s]", r.zone)
+	if r.zone != "" && !slices.ContainsFunc(zones(c.Region), func(z zone) bool { return z.Name == r.zone }) {
+		return nil, nil, awserr.New("InvalidParameterValue", "Invalid availability zone: [%s]", r.zone)
 	}
-	return &v.Subnets[i], nil
+	i := slices.IndexFunc(v.Subnets, func(s subnet) bool { return s.Default && (r.zone == "" || s.Zone == r.zone) })
+	switch {
+	case i >= 0:
+		return v, &v.Subnets[i], nil
+	case r.zone != "":
+		return nil, nil, awserr.New("InvalidInput", "No default subnet for availability zone: '%s'.", r.zone)
+	}
+	return nil, nil, awserr.New("MissingInput", "No subnets found for the default VPC '%s'. Please specify a subnet.", v.ID)
 }
 
 func (s *Service) newInstance(tx *store.Tx, v *vpc, sub *subnet, r *runRequest, groups []string, i int32) (*instance, error) {
@@ -148,7 +156,10 @@ func (s *Service) newInstance(tx *store.Tx, v *vpc, sub *subnet, r *runRequest, 
 	row.Token, row.TokenHash = r.token, r.hash
 	row.NIC.ID, row.NIC.AttachmentID = ids.Resource("eni"), ids.Resource("eni-attach")
 	row.NIC.VPC, row.NIC.Subnet, row.NIC.Groups = v.ID, sub.ID, groups
-	row.NIC.AutoPublic = r.public == nil || *r.public
+	row.NIC.AutoPublic = sub.MapPublic
+	if r.public != nil {
+		row.NIC.AutoPublic = *r.public
+	}
 	if row.Profile != nil {
 		row.ProfileAssocID = ids.Resource("iip-assoc")
 	}

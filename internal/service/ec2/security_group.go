@@ -91,15 +91,11 @@ func groupARN(c aws.Call, id string) string {
 
 // vpcByID returns the VPC of id, the default one when id is empty.
 func vpcByID(tx *store.Tx, c aws.Call, id string) (*vpc, error) {
-	def, err := ensureDefaultVPC(tx, c)
-	if err != nil || id == "" {
-		return def, err
+	v, err := ensureDefaultVPC(tx, c)
+	if id == "" || err != nil && !awserr.Is(err, "VPCIdNotSpecified") {
+		return v, err
 	}
-	v, err := vpcs.Get(tx, key(c, id))
-	if isNotFound(err) {
-		return nil, notFound("InvalidVpcID", "vpc ID", id)
-	}
-	return v, err
+	return getVPC(tx, c, id)
 }
 
 // DeleteSecurityGroup removes a group that nothing refers to.
@@ -187,7 +183,7 @@ func groupByName(tx *store.Tx, v *vpc, name string) (*securityGroup, error) {
 
 // resolveGroups turns what RunInstances names into group ids; nothing named means
 // the VPC's default group.
-func resolveGroups(tx *store.Tx, c aws.Call, v *vpc, byID, byName []string) ([]string, error) {
+func resolveGroups(tx *store.Tx, c aws.Call, v *vpc, subnetID string, byID, byName []string) ([]string, error) {
 	var out []string
 	for _, id := range byID {
 		g, err := groupByID(tx, c, id)
@@ -195,7 +191,7 @@ func resolveGroups(tx *store.Tx, c aws.Call, v *vpc, byID, byName []string) ([]s
 			return nil, err
 		}
 		if g.VPC != v.ID {
-			return nil, awserr.New("InvalidParameter", "Security group %s and subnet belong to different networks.", id)
+			return nil, awserr.New("InvalidParameter", "Security group %s and subnet %s belong to different networks.", id, subnetID)
 		}
 		out = append(out, g.ID)
 	}

@@ -44,6 +44,7 @@ type Instances interface {
 type Network interface {
 	Adopt(ctx context.Context, states []network.VPCState) (missing []string, err error)
 	SetVPC(ctx context.Context, v network.VPC) error
+	DeleteVPC(ctx context.Context, id string) error
 	SetGroup(ctx context.Context, vpc string, g network.Group) error
 	DeleteGroup(ctx context.Context, vpc, id string) error
 	SetMembership(ctx context.Context, nicID string, groups []string) error

@@ -2245,6 +2245,15 @@ const (
 	VpcEncryptionControlExclusionStateDisabled  VpcEncryptionControlExclusionState = "disabled"
 )
 
+// VpcEncryptionControlExclusionStateInput is an enumeration; "" means absent.
+type VpcEncryptionControlExclusionStateInput string
+
+// The values of VpcEncryptionControlExclusionStateInput.
+const (
+	VpcEncryptionControlExclusionStateInputEnable  VpcEncryptionControlExclusionStateInput = "enable"
+	VpcEncryptionControlExclusionStateInputDisable VpcEncryptionControlExclusionStateInput = "disable"
+)
+
 // VpcEncryptionControlMode is an enumeration; "" means absent.
 type VpcEncryptionControlMode string
 

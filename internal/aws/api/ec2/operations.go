@@ -55,6 +55,32 @@ type AssociateIamInstanceProfileOutput struct {
 	IamInstanceProfileAssociation *IamInstanceProfileAssociation
 }
 
+// AssociateRouteTableInput is the input of AssociateRouteTable.
+type AssociateRouteTableInput struct {
+	GatewayId      *string
+	PublicIpv4Pool *string
+	DryRun         *bool
+	SubnetId       *string
+	RouteTableId   *string
+}
+
+// AssociateRouteTableOutput is the output of AssociateRouteTable.
+type AssociateRouteTableOutput struct {
+	AssociationId    *string
+	AssociationState *RouteTableAssociationState
+}
+
+// AttachInternetGatewayInput is the input of AttachInternetGateway.
+type AttachInternetGatewayInput struct {
+	DryRun            *bool
+	InternetGatewayId *string
+	VpcId             *string
+}
+
+// AttachInternetGatewayOutput is the output of AttachInternetGateway.
+type AttachInternetGatewayOutput struct {
+}
+
 // AuthorizeSecurityGroupEgressInput is the input of AuthorizeSecurityGroupEgress.
 type AuthorizeSecurityGroupEgressInput struct {
 	TagSpecifications          []TagSpecification
@@ -96,6 +122,19 @@ type AuthorizeSecurityGroupIngressOutput struct {
 	SecurityGroupRules []SecurityGroupRule
 }
 
+// CreateDefaultSubnetInput is the input of CreateDefaultSubnet.
+type CreateDefaultSubnetInput struct {
+	AvailabilityZone   *string
+	DryRun             *bool
+	Ipv6Native         *bool
+	AvailabilityZoneId *string
+}
+
+// CreateDefaultSubnetOutput is the output of CreateDefaultSubnet.
+type CreateDefaultSubnetOutput struct {
+	Subnet *Subnet
+}
+
 // CreateDefaultVpcInput is the input of CreateDefaultVpc.
 type CreateDefaultVpcInput struct {
 	DryRun *bool
@@ -104,6 +143,17 @@ type CreateDefaultVpcInput struct {
 // CreateDefaultVpcOutput is the output of CreateDefaultVpc.
 type CreateDefaultVpcOutput struct {
 	Vpc *Vpc
+}
+
+// CreateInternetGatewayInput is the input of CreateInternetGateway.
+type CreateInternetGatewayInput struct {
+	TagSpecifications []TagSpecification
+	DryRun            *bool
+}
+
+// CreateInternetGatewayOutput is the output of CreateInternetGateway.
+type CreateInternetGatewayOutput struct {
+	InternetGateway *InternetGateway
 }
 
 // CreateKeyPairInput is the input of CreateKeyPair.
@@ -124,6 +174,46 @@ type CreateKeyPairOutput struct {
 	KeyMaterial    *string
 }
 
+// CreateRouteInput is the input of CreateRoute.
+type CreateRouteInput struct {
+	DestinationPrefixListId     *string
+	VpcEndpointId               *string
+	TransitGatewayId            *string
+	LocalGatewayId              *string
+	CarrierGatewayId            *string
+	CoreNetworkArn              *string
+	OdbNetworkArn               *string
+	DryRun                      *bool
+	RouteTableId                *string
+	DestinationCidrBlock        *string
+	GatewayId                   *string
+	DestinationIpv6CidrBlock    *string
+	EgressOnlyInternetGatewayId *string
+	InstanceId                  *string
+	NetworkInterfaceId          *string
+	VpcPeeringConnectionId      *string
+	NatGatewayId                *string
+}
+
+// CreateRouteOutput is the output of CreateRoute.
+type CreateRouteOutput struct {
+	Return *bool
+}
+
+// CreateRouteTableInput is the input of CreateRouteTable.
+type CreateRouteTableInput struct {
+	TagSpecifications []TagSpecification
+	ClientToken       *string
+	DryRun            *bool
+	VpcId             *string
+}
+
+// CreateRouteTableOutput is the output of CreateRouteTable.
+type CreateRouteTableOutput struct {
+	RouteTable  *RouteTable
+	ClientToken *string
+}
+
 // CreateSecurityGroupInput is the input of CreateSecurityGroup.
 type CreateSecurityGroupInput struct {
 	Description       *string
@@ -140,6 +230,28 @@ type CreateSecurityGroupOutput struct {
 	SecurityGroupArn *string
 }
 
+// CreateSubnetInput is the input of CreateSubnet.
+type CreateSubnetInput struct {
+	TagSpecifications  []TagSpecification
+	AvailabilityZone   *string
+	AvailabilityZoneId *string
+	CidrBlock          *string
+	Ipv6CidrBlock      *string
+	OutpostArn         *string
+	VpcId              *string
+	Ipv6Native         *bool
+	Ipv4IpamPoolId     *string
+	Ipv4NetmaskLength  *int32
+	Ipv6IpamPoolId     *string
+	Ipv6NetmaskLength  *int32
+	DryRun             *bool
+}
+
+// CreateSubnetOutput is the output of CreateSubnet.
+type CreateSubnetOutput struct {
+	Subnet *Subnet
+}
+
 // CreateTagsInput is the input of CreateTags.
 type CreateTagsInput struct {
 	DryRun    *bool
@@ -149,6 +261,38 @@ type CreateTagsInput struct {
 
 // CreateTagsOutput is the output of CreateTags.
 type CreateTagsOutput struct {
+}
+
+// CreateVpcInput is the input of CreateVpc.
+type CreateVpcInput struct {
+	CidrBlock                       *string
+	Ipv6Pool                        *string
+	Ipv6CidrBlock                   *string
+	Ipv4IpamPoolId                  *string
+	Ipv4NetmaskLength               *int32
+	Ipv6IpamPoolId                  *string
+	Ipv6NetmaskLength               *int32
+	Ipv6CidrBlockNetworkBorderGroup *string
+	VpcEncryptionControl            *VpcEncryptionControlConfiguration
+	TagSpecifications               []TagSpecification
+	DryRun                          *bool
+	InstanceTenancy                 Tenancy
+	AmazonProvidedIpv6CidrBlock     *bool
+}
+
+// CreateVpcOutput is the output of CreateVpc.
+type CreateVpcOutput struct {
+	Vpc *Vpc
+}
+
+// DeleteInternetGatewayInput is the input of DeleteInternetGateway.
+type DeleteInternetGatewayInput struct {
+	DryRun            *bool
+	InternetGatewayId *string
+}
+
+// DeleteInternetGatewayOutput is the output of DeleteInternetGateway.
+type DeleteInternetGatewayOutput struct {
 }
 
 // DeleteKeyPairInput is the input of DeleteKeyPair.
@@ -164,6 +308,29 @@ type DeleteKeyPairOutput struct {
 	KeyPairId *string
 }
 
+// DeleteRouteInput is the input of DeleteRoute.
+type DeleteRouteInput struct {
+	DestinationPrefixListId  *string
+	DryRun                   *bool
+	RouteTableId             *string
+	DestinationCidrBlock     *string
+	DestinationIpv6CidrBlock *string
+}
+
+// DeleteRouteOutput is the output of DeleteRoute.
+type DeleteRouteOutput struct {
+}
+
+// DeleteRouteTableInput is the input of DeleteRouteTable.
+type DeleteRouteTableInput struct {
+	DryRun       *bool
+	RouteTableId *string
+}
+
+// DeleteRouteTableOutput is the output of DeleteRouteTable.
+type DeleteRouteTableOutput struct {
+}
+
 // DeleteSecurityGroupInput is the input of DeleteSecurityGroup.
 type DeleteSecurityGroupInput struct {
 	GroupId   *string
@@ -177,6 +344,16 @@ type DeleteSecurityGroupOutput struct {
 	GroupId *string
 }
 
+// DeleteSubnetInput is the input of DeleteSubnet.
+type DeleteSubnetInput struct {
+	SubnetId *string
+	DryRun   *bool
+}
+
+// DeleteSubnetOutput is the output of DeleteSubnet.
+type DeleteSubnetOutput struct {
+}
+
 // DeleteTagsInput is the input of DeleteTags.
 type DeleteTagsInput struct {
 	DryRun    *bool
@@ -186,6 +363,16 @@ type DeleteTagsInput struct {
 
 // DeleteTagsOutput is the output of DeleteTags.
 type DeleteTagsOutput struct {
+}
+
+// DeleteVpcInput is the input of DeleteVpc.
+type DeleteVpcInput struct {
+	VpcId  *string
+	DryRun *bool
+}
+
+// DeleteVpcOutput is the output of DeleteVpc.
+type DeleteVpcOutput struct {
 }
 
 // DescribeAccountAttributesInput is the input of DescribeAccountAttributes.
@@ -575,6 +762,17 @@ type DescribeVpcsOutput struct {
 	Vpcs      []Vpc
 }
 
+// DetachInternetGatewayInput is the input of DetachInternetGateway.
+type DetachInternetGatewayInput struct {
+	DryRun            *bool
+	InternetGatewayId *string
+	VpcId             *string
+}
+
+// DetachInternetGatewayOutput is the output of DetachInternetGateway.
+type DetachInternetGatewayOutput struct {
+}
+
 // DisassociateAddressInput is the input of DisassociateAddress.
 type DisassociateAddressInput struct {
 	AssociationId *string
@@ -594,6 +792,16 @@ type DisassociateIamInstanceProfileInput struct {
 // DisassociateIamInstanceProfileOutput is the output of DisassociateIamInstanceProfile.
 type DisassociateIamInstanceProfileOutput struct {
 	IamInstanceProfileAssociation *IamInstanceProfileAssociation
+}
+
+// DisassociateRouteTableInput is the input of DisassociateRouteTable.
+type DisassociateRouteTableInput struct {
+	DryRun        *bool
+	AssociationId *string
+}
+
+// DisassociateRouteTableOutput is the output of DisassociateRouteTable.
+type DisassociateRouteTableOutput struct {
 }
 
 // GetConsoleOutputInput is the input of GetConsoleOutput.
@@ -693,6 +901,37 @@ type ModifySecurityGroupRulesOutput struct {
 	Return *bool
 }
 
+// ModifySubnetAttributeInput is the input of ModifySubnetAttribute.
+type ModifySubnetAttributeInput struct {
+	AssignIpv6AddressOnCreation             *AttributeBooleanValue
+	MapPublicIpOnLaunch                     *AttributeBooleanValue
+	SubnetId                                *string
+	MapCustomerOwnedIpOnLaunch              *AttributeBooleanValue
+	CustomerOwnedIpv4Pool                   *string
+	EnableDns64                             *AttributeBooleanValue
+	PrivateDnsHostnameTypeOnLaunch          HostnameType
+	EnableResourceNameDnsARecordOnLaunch    *AttributeBooleanValue
+	EnableResourceNameDnsAAAARecordOnLaunch *AttributeBooleanValue
+	EnableLniAtDeviceIndex                  *int32
+	DisableLniAtDeviceIndex                 *AttributeBooleanValue
+}
+
+// ModifySubnetAttributeOutput is the output of ModifySubnetAttribute.
+type ModifySubnetAttributeOutput struct {
+}
+
+// ModifyVpcAttributeInput is the input of ModifyVpcAttribute.
+type ModifyVpcAttributeInput struct {
+	EnableDnsHostnames               *AttributeBooleanValue
+	EnableDnsSupport                 *AttributeBooleanValue
+	VpcId                            *string
+	EnableNetworkAddressUsageMetrics *AttributeBooleanValue
+}
+
+// ModifyVpcAttributeOutput is the output of ModifyVpcAttribute.
+type ModifyVpcAttributeOutput struct {
+}
+
 // MonitorInstancesInput is the input of MonitorInstances.
 type MonitorInstancesInput struct {
 	InstanceIds []string
@@ -735,6 +974,45 @@ type ReplaceIamInstanceProfileAssociationInput struct {
 // ReplaceIamInstanceProfileAssociationOutput is the output of ReplaceIamInstanceProfileAssociation.
 type ReplaceIamInstanceProfileAssociationOutput struct {
 	IamInstanceProfileAssociation *IamInstanceProfileAssociation
+}
+
+// ReplaceRouteInput is the input of ReplaceRoute.
+type ReplaceRouteInput struct {
+	DestinationPrefixListId     *string
+	VpcEndpointId               *string
+	LocalTarget                 *bool
+	TransitGatewayId            *string
+	LocalGatewayId              *string
+	CarrierGatewayId            *string
+	CoreNetworkArn              *string
+	OdbNetworkArn               *string
+	DryRun                      *bool
+	RouteTableId                *string
+	DestinationCidrBlock        *string
+	GatewayId                   *string
+	DestinationIpv6CidrBlock    *string
+	EgressOnlyInternetGatewayId *string
+	InstanceId                  *string
+	NetworkInterfaceId          *string
+	VpcPeeringConnectionId      *string
+	NatGatewayId                *string
+}
+
+// ReplaceRouteOutput is the output of ReplaceRoute.
+type ReplaceRouteOutput struct {
+}
+
+// ReplaceRouteTableAssociationInput is the input of ReplaceRouteTableAssociation.
+type ReplaceRouteTableAssociationInput struct {
+	DryRun        *bool
+	AssociationId *string
+	RouteTableId  *string
+}
+
+// ReplaceRouteTableAssociationOutput is the output of ReplaceRouteTableAssociation.
+type ReplaceRouteTableAssociationOutput struct {
+	NewAssociationId *string
+	AssociationState *RouteTableAssociationState
 }
 
 // RevokeSecurityGroupEgressInput is the input of RevokeSecurityGroupEgress.

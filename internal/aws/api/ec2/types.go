@@ -1589,6 +1589,19 @@ type VpcEncryptionControl struct {
 	Tags                   []Tag
 }
 
+// VpcEncryptionControlConfiguration is the structure VpcEncryptionControlConfiguration of the API.
+type VpcEncryptionControlConfiguration struct {
+	Mode                               VpcEncryptionControlMode
+	InternetGatewayExclusion           VpcEncryptionControlExclusionStateInput
+	EgressOnlyInternetGatewayExclusion VpcEncryptionControlExclusionStateInput
+	NatGatewayExclusion                VpcEncryptionControlExclusionStateInput
+	VirtualPrivateGatewayExclusion     VpcEncryptionControlExclusionStateInput
+	VpcPeeringExclusion                VpcEncryptionControlExclusionStateInput
+	LambdaExclusion                    VpcEncryptionControlExclusionStateInput
+	VpcLatticeExclusion                VpcEncryptionControlExclusionStateInput
+	ElasticFileSystemExclusion         VpcEncryptionControlExclusionStateInput
+}
+
 // VpcEncryptionControlExclusion is the structure VpcEncryptionControlExclusion of the API.
 type VpcEncryptionControlExclusion struct {
 	State        VpcEncryptionControlExclusionState

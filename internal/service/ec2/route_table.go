@@ -1,0 +1,245 @@
+package ec2
+
+import (
+	"context"
+	"slices"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/aws/ids"
+	"github.com/hardstand/hardstand/internal/store"
+)
+
+// CreateRouteTable makes a route table that has the local route only.
+func (s *Service) CreateRouteTable(ctx context.Context, in *api.CreateRouteTableInput) (*api.CreateRouteTableOutput, error) {
+	c := aws.CallFrom(ctx)
+	tags, err := newTags(c, in.TagSpecifications, "route-table")
+	if err != nil {
+		return nil, err
+	}
+	t := routeTable{ID: ids.Resource("rtb"), Token: c.Token}
+	if t.Token == "" && aws.Val(in.ClientToken) != "" {
+		t.Token = clientToken + *in.ClientToken
+	}
+	var v *vpc
+	err = s.db.Update(ctx, func(tx *store.Tx) error {
+		if v, err = vpcByToken(tx, c, t.Token); v != nil || err != nil {
+			return err
+		}
+		if v, err = getVPC(tx, c, aws.Val(in.VpcId)); err != nil {
+			return err
+		}
+		if len(v.RouteTables) >= maxRouteTables {
+			return awserr.New("RouteTableLimitExceeded", "The maximum number of route tables has been reached.")
+		}
+		v.RouteTables = append(v.RouteTables, t)
+		v.setTags(t.ID, tags)
+		emitPart(tx, c, t.ID, "route-table-created")
+		return vpcs.Put(tx, key(c, v.ID), v)
+	})
+	if err != nil {
+		return nil, err
+	}
+	made := v.RouteTables[slices.IndexFunc(v.RouteTables, func(o routeTable) bool { return o.ID == t.ID || t.Token != "" && o.Token == t.Token })]
+	out := apiRouteTable(c, v, made)
+	return &api.CreateRouteTableOutput{RouteTable: &out, ClientToken: in.ClientToken}, nil
+}
+
+// DeleteRouteTable removes a route table that no subnet uses.
+func (s *Service) DeleteRouteTable(ctx context.Context, in *api.DeleteRouteTableInput) (*api.DeleteRouteTableOutput, error) {
+	c := aws.CallFrom(ctx)
+	id := aws.Val(in.RouteTableId)
+	err := s.db.Update(ctx, func(tx *store.Tx) error {
+		v, _, err := vpcOfRouteTable(tx, c, id)
+		if err != nil {
+			return err
+		}
+		if id == v.MainRouteTable || slices.ContainsFunc(v.Subnets, func(o subnet) bool { return o.RouteTable == id }) {
+			return inUse("routeTable", id)
+		}
+		v.RouteTables = slices.DeleteFunc(v.RouteTables, func(o routeTable) bool { return o.ID == id })
+		delete(v.Tags, id)
+		emitPart(tx, c, id, "route-table-deleted")
+		return vpcs.Put(tx, key(c, v.ID), v)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &api.DeleteRouteTableOutput{}, nil
+}
+
+func associatedState() *api.RouteTableAssociationState {
+	return &api.RouteTableAssociationState{State: "associated"}
+}
+
+// AssociateRouteTable has a subnet use a route table in place of the main one.
+func (s *Service) AssociateRouteTable(ctx context.Context, in *api.AssociateRouteTableInput) (*api.AssociateRouteTableOutput, error) {
+	c := aws.CallFrom(ctx)
+	id, subnetID := aws.Val(in.RouteTableId), aws.Val(in.SubnetId)
+	if err := refuse(asked{"GatewayId", in.GatewayId != nil}, asked{"PublicIpv4Pool", in.PublicIpv4Pool != nil}); err != nil {
+		return nil, err
+	}
+	if subnetID == "" {
+		return nil, awserr.New("MissingParameter", "The request must contain the parameter subnetId or gatewayId")
+	}
+	var v *vpc
+	association := ""
+	err := s.db.Update(ctx, func(tx *store.Tx) (err error) {
+		if v, _, err = vpcOfRouteTable(tx, c, id); err != nil {
+			return err
+		}
+		home, _, err := vpcOfSubnet(tx, c, subnetID)
+		if err != nil {
+			return err
+		}
+		if home.ID != v.ID {
+			return awserr.New("InvalidParameterValue", "route table %s and subnet %s belong to different networks", id, subnetID)
+		}
+		sub := v.subnet(subnetID)
+		if sub.RouteAssociation != "" {
+			association = sub.RouteAssociation
+			if sub.RouteTable == id && c.Token != "" && sub.RouteToken == c.Token {
+				return nil
+			}
+			return awserr.New("Resource.AlreadyAssociated", "the specified association for route table %s conflicts with an existing association", id)
+		}
+		association = ids.Resource("rtbassoc")
+		sub.RouteTable, sub.RouteAssociation, sub.RouteToken = id, association, c.Token
+		emitPart(tx, c, association, "route-table-associated")
+		return vpcs.Put(tx, key(c, v.ID), v)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &api.AssociateRouteTableOutput{AssociationId: &association, AssociationState: associatedState()}, s.pushVPC(ctx, key(c, v.ID))
+}
+
+// vpcOfAssociation returns the VPC and the subnet of an association; the subnet is
+// nil for that of the main route table.
+func vpcOfAssociation(tx *store.Tx, c aws.Call, id string) (*vpc, *subnet, error) {
+	v, err := vpcOfPart(tx, c, id)
+	if err == nil && (id == v.MainAssociation || v.associated(id) != nil) {
+		return v, v.associated(id), nil
+	}
+	if err == nil || isNotFound(err) {
+		err = notFound("InvalidAssociationID", "association ID", id)
+	}
+	return nil, nil, err
+}
+
+// DisassociateRouteTable has a subnet use the main route table again.
+func (s *Service) DisassociateRouteTable(ctx context.Context, in *api.DisassociateRouteTableInput) (*api.DisassociateRouteTableOutput, error) {
+	c := aws.CallFrom(ctx)
+	id := aws.Val(in.AssociationId)
+	var v *vpc
+	err := s.db.Update(ctx, func(tx *store.Tx) error {
+		var sub *subnet
+		var err error
+		if v, sub, err = vpcOfAssociation(tx, c, id); err != nil {
+			return err
+		}
+		if sub == nil {
+			return awserr.New("InvalidParameterValue", "cannot disassociate the main route table association %s", id)
+		}
+		sub.RouteTable, sub.RouteAssociation, sub.RouteToken = "", "", ""
+		emitPart(tx, c, id, "route-table-disassociated")
+		return vpcs.Put(tx, key(c, v.ID), v)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &api.DisassociateRouteTableOutput{}, s.pushVPC(ctx, key(c, v.ID))
+}
+
+// ReplaceRouteTableAssociation changes the route table of a subnet, or the main one
+// of the VPC.
+func (s *Service) ReplaceRouteTableAssociation(ctx context.Context, in *api.ReplaceRouteTableAssociationInput) (*api.ReplaceRouteTableAssociationOutput, error) {
+	c := aws.CallFrom(ctx)
+	id, table := aws.Val(in.AssociationId), aws.Val(in.RouteTableId)
+	next := ids.Resource("rtbassoc")
+	var v *vpc
+	err := s.db.Update(ctx, func(tx *store.Tx) error {
+		var sub *subnet
+		var err error
+		if v, sub, err = vpcOfAssociation(tx, c, id); err != nil {
+			return err
+		}
+		target, _, err := vpcOfRouteTable(tx, c, table)
+		if err != nil {
+			return err
+		}
+		if target.ID != v.ID {
+			return awserr.New("InvalidParameterValue", "route table %s and association %s belong to different networks", table, id)
+		}
+		if sub == nil {
+			v.MainRouteTable, v.MainAssociation = table, next
+		} else {
+			sub.RouteTable, sub.RouteAssociation, sub.RouteToken = table, next, c.Token
+		}
+		emitPart(tx, c, next, "route-table-associated")
+		return vpcs.Put(tx, key(c, v.ID), v)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &api.ReplaceRouteTableAssociationOutput{NewAssociationId: &next, AssociationState: associatedState()}, s.pushVPC(ctx, key(c, v.ID))
+}
+
+var routeTableParts = networkParts[api.RouteTable]{
+	"InvalidRouteTableID", "routeTable ID", []string{"route-table-id", "vpc-id", "association.main", "association.route-table-association-id", "association.route-table-id", "association.subnet-id", "association.gateway-id", "owner-id", "route.gateway-id", "route.destination-cidr-block", "route.origin", "route.state",
+		"route.nat-gateway-id", "route.instance-id", "route.vpc-peering-connection-id", "route.transit-gateway-id", "route.destination-ipv6-cidr-block", "route.destination-prefix-list-id", "route.egress-only-internet-gateway-id"},
+	partsOfVPCs(func(c aws.Call, v *vpc) []networkPart[api.RouteTable] {
+		var out []networkPart[api.RouteTable]
+		for _, t := range v.RouteTables {
+			shown := apiRouteTable(c, v, t)
+			f := fields{"route-table-id": {t.ID}, "vpc-id": {v.ID}, "owner-id": {c.Account}}
+			for _, a := range shown.Associations {
+				f.add("association.main", boolText(*a.Main))
+				f.add("association.route-table-association-id", *a.RouteTableAssociationId)
+				f.add("association.route-table-id", t.ID)
+				if a.SubnetId != nil {
+					f.add("association.subnet-id", *a.SubnetId)
+				}
+			}
+			for _, r := range shown.Routes {
+				f.add("route.gateway-id", *r.GatewayId)
+				f.add("route.destination-cidr-block", *r.DestinationCidrBlock)
+				f.add("route.origin", string(r.Origin))
+				f.add("route.state", string(r.State))
+			}
+			out = append(out, networkPart[api.RouteTable]{t.ID, shown, f})
+		}
+		return out
+	}),
+}
+
+func apiRouteTable(c aws.Call, v *vpc, t routeTable) api.RouteTable {
+	out := api.RouteTable{
+		RouteTableId: aws.Ptr(t.ID), VpcId: aws.Ptr(v.ID), OwnerId: aws.Ptr(c.Account), Tags: apiTags(v.Tags[t.ID]), PropagatingVgws: []api.PropagatingVgw{},
+		Associations: []api.RouteTableAssociation{},
+		Routes:       []api.Route{{DestinationCidrBlock: aws.Ptr(v.CIDR.String()), GatewayId: aws.Ptr("local"), Origin: "CreateRouteTable", State: "active"}},
+	}
+	if t.ID == v.MainRouteTable {
+		out.Associations = append(out.Associations, api.RouteTableAssociation{Main: aws.Ptr(true), RouteTableAssociationId: aws.Ptr(v.MainAssociation), RouteTableId: aws.Ptr(t.ID), AssociationState: associatedState()})
+	}
+	for _, sub := range v.Subnets {
+		if sub.RouteTable == t.ID {
+			out.Associations = append(out.Associations, api.RouteTableAssociation{Main: aws.Ptr(false), RouteTableAssociationId: aws.Ptr(sub.RouteAssociation), RouteTableId: aws.Ptr(t.ID), SubnetId: aws.Ptr(sub.ID), AssociationState: associatedState()})
+		}
+	}
+	for _, r := range t.Routes {
+		shown := api.Route{DestinationCidrBlock: aws.Ptr(r.Destination.String()), GatewayId: aws.Ptr(r.Gateway), Origin: "CreateRoute", State: "blackhole"}
+		if v.active(r) {
+			shown.State = "active"
+		}
+		out.Routes = append(out.Routes, shown)
+	}
+	return out
+}
+
+// DescribeRouteTables lists route tables.
+func (s *Service) DescribeRouteTables(ctx context.Context, in *api.DescribeRouteTablesInput) (*api.DescribeRouteTablesOutput, error) {
+	list, next, err := describeParts(ctx, s, routeTableParts, in.RouteTableIds, in.Filters, in.NextToken, in.MaxResults)
+	return &api.DescribeRouteTablesOutput{RouteTables: list, NextToken: next}, err
+}
