@@ -82,10 +82,22 @@ type Call struct {
 	// SourceARN is the resource for which a service calls on its own account
 	// (aws:SourceArn): the topic of a message, the bucket of a notification.
 	SourceARN string
+	// Signed says how the request was signed; zero for anonymous ones.
+	Signed Signed
 	// Token makes a create idempotent across crashes: the stack engine sets it
 	// (stack id, logical id, generation); a service that finds a row made with
 	// the same token returns that row. Never set from outside.
 	Token string
+}
+
+// Signed describes a request's signature and connection, as S3's condition keys
+// name them.
+type Signed struct {
+	Type    string // REST-HEADER, REST-QUERY-STRING or POST
+	Version string // AWS4-HMAC-SHA256, or AWS for the second version
+	At      time.Time
+	Payload string // x-amz-content-sha256
+	TLS     string // "1.3", "" without TLS
 }
 
 type callKey struct{}

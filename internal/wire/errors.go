@@ -153,12 +153,31 @@ func wirePath(v validate.Violation) string {
 	return strings.ReplaceAll(strings.Join(parts, "."), ".Member", "")
 }
 
+// s3Refusals are S3's words about values of headers that are none of those there
+// are.
+var s3Refusals = map[string]string{
+	"x-amz-object-lock-mode":       "Unknown wormMode directive.",
+	"x-amz-object-lock-legal-hold": "Legal Hold must be either of 'ON' or 'OFF'",
+	"x-amz-server-side-encryption": "The encryption method specified is not supported",
+	"x-amz-metadata-directive":     "Unknown metadata directive.",
+	"x-amz-tagging-directive":      "Unknown tagging directive.",
+}
+
 func s3Violation(v validate.Violation) error {
 	if v.Member.Location == model.Body {
+		if strings.HasPrefix(strings.ToLower(v.Path), "accesscontrolpolicy") {
+			return awserr.New("MalformedACLError", "The XML you provided was not well-formed or did not validate against our published schema")
+		}
 		return awserr.New("MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema")
 	}
 	if v.Kind == validate.Required {
 		return awserr.New("InvalidArgument", "Missing required argument %s", v.Member.WireName()).With("ArgumentName", v.Member.WireName())
+	}
+	if v.Member.WireName() == "x-amz-storage-class" {
+		return awserr.New("InvalidStorageClass", "The storage class you specified is not valid").With("StorageClassRequested", printable(v.Value))
+	}
+	if text := s3Refusals[v.Member.WireName()]; text != "" {
+		return awserr.New("InvalidArgument", "%s", text).With("ArgumentName", v.Member.WireName()).With("ArgumentValue", printable(v.Value))
 	}
 	return awserr.New("InvalidArgument", "Provided argument is not valid: %s", v.Must).
 		With("ArgumentName", v.Member.WireName()).With("ArgumentValue", printable(v.Value))

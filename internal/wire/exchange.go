@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -87,11 +88,28 @@ func (e *exchange) call() aws.Call {
 		UserAgent: e.r.UserAgent(), Endpoint: endpoint(e.r)}
 	if e.signature != nil {
 		c.SigningName = e.signature.Service
+		c.Signed = e.signed()
+	}
+	if e.r.TLS != nil {
+		c.Signed.TLS = strings.TrimPrefix(tls.VersionName(e.r.TLS.Version), "TLS ")
 	}
 	if c.Account == "" {
 		c.Account = e.server.cfg.Account
 	}
 	return c
+}
+
+// signed describes the signature for conditions on it.
+func (e *exchange) signed() aws.Signed {
+	out := aws.Signed{Type: "REST-HEADER", Version: "AWS4-HMAC-SHA256", At: e.signature.Time, Payload: e.r.Header.Get("X-Amz-Content-Sha256")}
+	switch e.signature.Form {
+	case sigv4.FormQuery:
+		out.Type = "REST-QUERY-STRING"
+	case sigv4.FormQueryV2:
+		// Such a request tells when it ends, not when it was signed.
+		out.Type, out.Version, out.At = "REST-QUERY-STRING", "AWS", time.Time{}
+	}
+	return out
 }
 
 // wantsLanding recognises a person with a browser.

@@ -9,47 +9,6 @@ import (
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 )
 
-// fullControl is the ACL of everything: the bucket's owner, and nobody else.
-func fullControl(account string) []s3.Grant {
-	return []s3.Grant{{
-		Grantee:    &s3.Grantee{Type: s3.TypeCanonicalUser, ID: aws.Ptr(canonicalID(account))},
-		Permission: s3.PermissionFullControl,
-	}}
-}
-
-// GetBucketAcl returns the owner's full control.
-func (s *Service) GetBucketAcl(ctx context.Context, in *s3.GetBucketAclInput) (*s3.GetBucketAclOutput, error) {
-	b, err := s.lookup(ctx, aws.Val(in.Bucket))
-	if err != nil {
-		return nil, err
-	}
-	return &s3.GetBucketAclOutput{Owner: owner(b.Account), Grants: fullControl(b.Account)}, nil
-}
-
-// GetObjectAcl returns the bucket owner's full control.
-func (s *Service) GetObjectAcl(ctx context.Context, in *s3.GetObjectAclInput) (*s3.GetObjectAclOutput, error) {
-	b, err := s.lookup(ctx, aws.Val(in.Bucket))
-	if err != nil {
-		return nil, err
-	}
-	if _, err := s.read(ctx, b, aws.Val(in.Key), in.VersionId); err != nil {
-		return nil, err
-	}
-	return &s3.GetObjectAclOutput{Owner: owner(b.Account), Grants: fullControl(b.Account)}, nil
-}
-
-// acceptACL lets pass the canned ACLs that grant nothing beyond the owner's full
-// control.
-func acceptACL(operation string, b *bucket, acl s3.ObjectCannedACL) error {
-	switch {
-	case acl == "", acl == s3.ObjectCannedACLPrivate, acl == s3.ObjectCannedACLBucketOwnerFullControl:
-		return nil
-	case b.Ownership == s3.ObjectOwnershipBucketOwnerEnforced:
-		return errACLNotSupported
-	}
-	return notBuilt(operation, "ACL "+string(acl))
-}
-
 // GetPublicAccessBlock returns what the bucket blocks.
 func (s *Service) GetPublicAccessBlock(ctx context.Context, in *s3.GetPublicAccessBlockInput) (*s3.GetPublicAccessBlockOutput, error) {
 	b, err := s.lookup(ctx, aws.Val(in.Bucket))
@@ -120,7 +79,14 @@ func (s *Service) PutBucketOwnershipControls(ctx context.Context, in *s3.PutBuck
 	default:
 		return nil, errMalformedXML
 	}
-	if err := s.change(ctx, in.Bucket, func(b *bucket) error { b.Ownership = rule; return nil }); err != nil {
+	err := s.change(ctx, in.Bucket, func(b *bucket) error {
+		if rule == s3.ObjectOwnershipBucketOwnerEnforced && !b.ACL.onlyOwner(b.Account) {
+			return awserr.New("InvalidBucketAclWithObjectOwnership", "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting")
+		}
+		b.Ownership = rule
+		return nil
+	})
+	if err != nil {
 		return nil, err
 	}
 	return &s3.PutBucketOwnershipControlsOutput{}, nil

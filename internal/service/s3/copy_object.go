@@ -96,7 +96,8 @@ func (s *Service) CopyObject(ctx context.Context, in *s3.CopyObjectInput) (*s3.C
 	if err != nil {
 		return nil, err
 	}
-	if err := acceptACL("CopyObject", b, in.ACL); err != nil {
+	account, acl, err := b.settle(aws.CallFrom(ctx), in, string(in.ACL))
+	if err != nil {
 		return nil, err
 	}
 	from, err := s.copySource(ctx, in.CopySource, readCondition{
@@ -117,6 +118,7 @@ func (s *Service) CopyObject(ctx context.Context, in *s3.CopyObjectInput) (*s3.C
 	if err != nil {
 		return nil, err
 	}
+	o.Owner, o.ACL = account, acl
 	if err := s.copyBytes(ctx, from, o, in.ChecksumAlgorithm); err != nil {
 		return nil, err
 	}

@@ -66,18 +66,22 @@ func newBucket(call aws.Call, in *s3.CreateBucketInput) (*bucket, error) {
 	if in.ObjectOwnership != "" {
 		b.Ownership = in.ObjectOwnership
 	}
-	if in.ACL != "" && in.ACL != s3.BucketCannedACLPrivate {
-		if b.Ownership == s3.ObjectOwnershipBucketOwnerEnforced {
-			return nil, awserr.New("InvalidBucketAclWithObjectOwnership",
-				"Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting")
-		}
-		return nil, notBuilt("CreateBucket", "ACL "+string(in.ACL))
+	acl, given, err := owned{b.Account, b.Account}.requested(in, string(in.ACL))
+	if err != nil {
+		return nil, err
+	}
+	if given && b.enforced() && !acl.onlyOwner(b.Account) {
+		return nil, awserr.New("InvalidBucketAclWithObjectOwnership",
+			"Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting")
+	}
+	if b.ACL = acl; acl.public() {
+		// A new bucket blocks public access, so nobody can make a public one.
+		return nil, awserr.New("InvalidBucketAclWithBlockPublicAccessError", "Bucket cannot have public ACLs set with BlockPublicAccess enabled")
 	}
 	if c := in.CreateBucketConfiguration; c != nil {
 		if c.Location != nil || c.Bucket != nil {
 			return nil, notBuilt("CreateBucket", "directory buckets")
 		}
-		var err error
 		if b.Tags, err = bucketTags(c.Tags); err != nil {
 			return nil, err
 		}

@@ -25,7 +25,7 @@ func (s *Service) CreateMultipartUpload(ctx context.Context, in *s3.CreateMultip
 	if err != nil {
 		return nil, err
 	}
-	u, err := newUpload(b, in)
+	u, err := newUpload(aws.CallFrom(ctx), b, in)
 	if err != nil {
 		return nil, err
 	}
@@ -46,11 +46,12 @@ func (s *Service) CreateMultipartUpload(ctx context.Context, in *s3.CreateMultip
 	}, nil
 }
 
-func newUpload(b *bucket, in *s3.CreateMultipartUploadInput) (*upload, error) {
+func newUpload(call aws.Call, b *bucket, in *s3.CreateMultipartUploadInput) (*upload, error) {
 	if err := refuseUnbuilt("CreateMultipartUpload", in); err != nil {
 		return nil, err
 	}
-	if err := acceptACL("CreateMultipartUpload", b, in.ACL); err != nil {
+	owner, acl, err := b.settle(call, in, string(in.ACL))
+	if err != nil {
 		return nil, err
 	}
 	tags, err := parseTagging(in.Tagging)
@@ -58,7 +59,7 @@ func newUpload(b *bucket, in *s3.CreateMultipartUploadInput) (*upload, error) {
 		return nil, err
 	}
 	u := &upload{
-		Bucket: b.Name, Key: aws.Val(in.Key), ID: ids.Upper(64), Tags: tags, Metadata: in.Metadata,
+		Bucket: b.Name, Key: aws.Val(in.Key), ID: ids.Upper(64), Tags: tags, Metadata: in.Metadata, Owner: owner, ACL: acl,
 		Headers: headers{
 			ContentType: in.ContentType, CacheControl: in.CacheControl, ContentDisposition: in.ContentDisposition,
 			ContentEncoding: in.ContentEncoding, ContentLanguage: in.ContentLanguage, Expires: in.Expires,

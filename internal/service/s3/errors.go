@@ -59,7 +59,6 @@ var unbuilt = []string{
 	"CopySourceSSECustomerAlgorithm", "CopySourceSSECustomerKey", "CopySourceSSECustomerKeyMD5",
 	"ObjectLockMode", "ObjectLockRetainUntilDate", "ObjectLockLegalHoldStatus",
 	"WebsiteRedirectLocation", "WriteOffsetBytes", "MFA", "BucketNamespace",
-	"GrantFullControl", "GrantRead", "GrantReadACP", "GrantWrite", "GrantWriteACP",
 	"IfMatchInitiatedTime", "ChecksumXXHASH64", "ChecksumXXHASH3", "ChecksumXXHASH128",
 }
 

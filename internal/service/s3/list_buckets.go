@@ -61,6 +61,9 @@ func (s *Service) ListBuckets(ctx context.Context, in *s3.ListBucketsInput) (*s3
 func owner(account string) *s3.Owner { return &s3.Owner{ID: aws.Ptr(canonicalID(account))} }
 
 func canonicalID(account string) string {
+	if account == anonymousAccount {
+		return "65a011a29cdf8ec533ec3d1ccaae921c" // as on AWS
+	}
 	sum := sha256.Sum256([]byte("canonical user\x00" + account))
 	return hex.EncodeToString(sum[:])
 }

@@ -143,7 +143,7 @@ func versionList(b *bucket, in *s3.ListObjectVersionsInput, p page, size int, en
 		entry := listed(o, enc)
 		out.Versions = append(out.Versions, s3.ObjectVersion{
 			Key: entry.Key, VersionId: id, IsLatest: &latest, LastModified: entry.LastModified, ETag: entry.ETag, Size: entry.Size,
-			StorageClass: s3.ObjectVersionStorageClass(entry.StorageClass), Owner: owner(b.Account),
+			StorageClass: s3.ObjectVersionStorageClass(entry.StorageClass), Owner: owner(b.ownerOf(o.object)),
 			ChecksumAlgorithm: entry.ChecksumAlgorithm, ChecksumType: entry.ChecksumType,
 		})
 	}

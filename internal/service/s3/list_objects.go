@@ -87,7 +87,7 @@ func (s *Service) ListObjects(ctx context.Context, in *s3.ListObjectsInput) (*s3
 	}
 	for _, o := range p.objects {
 		entry := listed(o, enc)
-		entry.Owner = owner(b.Account)
+		entry.Owner = owner(b.ownerOf(o.object))
 		out.Contents = append(out.Contents, entry)
 	}
 	return out, nil
@@ -121,7 +121,7 @@ func (s *Service) ListObjectsV2(ctx context.Context, in *s3.ListObjectsV2Input) 
 	for _, o := range p.objects {
 		entry := listed(o, enc)
 		if aws.Val(in.FetchOwner) {
-			entry.Owner = owner(b.Account)
+			entry.Owner = owner(b.ownerOf(o.object))
 		}
 		out.Contents = append(out.Contents, entry)
 	}

@@ -24,6 +24,7 @@ func input(op wire.Operation) any {
 		"OwnershipControls":                 &api.OwnershipControls{Rules: []api.OwnershipControlsRule{{ObjectOwnership: api.ObjectOwnershipObjectWriter}}},
 		"PublicAccessBlockConfiguration":    &api.PublicAccessBlockConfiguration{},
 		"ServerSideEncryptionConfiguration": &api.ServerSideEncryptionConfiguration{Rules: []api.ServerSideEncryptionRule{{}}},
+		"ACL":                               api.BucketCannedACLPrivate,
 		"VersioningConfiguration":           &api.VersioningConfiguration{Status: api.BucketVersioningStatusEnabled},
 		"ObjectAttributes":                  []api.ObjectAttributes{api.ObjectAttributesETag},
 	} {

@@ -30,7 +30,7 @@ func (s *Service) PutObject(ctx context.Context, in *s3.PutObjectInput) (*s3.Put
 	if err != nil {
 		return nil, err
 	}
-	o, err := newObject(b, in)
+	o, err := newObject(aws.CallFrom(ctx), b, in)
 	if err != nil {
 		return nil, err
 	}
@@ -54,11 +54,12 @@ func (s *Service) PutObject(ctx context.Context, in *s3.PutObjectInput) (*s3.Put
 }
 
 // newObject is the object that a PutObject asks for, still without bytes.
-func newObject(b *bucket, in *s3.PutObjectInput) (*object, error) {
+func newObject(call aws.Call, b *bucket, in *s3.PutObjectInput) (*object, error) {
 	if err := refuseUnbuilt("PutObject", in); err != nil {
 		return nil, err
 	}
-	if err := acceptACL("PutObject", b, in.ACL); err != nil {
+	owner, acl, err := b.settle(call, in, string(in.ACL))
+	if err != nil {
 		return nil, err
 	}
 	if aws.Val(in.ContentLength) > maxSinglePut {
@@ -70,7 +71,7 @@ func newObject(b *bucket, in *s3.PutObjectInput) (*object, error) {
 		return nil, err
 	}
 	return &object{
-		Tags: tags, Metadata: in.Metadata,
+		Tags: tags, Metadata: in.Metadata, Owner: owner, ACL: acl,
 		Headers: headers{
 			ContentType: in.ContentType, CacheControl: in.CacheControl, ContentDisposition: in.ContentDisposition,
 			ContentEncoding: in.ContentEncoding, ContentLanguage: in.ContentLanguage, Expires: in.Expires,

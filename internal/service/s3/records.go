@@ -61,6 +61,7 @@ type bucket struct {
 	// Ownership is "" when the controls were deleted.
 	Ownership s3.ObjectOwnership `json:",omitempty"`
 	BucketKey bool               `json:",omitempty"`
+	ACL       *acl               `json:",omitempty"`
 	// Versioning is "" as long as it was never enabled.
 	Versioning s3.BucketVersioningStatus `json:",omitempty"`
 
@@ -86,6 +87,9 @@ type object struct {
 	Checksum checksum          `json:",omitzero"`
 	// Upload is the id of the multipart upload that made the object.
 	Upload string `json:",omitempty"`
+	// Owner is the account that wrote it, "" for the bucket's.
+	Owner string `json:",omitempty"`
+	ACL   *acl   `json:",omitempty"`
 	// Version is "" for the null version. Seq orders the versions of a key.
 	Version string `json:",omitempty"`
 	Seq     uint64 `json:",omitempty"`
@@ -129,6 +133,8 @@ type upload struct {
 	Headers         headers
 	Metadata        map[string]string `json:",omitempty"`
 	Tags            []tag             `json:",omitempty"`
+	Owner           string            `json:",omitempty"`
+	ACL             *acl              `json:",omitempty"`
 	Algorithm       blob.Algorithm    `json:",omitempty"`
 	ChecksumType    s3.ChecksumType   `json:",omitempty"`
 }

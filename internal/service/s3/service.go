@@ -118,6 +118,7 @@ func (s *Service) settingRows() []wire.Operation {
 		wire.Op("PutBucketTagging", "s3:PutBucketTagging", s.PutBucketTagging, onBucket[s3.PutBucketTaggingInput](s)),
 		wire.Op("DeleteBucketTagging", "s3:PutBucketTagging", s.DeleteBucketTagging, onBucket[s3.DeleteBucketTaggingInput](s)),
 		wire.Op("GetBucketAcl", "s3:GetBucketAcl", s.GetBucketAcl, onBucket[s3.GetBucketAclInput](s)),
+		wire.Op("PutBucketAcl", "s3:PutBucketAcl", s.PutBucketAcl, onBucket[s3.PutBucketAclInput](s)),
 		wire.Op("PutBucketVersioning", "s3:PutBucketVersioning", s.PutBucketVersioning, onBucket[s3.PutBucketVersioningInput](s)),
 		wire.Op("GetBucketVersioning", "s3:GetBucketVersioning", s.GetBucketVersioning, onBucket[s3.GetBucketVersioningInput](s)),
 		wire.Op("GetPublicAccessBlock", "s3:GetBucketPublicAccessBlock", s.GetPublicAccessBlock, onBucket[s3.GetPublicAccessBlockInput](s)),
@@ -135,16 +136,17 @@ func (s *Service) settingRows() []wire.Operation {
 func (s *Service) objectRows() []wire.Operation {
 	return []wire.Operation{
 		wire.Op("PutObject", "s3:PutObject", s.PutObject, s.putObjectChecks),
-		wire.Op("GetObject", "s3:GetObject", s.GetObject, onVersion[s3.GetObjectInput](s, "s3:GetObjectVersion")),
-		wire.Op("HeadObject", "s3:GetObject", s.HeadObject, onVersion[s3.HeadObjectInput](s, "s3:GetObjectVersion")),
+		wire.Op("GetObject", "s3:GetObject", s.GetObject, onOwn[s3.GetObjectInput](s, "s3:GetObjectVersion")),
+		wire.Op("HeadObject", "s3:GetObject", s.HeadObject, onOwn[s3.HeadObjectInput](s, "s3:GetObjectVersion")),
 		wire.Op("GetObjectAttributes", "s3:GetObject", s.GetObjectAttributes, s.getObjectAttributesChecks),
-		wire.Op("DeleteObject", "s3:DeleteObject", s.DeleteObject, onVersion[s3.DeleteObjectInput](s, "s3:DeleteObjectVersion")),
+		wire.Op("DeleteObject", "s3:DeleteObject", s.DeleteObject, s.deleteObjectChecks),
 		wire.FreeOp("DeleteObjects", "each key is authorized by itself as s3:DeleteObject and refused in the answer", s.DeleteObjects),
 		wire.Op("CopyObject", "s3:PutObject", s.CopyObject, s.copyObjectChecks),
-		wire.Op("GetObjectAcl", "s3:GetObjectAcl", s.GetObjectAcl, onVersion[s3.GetObjectAclInput](s, "s3:GetObjectVersionAcl")),
-		wire.Op("GetObjectTagging", "s3:GetObjectTagging", s.GetObjectTagging, onVersion[s3.GetObjectTaggingInput](s, "s3:GetObjectVersionTagging")),
+		wire.Op("GetObjectAcl", "s3:GetObjectAcl", s.GetObjectAcl, onOwn[s3.GetObjectAclInput](s, "s3:GetObjectVersionAcl")),
+		wire.Op("PutObjectAcl", "s3:PutObjectAcl", s.PutObjectAcl, onOwn[s3.PutObjectAclInput](s, "s3:PutObjectVersionAcl")),
+		wire.Op("GetObjectTagging", "s3:GetObjectTagging", s.GetObjectTagging, onOwn[s3.GetObjectTaggingInput](s, "s3:GetObjectVersionTagging")),
 		wire.Op("PutObjectTagging", "s3:PutObjectTagging", s.PutObjectTagging, s.putObjectTaggingChecks),
-		wire.Op("DeleteObjectTagging", "s3:DeleteObjectTagging", s.DeleteObjectTagging, onVersion[s3.DeleteObjectTaggingInput](s, "s3:DeleteObjectVersionTagging")),
+		wire.Op("DeleteObjectTagging", "s3:DeleteObjectTagging", s.DeleteObjectTagging, onOwn[s3.DeleteObjectTaggingInput](s, "s3:DeleteObjectVersionTagging")),
 	}
 }
 
