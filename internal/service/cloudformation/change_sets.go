@@ -223,9 +223,13 @@ func executed(tx *store.Tx, st *stack.Stack, cs changeSet) error {
 	return nil
 }
 
-// DeleteChangeSet removes a change set. A stack under review stays.
+// DeleteChangeSet removes a change set; one that does not exist is deleted already.
+// A stack under review stays.
 func (s *Service) DeleteChangeSet(ctx context.Context, in *api.DeleteChangeSetInput) (*api.DeleteChangeSetOutput, error) {
 	cs, err := s.changeSet(ctx, in.StackName, in.ChangeSetName)
+	if awserr.Is(err, "ChangeSetNotFound") {
+		return &api.DeleteChangeSetOutput{}, nil
+	}
 	if err != nil {
 		return nil, err
 	}

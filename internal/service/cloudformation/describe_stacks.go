@@ -13,18 +13,12 @@ import (
 	"github.com/hardstand/hardstand/internal/store"
 )
 
-// remembered is how long a deleted stack is shown.
-const remembered = 90 * 24 * time.Hour
-
 // DescribeStacks describes one stack, or all that are not deleted.
 func (s *Service) DescribeStacks(ctx context.Context, in *api.DescribeStacksInput) (*api.DescribeStacksOutput, error) {
 	if in.StackName != nil {
 		st, err := s.find(ctx, in.StackName, noStackWithID)
 		if err != nil {
 			return nil, err
-		}
-		if s.forgotten(st) {
-			return nil, noStackWithID(*in.StackName)
 		}
 		return &api.DescribeStacksOutput{Stacks: []api.Stack{stackView(st)}}, nil
 	}
@@ -43,17 +37,13 @@ func (s *Service) DescribeStacks(ctx context.Context, in *api.DescribeStacksInpu
 	return out, nil
 }
 
-func (s *Service) forgotten(st *stack.Stack) bool {
-	return st.Status == stack.DeleteComplete && s.clock.Now().Sub(st.Deleted) > remembered
-}
-
 // all returns the caller's stacks that are wanted, newest first.
 func (s *Service) all(ctx context.Context, want func(*stack.Stack) bool) (out []*stack.Stack, err error) {
 	c := aws.CallFrom(ctx)
 	err = s.db.View(ctx, func(tx *store.Tx) error {
 		rows, err := stack.Stacks.List(tx, store.Scope{Account: c.Account, Region: c.Region}, "", 0)
 		for _, row := range rows {
-			if want(row.Value) && !s.forgotten(row.Value) {
+			if want(row.Value) && !forgotten(row.Value, tx.Now()) {
 				out = append(out, row.Value)
 			}
 		}

@@ -7,17 +7,30 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/stack"
 	"github.com/hardstand/hardstand/internal/store"
 )
 
+// remembered is how long a deleted stack is shown.
+const remembered = 90 * 24 * time.Hour
+
+func forgotten(st *stack.Stack, now time.Time) bool {
+	return st.Status == stack.DeleteComplete && now.Sub(st.Deleted) > remembered
+}
+
 // lookup finds a stack by name or ARN in the caller's account and region. A
-// deleted stack is found by its ARN only. Absence is store.ErrNotFound.
+// deleted stack is found by its ARN only, and not for ever. Absence is
+// store.ErrNotFound.
 func lookup(tx *store.Tx, c aws.Call, nameOrID string) (*stack.Stack, error) {
 	if strings.HasPrefix(nameOrID, "arn:") {
-		return stack.Stacks.Get(tx, store.Key{Account: c.Account, Region: c.Region, ID: nameOrID})
+		st, err := stack.Stacks.Get(tx, store.Key{Account: c.Account, Region: c.Region, ID: nameOrID})
+		if err == nil && forgotten(st, tx.Now()) {
+			return nil, store.ErrNotFound
+		}
+		return st, err
 	}
 	rows, err := stack.Stacks.Lookup(tx, "name", stack.NameIndex(c.Account, c.Region, nameOrID))
 	if err != nil {

@@ -104,6 +104,8 @@ type lab struct {
 	fake   *stacktest.Fake
 	engine *stack.Engine
 	ctx    context.Context
+	// operations are the service's own.
+	operations []wire.Operation
 
 	mu      sync.Mutex
 	objects map[string]string
@@ -122,7 +124,9 @@ func newLab(t *testing.T) *lab {
 	t.Cleanup(func() { _ = l.engine.Close() })
 	svc := cloudformation.New(cloudformation.Config{DB: l.db, Clock: l.clock, Log: log, Engine: l.engine, Invoker: l.server,
 		Roles: roles{}, Endpoint: endpoint})
-	if err := l.server.Register(append(l.neighbours(), svc.Wire())...); err != nil {
+	own := svc.Wire()
+	l.operations = own.Operations
+	if err := l.server.Register(append(l.neighbours(), own)...); err != nil {
 		t.Fatal(err)
 	}
 	l.server.Mount(stack.HandlePrefix, l.engine.HandleHandler())
