@@ -153,6 +153,12 @@ func (r serviceRoles) AssumeServiceRole(ctx context.Context, roleARN, service st
 	return session.Principal, err
 }
 
+// Principal tells who a session is that the service was given.
+func (r serviceRoles) Principal(ctx context.Context, accessKeyID, sessionToken string) (aws.Principal, error) {
+	found, err := r.iam.Lookup(ctx, accessKeyID, sessionToken)
+	return found.Principal, err
+}
+
 // tokenKey is what the metadata service signs its session tokens with; kept, so
 // that tokens stay valid over a restart.
 func (s *System) tokenKey() ([]byte, error) {

@@ -159,7 +159,8 @@ func (w *world) openStacks(context.Context) error {
 	})
 	w.onClose(w.engine.Close)
 	w.cfn = cloudformation.New(cloudformation.Config{
-		DB: w.db, Clock: cfg.Clock, Log: cfg.Log, Engine: w.engine, Invoker: w.wire, Roles: serviceRoles{w.iam}, Endpoint: w.s.Endpoint(),
+		DB: w.db, Clock: cfg.Clock, Log: cfg.Log, Engine: w.engine, Invoker: w.wire, Roles: serviceRoles{w.iam}, Sessions: serviceRoles{w.iam},
+		Endpoint: w.s.Endpoint(),
 	})
 	w.wire.Mount(stack.HandlePrefix, w.engine.HandleHandler())
 	return nil
@@ -209,6 +210,7 @@ func (w *world) run(ctx context.Context) {
 	w.background(work, "s3", w.s3.Sweep)
 	w.background(work, "codedeploy", w.codedeploy.Run)
 	w.background(work, "cloudformation", w.engine.Resume)
+	w.background(work, "stack sets", w.cfn.Run)
 }
 
 func (w *world) background(work context.Context, name string, f func(context.Context) error) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/aws/api/ec2"
+	"github.com/hardstand/hardstand/internal/aws/api/route53"
 	"github.com/hardstand/hardstand/internal/aws/api/ssm"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/wire"
@@ -43,8 +44,10 @@ func (a account) Exists(awsType, value string) (bool, error) {
 		return slices.Contains(zones, value), err
 	case "AWS::EC2::Volume::Id":
 		_, err = a.ec2("DescribeVolumes", &ec2.DescribeVolumesInput{VolumeIds: one})
+	case "AWS::Route53::HostedZone::Id":
+		_, err = a.inv.Invoke(a.ctx, "route53", "GetHostedZone", &route53.GetHostedZoneInput{Id: &value})
 	default:
-		return false, nil // AWS::Route53::HostedZone::Id: there are no hosted zones
+		return false, nil
 	}
 	if absent(err) {
 		return false, nil
@@ -56,7 +59,7 @@ func (a account) Exists(awsType, value string) (bool, error) {
 // called so", from others.
 func absent(err error) bool {
 	e := awserr.As(err)
-	return e != nil && (strings.HasSuffix(e.Code, ".NotFound") || strings.HasSuffix(e.Code, ".Malformed") || e.Code == "InvalidParameterValue")
+	return e != nil && (strings.HasSuffix(e.Code, ".NotFound") || e.Code == "NoSuchHostedZone" || strings.HasSuffix(e.Code, ".Malformed") || e.Code == "InvalidParameterValue")
 }
 
 func (a account) ec2(operation string, in any) (any, error) {
@@ -107,9 +110,12 @@ func (o Outside) Zones(ctx context.Context, region string) ([]string, error) {
 	return zones(aws.WithCall(ctx, c), o.Invoker)
 }
 
-// Secret implements stack.Outside: {{resolve:ssm:name}} and
-// {{resolve:ssm:name:version}}.
+// Secret implements stack.Outside: {{resolve:ssm:name}},
+// {{resolve:ssm:name:version}} and {{resolve:secretsmanager:..}}.
 func (o Outside) Secret(ctx context.Context, service, reference string) (string, error) {
+	if service == "secretsmanager" {
+		return o.secret(ctx, reference)
+	}
 	if service != "ssm" {
 		return "", unbuilt("dynamic references to " + service)
 	}

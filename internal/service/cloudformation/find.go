@@ -132,16 +132,23 @@ func (s *Service) belongs(ctx context.Context, nameOrID, instanceID string) (boo
 const pageSize = 100
 
 // page cuts list at the offset that token holds.
-func page[T any](list []T, token *string) ([]T, *string, error) {
+func page[T any](list []T, token *string) ([]T, *string, error) { return pageOf(list, token, nil) }
+
+// pageOf is page with a size that the request may give.
+func pageOf[T any](list []T, token *string, size *int32) ([]T, *string, error) {
 	start, err := offset(token)
 	if err != nil || start > int64(len(list)) {
 		return nil, nil, invalid("The token %s is not valid.", aws.Val(token))
 	}
 	list = list[start:]
-	if len(list) <= pageSize {
+	n := int64(pageSize)
+	if size != nil {
+		n = min(n, int64(*size))
+	}
+	if int64(len(list)) <= n {
 		return list, nil, nil
 	}
-	return list[:pageSize], nextToken(start + pageSize), nil
+	return list[:n], nextToken(start + n), nil
 }
 
 // offset is the number that a token holds, 0 for none.

@@ -17,6 +17,7 @@ import (
 	"github.com/hardstand/hardstand/internal/aws/api/ec2"
 	"github.com/hardstand/hardstand/internal/aws/api/s3"
 	"github.com/hardstand/hardstand/internal/aws/api/ssm"
+	"github.com/hardstand/hardstand/internal/aws/api/sts"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/service/cloudformation"
@@ -88,10 +89,15 @@ func (n named) Schema() stack.Schema {
 type roles struct{}
 
 func (roles) AssumeServiceRole(_ context.Context, roleARN, service string) (aws.Principal, error) {
-	if !strings.HasSuffix(roleARN, "/stacks") || service != "cloudformation.amazonaws.com" {
+	if !strings.HasSuffix(roleARN, "/stacks") && !strings.HasSuffix(roleARN, "AdministrationRole") || service != "cloudformation.amazonaws.com" {
 		return aws.Principal{}, errors.New("no such role")
 	}
 	return aws.Principal{Type: aws.PrincipalAssumedRole, Account: "123456789012", ARN: "arn:aws:sts::123456789012:assumed-role/stacks/AWSCloudFormation"}, nil
+}
+
+// Principal knows the sessions of execution roles: their key is the account.
+func (roles) Principal(_ context.Context, key, _ string) (aws.Principal, error) {
+	return aws.Principal{Type: aws.PrincipalAssumedRole, Account: key, ARN: "arn:aws:sts::" + key + ":assumed-role/AWSCloudFormationStackSetExecutionRole/StackSet"}, nil
 }
 
 // lab is the service on a server with small neighbours.
@@ -106,6 +112,8 @@ type lab struct {
 	ctx    context.Context
 	// operations are the service's own.
 	operations []wire.Operation
+	// work is the service's work on stack sets; tests that need it call begin.
+	work func(context.Context) error
 
 	mu      sync.Mutex
 	objects map[string]string
@@ -123,7 +131,8 @@ func newLab(t *testing.T) *lab {
 		Outside: cloudformation.Outside{Invoker: l.server}})
 	t.Cleanup(func() { _ = l.engine.Close() })
 	svc := cloudformation.New(cloudformation.Config{DB: l.db, Clock: l.clock, Log: log, Engine: l.engine, Invoker: l.server,
-		Roles: roles{}, Endpoint: endpoint})
+		Roles: roles{}, Sessions: roles{}, Endpoint: endpoint})
+	l.work = svc.Run
 	own := svc.Wire()
 	l.operations = own.Operations
 	if err := l.server.Register(append(l.neighbours(), own)...); err != nil {
@@ -141,6 +150,7 @@ func (l *lab) neighbours() []wire.Service {
 			wire.Op("DescribeKeyPairs", "ec2:DescribeKeyPairs", l.describeKeyPairs, nil),
 			wire.Op("DescribeImages", "ec2:DescribeImages", l.describeImages, nil),
 			wire.Op("DescribeAvailabilityZones", "ec2:DescribeAvailabilityZones", l.describeZones, nil)}},
+		{Model: sts.Model(), Operations: []wire.Operation{wire.Op("AssumeRole", "sts:AssumeRole", l.assumeRole, nil)}},
 		{Model: ssm.Model(), Operations: []wire.Operation{
 			wire.Op("GetParameters", "ssm:GetParameters", l.getParameters, nil),
 			wire.Op("GetParameter", "ssm:GetParameter", l.getParameter, nil)}},
@@ -155,6 +165,15 @@ func (l *lab) getObject(_ context.Context, in *s3.GetObjectInput) (*s3.GetObject
 		return nil, awserr.Status(404, "NoSuchKey", "The specified key does not exist.")
 	}
 	return &s3.GetObjectOutput{Body: io.NopCloser(bytes.NewReader([]byte(text)))}, nil
+}
+
+// assumeRole knows the execution role of one account.
+func (l *lab) assumeRole(_ context.Context, in *sts.AssumeRoleInput) (*sts.AssumeRoleOutput, error) {
+	if *in.RoleArn != "arn:aws:iam::123456789012:role/AWSCloudFormationStackSetExecutionRole" {
+		return nil, awserr.Status(403, "AccessDenied", "not for you")
+	}
+	return &sts.AssumeRoleOutput{Credentials: &sts.Credentials{AccessKeyId: aws.Ptr("123456789012"), SessionToken: aws.Ptr("t"),
+		SecretAccessKey: aws.Ptr("s"), Expiration: aws.Ptr(l.clock.Now())}}, nil
 }
 
 func (l *lab) describeKeyPairs(_ context.Context, in *ec2.DescribeKeyPairsInput) (*ec2.DescribeKeyPairsOutput, error) {

@@ -93,9 +93,6 @@ func capabilitiesOf(t *template.Template, types stack.Registry) (list []api.Capa
 
 // GetTemplateSummary says what a template, or a stack's, takes and holds.
 func (s *Service) GetTemplateSummary(ctx context.Context, in *api.GetTemplateSummaryInput) (*api.GetTemplateSummaryOutput, error) {
-	if err := notBuilt(map[string]bool{"StackSetName": in.StackSetName != nil}); err != nil {
-		return nil, err
-	}
 	body, err := s.summarised(ctx, in)
 	if err != nil {
 		return nil, err
@@ -128,6 +125,16 @@ func (s *Service) GetTemplateSummary(ctx context.Context, in *api.GetTemplateSum
 }
 
 func (s *Service) summarised(ctx context.Context, in *api.GetTemplateSummaryInput) (string, error) {
+	if in.StackSetName != nil {
+		if in.StackName != nil || in.TemplateBody != nil || in.TemplateURL != nil {
+			return "", invalid("You must specify only one of StackName, StackSetName, TemplateBody and TemplateURL.")
+		}
+		set, err := s.set(ctx, in.StackSetName)
+		if err != nil {
+			return "", err
+		}
+		return set.Spec.Template, nil
+	}
 	if in.StackName == nil {
 		return s.source(ctx, in.TemplateBody, in.TemplateURL)
 	}

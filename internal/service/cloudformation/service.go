@@ -2,8 +2,9 @@
 // commits stacks and shows them. The work on stacks is the engine's (package
 // stack).
 //
-// It owns the change sets (table cfn.changeset); stacks, resources and events are
-// rows of package stack. It imports stack, store, wire and the API's types. The
+// It owns the change sets (table cfn.changeset) and the stack sets with their
+// instances and operations (cfn.stackset, cfn.stackinstance, cfn.stacksetoperation),
+// which Run works on; stacks, resources and events are rows of package stack. It imports stack, store, wire and the API's types. The
 // flow enters through Wire's operations, is judged by prepare, and leaves
 // through the engine; templates behind URLs and the questions that templates ask
 // of other services go through the Invoker, as the caller.
@@ -32,6 +33,11 @@ type Roles interface {
 	AssumeServiceRole(ctx context.Context, roleARN, service string) (aws.Principal, error)
 }
 
+// Sessions tells whose credentials a service was given when it assumed a role.
+type Sessions interface {
+	Principal(ctx context.Context, accessKeyID, sessionToken string) (aws.Principal, error)
+}
+
 // Config is what New needs.
 type Config struct {
 	DB      *store.DB
@@ -40,25 +46,28 @@ type Config struct {
 	Engine  *stack.Engine
 	Invoker Invoker
 	Roles   Roles
+	// Sessions is needed for stack sets alone.
+	Sessions Sessions
 	// Endpoint is the server's own base URL; template URLs may begin with it.
 	Endpoint string
 }
 
 // Service implements CloudFormation's operations.
 type Service struct {
-	db      *store.DB
-	clock   clock.Clock
-	log     *slog.Logger
-	engine  *stack.Engine
-	invoker Invoker
-	roles   Roles
-	hosts   s3Hosts
+	db       *store.DB
+	clock    clock.Clock
+	log      *slog.Logger
+	engine   *stack.Engine
+	invoker  Invoker
+	roles    Roles
+	sessions Sessions
+	hosts    s3Hosts
 }
 
 // New returns the service. It adds its resource types to the engine.
 func New(cfg Config) *Service {
 	s := &Service{db: cfg.DB, clock: cfg.Clock, log: cfg.Log, engine: cfg.Engine, invoker: cfg.Invoker,
-		roles: cfg.Roles, hosts: newS3Hosts(cfg.Endpoint)}
+		roles: cfg.Roles, sessions: cfg.Sessions, hosts: newS3Hosts(cfg.Endpoint)}
 	if cfg.Engine != nil {
 		cfg.Engine.Register(s.Resources())
 	}
@@ -72,6 +81,7 @@ func (s *Service) Wire() wire.Service {
 	rows = append(rows, s.viewRows()...)
 	rows = append(rows, s.changeSetRows()...)
 	rows = append(rows, s.driftRows()...)
+	rows = append(rows, s.stackSetRows()...)
 	return wire.Service{Model: api.Model(), Operations: rows}
 }
 

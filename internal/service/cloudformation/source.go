@@ -21,6 +21,9 @@ const maxPolicyBody = 16384
 // source returns the text of a template that a request brings in its body or
 // behind a URL.
 func (s *Service) source(ctx context.Context, body, location *string) (string, error) {
+	if text, ok := ctx.Value(setBodyKey{}).(string); ok {
+		return text, nil
+	}
 	switch {
 	case body != nil && location != nil:
 		return "", invalid("You must not specify both TemplateURL and TemplateBody.")

@@ -55,6 +55,21 @@ func (t *Template) Resolve(given []Given, previous map[string]Value, account Acc
 	return out, nil
 }
 
+// Assign is Resolve without an account: values are held against types and
+// constraints alone.
+func (t *Template) Assign(given []Given, previous map[string]Value) (map[string]Value, error) {
+	out, err := t.assign(given, previous)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.Parameters)) {
+		if err := t.Parameters[name].Check(out[name].Text); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
 func (t *Template) assign(given []Given, previous map[string]Value) (map[string]Value, error) {
 	byKey := map[string]Given{}
 	unknown, missing := map[string]bool{}, map[string]bool{}
