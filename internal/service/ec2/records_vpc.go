@@ -43,7 +43,14 @@ type subnet struct {
 	// RouteTable is the one it is associated with explicitly, or "".
 	RouteTable, RouteAssociation string
 	Token, RouteToken            string
+	// Former is the association that a stack has replaced and may want back.
+	Former *formerAssociation
 }
+
+// formerAssociation comes back when the one that took its place is removed, unless
+// it has been removed itself: a stack that replaces an association makes the new one
+// first, and then removes the old one or, to roll back, the new one.
+type formerAssociation struct{ ID, RouteTable string }
 
 type routeTable struct {
 	ID     string
@@ -107,6 +114,9 @@ func (v *vpc) parts() []string {
 		if s.RouteAssociation != "" {
 			out = append(out, s.RouteAssociation)
 		}
+		if s.Former != nil {
+			out = append(out, s.Former.ID)
+		}
 	}
 	for _, t := range v.RouteTables {
 		out = append(out, t.ID)
@@ -135,13 +145,27 @@ func (v *vpc) routeTable(id string) *routeTable {
 	return &v.RouteTables[i]
 }
 
-// associated returns the subnet behind an association with a route table.
+// associated returns the subnet behind an association with a route table, also a
+// former one.
 func (v *vpc) associated(id string) *subnet {
-	i := slices.IndexFunc(v.Subnets, func(s subnet) bool { return s.RouteAssociation == id })
+	i := slices.IndexFunc(v.Subnets, func(s subnet) bool { return s.RouteAssociation == id || s.Former != nil && s.Former.ID == id })
 	if i < 0 {
 		return nil
 	}
 	return &v.Subnets[i]
+}
+
+// disassociate ends an association. The one that it replaced comes back.
+func (v *vpc) disassociate(s *subnet, id string) {
+	former := s.Former
+	s.Former = nil
+	if former != nil && former.ID == id {
+		return
+	}
+	s.RouteTable, s.RouteAssociation, s.RouteToken = "", "", ""
+	if former != nil && v.routeTable(former.RouteTable) != nil {
+		s.RouteTable, s.RouteAssociation = former.RouteTable, former.ID
+	}
 }
 
 // routesOf returns the route table that serves a subnet.

@@ -42,8 +42,7 @@ func (t resourceEIP) Create(ctx context.Context, r stack.Request, started func(s
 	ip := aws.Val(out.PublicIp)
 	started(ip)
 	if p.InstanceId != nil {
-		_, err := call[api.AssociateAddressOutput](ctx, t.s, "AssociateAddress", &api.AssociateAddressInput{AllocationId: out.AllocationId, InstanceId: p.InstanceId})
-		if err != nil {
+		if _, err := t.s.associate(ctx, &api.AssociateAddressInput{AllocationId: out.AllocationId, InstanceId: p.InstanceId}); err != nil {
 			return stack.Result{PhysicalID: ip}, err
 		}
 	}
@@ -96,7 +95,7 @@ func (t resourceEIP) Update(ctx context.Context, r stack.Request) (stack.Result,
 
 func (t resourceEIP) move(ctx context.Context, a *api.Address, to *string) error {
 	if to != nil {
-		_, err := call[api.AssociateAddressOutput](ctx, t.s, "AssociateAddress", &api.AssociateAddressInput{AllocationId: a.AllocationId, InstanceId: to})
+		_, err := t.s.associate(ctx, &api.AssociateAddressInput{AllocationId: a.AllocationId, InstanceId: to})
 		return err
 	}
 	_, err := call[api.DisassociateAddressOutput](ctx, t.s, "DisassociateAddress", &api.DisassociateAddressInput{AssociationId: a.AssociationId})

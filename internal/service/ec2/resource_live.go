@@ -2,9 +2,13 @@ package ec2
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/stack"
 )
 
@@ -65,6 +69,69 @@ func (t resourceSecurityGroup) Live(ctx context.Context, r stack.Request) (map[s
 		"GroupDescription": aws.Val(g.Description), "GroupName": aws.Val(g.GroupName), "VpcId": aws.Val(g.VpcId), "Tags": liveTags(g.Tags),
 		"SecurityGroupIngress": liveRules(g.IpPermissions, "Source"), "SecurityGroupEgress": liveRules(g.IpPermissionsEgress, "Destination"),
 	}, nil
+}
+
+// Live implements stack.Live.
+func (t resourceKeyPair) Live(ctx context.Context, r stack.Request) (map[string]any, error) {
+	out, err := call[api.DescribeKeyPairsOutput](ctx, t.s, "DescribeKeyPairs", &api.DescribeKeyPairsInput{KeyNames: []string{r.PhysicalID}, IncludePublicKey: aws.Ptr(true)})
+	if awserr.Is(err, "InvalidKeyPair.NotFound") {
+		return nil, stack.ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	k := out.KeyPairs[0]
+	live := map[string]any{"KeyName": aws.Val(k.KeyName), "KeyType": string(k.KeyType), "Tags": liveTags(k.Tags), "PublicKeyMaterial": liveText(k.PublicKey)}
+	// The comment behind a key is not part of it.
+	want, have := strings.Fields(aws.Val(textOf(r.Properties["PublicKeyMaterial"]))), strings.Fields(aws.Val(k.PublicKey))
+	if len(want) > 1 && len(have) > 1 && slices.Equal(want[:2], have[:2]) {
+		live["PublicKeyMaterial"] = r.Properties["PublicKeyMaterial"]
+	}
+	return live, nil
+}
+
+// Live implements stack.Live.
+func (t resourceEIP) Live(ctx context.Context, r stack.Request) (map[string]any, error) {
+	a, err := t.find(ctx, r.PhysicalID)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{
+		"Domain": string(a.Domain), "InstanceId": liveText(a.InstanceId), "NetworkBorderGroup": liveText(a.NetworkBorderGroup),
+		"PublicIpv4Pool": liveText(a.PublicIpv4Pool), "Tags": liveTags(a.Tags),
+	}, nil
+}
+
+// Live implements stack.Live.
+func (t resourceIngress) Live(ctx context.Context, r stack.Request) (map[string]any, error) {
+	return t.s.liveRule(ctx, r, "Source")
+}
+
+// Live implements stack.Live.
+func (t resourceEgress) Live(ctx context.Context, r stack.Request) (map[string]any, error) {
+	return t.s.liveRule(ctx, r, "Destination")
+}
+
+// liveRule shows a rule; the peer is named as the template names it, by id.
+func (s *Service) liveRule(ctx context.Context, r stack.Request, peer string) (map[string]any, error) {
+	rule, err := s.findRule(ctx, r.PhysicalID)
+	if err != nil {
+		return nil, err
+	}
+	live := map[string]any{
+		"GroupId": aws.Val(rule.GroupId), "IpProtocol": aws.Val(rule.IpProtocol), "Description": liveText(rule.Description),
+		"CidrIp": liveText(rule.CidrIpv4), "CidrIpv6": liveText(rule.CidrIpv6), peer + "SecurityGroupId": nil,
+	}
+	if g := rule.ReferencedGroupInfo; g != nil {
+		live[peer+"SecurityGroupId"] = aws.Val(g.GroupId)
+	}
+	if protocolName(fmt.Sprint(r.Properties["IpProtocol"])) == *rule.IpProtocol {
+		live["IpProtocol"] = r.Properties["IpProtocol"] // a template may write tcp as 6
+	}
+	if *rule.IpProtocol != "-1" { // which has all ports, whatever a template says
+		live["FromPort"], live["ToPort"] = int64(aws.Val(rule.FromPort)), int64(aws.Val(rule.ToPort))
+	}
+	return live, nil
 }
 
 // liveRules gives each range and peer of the permissions a rule of its own, as

@@ -15,12 +15,20 @@ import (
 // Resources returns the resource types that templates may use.
 func (s *Service) Resources() stack.Registry {
 	return stack.Registry{
-		"AWS::EC2::Instance":             resourceInstance{s},
-		"AWS::EC2::SecurityGroup":        resourceSecurityGroup{s},
-		"AWS::EC2::SecurityGroupIngress": resourceIngress{s},
-		"AWS::EC2::SecurityGroupEgress":  resourceEgress{s},
-		"AWS::EC2::KeyPair":              resourceKeyPair{s},
-		"AWS::EC2::EIP":                  resourceEIP{s},
+		"AWS::EC2::Instance":                    resourceInstance{s},
+		"AWS::EC2::SecurityGroup":               resourceSecurityGroup{s},
+		"AWS::EC2::SecurityGroupIngress":        resourceIngress{s},
+		"AWS::EC2::SecurityGroupEgress":         resourceEgress{s},
+		"AWS::EC2::KeyPair":                     resourceKeyPair{s},
+		"AWS::EC2::EIP":                         resourceEIP{s},
+		"AWS::EC2::EIPAssociation":              resourceEIPAssociation{s},
+		"AWS::EC2::VPC":                         resourceVPC{s},
+		"AWS::EC2::Subnet":                      resourceSubnet{s},
+		"AWS::EC2::InternetGateway":             resourceInternetGateway{s},
+		"AWS::EC2::VPCGatewayAttachment":        resourceGatewayAttachment{s},
+		"AWS::EC2::RouteTable":                  resourceRouteTable{s},
+		"AWS::EC2::Route":                       resourceRoute{s},
+		"AWS::EC2::SubnetRouteTableAssociation": resourceRouteAssociation{s},
 	}
 }
 

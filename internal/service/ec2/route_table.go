@@ -142,7 +142,7 @@ func (s *Service) DisassociateRouteTable(ctx context.Context, in *api.Disassocia
 		if sub == nil {
 			return awserr.New("InvalidParameterValue", "cannot disassociate the main route table association %s", id)
 		}
-		sub.RouteTable, sub.RouteAssociation, sub.RouteToken = "", "", ""
+		v.disassociate(sub, id)
 		emitPart(tx, c, id, "route-table-disassociated")
 		return vpcs.Put(tx, key(c, v.ID), v)
 	})
@@ -172,9 +172,16 @@ func (s *Service) ReplaceRouteTableAssociation(ctx context.Context, in *api.Repl
 		if target.ID != v.ID {
 			return awserr.New("InvalidParameterValue", "route table %s and association %s belong to different networks", table, id)
 		}
-		if sub == nil {
+		switch {
+		case sub == nil:
 			v.MainRouteTable, v.MainAssociation = table, next
-		} else {
+		case sub.RouteAssociation != id:
+			return notFound("InvalidAssociationID", "association ID", id)
+		default:
+			sub.Former = nil
+			if c.Token != "" {
+				sub.Former = &formerAssociation{ID: id, RouteTable: sub.RouteTable}
+			}
 			sub.RouteTable, sub.RouteAssociation, sub.RouteToken = table, next, c.Token
 		}
 		emitPart(tx, c, next, "route-table-associated")

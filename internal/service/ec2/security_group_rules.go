@@ -300,11 +300,17 @@ func canonicalCIDR(s string, four bool) (string, error) {
 // protocols by number, as EC2 shows them by name.
 var protocols = map[string]string{"6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6", "all": "-1"}
 
-func parsePorts(p api.IpPermission) (groupRule, error) {
-	proto := strings.ToLower(aws.Val(p.IpProtocol))
-	if n, ok := protocols[proto]; ok {
-		proto = n
+// protocolName is how EC2 shows a protocol that is given by name or by number.
+func protocolName(text string) string {
+	text = strings.ToLower(text)
+	if n, ok := protocols[text]; ok {
+		return n
 	}
+	return text
+}
+
+func parsePorts(p api.IpPermission) (groupRule, error) {
+	proto := protocolName(aws.Val(p.IpProtocol))
 	r := groupRule{Protocol: proto, From: -1, To: -1}
 	switch proto {
 	case "":
