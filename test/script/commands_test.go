@@ -61,6 +61,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 		ts.Check(serverOf(ts).identities(context.Background()))
 	},
 	"instances": countInstances,
+	"output":    output,
 }
 
 func want(ts *testscript.TestScript, args []string, n int, usage string) {
@@ -120,6 +121,20 @@ func waitStack(ts *testscript.TestScript, _ bool, args []string) {
 	if err != nil {
 		ts.Fatalf("%v\n%s", err, stackStory(ctx, serverOf(ts), args[0]))
 	}
+}
+
+// output STACK KEY NAME puts an output of a stack into a variable.
+func output(ts *testscript.TestScript, _ bool, args []string) {
+	want(ts, args, 3, "output STACK KEY NAME")
+	var out cloudformation.DescribeStacksOutput
+	ts.Check(serverOf(ts).client(cloudformation.Model()).Call(context.Background(), "DescribeStacks", &cloudformation.DescribeStacksInput{StackName: &args[0]}, &out))
+	for _, o := range out.Stacks[0].Outputs {
+		if aws.Val(o.OutputKey) == args[1] {
+			ts.Setenv(args[2], aws.Val(o.OutputValue))
+			return
+		}
+	}
+	ts.Fatalf("stack %s has no output %s", args[0], args[1])
 }
 
 func stackStory(ctx context.Context, s *serverUnderTest, name string) string {
