@@ -107,7 +107,7 @@ func (w *world) openIdentity(context.Context) error {
 	cfg := w.s.cfg
 	w.iam = iam.New(iam.Config{DB: w.db, Sealer: w.s.sealer, Clock: cfg.Clock, Log: cfg.Log, AuditOnly: cfg.IAM == "audit"})
 	w.wire = wire.NewServer(wire.Config{
-		Credentials: w.iam, Authorizer: w.iam, Clock: cfg.Clock, Log: cfg.Log,
+		Credentials: w.iam, Authorizer: w.iam, Used: w.iam.Used, Clock: cfg.Clock, Log: cfg.Log,
 		Schemes: []wire.Scheme{cloudformation.IdentityScheme{Identities: identities{w.s}}},
 		Account: cfg.AccountID, Region: cfg.Region, Landing: http.HandlerFunc(landing),
 	})
@@ -206,6 +206,7 @@ func (w *world) run(ctx context.Context) {
 		w.s.fail(fmt.Errorf("adopt instances: %w", err))
 		return
 	}
+	w.background(work, "iam", w.iam.Run)
 	w.background(work, "ec2", w.ec2.Run)
 	w.background(work, "s3", w.s3.Sweep)
 	w.background(work, "codedeploy", w.codedeploy.Run)

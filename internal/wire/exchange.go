@@ -73,7 +73,11 @@ func (e *exchange) serve() error {
 	if err := e.decode(op, in); err != nil {
 		return e.decodeError(err)
 	}
-	ctx := aws.WithCall(e.r.Context(), e.call())
+	call := e.call()
+	if e.signature != nil && e.server.cfg.Used != nil {
+		e.server.cfg.Used(call)
+	}
+	ctx := aws.WithCall(e.r.Context(), call)
 	e.audited = true
 	out, err := e.server.run(ctx, e.service, row, in)
 	if err != nil {

@@ -28,9 +28,12 @@ type Scheme interface {
 type Config struct {
 	Credentials Credentials
 	Authorizer  Authorizer
-	Schemes     []Scheme
-	Clock       clock.Clock
-	Log         *slog.Logger
+	// Used is told of each request whose signature holds, before it is authorized; nil
+	// for nobody. It must not wait for anything.
+	Used    func(aws.Call)
+	Schemes []Scheme
+	Clock   clock.Clock
+	Log     *slog.Logger
 	// Account and Region are where requests act that name neither: unsigned ones.
 	Account, Region string
 	// BodyTime is what a client has to send a body that is read into memory, before

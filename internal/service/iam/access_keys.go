@@ -182,6 +182,9 @@ func (s *Service) DeleteAccessKey(ctx context.Context, in *api.DeleteAccessKeyIn
 		if _, err := s.ownedKey(ctx, tx, in.UserName, *in.AccessKeyId); err != nil {
 			return "", err
 		}
+		if err := forgetUse(tx, *in.AccessKeyId); err != nil {
+			return "", err
+		}
 		return *in.AccessKeyId, keys.Delete(tx, keyRow(*in.AccessKeyId))
 	})
 }

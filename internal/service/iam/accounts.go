@@ -194,10 +194,14 @@ func (s *Service) ListAccountAliases(ctx context.Context, _ *api.ListAccountAlia
 func (s *Service) GetAccountSummary(ctx context.Context, _ *api.GetAccountSummaryInput) (*api.GetAccountSummaryOutput, error) {
 	account := accountOf(ctx)
 	m := map[api.SummaryKeyType]int32{
-		"UsersQuota": 5000, "GroupsQuota": 300, "RolesQuota": 1000, "PoliciesQuota": 1500, "InstanceProfilesQuota": 1000,
-		"AccessKeysPerUserQuota": maxKeysPerUser, "GroupsPerUserQuota": maxGroupsPerUser, "AttachedPoliciesPerUserQuota": maxAttached,
+		"UsersQuota": accountQuotas["UsersPerAccount"], "GroupsQuota": accountQuotas["GroupsPerAccount"], "RolesQuota": accountQuotas["RolesPerAccount"],
+		"PoliciesQuota": accountQuotas["PoliciesPerAccount"], "InstanceProfilesQuota": accountQuotas["InstanceProfilesPerAccount"],
+		"AssumeRolePolicySizeQuota": maxTrustSize, "ServerCertificates": 0, "ServerCertificatesQuota": 20, "SigningCertificatesPerUserQuota": 2,
+		"MFADevicesInUse": 0, "AccountSigningCertificatesPresent": 0, "AccountPasswordPresent": 0, "GlobalEndpointTokenVersion": 1,
+		"PolicyVersionsInUseQuota": 10000,
+		"AccessKeysPerUserQuota":   maxKeysPerUser, "GroupsPerUserQuota": maxGroupsPerUser, "AttachedPoliciesPerUserQuota": maxAttached,
 		"AttachedPoliciesPerGroupQuota": maxAttached, "AttachedPoliciesPerRoleQuota": maxAttached, "UserPolicySizeQuota": int32(inlineSize[userKind]),
-		"GroupPolicySizeQuota": int32(inlineSize[groupKind]), "RolePolicySizeQuota": int32(inlineSize[roleKind]), "AssumeRolePolicySizeQuota": maxTrustSize,
+		"GroupPolicySizeQuota": int32(inlineSize[groupKind]), "RolePolicySizeQuota": int32(inlineSize[roleKind]),
 		"PolicySizeQuota": maxPolicySize, "VersionsPerPolicyQuota": maxVersions, "MFADevices": 0, "AccountMFAEnabled": 0,
 	}
 	err := s.db.View(ctx, func(tx *store.Tx) error {
@@ -216,6 +220,15 @@ func (s *Service) GetAccountSummary(ctx context.Context, _ *api.GetAccountSummar
 		if err != nil {
 			return err
 		}
+		versions := 0
+		for _, p := range owned {
+			versions += len(p.Value.Versions)
+		}
+		issuers, err := oidcProviders.List(tx, store.Scope{Account: account}, "", 0)
+		if err != nil {
+			return err
+		}
+		m["PolicyVersionsInUse"], m["Providers"] = int32(versions), int32(len(issuers))
 		root, err := keys.Lookup(tx, "owner", account)
 		m["Policies"], m["InstanceProfiles"], m["AccountAccessKeysPresent"] = int32(len(owned)), int32(len(held)), int32(min(1, len(root)))
 		return err

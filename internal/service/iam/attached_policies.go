@@ -13,6 +13,9 @@ import (
 
 func (s *Service) attach(ctx context.Context, kind, name, policyARN string) error {
 	return s.editEntity(ctx, kind, name, func(tx *store.Tx, e *entity) error {
+		if err := ownRole(e); err != nil {
+			return err
+		}
 		m, err := findPolicy(tx, accountOf(ctx), policyARN)
 		if err != nil {
 			return err
@@ -33,6 +36,9 @@ func (s *Service) attach(ctx context.Context, kind, name, policyARN string) erro
 
 func (s *Service) detach(ctx context.Context, kind, name, policyARN string) error {
 	return s.editEntity(ctx, kind, name, func(_ *store.Tx, e *entity) error {
+		if err := ownRole(e); err != nil {
+			return err
+		}
 		i := slices.Index(e.Attached, policyARN)
 		if i < 0 {
 			return noSuch("Policy %s was not found.", policyARN)
@@ -125,6 +131,9 @@ func checkBoundary(tx *store.Tx, account, arn string) error {
 
 func (s *Service) setBoundary(ctx context.Context, kind, name, arn string) error {
 	return s.editEntity(ctx, kind, name, func(tx *store.Tx, e *entity) error {
+		if err := ownRole(e); err != nil {
+			return err
+		}
 		if arn == "" && e.Boundary == "" {
 			return noSuch("%s %s does not have a permission boundary.", title(kind), e.Name)
 		}

@@ -1,68 +1,58 @@
 package iam
 
 import (
-	"strings"
+	"bytes"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base32"
+	"encoding/json"
+	"sync"
 	"time"
 )
 
-// awsPolicy is a policy that AWS manages.
+// awsPolicy is a policy that AWS manages, in the version that is its default.
 type awsPolicy struct {
-	path, name, id, description string
-	created                     time.Time
-	document                    string
+	Name     string          `json:"name"`
+	Path     string          `json:"path"`
+	ID       string          `json:"id"`
+	Created  time.Time       `json:"created"`
+	Updated  time.Time       `json:"updated"`
+	Version  string          `json:"version"`
+	Document json.RawMessage `json:"document"`
 }
 
-func (p *awsPolicy) arn() string { return "arn:aws:iam::aws:policy" + p.path + p.name }
+// awsPolicyData has a line for each policy: those of the services here, and those
+// that templates commonly hand to roles of other services. The documents are what
+// AWS publishes, whole, so that they limit as they do there.
+//
+//go:embed aws_policies.jsonl
+var awsPolicyData []byte
 
-// awsPolicies are the AWS managed policies that this server knows, by ARN. Any
+// awsPolicies returns the AWS managed policies that this server knows, by ARN. Any
 // other is unknown here, so that nobody relies on permissions that do not exist.
-var awsPolicies = func() map[string]*awsPolicy {
-	byARN := map[string]*awsPolicy{}
-	for _, p := range []*awsPolicy{
-		{"/", "AdministratorAccess", "ANPAIWMBCKSKIEE64ZLYK", "Provides full access to AWS services and resources.",
-			time.Date(2015, 2, 6, 18, 39, 46, 0, time.UTC), allowDocument("*")},
-		{"/", "AmazonS3FullAccess", "ANPAIFIR6V6BVTRAHWINE", "Provides full access to all buckets via the AWS Management Console.",
-			time.Date(2015, 2, 6, 18, 40, 58, 0, time.UTC), allowDocument("s3:*", "s3-object-lambda:*")},
-		{"/", "AmazonS3ReadOnlyAccess", "ANPAIZTJ4DXE7G6AGAE6M", "Provides read only access to all buckets via the AWS Management Console.",
-			time.Date(2015, 2, 6, 18, 40, 59, 0, time.UTC),
-			allowDocument("s3:Get*", "s3:List*", "s3:Describe*", "s3-object-lambda:Get*", "s3-object-lambda:List*")},
-		{"/service-role/", "AmazonEC2RoleforAWSCodeDeploy", "ANPAIAZKXZ27TAJ4PVWGK", "Provides EC2 access to S3 bucket to download revision.",
-			time.Date(2015, 5, 19, 18, 10, 14, 0, time.UTC), allowDocument("s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket")},
-		{"/service-role/", "AWSCodeDeployRole", "ANPAJ2NKMKD73QS5NBFLA", "Provides CodeDeploy service access to expand tags and interact with Auto Scaling on your behalf.",
-			time.Date(2015, 5, 4, 18, 5, 37, 0, time.UTC), allowDocument(codeDeployActions...)},
-		{"/", "AmazonSSMManagedInstanceCore", "ANPAIXSHM2BNB2D3AXXRU", "The policy for Amazon EC2 Role to enable AWS Systems Manager service core functionality.",
-			time.Date(2019, 3, 15, 17, 22, 12, 0, time.UTC), allowDocument(managedInstanceActions...)},
-	} {
-		byARN[p.arn()] = p
+var awsPolicies = sync.OnceValue(func() map[string]*managed {
+	byARN := map[string]*managed{}
+	for line := range bytes.Lines(awsPolicyData) {
+		var p awsPolicy
+		if err := json.Unmarshal(line, &p); err != nil {
+			panic("aws_policies.jsonl: " + err.Error()) // a test reads it
+		}
+		byARN["arn:aws:iam::aws:policy"+p.Path+p.Name] = p.record()
 	}
 	return byARN
-}()
+})
 
-var codeDeployActions = strings.Fields(`autoscaling:CompleteLifecycleAction autoscaling:DeleteLifecycleHook autoscaling:DescribeAutoScalingGroups
-	autoscaling:DescribeLifecycleHooks autoscaling:PutLifecycleHook autoscaling:RecordLifecycleActionHeartbeat autoscaling:CreateAutoScalingGroup
-	autoscaling:CreateOrUpdateTags autoscaling:UpdateAutoScalingGroup autoscaling:EnableMetricsCollection autoscaling:DescribePolicies
-	autoscaling:DescribeScheduledActions autoscaling:DescribeNotificationConfigurations autoscaling:SuspendProcesses autoscaling:ResumeProcesses
-	autoscaling:AttachLoadBalancers autoscaling:AttachLoadBalancerTargetGroups autoscaling:PutScalingPolicy autoscaling:PutScheduledUpdateGroupAction
-	autoscaling:PutNotificationConfiguration autoscaling:PutWarmPool autoscaling:DescribeScalingActivities autoscaling:DeleteAutoScalingGroup
-	ec2:DescribeInstances ec2:DescribeInstanceStatus ec2:TerminateInstances tag:GetResources sns:Publish cloudwatch:DescribeAlarms
-	cloudwatch:PutMetricAlarm elasticloadbalancing:DescribeLoadBalancerAttributes elasticloadbalancing:DescribeTargetGroupAttributes
-	elasticloadbalancing:DescribeLoadBalancers elasticloadbalancing:DescribeInstanceHealth elasticloadbalancing:RegisterInstancesWithLoadBalancer
-	elasticloadbalancing:DeregisterInstancesFromLoadBalancer elasticloadbalancing:DescribeTargetGroups elasticloadbalancing:DescribeTargetHealth
-	elasticloadbalancing:RegisterTargets elasticloadbalancing:DeregisterTargets`)
+// awsManaged returns a policy that AWS manages, nil for any other ARN.
+func awsManaged(policyARN string) *managed { return awsPolicies()[policyARN] }
 
-var managedInstanceActions = strings.Fields(`ssm:DescribeAssociation ssm:GetDeployablePatchSnapshotForInstance ssm:GetDocument ssm:DescribeDocument
-	ssm:GetManifest ssm:GetParameter ssm:GetParameters ssm:ListAssociations ssm:ListInstanceAssociations ssm:PutInventory ssm:PutComplianceItems
-	ssm:PutConfigurePackageResult ssm:UpdateAssociationStatus ssm:UpdateInstanceAssociationStatus ssm:UpdateInstanceInformation
-	ssmmessages:CreateControlChannel ssmmessages:CreateDataChannel ssmmessages:OpenControlChannel ssmmessages:OpenDataChannel
-	ec2messages:AcknowledgeMessage ec2messages:DeleteMessage ec2messages:FailMessage ec2messages:GetEndpoint ec2messages:GetMessages ec2messages:SendReply`)
-
-func allowDocument(actions ...string) string {
-	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["` + strings.Join(actions, `","`) + `"],"Resource":"*"}]}`
-}
-
-// record gives an AWS managed policy the form of a customer's.
+// record gives an AWS managed policy the form of a customer's. Where AWS's unique id
+// is not known, one that never changes stands for it.
 func (p *awsPolicy) record() *managed {
-	description := p.description
-	return &managed{Name: p.name, Path: p.path, ID: p.id, Description: &description, Created: p.created, Updated: p.created,
-		Versions: []version{{ID: "v1", Document: p.document, Created: p.created}}, Default: "v1"}
+	id := p.ID
+	if id == "" {
+		sum := sha256.Sum256([]byte(p.Name))
+		id = "ANPA" + base32.StdEncoding.EncodeToString(sum[:])[:17]
+	}
+	return &managed{Name: p.Name, Path: p.Path, ID: id, Created: p.Created.UTC(), Updated: p.Updated.UTC(),
+		Versions: []version{{ID: p.Version, Document: string(p.Document), Created: p.Updated.UTC()}}, Default: p.Version}
 }

@@ -75,6 +75,9 @@ func (s *Service) createEntity(ctx context.Context, e *entity) (*entity, error) 
 				return "", err
 			}
 		}
+		if err := withinQuota(tx, account, title(e.Kind)+"sPerAccount"); err != nil {
+			return "", err
+		}
 		err := entities.Insert(tx, entityKey(account, e.Kind, e.Name), e)
 		if errors.Is(err, store.ErrExists) {
 			return "", alreadyExists("%s with name %s already exists.", title(e.Kind), e.Name)
@@ -90,6 +93,9 @@ func (s *Service) deleteEntity(ctx context.Context, kind, name string, free func
 	return s.change(ctx, func(tx *store.Tx) (string, error) {
 		e, err := getEntity(tx, account, kind, name)
 		if err != nil {
+			return "", err
+		}
+		if err := ownRole(e); err != nil {
 			return "", err
 		}
 		switch {

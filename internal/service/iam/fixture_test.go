@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"net/url"
 	"testing"
 	"time"
 
@@ -41,7 +42,7 @@ func newSystem(t testing.TB) *system {
 func serve(t testing.TB, c clock.Clock) (*iam.Service, *wire.Server) {
 	t.Helper()
 	service := iam.New(iam.Config{DB: storetest.NewWithClock(t, c), Sealer: storetest.NewSealer(t), Clock: c})
-	server := wire.NewServer(wire.Config{Credentials: service, Authorizer: service, Clock: c, Account: account, Region: "us-east-1"})
+	server := wire.NewServer(wire.Config{Credentials: service, Authorizer: service, Used: service.Used, Clock: c, Account: account, Region: "us-east-1"})
 	if err := server.Register(service.Wire(), sts.New(service).Wire()); err != nil {
 		t.Fatal(err)
 	}
@@ -119,4 +120,14 @@ func wantDenied(t testing.TB, err error, reason string) {
 	if denied.Reason != reason {
 		t.Fatalf("reason %q, want %q", denied.Reason, reason)
 	}
+}
+
+// decoded reads a document as IAM answers it.
+func decoded(t testing.TB, document string) string {
+	t.Helper()
+	text, err := url.PathUnescape(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }

@@ -16,6 +16,9 @@ var inlineSize = map[string]int{userKind: 2048, groupKind: 5120, roleKind: 10240
 
 func (s *Service) putInline(ctx context.Context, kind, name, policyName, document string) error {
 	return s.editEntity(ctx, kind, name, func(_ *store.Tx, e *entity) error {
+		if err := ownRole(e); err != nil {
+			return err
+		}
 		if _, err := policy.Parse(document, policy.Identity); err != nil {
 			return malformed(err)
 		}

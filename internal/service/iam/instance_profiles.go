@@ -53,6 +53,9 @@ func (s *Service) CreateInstanceProfile(ctx context.Context, in *api.CreateInsta
 				return "", nil
 			}
 		}
+		if err := withinQuota(tx, account, "InstanceProfilesPerAccount"); err != nil {
+			return "", err
+		}
 		err := profiles.Insert(tx, nameKey(account, p.Name), p)
 		if errors.Is(err, store.ErrExists) {
 			return "", alreadyExists("Instance Profile %s already exists.", p.Name)

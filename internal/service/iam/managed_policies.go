@@ -21,8 +21,8 @@ const maxPolicySize = 6144
 // findPolicy returns a managed policy by ARN, nil when there is none that the
 // account can use.
 func findPolicy(tx *store.Tx, account, policyARN string) (*managed, error) {
-	if p := awsPolicies[policyARN]; p != nil {
-		return p.record(), nil
+	if p := awsManaged(policyARN); p != nil {
+		return p, nil
 	}
 	a, err := arn.Parse(policyARN)
 	if err != nil || a.Service != "iam" || a.Account != account || !strings.HasPrefix(a.Resource, "policy/") {
@@ -58,7 +58,7 @@ func (s *Service) editPolicy(ctx context.Context, policyARN string, edit func(tx
 		if err != nil {
 			return "", err
 		}
-		if awsPolicies[policyARN] != nil {
+		if awsManaged(policyARN) != nil {
 			return "", errAWSManaged()
 		}
 		if err := edit(tx, m); err != nil {
@@ -103,6 +103,9 @@ func (s *Service) CreatePolicy(ctx context.Context, in *api.CreatePolicyInput) (
 				return "", nil
 			}
 		}
+		if err := withinQuota(tx, account, "PoliciesPerAccount"); err != nil {
+			return "", err
+		}
 		err := policies.Insert(tx, nameKey(account, m.Name), m)
 		if errors.Is(err, store.ErrExists) {
 			return "", alreadyExists("A policy called %s already exists. Duplicate names are not allowed.", m.Name)
@@ -112,7 +115,9 @@ func (s *Service) CreatePolicy(ctx context.Context, in *api.CreatePolicyInput) (
 	if err != nil {
 		return nil, err
 	}
-	return &api.CreatePolicyOutput{Policy: policyOut(m.arn(account), m, usage{})}, nil
+	out := policyOut(m.arn(account), m, usage{})
+	out.Description = nil // GetPolicy alone tells it
+	return &api.CreatePolicyOutput{Policy: out}, nil
 }
 
 // usage tells how many entities have a policy attached and how many as boundary.
@@ -177,9 +182,7 @@ func (s *Service) ListPolicies(ctx context.Context, in *api.ListPoliciesInput) (
 func policiesInScope(tx *store.Tx, account, scope string) (map[string]*managed, error) {
 	byARN := map[string]*managed{}
 	if scope != "Local" {
-		for a, p := range awsPolicies {
-			byARN[a] = p.record()
-		}
+		maps.Copy(byARN, awsPolicies())
 	}
 	if scope == "AWS" {
 		return byARN, nil
@@ -217,7 +220,7 @@ func (s *Service) DeletePolicy(ctx context.Context, in *api.DeletePolicyInput) (
 		switch {
 		case err != nil:
 			return "", err
-		case awsPolicies[*in.PolicyArn] != nil:
+		case awsManaged(*in.PolicyArn) != nil:
 			return "", errAWSManaged()
 		case u.attached+u.boundary > 0:
 			return "", conflict("Cannot delete a policy attached to entities.")

@@ -15,6 +15,9 @@ func (s *Service) Wire() wire.Service {
 	ops = append(ops, s.roleOperations()...)
 	ops = append(ops, s.profileOperations()...)
 	ops = append(ops, s.policyOperations()...)
+	ops = append(ops, s.accountOperations()...)
+	ops = append(ops, s.oidcOperations()...)
+	ops = append(ops, s.absentOperations(s.onEntity(userKind, "UserName"))...)
 	return wire.Service{Model: api.Model(), Operations: ops}
 }
 
@@ -51,10 +54,34 @@ func (s *Service) userOperations() []wire.Operation {
 		on("UpdateAccessKey", s.UpdateAccessKey, user),
 		on("DeleteAccessKey", s.DeleteAccessKey, user),
 		on("ListGroupsForUser", s.ListGroupsForUser, user),
+		on("GetAccessKeyLastUsed", s.GetAccessKeyLastUsed, s.onKeyOwner),
+	}
+}
+
+func (s *Service) accountOperations() []wire.Operation {
+	return []wire.Operation{
 		on("CreateAccountAlias", s.CreateAccountAlias, onAll),
 		on("DeleteAccountAlias", s.DeleteAccountAlias, onAll),
 		on("ListAccountAliases", s.ListAccountAliases, onAll),
 		on("GetAccountSummary", s.GetAccountSummary, onAll),
+		on("GetAccountAuthorizationDetails", s.GetAccountAuthorizationDetails, onAll),
+		on("GenerateCredentialReport", s.GenerateCredentialReport, onAll),
+		on("GetCredentialReport", s.GetCredentialReport, onAll),
+	}
+}
+
+func (s *Service) oidcOperations() []wire.Operation {
+	return []wire.Operation{
+		on("CreateOpenIDConnectProvider", s.CreateOpenIDConnectProvider, onNewIssuer),
+		on("GetOpenIDConnectProvider", s.GetOpenIDConnectProvider, s.onIssuer),
+		on("ListOpenIDConnectProviders", s.ListOpenIDConnectProviders, onAll),
+		on("DeleteOpenIDConnectProvider", s.DeleteOpenIDConnectProvider, s.onIssuer),
+		on("UpdateOpenIDConnectProviderThumbprint", s.UpdateOpenIDConnectProviderThumbprint, s.onIssuer),
+		on("AddClientIDToOpenIDConnectProvider", s.AddClientIDToOpenIDConnectProvider, s.onIssuer),
+		on("RemoveClientIDFromOpenIDConnectProvider", s.RemoveClientIDFromOpenIDConnectProvider, s.onIssuer),
+		on("TagOpenIDConnectProvider", s.TagOpenIDConnectProvider, s.onIssuer),
+		on("UntagOpenIDConnectProvider", s.UntagOpenIDConnectProvider, s.onIssuer),
+		on("ListOpenIDConnectProviderTags", s.ListOpenIDConnectProviderTags, s.onIssuer),
 	}
 }
 
@@ -101,6 +128,9 @@ func (s *Service) roleOperations() []wire.Operation {
 		on("UntagRole", s.UntagRole, role),
 		on("ListRoleTags", s.ListRoleTags, role),
 		on("ListInstanceProfilesForRole", s.ListInstanceProfilesForRole, role),
+		on("CreateServiceLinkedRole", s.CreateServiceLinkedRole, onLinkedRole),
+		on("DeleteServiceLinkedRole", s.DeleteServiceLinkedRole, role),
+		on("GetServiceLinkedRoleDeletionStatus", s.GetServiceLinkedRoleDeletionStatus, onDeletion),
 	}
 }
 

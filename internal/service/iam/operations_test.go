@@ -48,7 +48,7 @@ func TestUserStory(t *testing.T) {
 		{"PutUserPolicy", &api.PutUserPolicyInput{UserName: p("ann"), PolicyName: p("p"), PolicyDocument: &doc}, "", ""},
 		{"GetUserPolicy", &api.GetUserPolicyInput{UserName: p("ann"), PolicyName: p("q")}, "NoSuchEntity", "The user policy with name q cannot be found."},
 		{"DeleteUserPolicy", &api.DeleteUserPolicyInput{UserName: p("ann"), PolicyName: p("q")}, "NoSuchEntity", "The user policy with name q cannot be found."},
-		{"AttachUserPolicy", &api.AttachUserPolicyInput{UserName: p("ann"), PolicyArn: p("arn:aws:iam::aws:policy/AmazonEC2FullAccess")}, "NoSuchEntity", "Policy arn:aws:iam::aws:policy/AmazonEC2FullAccess does not exist or is not attachable."},
+		{"AttachUserPolicy", &api.AttachUserPolicyInput{UserName: p("ann"), PolicyArn: p("arn:aws:iam::aws:policy/NoSuchPolicy")}, "NoSuchEntity", "Policy arn:aws:iam::aws:policy/NoSuchPolicy does not exist or is not attachable."},
 		{"AttachUserPolicy", &api.AttachUserPolicyInput{UserName: p("ann"), PolicyArn: p("arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess")}, "", ""},
 		{"DetachUserPolicy", &api.DetachUserPolicyInput{UserName: p("ann"), PolicyArn: p("arn:aws:iam::aws:policy/AmazonS3FullAccess")}, "NoSuchEntity", "Policy arn:aws:iam::aws:policy/AmazonS3FullAccess was not found."},
 		{"CreateGroup", &api.CreateGroupInput{GroupName: p("g")}, "", ""},
@@ -198,7 +198,11 @@ func TestEveryOperationAsks(t *testing.T) {
 // fill gives an input values that pass validation.
 func fill(in any) {
 	values := map[string]string{"PolicyDocument": "{}", "AssumeRolePolicyDocument": "{}", "PolicyArn": "arn:aws:iam::aws:policy/AdministratorAccess", "VersionId": "v1",
-		"PermissionsBoundary": "arn:aws:iam::aws:policy/AdministratorAccess", "AccessKeyId": "AKIAAAAAAAAAAAAAAAAA", "UserName": "u", "PolicySourceArn": "arn:aws:iam::111122223333:user/u", "AccountAlias": "alias", "Description": "d"}
+		"PermissionsBoundary": "arn:aws:iam::aws:policy/AdministratorAccess", "AccessKeyId": "AKIAAAAAAAAAAAAAAAAA", "UserName": "u", "PolicySourceArn": "arn:aws:iam::111122223333:user/u", "AccountAlias": "alias", "Description": "d",
+		"OpenIDConnectProviderArn": "arn:aws:iam::111122223333:oidc-provider/issuer.example", "Url": "https://issuer.example", "ClientID": "c", "SerialNumber": "arn:aws:iam::111122223333:mfa/u",
+		"SSHPublicKeyId": "APKAAAAAAAAAAAAAAAAAAA", "CertificateId": "AAAAAAAAAAAAAAAAAAAAAAAAAAAA", "ServiceSpecificCredentialId": "ACCAAAAAAAAAAAAAAAAAA",
+		"SAMLProviderArn": "arn:aws:iam::111122223333:saml-provider/u", "AWSServiceName": "autoscaling.amazonaws.com",
+		"DeletionTaskId": "task/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling/1"}
 	v := reflect.ValueOf(in).Elem()
 	for i := range v.NumField() {
 		f, name := v.Field(i), v.Type().Field(i).Name
@@ -211,7 +215,13 @@ func fill(in any) {
 				f.Set(reflect.ValueOf(&value))
 			}
 		case []string:
-			f.Set(reflect.ValueOf([]string{"s3:GetObject"}))
+			list := []string{"s3:GetObject"}
+			if name == "ThumbprintList" {
+				list = []string{strings.Repeat("a", 40)}
+			}
+			f.Set(reflect.ValueOf(list))
+		case api.EncodingType:
+			f.Set(reflect.ValueOf(api.EncodingTypeSsh))
 		case []api.Tag:
 			f.Set(reflect.ValueOf([]api.Tag{{Key: p("a"), Value: p("b")}}))
 		case api.StatusType:

@@ -37,6 +37,8 @@ type entity struct {
 	TrustIDs    map[string]string `json:"trustIds,omitempty"`
 	Description *string           `json:"description,omitempty"`
 	MaxSession  int32             `json:"maxSession,omitempty"` // seconds
+	// Linked is the service that a service-linked role belongs to.
+	Linked string `json:"linked,omitempty"`
 }
 
 type tag struct {

@@ -19,6 +19,9 @@ func (s *Service) CreateRole(ctx context.Context, in *api.CreateRoleInput) (*api
 	if err != nil {
 		return nil, err
 	}
+	if strings.HasPrefix(aws.Val(in.Path), linkedPath) {
+		return nil, invalidInput("The path %s is for roles that CreateServiceLinkedRole makes.", linkedPath)
+	}
 	e := &entity{Kind: roleKind, Name: *in.RoleName, Path: pathOr(in.Path), Boundary: aws.Val(in.PermissionsBoundary), Tags: tags,
 		Trust: *in.AssumeRolePolicyDocument, Description: in.Description, MaxSession: defaultMaxSession}
 	if in.MaxSessionDuration != nil {
@@ -38,7 +41,12 @@ func (s *Service) GetRole(ctx context.Context, in *api.GetRoleInput) (*api.GetRo
 			return nil, err
 		}
 		trust, err := shownTrust(tx, e)
-		return roleOut(accountOf(ctx), e, trust), err
+		if err != nil {
+			return nil, err
+		}
+		out := roleOut(accountOf(ctx), e, trust)
+		out.RoleLastUsed, err = s.roleLastUsed(tx, e.ID)
+		return out, err
 	})
 	if err != nil {
 		return nil, err
@@ -96,6 +104,9 @@ func (s *Service) UpdateRoleDescription(ctx context.Context, in *api.UpdateRoleD
 // UpdateAssumeRolePolicy replaces the trust policy.
 func (s *Service) UpdateAssumeRolePolicy(ctx context.Context, in *api.UpdateAssumeRolePolicyInput) (*api.UpdateAssumeRolePolicyOutput, error) {
 	return &api.UpdateAssumeRolePolicyOutput{}, s.editEntity(ctx, roleKind, *in.RoleName, func(tx *store.Tx, e *entity) error {
+		if err := ownRole(e); err != nil {
+			return err
+		}
 		e.Trust = *in.PolicyDocument
 		return bindTrust(tx, e)
 	})
@@ -106,10 +117,13 @@ func (s *Service) UpdateAssumeRolePolicy(ctx context.Context, in *api.UpdateAssu
 func (s *Service) DeleteRole(ctx context.Context, in *api.DeleteRoleInput) (*api.DeleteRoleOutput, error) {
 	return &api.DeleteRoleOutput{}, s.deleteEntity(ctx, roleKind, *in.RoleName, func(tx *store.Tx, account string, e *entity) error {
 		rows, err := profiles.Lookup(tx, "role", joined(account, strings.ToLower(e.Name)))
-		if err == nil && len(rows) > 0 {
+		if err != nil {
+			return err
+		}
+		if len(rows) > 0 {
 			return conflict("Cannot delete entity, must remove roles from instance profile first.")
 		}
-		return err
+		return forgetUse(tx, e.ID)
 	})
 }
 

@@ -10,6 +10,10 @@
 //	policy   customer managed policies with their versions
 //	profile  instance profiles
 //	key      access keys; the secret is sealed
+//	use      when keys and roles were used last, written once a minute
+//	oidc     OpenID Connect providers
+//	report   the credential report of an account
+//	deletion tasks that deleted service-linked roles
 //	account  accounts of this server with alias and root's first key
 //
 // Flow enters through Wire's operations, through Lookup and Authorize (wire asks
@@ -50,6 +54,7 @@ type Service struct {
 	log       *slog.Logger
 	auditOnly bool
 	documents documentCache
+	uses      useLog
 }
 
 // New returns the service.
@@ -60,7 +65,7 @@ func New(cfg Config) *Service {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{db: cfg.DB, sealer: cfg.Sealer, clock: cfg.Clock, log: cfg.Log, auditOnly: cfg.AuditOnly}
+	return &Service{db: cfg.DB, sealer: cfg.Sealer, clock: cfg.Clock, log: cfg.Log, auditOnly: cfg.AuditOnly, uses: useLog{woken: make(chan struct{}, 1)}}
 }
 
 // view runs fn on a snapshot and returns its value.

@@ -3,6 +3,7 @@ package iam
 import (
 	"context"
 	"reflect"
+	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/iam"
@@ -71,6 +72,21 @@ func (s *Service) onProfile(ctx context.Context, in any) (aws.Check, error) {
 	keys := requestKeys(in)
 	tagKeys(keys, p.Tags)
 	return aws.Check{Resource: p.arn(account), Context: keys}, nil
+}
+
+// onNewIssuer is the OpenID Connect provider that a URL will be.
+func onNewIssuer(ctx context.Context, in any) (aws.Check, error) {
+	p := oidcProvider{Issuer: strings.TrimSuffix(member(in, "Url"), "/")}
+	return aws.Check{Resource: p.arn(accountOf(ctx)), Context: requestKeys(in)}, nil
+}
+
+func (s *Service) onIssuer(ctx context.Context, in any) (aws.Check, error) {
+	providerARN := member(in, "OpenIDConnectProviderArn")
+	keys := requestKeys(in)
+	if p, err := s.viewOIDC(ctx, providerARN); err == nil {
+		tagKeys(keys, p.Tags)
+	}
+	return aws.Check{Resource: providerARN, Context: keys}, nil
 }
 
 func onPolicy(_ context.Context, in any) (aws.Check, error) {

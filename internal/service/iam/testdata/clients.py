@@ -72,7 +72,8 @@ iam.create_group(GroupName="admins")
 iam.attach_group_policy(GroupName="admins", PolicyArn=policy["Arn"])
 iam.add_user_to_group(GroupName="admins", UserName="ann")
 say(ann.list_groups()["Groups"][0]["GroupName"], [u["UserName"] for u in iam.get_group(GroupName="admins")["Users"]])
-say([p["PolicyName"] for p in iam.list_policies(Scope="AWS")["Policies"]], [p["PolicyName"] for p in iam.list_policies(Scope="Local", OnlyAttached=True)["Policies"]])
+managed = [p["PolicyName"] for page in iam.get_paginator("list_policies").paginate(Scope="AWS") for p in page["Policies"]]
+say("AmazonS3ReadOnlyAccess" in managed, len(managed) > 100, [p["PolicyName"] for p in iam.list_policies(Scope="Local", OnlyAttached=True)["Policies"]])
 say(iam.list_entities_for_policy(PolicyArn=policy["Arn"])["PolicyGroups"][0]["GroupName"])
 say({k: v for k, v in iam.get_account_summary()["SummaryMap"].items() if k in ("Users", "Roles", "Groups", "Policies", "InstanceProfiles")})
 
@@ -96,3 +97,29 @@ _, wrong = clients(KEY, SECRET + "x")
 refused(wrong.get_caller_identity)
 refused(iam.get_login_profile, UserName="ann")
 refused(iam.create_role, RoleName="bad", AssumeRolePolicyDocument='{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole"}]}')
+
+# What the account has, told in other ways.
+issuer = iam.create_open_id_connect_provider(Url="https://issuer.example/ci", ClientIDList=["sts.amazonaws.com"], ThumbprintList=["A" * 40])["OpenIDConnectProviderArn"]
+provider = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=issuer)
+say(issuer, provider["Url"], provider["ClientIDList"], provider["ThumbprintList"] == ["a" * 40])
+refused(iam.create_open_id_connect_provider, Url="https://issuer.example/ci")
+linked = iam.create_service_linked_role(AWSServiceName="autoscaling.amazonaws.com")["Role"]
+say(linked["Arn"], linked["AssumeRolePolicyDocument"]["Statement"][0]["Principal"])
+refused(iam.create_service_linked_role, AWSServiceName="autoscaling.amazonaws.com")
+refused(iam.delete_role, RoleName=linked["RoleName"])
+task = iam.delete_service_linked_role(RoleName=linked["RoleName"])["DeletionTaskId"]
+say(task.rsplit("/", 1)[0], iam.get_service_linked_role_deletion_status(DeletionTaskId=task)["Status"])
+used = iam.get_access_key_last_used(AccessKeyId=key["AccessKeyId"])
+say(used["UserName"], used["AccessKeyLastUsed"]["ServiceName"], used["AccessKeyLastUsed"]["Region"])
+say("LastUsedDate" in iam.get_role(RoleName="web")["Role"]["RoleLastUsed"])
+refused(iam.get_credential_report)
+say(iam.generate_credential_report()["State"], iam.generate_credential_report()["State"])
+for line in iam.get_credential_report()["Content"].decode().splitlines():
+    say(len(line.split(",")), line.split(",")[0], line.split(",")[8])
+details = iam.get_paginator("get_account_authorization_details").paginate(PaginationConfig={"PageSize": 2}).build_full_result()
+say([u["UserName"] for u in details["UserDetailList"]], [r["RoleName"] for r in details["RoleDetailList"]], sorted(p["PolicyName"] for p in details["Policies"]))
+say(details["RoleDetailList"][0]["InstanceProfileList"][0]["InstanceProfileName"], details["UserDetailList"][0]["UserPolicyList"][0]["PolicyDocument"]["Statement"][0]["Effect"])
+say(iam.list_mfa_devices(UserName="ann")["MFADevices"], iam.list_ssh_public_keys(UserName="ann")["SSHPublicKeys"], iam.list_signing_certificates(UserName="ann")["Certificates"])
+refused(iam.list_mfa_devices, UserName="none")
+refused(iam.get_account_password_policy)
+refused(iam.create_login_profile, UserName="ann", Password="x")
