@@ -15,6 +15,7 @@ import (
 	"github.com/hardstand/hardstand/internal/service/ec2"
 	"github.com/hardstand/hardstand/internal/service/iam"
 	"github.com/hardstand/hardstand/internal/service/s3"
+	"github.com/hardstand/hardstand/internal/service/secretsmanager"
 	"github.com/hardstand/hardstand/internal/service/ssm"
 	"github.com/hardstand/hardstand/internal/service/sts"
 	"github.com/hardstand/hardstand/internal/stack"
@@ -31,6 +32,7 @@ func tables() []wire.Service {
 	return []wire.Service{
 		ec2.New(ec2.Config{}).Wire(), iam.New(iam.Config{}).Wire(), s3.New(s3.Config{}).Wire(), sts.New(nil).Wire(),
 		ssm.New(ssm.Config{}).Wire(), cloudformation.New(cloudformation.Config{}).Wire(), deployments.Wire(), deployments.CommandsWire(),
+		secretsmanager.New(secretsmanager.Config{}).Wire(),
 	}
 }
 
@@ -40,16 +42,17 @@ func resourceTypes() stack.Registry {
 	engine := stack.New(stack.Config{Types: registry(
 		ec2.New(ec2.Config{}), iam.New(iam.Config{}), s3.New(s3.Config{}), ssm.New(ssm.Config{}),
 		codedeploy.New(codedeploy.Config{Clock: clock.System{}}), nil,
+		secretsmanager.New(secretsmanager.Config{}).Resources(),
 	)})
 	engine.Register(cloudformation.New(cloudformation.Config{}).Resources())
 	return engine.Types()
 }
 
 // registry joins the resource types of all services. inv is what those of IAM and
-// S3 call through.
-func registry(e *ec2.Service, i *iam.Service, s *s3.Service, m *ssm.Service, c *codedeploy.Service, inv wire.Invoker) stack.Registry {
+// S3 call through; more are the types of the services that nothing else needs.
+func registry(e *ec2.Service, i *iam.Service, s *s3.Service, m *ssm.Service, c *codedeploy.Service, inv wire.Invoker, more ...stack.Registry) stack.Registry {
 	all := stack.Registry{}
-	for _, r := range []stack.Registry{e.Resources(), i.Resources(inv), s.Resources(inv), m.Resources(), c.Resources()} {
+	for _, r := range append(more, e.Resources(), i.Resources(inv), s.Resources(inv), m.Resources(), c.Resources()) {
 		maps.Copy(all, r)
 	}
 	return all

@@ -13,6 +13,7 @@ import (
 	"github.com/hardstand/hardstand/internal/service/ec2"
 	"github.com/hardstand/hardstand/internal/service/iam"
 	"github.com/hardstand/hardstand/internal/service/s3"
+	"github.com/hardstand/hardstand/internal/service/secretsmanager"
 	"github.com/hardstand/hardstand/internal/service/ssm"
 	"github.com/hardstand/hardstand/internal/service/sts"
 	"github.com/hardstand/hardstand/internal/stack"
@@ -32,6 +33,7 @@ type world struct {
 	ec2        *ec2.Service
 	s3         *s3.Service
 	ssm        *ssm.Service
+	secrets    *secretsmanager.Service
 	codedeploy *codedeploy.Service
 	engine     *stack.Engine
 	cfn        *cloudformation.Service
@@ -144,6 +146,7 @@ func (w *world) openCompute(ctx context.Context) error {
 func (w *world) openDeployment(context.Context) error {
 	cfg := w.s.cfg
 	w.ssm = ssm.New(ssm.Config{DB: w.db, Sealer: w.s.sealer, Invoker: w.wire, ImageID: ec2.ImageIDFor})
+	w.secrets = secretsmanager.New(secretsmanager.Config{DB: w.db, Sealer: w.s.sealer, Clock: cfg.Clock, Invoker: w.wire})
 	w.codedeploy = codedeploy.New(codedeploy.Config{
 		DB: w.db, Sealer: w.s.sealer, Clock: cfg.Clock, Log: cfg.Log, Invoker: w.wire,
 		Roles: serviceRoles{w.iam}, Authorizer: w.iam, Authority: w.s.ca,
@@ -154,7 +157,7 @@ func (w *world) openDeployment(context.Context) error {
 func (w *world) openStacks(context.Context) error {
 	cfg := w.s.cfg
 	w.engine = stack.New(stack.Config{
-		DB: w.db, Sealer: w.s.sealer, Clock: cfg.Clock, Log: cfg.Log, Types: registry(w.ec2, w.iam, w.s3, w.ssm, w.codedeploy, w.wire),
+		DB: w.db, Sealer: w.s.sealer, Clock: cfg.Clock, Log: cfg.Log, Types: registry(w.ec2, w.iam, w.s3, w.ssm, w.codedeploy, w.wire, w.secrets.Resources()),
 		Outside: cloudformation.Outside{Invoker: w.wire}, Endpoint: w.s.Endpoint(),
 	})
 	w.onClose(w.engine.Close)
@@ -167,7 +170,7 @@ func (w *world) openStacks(context.Context) error {
 }
 
 func (w *world) register(context.Context) error {
-	err := w.wire.Register(w.ec2.Wire(), w.iam.Wire(), sts.New(w.iam).Wire(), w.s3.Wire(), w.ssm.Wire(),
+	err := w.wire.Register(w.ec2.Wire(), w.iam.Wire(), sts.New(w.iam).Wire(), w.s3.Wire(), w.ssm.Wire(), w.secrets.Wire(),
 		w.codedeploy.Wire(), w.codedeploy.CommandsWire(), w.cfn.Wire())
 	if err != nil {
 		return fmt.Errorf("register services: %w", err)
@@ -209,6 +212,7 @@ func (w *world) run(ctx context.Context) {
 	w.background(work, "iam", w.iam.Run)
 	w.background(work, "ec2", w.ec2.Run)
 	w.background(work, "s3", w.s3.Sweep)
+	w.background(work, "secretsmanager", w.secrets.Run)
 	w.background(work, "codedeploy", w.codedeploy.Run)
 	w.background(work, "cloudformation", w.engine.Resume)
 	w.background(work, "stack sets", w.cfn.Run)

@@ -19,7 +19,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 HERE = pathlib.Path(__file__).resolve().parent
-SERVICES = ["cloudformation", "codedeploy", "ec2", "iam", "s3", "ssm", "sts"]
+SERVICES = sorted(p.stem for p in (HERE / "stories").glob("*.txt"))
 WAIT_LIMIT, PAUSE = 60, 0.1  # seconds
 
 

@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
@@ -31,6 +32,7 @@ func clients(ctx context.Context) (map[string]any, error) {
 	return map[string]any{
 		"cloudformation": cloudformation.NewFromConfig(cfg), "codedeploy": codedeploy.NewFromConfig(cfg), "ec2": ec2.NewFromConfig(cfg),
 		"iam": iam.NewFromConfig(cfg), "s3": s3.NewFromConfig(cfg), "ssm": ssm.NewFromConfig(cfg), "sts": sts.NewFromConfig(cfg),
+		"secretsmanager": secretsmanager.NewFromConfig(cfg),
 	}, nil
 }
 

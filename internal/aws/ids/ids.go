@@ -25,12 +25,17 @@ func UUID() string {
 
 const (
 	upperDigits  = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	allLetters   = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 	base32Digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 )
 
 // Upper returns n random characters of A-Z0-9, as CloudFormation's suffixes and
 // CodeDeploy's deployment ids use.
 func Upper(n int) string { return pick(upperDigits, n) }
+
+// Letters returns n random characters of A-Z, a-z and 0-9, as the ends of secrets'
+// ARNs are.
+func Letters(n int) string { return pick(allLetters, n) }
 
 // IAM returns an IAM unique id of 21 characters with the prefix given (AIDA,
 // AROA, AKIA for keys of 20 use AccessKey).

@@ -66,7 +66,7 @@ func (s *Service) PutBucketPolicy(ctx context.Context, in *s3.PutBucketPolicyInp
 		return nil, err
 	}
 	err = s.change(ctx, in.Bucket, func(b *bucket) error {
-		if b.PublicAccess != nil && b.PublicAccess.BlockPolicy && public(doc) {
+		if b.PublicAccess != nil && b.PublicAccess.BlockPolicy && doc.Public() {
 			return awserr.Status(http.StatusForbidden, "AccessDenied",
 				"User: %s is not authorized to perform: s3:PutBucketPolicy on resource: \"%s\" because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.",
 				aws.CallFrom(ctx).Principal.ARN, bucketARN(b.Name))
@@ -125,7 +125,7 @@ func (b *bucket) public() bool {
 		return false
 	}
 	doc, err := policy.Parse(b.Policy, policy.Resource)
-	return err == nil && public(doc)
+	return err == nil && doc.Public()
 }
 
 // effectivePolicy is what counts for the caller: a public policy of a bucket
@@ -137,45 +137,4 @@ func (b *bucket) effectivePolicy(who aws.Principal) string {
 		return ""
 	}
 	return b.Policy
-}
-
-// confining are the condition keys that, held to fixed values, keep a statement
-// for everybody from being public (S3 User Guide, "The meaning of public").
-var confining = map[string]bool{
-	"aws:sourcearn": true, "aws:sourcevpc": true, "aws:sourcevpce": true, "aws:sourceowner": true,
-	"aws:sourceaccount": true, "aws:sourceip": true, "aws:principalorgid": true, "aws:principalorgpaths": true,
-	"aws:principalarn": true, "aws:principalaccount": true, "aws:userid": true, "aws:username": true,
-	"s3:dataaccesspointarn": true, "s3:dataaccesspointaccount": true, "s3:x-amz-server-side-encryption-aws-kms-key-id": true,
-}
-
-// public reports whether some statement allows everybody something.
-func public(doc *policy.Document) bool {
-	for _, st := range doc.Statements {
-		if st.Effect != policy.Allow {
-			continue
-		}
-		for _, p := range st.Principals {
-			if p.Type == "AWS" && p.Value == "*" && !confined(st.Conditions) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func confined(conditions []policy.Condition) bool {
-	for _, c := range conditions {
-		op := strings.ToLower(c.Operator)
-		if !confining[strings.ToLower(c.Key)] || strings.Contains(op, "not") || strings.HasSuffix(op, "ifexists") || op == "null" {
-			continue
-		}
-		fixed := len(c.Values) > 0
-		for _, v := range c.Values {
-			fixed = fixed && v != "" && strings.Trim(v, "*?") != "" && !strings.Contains(v, "${") && v != "0.0.0.0/0" && v != "::/0"
-		}
-		if fixed {
-			return true
-		}
-	}
-	return false
 }
