@@ -2,9 +2,11 @@ package s3
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/aws/api/s3"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
 )
 
 // GetBucketVersioning returns the state, nothing for a bucket that was never
@@ -34,6 +36,10 @@ func (s *Service) PutBucketVersioning(ctx context.Context, in *s3.PutBucketVersi
 		return nil, errMalformedXML
 	}
 	err := s.change(ctx, in.Bucket, func(b *bucket) error {
+		if b.Lock != nil && c.Status != s3.BucketVersioningStatusEnabled {
+			return awserr.Status(http.StatusConflict, "InvalidBucketState",
+				"An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.")
+		}
 		b.Versioning = c.Status
 		return nil
 	})

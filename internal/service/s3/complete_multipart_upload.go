@@ -80,7 +80,7 @@ func (o *object) assemble(u *upload, have map[int32]*part, in *s3.CompleteMultip
 		return err
 	}
 	o.Headers, o.Metadata, o.Tags, o.Size, o.Segments = u.Headers, u.Metadata, u.Tags, 0, nil
-	o.Owner, o.ACL = u.Owner, u.ACL
+	o.Owner, o.ACL, o.Lock = u.Owner, u.ACL, u.Lock
 	sums := make([]string, len(chosen))
 	digests := md5.New()
 	for i, p := range chosen {

@@ -119,6 +119,10 @@ func (s *Service) CopyObject(ctx context.Context, in *s3.CopyObjectInput) (*s3.C
 		return nil, err
 	}
 	o.Owner, o.ACL = account, acl
+	o.Lock, err = s.protect(b, lockRequest{mode: in.ObjectLockMode, until: in.ObjectLockRetainUntilDate, hold: in.ObjectLockLegalHoldStatus})
+	if err != nil {
+		return nil, err
+	}
 	if err := s.copyBytes(ctx, from, o, in.ChecksumAlgorithm); err != nil {
 		return nil, err
 	}

@@ -61,7 +61,7 @@ func newBucket(call aws.Call, in *s3.CreateBucketInput) (*bucket, error) {
 		return nil, err
 	}
 	if aws.Val(in.ObjectLockEnabledForBucket) {
-		return nil, notBuilt("CreateBucket", "ObjectLockEnabledForBucket")
+		b.Lock, b.Versioning = &objectLock{}, s3.BucketVersioningStatusEnabled
 	}
 	if in.ObjectOwnership != "" {
 		b.Ownership = in.ObjectOwnership

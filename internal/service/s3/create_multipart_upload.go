@@ -29,6 +29,10 @@ func (s *Service) CreateMultipartUpload(ctx context.Context, in *s3.CreateMultip
 	if err != nil {
 		return nil, err
 	}
+	u.Lock, err = s.protect(b, lockRequest{mode: in.ObjectLockMode, until: in.ObjectLockRetainUntilDate, hold: in.ObjectLockLegalHoldStatus})
+	if err != nil {
+		return nil, err
+	}
 	u.Initiated = s.clock.Now().UTC().Truncate(time.Second)
 	u.Initiator = aws.CallFrom(ctx).Principal.ARN
 	err = s.db.Update(ctx, func(tx *store.Tx) error {

@@ -2,8 +2,8 @@ package s3
 
 import (
 	"context"
-	"errors"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/hardstand/hardstand/internal/aws"
@@ -41,6 +41,8 @@ type removal struct {
 	key     string
 	version *string
 	cond    deleteCondition
+	// bypass asks to delete in spite of a retention in governance mode.
+	bypass bool
 }
 
 // removed tells what a deletion did.
@@ -56,8 +58,16 @@ func (s *Service) DeleteObject(ctx context.Context, in *s3.DeleteObjectInput) (*
 	if err := refuseUnbuilt("DeleteObject", in); err != nil {
 		return nil, err
 	}
+	if in.BypassGovernanceRetention != nil {
+		if b, err := s.lookup(ctx, aws.Val(in.Bucket)); err != nil {
+			return nil, err
+		} else if b.Lock == nil {
+			return nil, errInvalidArgument("x-amz-bypass-governance-retention is only applicable to Object Lock enabled buckets.",
+				"x-amz-bypass-governance-retention", strconv.FormatBool(*in.BypassGovernanceRetention))
+		}
+	}
 	done, err := s.remove(ctx, aws.Val(in.Bucket), removal{
-		key: aws.Val(in.Key), version: in.VersionId,
+		key: aws.Val(in.Key), version: in.VersionId, bypass: aws.Val(in.BypassGovernanceRetention),
 		cond: deleteCondition{in.IfMatch, in.IfMatchLastModifiedTime, in.IfMatchSize},
 	})
 	if err != nil {
@@ -75,6 +85,15 @@ func (s *Service) remove(ctx context.Context, bucketName string, r removal) (rem
 		return removed{}, awserr.Status(http.StatusNotImplemented, "NotImplemented",
 			"A header you provided implies functionality that is not implemented").With("Header", "If-Match")
 	}
+	if r.version != nil && r.bypass {
+		b, err := s.lookup(ctx, bucketName)
+		if err == nil {
+			r.bypass, err = s.mayBypass(ctx, b, r.key, r.version, true)
+		}
+		if err != nil {
+			return removed{}, err
+		}
+	}
 	var gone []segment
 	var done removed
 	now := s.clock.Now().UTC()
@@ -87,9 +106,9 @@ func (s *Service) remove(ctx context.Context, bucketName string, r removal) (rem
 			return err
 		}
 		if r.version != nil {
-			gone, done, err = s.removeVersion(tx, b, r)
+			gone, done, err = removeVersion(tx, b, r, now)
 		} else {
-			gone, done, err = s.removeCurrent(tx, b, r, now)
+			gone, done, err = removeCurrent(tx, b, r, now)
 		}
 		return err
 	})
@@ -101,7 +120,7 @@ func (s *Service) remove(ctx context.Context, bucketName string, r removal) (rem
 }
 
 // removeVersion deletes one version for good.
-func (s *Service) removeVersion(tx *store.Tx, b *bucket, r removal) ([]segment, removed, error) {
+func removeVersion(tx *store.Tx, b *bucket, r removal, now time.Time) ([]segment, removed, error) {
 	done := removed{}
 	if b.Versioning != "" {
 		done.version = r.version
@@ -110,12 +129,15 @@ func (s *Service) removeVersion(tx *store.Tx, b *bucket, r removal) ([]segment, 
 	if err != nil || o == nil {
 		return nil, done, err
 	}
+	if err := o.Lock.holds(now, r.bypass); err != nil {
+		return nil, done, err
+	}
 	done.marker = o.Marker
 	return o.Segments, done, dropVersion(tx, b.Name, r.key, o)
 }
 
 // removeCurrent deletes what the key names now.
-func (s *Service) removeCurrent(tx *store.Tx, b *bucket, r removal, now time.Time) ([]segment, removed, error) {
+func removeCurrent(tx *store.Tx, b *bucket, r removal, now time.Time) ([]segment, removed, error) {
 	old, err := latestOf(tx, b, r.key)
 	if err != nil {
 		return nil, removed{}, err
@@ -138,10 +160,9 @@ func (s *Service) removeCurrent(tx *store.Tx, b *bucket, r removal, now time.Tim
 // server's own and fails the whole call.
 func entryError(id s3.ObjectIdentifier, err error) (s3.Error, bool) {
 	e := s3.Error{Key: id.Key, VersionId: id.VersionId}
-	var denied *aws.Denied
 	switch coded := awserr.As(err); {
-	case errors.As(err, &denied):
-		e.Code, e.Message = aws.Ptr("AccessDenied"), aws.Ptr(denied.Error())
+	case isDenied(err):
+		e.Code, e.Message = aws.Ptr("AccessDenied"), aws.Ptr(err.Error())
 	case coded != nil:
 		e.Code, e.Message = &coded.Code, &coded.Message
 	default:

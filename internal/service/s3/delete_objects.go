@@ -25,7 +25,7 @@ func (s *Service) DeleteObjects(ctx context.Context, in *s3.DeleteObjectsInput) 
 	}
 	out := &s3.DeleteObjectsOutput{}
 	for _, id := range in.Delete.Objects {
-		done, err := s.removeOne(ctx, b, id)
+		done, err := s.removeOne(ctx, b, id, aws.Val(in.BypassGovernanceRetention))
 		switch {
 		case err != nil:
 			e, ok := entryError(id, err)
@@ -48,7 +48,7 @@ func deletedEntry(id s3.ObjectIdentifier, done removed) s3.DeletedObject {
 	return e
 }
 
-func (s *Service) removeOne(ctx context.Context, b *bucket, id s3.ObjectIdentifier) (removed, error) {
+func (s *Service) removeOne(ctx context.Context, b *bucket, id s3.ObjectIdentifier, bypass bool) (removed, error) {
 	key := aws.Val(id.Key)
 	if err := validKey(key); err != nil {
 		return removed{}, err
@@ -71,7 +71,7 @@ func (s *Service) removeOne(ctx context.Context, b *bucket, id s3.ObjectIdentifi
 		return removed{}, err
 	}
 	done, err := s.remove(ctx, b.Name, removal{
-		key: key, version: id.VersionId, cond: deleteCondition{id.ETag, id.LastModifiedTime, id.Size},
+		key: key, version: id.VersionId, cond: deleteCondition{id.ETag, id.LastModifiedTime, id.Size}, bypass: bypass,
 	})
 	// Unlike a single deletion, this one knows no malformed id.
 	if id.VersionId != nil && awserr.Is(err, "InvalidArgument") {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"reflect"
 
+	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/aws/api/s3"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/store"
@@ -40,7 +41,13 @@ func errInvalidArgument(message, name, value string) error {
 	return awserr.New("InvalidArgument", "%s", message).With("ArgumentName", name).With("ArgumentValue", value)
 }
 
-func errInvalidRequest(format string, args ...any) error {
+// isDenied reports whether the authorizer has refused.
+func isDenied(err error) bool {
+	var denied *aws.Denied
+	return errors.As(err, &denied)
+}
+
+func errInvalidRequest(format string, args ...any) *awserr.Error {
 	return awserr.New("InvalidRequest", format, args...)
 }
 
@@ -57,7 +64,6 @@ func orNoSuchBucket(err error, name string) error {
 var unbuilt = []string{
 	"SSECustomerAlgorithm", "SSECustomerKey", "SSECustomerKeyMD5", "SSEKMSKeyId", "SSEKMSEncryptionContext",
 	"CopySourceSSECustomerAlgorithm", "CopySourceSSECustomerKey", "CopySourceSSECustomerKeyMD5",
-	"ObjectLockMode", "ObjectLockRetainUntilDate", "ObjectLockLegalHoldStatus",
 	"WebsiteRedirectLocation", "WriteOffsetBytes", "MFA", "BucketNamespace",
 	"IfMatchInitiatedTime", "ChecksumXXHASH64", "ChecksumXXHASH3", "ChecksumXXHASH128",
 }

@@ -22,7 +22,7 @@ func (s *Service) GetObject(ctx context.Context, in *s3.GetObjectInput) (*s3.Get
 	if err != nil {
 		return nil, err
 	}
-	out, span, err := answer(b, o, in)
+	out, span, err := s.answer(ctx, b, o, in)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func (s *Service) GetObject(ctx context.Context, in *s3.GetObjectInput) (*s3.Get
 		if o, err = s.read(ctx, b, aws.Val(in.Key), in.VersionId); err != nil {
 			return nil, err
 		}
-		if out, span, err = answer(b, o, in); err != nil {
+		if out, span, err = s.answer(ctx, b, o, in); err != nil {
 			return nil, err
 		}
 	}
@@ -68,7 +68,7 @@ func (s *Service) HeadObject(ctx context.Context, in *s3.HeadObjectInput) (*s3.H
 	if err != nil {
 		return nil, err
 	}
-	g, _, err := answer(b, o, &get)
+	g, span, err := s.answer(ctx, b, o, &get)
 	if err != nil {
 		return nil, err
 	}
@@ -77,10 +77,11 @@ func (s *Service) HeadObject(ctx context.Context, in *s3.HeadObjectInput) (*s3.H
 		CacheControl: g.CacheControl, ContentDisposition: g.ContentDisposition, ContentEncoding: g.ContentEncoding,
 		ContentLanguage: g.ContentLanguage, ContentRange: g.ContentRange, ContentType: g.ContentType, Expires: g.Expires,
 		ServerSideEncryption: g.ServerSideEncryption, Metadata: g.Metadata, PartsCount: g.PartsCount, TagCount: g.TagCount,
-		VersionId: g.VersionId,
+		VersionId: g.VersionId, ObjectLockMode: g.ObjectLockMode, ObjectLockRetainUntilDate: g.ObjectLockRetainUntilDate,
+		ObjectLockLegalHoldStatus: g.ObjectLockLegalHoldStatus,
 	}
-	if checksumMode(in.ChecksumMode) && g.ContentRange == nil {
-		setChecksum(out, o.Checksum)
+	if checksumMode(in.ChecksumMode) {
+		setChecksum(out, o.checksumOf(span, in.PartNumber))
 	}
 	return out, nil
 }
@@ -104,7 +105,7 @@ func (s *Service) forReading(ctx context.Context, in *s3.GetObjectInput) (*bucke
 }
 
 // answer is everything but the body, and the span of bytes to send.
-func answer(b *bucket, o *object, in *s3.GetObjectInput) (*s3.GetObjectOutput, span, error) {
+func (s *Service) answer(ctx context.Context, b *bucket, o *object, in *s3.GetObjectInput) (*s3.GetObjectOutput, span, error) {
 	c := readCondition{in.IfMatch, in.IfNoneMatch, in.IfModifiedSince, in.IfUnmodifiedSince}
 	if err := c.judge(o); err != nil {
 		return nil, span{}, err
@@ -132,11 +133,23 @@ func answer(b *bucket, o *object, in *s3.GetObjectInput) (*s3.GetObjectOutput, s
 	if len(o.Tags) > 0 {
 		out.TagCount = aws.Ptr(int32(len(o.Tags)))
 	}
-	if checksumMode(in.ChecksumMode) && !sp.partial {
-		setChecksum(out, o.Checksum)
+	if checksumMode(in.ChecksumMode) {
+		setChecksum(out, o.checksumOf(sp, in.PartNumber))
 	}
 	override(out, in)
-	return out, sp, nil
+	return out, sp, s.showLock(ctx, b, aws.Val(in.Key), o, out)
+}
+
+// checksumOf is the checksum to show with the span: the object's with the whole of
+// it, a part's with the part, none with another range.
+func (o *object) checksumOf(sp span, part *int32) checksum {
+	switch {
+	case !sp.partial || part != nil && o.Upload == "":
+		return o.Checksum
+	case part != nil && o.Segments[*part-1].Checksum != "":
+		return checksum{o.Checksum.Algorithm, o.Segments[*part-1].Checksum, o.Checksum.Type}
+	}
+	return checksum{}
 }
 
 // override applies the response-* parameters.
@@ -171,10 +184,9 @@ func (c readCondition) judge(o *object) error {
 		return errPrecondition("If-Match")
 	case c.ifMatch == nil && c.unmodifiedNow != nil && o.Modified.After(*c.unmodifiedNow):
 		return errPrecondition("If-Unmodified-Since")
-	case c.ifNoneMatch != nil && matches(*c.ifNoneMatch, o.ETag):
-		return errNotModified
-	case c.ifNoneMatch == nil && c.modifiedSince != nil && !o.Modified.After(*c.modifiedSince):
-		return errNotModified
+	case c.ifNoneMatch != nil && matches(*c.ifNoneMatch, o.ETag),
+		c.ifNoneMatch == nil && c.modifiedSince != nil && !o.Modified.After(*c.modifiedSince):
+		return errNotModified.WithHeader("ETag", *quoted(o.ETag)).WithHeader("Last-Modified", o.Modified.Format(http.TimeFormat))
 	}
 	return nil
 }

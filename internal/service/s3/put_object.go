@@ -34,6 +34,13 @@ func (s *Service) PutObject(ctx context.Context, in *s3.PutObjectInput) (*s3.Put
 	if err != nil {
 		return nil, err
 	}
+	o.Lock, err = s.protect(b, lockRequest{in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus, func() bool {
+		given, _ := givenChecksum(in)
+		return in.ContentMD5 != nil || in.ChecksumAlgorithm != "" || given.Algorithm != ""
+	}})
+	if err != nil {
+		return nil, err
+	}
 	named := in.ChecksumAlgorithm
 	if named == "" {
 		named = s3.ChecksumAlgorithm(blob.CRC64NVME)
@@ -163,6 +170,7 @@ func (s *Service) install(ctx context.Context, b *bucket, key string, o *object,
 				return err
 			}
 		}
+		o.Lock = b.withDefault(o.Lock, now)
 		replaced, err = addVersion(tx, b, key, old, o, now)
 		return err
 	})

@@ -62,6 +62,8 @@ type bucket struct {
 	Ownership s3.ObjectOwnership `json:",omitempty"`
 	BucketKey bool               `json:",omitempty"`
 	ACL       *acl               `json:",omitempty"`
+	// Lock is nil where object lock was never enabled.
+	Lock *objectLock `json:",omitempty"`
 	// Versioning is "" as long as it was never enabled.
 	Versioning s3.BucketVersioningStatus `json:",omitempty"`
 
@@ -88,8 +90,9 @@ type object struct {
 	// Upload is the id of the multipart upload that made the object.
 	Upload string `json:",omitempty"`
 	// Owner is the account that wrote it, "" for the bucket's.
-	Owner string `json:",omitempty"`
-	ACL   *acl   `json:",omitempty"`
+	Owner string     `json:",omitempty"`
+	ACL   *acl       `json:",omitempty"`
+	Lock  protection `json:",omitzero"`
 	// Version is "" for the null version. Seq orders the versions of a key.
 	Version string `json:",omitempty"`
 	Seq     uint64 `json:",omitempty"`
@@ -134,6 +137,7 @@ type upload struct {
 	Metadata        map[string]string `json:",omitempty"`
 	Tags            []tag             `json:",omitempty"`
 	Owner           string            `json:",omitempty"`
+	Lock            protection        `json:",omitzero"`
 	ACL             *acl              `json:",omitempty"`
 	Algorithm       blob.Algorithm    `json:",omitempty"`
 	ChecksumType    s3.ChecksumType   `json:",omitempty"`

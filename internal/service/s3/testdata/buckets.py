@@ -26,8 +26,6 @@ with refused("BucketAlreadyExists", 409):
 for bad in ["Upper", "under_score", "192.168.1.1", "two..dots", "-first", "last-", "xn--bucket", "name-s3alias", "ab"]:
     with refused("InvalidBucketName", 400):
         client(parameter_validation=False).create_bucket(Bucket=bad)
-with refused("NotImplemented", 501):
-    s3.create_bucket(Bucket="locked-bucket", ObjectLockEnabledForBucket=True)
 with refused("InvalidBucketAclWithObjectOwnership", 400):
     s3.create_bucket(Bucket="public-bucket", ACL="public-read")
 
