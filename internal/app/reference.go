@@ -14,6 +14,7 @@ import (
 	"github.com/hardstand/hardstand/internal/service/codedeploy"
 	"github.com/hardstand/hardstand/internal/service/ec2"
 	"github.com/hardstand/hardstand/internal/service/iam"
+	"github.com/hardstand/hardstand/internal/service/logs"
 	"github.com/hardstand/hardstand/internal/service/s3"
 	"github.com/hardstand/hardstand/internal/service/secretsmanager"
 	"github.com/hardstand/hardstand/internal/service/ssm"
@@ -33,6 +34,7 @@ func tables() []wire.Service {
 		ec2.New(ec2.Config{}).Wire(), iam.New(iam.Config{}).Wire(), s3.New(s3.Config{}).Wire(), sts.New(nil).Wire(),
 		ssm.New(ssm.Config{}).Wire(), cloudformation.New(cloudformation.Config{}).Wire(), deployments.Wire(), deployments.CommandsWire(),
 		secretsmanager.New(secretsmanager.Config{}).Wire(),
+		logs.New(logs.Config{}).Wire(),
 	}
 }
 
@@ -43,6 +45,7 @@ func resourceTypes() stack.Registry {
 		ec2.New(ec2.Config{}), iam.New(iam.Config{}), s3.New(s3.Config{}), ssm.New(ssm.Config{}),
 		codedeploy.New(codedeploy.Config{Clock: clock.System{}}), nil,
 		secretsmanager.New(secretsmanager.Config{}).Resources(),
+		logs.New(logs.Config{}).Resources(),
 	)})
 	engine.Register(cloudformation.New(cloudformation.Config{}).Resources())
 	return engine.Types()

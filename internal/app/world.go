@@ -12,6 +12,7 @@ import (
 	"github.com/hardstand/hardstand/internal/service/codedeploy"
 	"github.com/hardstand/hardstand/internal/service/ec2"
 	"github.com/hardstand/hardstand/internal/service/iam"
+	"github.com/hardstand/hardstand/internal/service/logs"
 	"github.com/hardstand/hardstand/internal/service/s3"
 	"github.com/hardstand/hardstand/internal/service/secretsmanager"
 	"github.com/hardstand/hardstand/internal/service/ssm"
@@ -35,6 +36,7 @@ type world struct {
 	ssm        *ssm.Service
 	secrets    *secretsmanager.Service
 	codedeploy *codedeploy.Service
+	logs       *logs.Service
 	engine     *stack.Engine
 	cfn        *cloudformation.Service
 	agents     agentBucket
@@ -146,6 +148,7 @@ func (w *world) openCompute(ctx context.Context) error {
 func (w *world) openDeployment(context.Context) error {
 	cfg := w.s.cfg
 	w.ssm = ssm.New(ssm.Config{DB: w.db, Sealer: w.s.sealer, Invoker: w.wire, ImageID: ec2.ImageIDFor})
+	w.logs = logs.New(logs.Config{DB: w.db, Clock: cfg.Clock, Log: cfg.Log, Invoker: w.wire})
 	w.secrets = secretsmanager.New(secretsmanager.Config{DB: w.db, Sealer: w.s.sealer, Clock: cfg.Clock, Invoker: w.wire})
 	w.codedeploy = codedeploy.New(codedeploy.Config{
 		DB: w.db, Sealer: w.s.sealer, Clock: cfg.Clock, Log: cfg.Log, Invoker: w.wire,
@@ -157,7 +160,7 @@ func (w *world) openDeployment(context.Context) error {
 func (w *world) openStacks(context.Context) error {
 	cfg := w.s.cfg
 	w.engine = stack.New(stack.Config{
-		DB: w.db, Sealer: w.s.sealer, Clock: cfg.Clock, Log: cfg.Log, Types: registry(w.ec2, w.iam, w.s3, w.ssm, w.codedeploy, w.wire, w.secrets.Resources()),
+		DB: w.db, Sealer: w.s.sealer, Clock: cfg.Clock, Log: cfg.Log, Types: registry(w.ec2, w.iam, w.s3, w.ssm, w.codedeploy, w.wire, w.secrets.Resources(), w.logs.Resources()),
 		Outside: cloudformation.Outside{Invoker: w.wire}, Endpoint: w.s.Endpoint(),
 	})
 	w.onClose(w.engine.Close)
@@ -170,7 +173,7 @@ func (w *world) openStacks(context.Context) error {
 }
 
 func (w *world) register(context.Context) error {
-	err := w.wire.Register(w.ec2.Wire(), w.iam.Wire(), sts.New(w.iam).Wire(), w.s3.Wire(), w.ssm.Wire(), w.secrets.Wire(),
+	err := w.wire.Register(w.ec2.Wire(), w.iam.Wire(), sts.New(w.iam).Wire(), w.s3.Wire(), w.ssm.Wire(), w.secrets.Wire(), w.logs.Wire(),
 		w.codedeploy.Wire(), w.codedeploy.CommandsWire(), w.cfn.Wire())
 	if err != nil {
 		return fmt.Errorf("register services: %w", err)
@@ -214,6 +217,7 @@ func (w *world) run(ctx context.Context) {
 	w.background(work, "s3", w.s3.Sweep)
 	w.background(work, "secretsmanager", w.secrets.Run)
 	w.background(work, "codedeploy", w.codedeploy.Run)
+	w.background(work, "logs", w.logs.Run)
 	w.background(work, "cloudformation", w.engine.Resume)
 	w.background(work, "stack sets", w.cfn.Run)
 }
