@@ -151,7 +151,7 @@ def take(client, operation, text, checks, variables):
 def tell(path, clients, run, called):
     """Tells one story."""
     texts, steps = read_story(path)
-    variables = {"run": run, **{name: text.replace("${run}", run) for name, text in texts.items()}}
+    variables = {"run": run, "now": str(int(time.time() * 1000)), **{name: text.replace("${run}", run) for name, text in texts.items()}}
     for number, service, operation, text, checks in steps:
         called.add((service, operation))
         try:

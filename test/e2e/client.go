@@ -14,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/codedeploy"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -33,6 +34,7 @@ func clients(ctx context.Context) (map[string]any, error) {
 		"cloudformation": cloudformation.NewFromConfig(cfg), "codedeploy": codedeploy.NewFromConfig(cfg), "ec2": ec2.NewFromConfig(cfg),
 		"iam": iam.NewFromConfig(cfg), "s3": s3.NewFromConfig(cfg), "ssm": ssm.NewFromConfig(cfg), "sts": sts.NewFromConfig(cfg),
 		"secretsmanager": secretsmanager.NewFromConfig(cfg),
+		"logs": cloudwatchlogs.NewFromConfig(cfg),
 	}, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -54,7 +55,7 @@ func (w *teller) tell(t *testing.T, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	vars := map[string]string{"run": w.run}
+	vars := map[string]string{"run": w.run, "now": strconv.FormatInt(time.Now().UnixMilli(), 10)}
 	for name, text := range s.texts {
 		vars[name] = strings.ReplaceAll(text, "${run}", w.run)
 	}

@@ -61,7 +61,9 @@ func (s *Service) eventOperations() []wire.Operation {
 		wire.Op("CreateLogStream", "logs:CreateLogStream", s.CreateLogStream,
 			writing(s, func(in *api.CreateLogStreamInput) (*string, *string) { return in.LogGroupName, in.LogStreamName })),
 		wire.Op("DeleteLogStream", "logs:DeleteLogStream", s.DeleteLogStream,
-			onStream(func(in *api.DeleteLogStreamInput) (*string, *string, *string) { return in.LogGroupName, nil, in.LogStreamName })),
+			onStream(func(in *api.DeleteLogStreamInput) (*string, *string, *string) {
+				return in.LogGroupName, nil, in.LogStreamName
+			})),
 		wire.Op("DescribeLogStreams", "logs:DescribeLogStreams", s.DescribeLogStreams,
 			onStream(func(in *api.DescribeLogStreamsInput) (*string, *string, *string) {
 				return in.LogGroupName, in.LogGroupIdentifier, nil

@@ -84,9 +84,9 @@ type stream struct {
 	Events      int64 `json:",omitempty"` // ever put
 	// Batches counts batches ever begun; the last is the tail, to which small puts
 	// are added.
-	Batches             int64 `json:",omitempty"`
-	TailBytes           int   `json:",omitempty"`
-	TailFirst, TailLast int64 `json:",omitempty"`
+	Batches             int64  `json:",omitempty"`
+	TailBytes           int    `json:",omitempty"`
+	TailFirst, TailLast int64  `json:",omitempty"`
 	Token               string `json:",omitempty"`
 }
 
