@@ -25,6 +25,8 @@ type commands struct {
 	Env       envCommand       `cmd:"" help:"Print shell exports that point AWS's tools at the server."`
 	Deploy    deployCommand    `cmd:"" help:"Provision, deploy and verify the application in a directory."`
 	Doctor    doctorCommand    `cmd:"" help:"Say what this machine can do, and how to mend what it cannot."`
+	Why       whyCommand       `cmd:"" help:"Say why a request was refused, or what a principal may do."`
+	Policy    policyCommand    `cmd:"" help:"Write policies from what was seen."`
 	Account   accountCommand   `cmd:"" help:"Make further accounts."`
 	Reset     resetCommand     `cmd:"" help:"Remove everything from a server started with --allow-reset."`
 	Reference referenceCommand `cmd:"" hidden:"" help:"Write the reference of operations."`

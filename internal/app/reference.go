@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/hardstand/hardstand/internal/clock"
+	"github.com/hardstand/hardstand/internal/service/access"
 	"github.com/hardstand/hardstand/internal/service/cloudformation"
 	"github.com/hardstand/hardstand/internal/service/codedeploy"
 	"github.com/hardstand/hardstand/internal/service/ec2"
@@ -31,10 +32,17 @@ const typesPage = "resource-types.md"
 func tables() []wire.Service {
 	deployments := codedeploy.New(codedeploy.Config{Clock: clock.System{}})
 	return []wire.Service{
-		ec2.New(ec2.Config{}).Wire(), iam.New(iam.Config{}).Wire(), s3.New(s3.Config{}).Wire(), sts.New(nil).Wire(),
-		ssm.New(ssm.Config{}).Wire(), cloudformation.New(cloudformation.Config{}).Wire(), deployments.Wire(), deployments.CommandsWire(),
+		ec2.New(ec2.Config{}).Wire(),
+		iam.New(iam.Config{}).Wire(),
+		s3.New(s3.Config{}).Wire(),
+		sts.New(nil).Wire(),
+		ssm.New(ssm.Config{}).Wire(),
+		cloudformation.New(cloudformation.Config{}).Wire(),
+		deployments.Wire(),
+		deployments.CommandsWire(),
 		secretsmanager.New(secretsmanager.Config{}).Wire(),
 		logs.New(logs.Config{}).Wire(),
+		access.New(access.Config{}).Wire(),
 	}
 }
 

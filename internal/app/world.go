@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/hardstand/hardstand/internal/blob"
+	"github.com/hardstand/hardstand/internal/service/access"
 	"github.com/hardstand/hardstand/internal/service/cloudformation"
 	"github.com/hardstand/hardstand/internal/service/codedeploy"
 	"github.com/hardstand/hardstand/internal/service/ec2"
@@ -30,6 +31,7 @@ type world struct {
 	ground *ground
 	wire   *wire.Server
 
+	recorder   *access.Recorder
 	iam        *iam.Service
 	ec2        *ec2.Service
 	s3         *s3.Service
@@ -109,7 +111,8 @@ func (w *world) refuseLostState(ctx context.Context) error {
 
 func (w *world) openIdentity(context.Context) error {
 	cfg := w.s.cfg
-	w.iam = iam.New(iam.Config{DB: w.db, Sealer: w.s.sealer, Clock: cfg.Clock, Log: cfg.Log, AuditOnly: cfg.IAM == "audit"})
+	w.recorder = access.NewRecorder(w.db, cfg.Clock)
+	w.iam = iam.New(iam.Config{Recorder: w.recorder, DB: w.db, Sealer: w.s.sealer, Clock: cfg.Clock, Log: cfg.Log, AuditOnly: cfg.IAM == "audit"})
 	w.wire = wire.NewServer(wire.Config{
 		Credentials: w.iam, Authorizer: w.iam, Used: w.iam.Used, Clock: cfg.Clock, Log: cfg.Log,
 		Schemes: []wire.Scheme{cloudformation.IdentityScheme{Identities: identities{w.s}}},
@@ -173,8 +176,19 @@ func (w *world) openStacks(context.Context) error {
 }
 
 func (w *world) register(context.Context) error {
-	err := w.wire.Register(w.ec2.Wire(), w.iam.Wire(), sts.New(w.iam).Wire(), w.s3.Wire(), w.ssm.Wire(), w.secrets.Wire(), w.logs.Wire(),
-		w.codedeploy.Wire(), w.codedeploy.CommandsWire(), w.cfn.Wire())
+	err := w.wire.Register(
+		w.ec2.Wire(),
+		w.iam.Wire(),
+		sts.New(w.iam).Wire(),
+		w.s3.Wire(),
+		w.ssm.Wire(),
+		w.secrets.Wire(),
+		w.logs.Wire(),
+		w.codedeploy.Wire(),
+		w.codedeploy.CommandsWire(),
+		w.cfn.Wire(),
+		access.New(access.Config{Recorder: w.recorder, Explainer: w.iam}).Wire(),
+	)
 	if err != nil {
 		return fmt.Errorf("register services: %w", err)
 	}
@@ -213,6 +227,7 @@ func (w *world) run(ctx context.Context) {
 		return
 	}
 	w.background(work, "iam", w.iam.Run)
+	w.background(work, "access", w.recorder.Run)
 	w.background(work, "ec2", w.ec2.Run)
 	w.background(work, "s3", w.s3.Sweep)
 	w.background(work, "secretsmanager", w.secrets.Run)

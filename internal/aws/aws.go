@@ -64,7 +64,10 @@ type Call struct {
 	Account   string // account the call acts in, 12 digits
 	Region    string
 	RequestID string
-	Service   string // "ec2", "cloudformation"
+	// Origin is the id of the request that a client sent, where this call is one
+	// that a service makes to answer it; "" for the client's own.
+	Origin  string
+	Service string // "ec2", "cloudformation"
 	// SigningName is the service of the request's credential scope, which can
 	// differ from Service (codedeploy-commands-secure). "" for calls between
 	// services.
@@ -156,6 +159,9 @@ type Denied struct {
 	Reason string
 	// Explicit tells a deny statement from the absence of an allow.
 	Explicit bool
+	// Explanation names the policy and the statement that decided. It is "" unless
+	// the caller may read the policies that it speaks about.
+	Explanation string
 }
 
 func (d *Denied) Error() string {

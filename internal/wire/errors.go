@@ -25,6 +25,13 @@ func deniedError(err error, protocol model.Protocol) *awserr.Error {
 	if !errors.As(err, &denied) {
 		return nil
 	}
+	e := accessDenied(denied, protocol)
+	e.Explanation = denied.Explanation
+	return e
+}
+
+// accessDenied is the authorizer's refusal in the words of a protocol.
+func accessDenied(denied *aws.Denied, protocol model.Protocol) *awserr.Error {
 	switch protocol {
 	case model.EC2:
 		return awserr.Status(http.StatusForbidden, "UnauthorizedOperation",

@@ -166,6 +166,10 @@ func (e *exchange) fail(err error) {
 	}
 	e.code = a.Code
 	switch e.spoken() {
+	if a.Explanation != "" {
+		e.w.Header().Set("x-hardstand-explanation", a.Explanation)
+	}
+	switch e.protocol() {
 	case model.JSON:
 		e.w.Header().Set("x-amzn-ErrorType", a.Code)
 		e.write(a.HTTPStatus(), e.jsonType(), jsonError(a, e.service))

@@ -22,6 +22,9 @@ type Error struct {
 	// Headers accompany the error where its protocol is REST: S3's
 	// x-amz-delete-marker.
 	Headers []Field
+	// Explanation says more than AWS would, to a caller who may know it; wire answers
+	// it as a header. "" for nothing.
+	Explanation string
 }
 
 // Field is one further member of an error body.

@@ -16,35 +16,128 @@ import (
 
 var _ wire.Authorizer = (*Service)(nil)
 
+// Recorder is told of every decision about a caller. It must not wait for anything.
+type Recorder interface {
+	Allowed(call aws.Call, c aws.Check)
+	// Refused is also told of what serve --iam audit lets pass: enforced is false
+	// then.
+	Refused(call aws.Call, j policy.Judgement, enforced bool)
+}
+
 // Authorize implements wire.Authorizer: it reads the policies of ctx's caller as
 // they are now and evaluates the check under them. Assuming a role is judged by
 // the role's trust policy, which Authorize reads itself.
 func (s *Service) Authorize(ctx context.Context, c aws.Check) error {
 	call := aws.CallFrom(ctx)
-	var res policy.Result
+	var refused *policy.Judgement
+	var explain bool
 	err := s.db.View(ctx, func(tx *store.Tx) error {
 		who, err := s.identityOf(tx, call.Principal)
 		if err != nil {
 			return err
 		}
-		set, account, err := s.policySet(tx, call.Principal, who, c)
-		if err != nil {
+		req, set, err := s.question(tx, call, who, c)
+		if err != nil || policy.Evaluate(req, set).Decision == policy.Allowed {
 			return err
 		}
-		res = policy.Evaluate(policy.Request{Principal: call.Principal, Action: c.Action, Resource: c.Resource,
-			Account: account, Context: s.conditionKeys(call, who, c, account)}, set)
-		return nil
+		j := policy.Explain(req, set)
+		refused = &j
+		explain, err = s.mayReadPolicies(tx, call, who)
+		return err
 	})
-	if err != nil || res.Decision == policy.Allowed {
+	if err != nil {
 		return err
 	}
-	denied := &aws.Denied{Principal: call.Principal.ARN, Action: c.Action, Resource: c.Resource,
-		Reason: res.Reason(c.Action), Explicit: res.Decision == policy.ExplicitDeny}
-	if s.auditOnly && call.Principal.Type != aws.PrincipalAnonymous {
-		s.log.WarnContext(ctx, "would be denied", slog.String("reason", denied.Error()), slog.String("policy", res.Policy))
+	if refused == nil {
+		s.recorder.Allowed(call, c)
 		return nil
 	}
+	return s.refuse(ctx, *refused, explain)
+}
+
+// refuse records a refusal and returns it, or lets it pass where nothing is
+// enforced.
+func (s *Service) refuse(ctx context.Context, j policy.Judgement, explain bool) error {
+	call := aws.CallFrom(ctx)
+	pass := s.auditOnly && call.Principal.Type != aws.PrincipalAnonymous
+	s.recorder.Refused(call, j, !pass)
+	denied := &aws.Denied{Principal: call.Principal.ARN, Action: j.Request.Action, Resource: j.Request.Resource,
+		Reason: j.Result.Reason(j.Request.Action), Explicit: j.Result.Decision == policy.ExplicitDeny}
+	if pass {
+		s.log.WarnContext(ctx, "would be denied", slog.String("reason", denied.Error()), slog.String("policy", j.Result.Policy))
+		return nil
+	}
+	if explain {
+		denied.Explanation = j.Sentence()
+	}
 	return denied
+}
+
+// question is what the policies are asked, and the policies.
+func (s *Service) question(tx *store.Tx, call aws.Call, who caller, c aws.Check) (policy.Request, policy.Set, error) {
+	set, account, err := s.policySet(tx, call.Principal, who, c)
+	return policy.Request{Principal: call.Principal, Action: c.Action, Resource: c.Resource,
+		Account: account, Context: s.conditionKeys(call, who, c, account)}, set, err
+}
+
+// mayReadPolicies reports whether the caller may simulate its own policies: then a
+// refusal may say which of them decided.
+func (s *Service) mayReadPolicies(tx *store.Tx, call aws.Call, who caller) (bool, error) {
+	if call.Principal.Type == aws.PrincipalAnonymous || call.Principal.Type == aws.PrincipalService {
+		return false, nil
+	}
+	identity := call.Principal.ARN
+	if call.Principal.RoleARN != "" {
+		identity = call.Principal.RoleARN
+	}
+	req, set, err := s.question(tx, call, who, aws.Check{Action: "iam:SimulatePrincipalPolicy", Resource: identity})
+	return err == nil && policy.Evaluate(req, set).Decision == policy.Allowed, err
+}
+
+// Explain decides what the identity would be allowed: a user, a role, a session of
+// a role or the account's root. Condition keys beyond those of every request are
+// those of c.
+func (s *Service) Explain(ctx context.Context, identity string, c aws.Check) (policy.Judgement, error) {
+	return view(ctx, s, func(tx *store.Tx) (policy.Judgement, error) {
+		p, who, err := s.principalNamed(tx, identity)
+		if err != nil {
+			return policy.Judgement{}, err
+		}
+		call := aws.CallFrom(ctx)
+		req, set, err := s.question(tx, aws.Call{Principal: p, Account: p.Account, Region: call.Region, SourceIP: call.SourceIP, Secure: true}, who, c)
+		return policy.Explain(req, set), err
+	})
+}
+
+// principalNamed is the principal that an ARN names, as if it called.
+func (s *Service) principalNamed(tx *store.Tx, identity string) (aws.Principal, caller, error) {
+	a, err := arn.Parse(identity)
+	if err != nil {
+		return aws.Principal{}, caller{}, invalidInput("Invalid Entity Arn: %s does not clearly define entity type and name.", identity)
+	}
+	kind, rest, _ := strings.Cut(a.Resource, "/")
+	session := "explained"
+	if kind == "assumed-role" {
+		kind, session = roleKind, arn.Name(identity)
+		rest, _, _ = strings.Cut(rest, "/")
+	}
+	switch {
+	case a.Service == "iam" && a.Resource == "root":
+		return Root(a.Account), caller{account: a.Account}, nil
+	case kind != userKind && kind != roleKind:
+		return aws.Principal{}, caller{}, invalidInput("Invalid Entity Arn: %s does not clearly define entity type and name.", identity)
+	}
+	e, err := getEntity(tx, a.Account, kind, arn.Name(rest))
+	if err != nil {
+		return aws.Principal{}, caller{}, err
+	}
+	p := aws.Principal{Type: aws.PrincipalUser, Account: a.Account, ARN: e.arn(a.Account), UniqueID: e.ID}
+	if kind == roleKind {
+		p = aws.Principal{Type: aws.PrincipalAssumedRole, Account: a.Account, RoleARN: e.arn(a.Account), SessionName: session,
+			ARN: "arn:aws:sts::" + a.Account + ":assumed-role/" + e.Name + "/" + session, UniqueID: e.ID + ":" + session}
+	}
+	who, err := s.identityOf(tx, p)
+	return p, who, err
 }
 
 // caller is the identity behind a call with everything that decides about it.

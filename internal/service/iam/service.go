@@ -32,6 +32,7 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/clock"
+	"github.com/hardstand/hardstand/internal/policy"
 	"github.com/hardstand/hardstand/internal/store"
 )
 
@@ -44,7 +45,15 @@ type Config struct {
 	// AuditOnly lets every authenticated call pass and logs what would have been
 	// denied (serve --iam audit).
 	AuditOnly bool
+	// Recorder may be nil.
+	Recorder Recorder
 }
+
+// nobody records nothing.
+type nobody struct{}
+
+func (nobody) Allowed(aws.Call, aws.Check)              {}
+func (nobody) Refused(aws.Call, policy.Judgement, bool) {}
 
 // Service implements IAM.
 type Service struct {
@@ -55,6 +64,7 @@ type Service struct {
 	auditOnly bool
 	documents documentCache
 	uses      useLog
+	recorder  Recorder
 }
 
 // New returns the service.
@@ -65,7 +75,11 @@ func New(cfg Config) *Service {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{db: cfg.DB, sealer: cfg.Sealer, clock: cfg.Clock, log: cfg.Log, auditOnly: cfg.AuditOnly, uses: useLog{woken: make(chan struct{}, 1)}}
+	if cfg.Recorder == nil {
+		cfg.Recorder = nobody{}
+	}
+	return &Service{db: cfg.DB, sealer: cfg.Sealer, clock: cfg.Clock, log: cfg.Log, auditOnly: cfg.AuditOnly, recorder: cfg.Recorder,
+		uses: useLog{woken: make(chan struct{}, 1)}}
 }
 
 // view runs fn on a snapshot and returns its value.

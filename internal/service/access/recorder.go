@@ -1,0 +1,266 @@
+package access
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	"github.com/hardstand/hardstand/internal/clock"
+	"github.com/hardstand/hardstand/internal/policy"
+	"github.com/hardstand/hardstand/internal/store"
+)
+
+const (
+	// keptRefusals bounds the refusals kept of an account.
+	keptRefusals = 1000
+	// queuedRefusals bounds those that wait to be written; later ones push out the
+	// oldest.
+	queuedRefusals = 4096
+	// exactResources bounds the resources recorded of one action of a principal;
+	// beyond it they are recorded by what they have in common.
+	exactResources = 200
+	// writeDelay gathers what is written together.
+	writeDelay = 500 * time.Millisecond
+)
+
+// Recorder keeps what the authorizer decides. Its methods are safe for concurrent
+// use and do not wait for the database.
+type Recorder struct {
+	db    *store.DB
+	clock clock.Clock
+
+	mu       sync.Mutex
+	refusals []queued
+	uses     map[useID]*use
+	counts   map[useID]int // distinct resources by principal and action
+	dirty    map[useID]bool
+	wake     chan struct{} // one token: there is something to write
+	serial   int
+}
+
+type queued struct {
+	account string
+	serial  int
+	refusal refusal
+}
+
+// useID identifies a use; with an empty resource it stands for all of an action.
+type useID struct{ account, principal, action, resource string }
+
+// NewRecorder returns a recorder that writes to db while Run runs.
+func NewRecorder(db *store.DB, c clock.Clock) *Recorder {
+	return &Recorder{db: db, clock: c, uses: map[useID]*use{}, counts: map[useID]int{}, dirty: map[useID]bool{}, wake: make(chan struct{}, 1)}
+}
+
+// Allowed records that the caller of call passed the check. Anonymous callers and
+// services have no policy to suggest and are left out.
+func (r *Recorder) Allowed(call aws.Call, c aws.Check) {
+	p := call.Principal
+	if p.Type == aws.PrincipalAnonymous || p.Type == aws.PrincipalService {
+		return
+	}
+	now := r.clock.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	exact := useID{p.Account, identityOf(p), c.Action, c.Resource}
+	id := r.place(exact)
+	u := r.uses[id]
+	if u == nil {
+		u = &use{Principal: id.principal, Action: id.action, Resource: id.resource, Family: id != exact, First: now}
+		r.uses[id] = u
+	}
+	u.Count++
+	fresh := u.Count == 1
+	for _, service := range c.Context["iam:PassedToService"] {
+		if !slices.Contains(u.PassedTo, service) {
+			u.PassedTo = append(u.PassedTo, service)
+			fresh = true
+		}
+	}
+	// A use that is known is written again once in a while only.
+	if fresh || now.Sub(u.Last) > time.Minute {
+		u.Last = now
+		r.dirty[id] = true
+		r.signal()
+	}
+}
+
+// place returns the id under which a use is recorded. Who holds r.mu calls it.
+func (r *Recorder) place(id useID) useID {
+	if r.uses[id] != nil {
+		return id
+	}
+	all := useID{id.account, id.principal, id.action, ""}
+	if r.counts[all] >= exactResources {
+		id.resource = family(id.resource)
+		if r.uses[id] != nil {
+			return id
+		}
+	}
+	r.counts[all]++
+	return id
+}
+
+// Refused records a refusal.
+func (r *Recorder) Refused(call aws.Call, j policy.Judgement, enforced bool) {
+	account := call.Principal.Account
+	if account == "" {
+		account = call.Account
+	}
+	row := refusal{RequestID: call.RequestID, Origin: call.Origin, Time: r.clock.Now().UTC(), Service: call.Service,
+		Operation: call.Operation, Enforced: enforced, Explanation: explain(j)}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.serial++
+	r.refusals = append(r.refusals, queued{account, r.serial, row})
+	if len(r.refusals) > queuedRefusals {
+		r.refusals = r.refusals[1:]
+	}
+	r.signal()
+}
+
+func (r *Recorder) signal() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run writes what is recorded until ctx ends, and what is left then.
+func (r *Recorder) Run(ctx context.Context) error {
+	if err := r.load(ctx); err != nil {
+		return err
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return r.write(context.WithoutCancel(ctx))
+		case <-r.wake:
+		}
+		select {
+		case <-ctx.Done():
+		case <-r.clock.After(writeDelay):
+		}
+		if err := r.write(context.WithoutCancel(ctx)); err != nil {
+			return err
+		}
+	}
+}
+
+// load takes up the uses of an earlier run, so that counts go on.
+func (r *Recorder) load(ctx context.Context) error {
+	return r.db.View(ctx, func(tx *store.Tx) error {
+		rows, err := uses.List(tx, store.Scope{}, "", 0)
+		if err != nil {
+			return err
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, row := range rows {
+			r.take(row.Key.Account, row.Value)
+		}
+		return nil
+	})
+}
+
+func (r *Recorder) take(account string, old *use) {
+	id := useID{account, old.Principal, old.Action, old.Resource}
+	if u := r.uses[id]; u != nil { // came while loading
+		u.Count += old.Count
+		u.First = old.First
+		r.dirty[id] = true
+		return
+	}
+	r.uses[id] = old
+	r.counts[useID{account, old.Principal, old.Action, ""}]++
+}
+
+// write puts everything that waits into one transaction.
+func (r *Recorder) write(ctx context.Context) error {
+	refused, changed := r.drain()
+	if len(refused) == 0 && len(changed) == 0 {
+		return nil
+	}
+	err := r.db.Update(ctx, func(tx *store.Tx) error {
+		for account, list := range changed {
+			for i := range list {
+				if err := uses.Put(tx, useKey(account, &list[i]), &list[i]); err != nil {
+					return err
+				}
+			}
+		}
+		accounts := map[string]bool{}
+		for _, q := range refused {
+			key := store.Key{Account: q.account, ID: fmt.Sprintf("%020d-%06d", q.refusal.Time.UnixNano(), q.serial%1e6)}
+			if err := refusals.Put(tx, key, &q.refusal); err != nil {
+				return err
+			}
+			accounts[q.account] = true
+		}
+		for account := range accounts {
+			if err := prune(tx, account); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("write access records: %w", err)
+	}
+	return nil
+}
+
+func (r *Recorder) drain() ([]queued, map[string][]use) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	changed := map[string][]use{}
+	for id := range r.dirty {
+		u := *r.uses[id]
+		u.PassedTo = slices.Clone(u.PassedTo)
+		changed[id.account] = append(changed[id.account], u)
+	}
+	refused := r.refusals
+	r.refusals, r.dirty = nil, map[useID]bool{}
+	return refused, changed
+}
+
+// prune keeps the latest refusals of an account.
+func prune(tx *store.Tx, account string) error {
+	rows, err := refusals.Range(tx, "age", account+"\x00", account+"\x01", 0, true)
+	if err != nil || len(rows) <= keptRefusals {
+		return err
+	}
+	for _, row := range rows[keptRefusals:] {
+		if err := refusals.Delete(tx, row.Key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// explain turns a judgement into what is kept of it.
+func explain(j policy.Judgement) explanation {
+	who := j.Request.Principal.ARN
+	if who == "" {
+		who = "anonymous"
+	}
+	e := explanation{Principal: who, Action: j.Request.Action, Resource: j.Request.Resource, Decision: j.Result.Decision,
+		Reason: j.Sentence(), Identity: bearer(j.Request.Principal), PolicyType: string(j.Result.Part), Policy: j.Result.Policy, Sources: j.Sources, Fix: fix(j)}
+	if j.Result.Decision != policy.Allowed {
+		e.Reason = j.Result.Reason(j.Request.Action)
+	}
+	if j.Statement != nil {
+		e.Number = j.Result.Statement + 1
+		if b, err := json.Marshal(j.Statement); err == nil {
+			e.Statement = string(b)
+		}
+	}
+	for _, n := range j.Near {
+		e.Near = append(e.Near, fmt.Sprintf("statement %d of %s allows the action, but %s", n.Statement+1, n.Policy, n.Why))
+	}
+	return e
+}

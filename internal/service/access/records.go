@@ -1,0 +1,81 @@
+package access
+
+import (
+	"time"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	"github.com/hardstand/hardstand/internal/policy"
+	"github.com/hardstand/hardstand/internal/store"
+)
+
+// refusal is a call that was refused, or would have been.
+type refusal struct {
+	RequestID   string      `json:"requestId"`
+	Origin      string      `json:"origin,omitempty"` // the client's request, where it is another
+	Time        time.Time   `json:"time"`
+	Service     string      `json:"service"`
+	Operation   string      `json:"operation"`
+	Enforced    bool        `json:"enforced"`
+	Explanation explanation `json:"explanation"`
+}
+
+// explanation is a policy.Judgement as it is kept: policies change, the words of
+// the decision stay.
+type explanation struct {
+	Principal  string          `json:"principal"`
+	Identity   string          `json:"identity"` // user or role behind the principal
+	Action     string          `json:"action"`
+	Resource   string          `json:"resource"`
+	Decision   policy.Decision `json:"decision"`
+	Reason     string          `json:"reason"`
+	PolicyType string          `json:"policyType,omitempty"`
+	Policy     string          `json:"policy,omitempty"`
+	Number     int             `json:"number,omitempty"` // of the statement, from 1
+	Statement  string          `json:"statement,omitempty"`
+	Near       []string        `json:"near,omitempty"`
+	Sources    []string        `json:"sources,omitempty"`
+	Fix        string          `json:"fix,omitempty"`
+}
+
+// use is what a principal was allowed to do with one resource.
+type use struct {
+	Principal string `json:"principal"` // by Identity
+	Action    string `json:"action"`
+	Resource  string `json:"resource"`
+	// Family tells that the resource stands for many.
+	Family bool `json:"family,omitempty"`
+	// PassedTo are the services a role was handed to, with iam:PassRole.
+	PassedTo []string  `json:"passedTo,omitempty"`
+	Count    int64     `json:"count"`
+	First    time.Time `json:"first"`
+	Last     time.Time `json:"last"`
+}
+
+// Rows have the account of their principal and no region.
+var (
+	refusals = store.Table[refusal]{Name: "access.refusal", Version: 1, Indexes: []store.Index[refusal]{
+		{Name: "request", Value: func(k store.Key, r *refusal) []string {
+			ids := []string{k.Account + "\x00" + r.RequestID}
+			if r.Origin != "" {
+				ids = append(ids, k.Account+"\x00"+r.Origin)
+			}
+			return ids
+		}},
+		{Name: "age", Value: func(k store.Key, _ *refusal) []string { return []string{k.Account + "\x00" + k.ID} }},
+	}}
+	uses = store.Table[use]{Name: "access.use", Version: 1, Indexes: []store.Index[use]{
+		{Name: "principal", Value: func(k store.Key, u *use) []string { return []string{k.Account + "\x00" + u.Principal} }},
+	}}
+)
+
+func useKey(account string, u *use) store.Key {
+	return store.Key{Account: account, ID: u.Principal + "\x00" + u.Action + "\x00" + u.Resource}
+}
+
+// identityOf is under whom a call is recorded.
+func identityOf(p aws.Principal) string {
+	if p.RoleARN != "" {
+		return Identity(p.ARN)
+	}
+	return p.ARN
+}
