@@ -165,11 +165,10 @@ func (e *exchange) fail(err error) {
 		a = e.inBothWords(a)
 	}
 	e.code = a.Code
-	switch e.spoken() {
 	if a.Explanation != "" {
 		e.w.Header().Set("x-hardstand-explanation", a.Explanation)
 	}
-	switch e.protocol() {
+	switch e.spoken() {
 	case model.JSON:
 		e.w.Header().Set("x-amzn-ErrorType", a.Code)
 		e.write(a.HTTPStatus(), e.jsonType(), jsonError(a, e.service))
