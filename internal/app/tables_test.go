@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/hardstand/hardstand/internal/aws/authref"
 	"github.com/hardstand/hardstand/internal/wire"
 )
 
@@ -27,6 +28,19 @@ func TestEveryOperationIsJudged(t *testing.T) {
 		operations += len(service.Operations)
 	}
 	t.Log(operations, "operations")
+}
+
+// Every action is one that AWS's authorization reference knows, but for those of our
+// own operations.
+func TestActionsAreAWSs(t *testing.T) {
+	own := map[string]bool{"codedeploy:RotateDeploymentSigner": true}
+	for _, service := range tables() {
+		for _, op := range service.Operations {
+			if op.Action != "" && authref.ActionOf(op.Action) == nil && !own[op.Action] {
+				t.Errorf("%s of %s is judged by %s, which the reference does not know", op.Name, service.Model.Name, op.Action)
+			}
+		}
+	}
 }
 
 func checkJudged(t *testing.T, op wire.Operation) {

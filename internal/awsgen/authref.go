@@ -88,7 +88,8 @@ func readJSON(file string, to any) error {
 	if err != nil {
 		return err
 	}
-	return json.Unmarshal(b, to)
+	// The data writes a few placeholders of its own way.
+	return json.Unmarshal(bytes.ReplaceAll(b, []byte("<key>"), []byte("${Key}")), to)
 }
 
 func writeTable(file string, table *authref.Service) error {

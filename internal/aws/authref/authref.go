@@ -39,6 +39,7 @@ type Action struct {
 	Keys []string `json:"keys,omitempty"`
 
 	service *Service
+	sets    sync.Map // resource type -> keySet
 }
 
 // Resource is a resource type of an action. One that is not required appears in
@@ -115,9 +116,38 @@ func (a *Action) TypeOf(resource string) (name string, ok bool) {
 }
 
 // HasKey reports whether a request for the action on a resource of the type can
-// carry the condition key. Global keys are not listed with actions and are not
-// for it to tell.
+// carry the condition key. Keys that the reference lists with no action, such as
+// aws:SourceIp or those of an identity provider, go with all.
 func (a *Action) HasKey(key, resourceType string) bool {
+	key = strings.ToLower(key)
+	prefix, _, _ := strings.Cut(key, ":")
+	if prefix == "aws" && !listedGlobal(key) || prefix != "aws" && Of(prefix) == nil {
+		return true
+	}
+	return a.keysOf(resourceType).has(key)
+}
+
+// listedGlobal tells the global keys that actions list because not all have them.
+func listedGlobal(key string) bool {
+	return strings.HasPrefix(key, "aws:requesttag/") || strings.HasPrefix(key, "aws:resourcetag/") || key == "aws:tagkeys"
+}
+
+// keySet holds keys in lower case; those that end in a placeholder are prefixes.
+type keySet struct {
+	whole    map[string]bool
+	prefixes []string
+}
+
+func (s keySet) has(key string) bool {
+	return s.whole[key] || slices.ContainsFunc(s.prefixes, func(p string) bool { return strings.HasPrefix(key, p) })
+}
+
+// keysOf joins the keys of the action, of the resource type, and of the type where
+// the action is on it.
+func (a *Action) keysOf(resourceType string) keySet {
+	if set, ok := a.sets.Load(resourceType); ok {
+		return set.(keySet)
+	}
 	lists := [][]string{a.Keys}
 	if t := a.service.Types[resourceType]; t != nil {
 		lists = append(lists, t.Keys)
@@ -127,17 +157,18 @@ func (a *Action) HasKey(key, resourceType string) bool {
 			lists = append(lists, r.Keys)
 		}
 	}
-	for _, keys := range lists {
-		for _, k := range keys {
-			if fitsFold(k, key) {
-				return true
-			}
+	set := keySet{whole: map[string]bool{}}
+	for _, k := range slices.Concat(lists...) {
+		k = strings.ToLower(k)
+		if prefix, _, placed := strings.Cut(k, "${"); placed {
+			set.prefixes = append(set.prefixes, prefix)
+		} else {
+			set.whole[k] = true
 		}
 	}
-	return false
+	a.sets.Store(resourceType, set)
+	return set
 }
-
-func fitsFold(pattern, text string) bool { return fits(strings.ToLower(pattern), strings.ToLower(text)) }
 
 // fits matches text against a pattern with ${Placeholders}: each stands for any
 // run of characters, but for none that a colon ends early, except the last.

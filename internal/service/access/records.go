@@ -45,10 +45,12 @@ type use struct {
 	// Family tells that the resource stands for many.
 	Family bool `json:"family,omitempty"`
 	// PassedTo are the services a role was handed to, with iam:PassRole.
-	PassedTo []string  `json:"passedTo,omitempty"`
-	Count    int64     `json:"count"`
-	First    time.Time `json:"first"`
-	Last     time.Time `json:"last"`
+	PassedTo []string `json:"passedTo,omitempty"`
+	// Keys are the condition keys that the service gave with it.
+	Keys  []string  `json:"keys,omitempty"`
+	Count int64     `json:"count"`
+	First time.Time `json:"first"`
+	Last  time.Time `json:"last"`
 }
 
 // Rows have the account of their principal and no region.

@@ -173,7 +173,22 @@ func notes(seen []use, size int) []string {
 	for _, u := range seen {
 		if u.Family {
 			out = append(out, fmt.Sprintf("%s met more than %d resources; further ones are taken together as %s.", u.Action, exactResources, u.Resource))
+			continue
 		}
+		out = append(out, unlisted(u)...)
 	}
 	return out
+}
+
+// unlisted says where a use differs from AWS's authorization reference: there the
+// suggestion may not fit AWS. The end-to-end suite holds that nothing does.
+func unlisted(u use) []string {
+	a := authref.ActionOf(u.Action)
+	if a == nil {
+		return []string{u.Action + " is an action of hardstand's own."}
+	}
+	if _, ok := a.TypeOf(u.Resource); !ok {
+		return []string{fmt.Sprintf("AWS's authorization reference does not list %s for %s.", u.Resource, u.Action)}
+	}
+	return nil
 }

@@ -135,12 +135,3 @@ func (s *Service) DescribeStackDriftDetectionStatus(ctx context.Context, in *api
 		DetectionStatus: api.StackDriftDetectionStatus(d.Status), DetectionStatusReason: optional(d.Reason), Timestamp: &d.Time,
 		StackDriftStatus: api.StackDriftStatus(d.Drift), DriftedStackResourceCount: &d.Drifted}, nil
 }
-
-// detectionChecks judges the right to see a detection on its stack.
-func (s *Service) detectionChecks(ctx context.Context, in *api.DescribeStackDriftDetectionStatusInput) ([]aws.Check, error) {
-	d, err := s.detection(ctx, aws.Val(in.StackDriftDetectionId))
-	if err != nil {
-		return s.stackChecks(ctx, ""), nil
-	}
-	return s.stackChecks(ctx, d.StackID), nil
-}

@@ -152,7 +152,7 @@ func (s *Service) driftRows() []wire.Operation {
 			onStack(s, func(in *api.DetectStackDriftInput) *string { return in.StackName })),
 		wire.Op("DetectStackResourceDrift", "cloudformation:DetectStackResourceDrift", s.DetectStackResourceDrift,
 			onStack(s, func(in *api.DetectStackResourceDriftInput) *string { return in.StackName })),
-		wire.Op("DescribeStackDriftDetectionStatus", "cloudformation:DescribeStackDriftDetectionStatus", s.DescribeStackDriftDetectionStatus, s.detectionChecks),
+		wire.Op("DescribeStackDriftDetectionStatus", "cloudformation:DescribeStackDriftDetectionStatus", s.DescribeStackDriftDetectionStatus, nil),
 		wire.Op("DescribeStackResourceDrifts", "cloudformation:DescribeStackResourceDrifts", s.DescribeStackResourceDrifts,
 			onStack(s, func(in *api.DescribeStackResourceDriftsInput) *string { return in.StackName })),
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/aws/arn"
+	"github.com/hardstand/hardstand/internal/aws/authref"
 	"github.com/hardstand/hardstand/internal/policy"
 )
 
@@ -45,7 +46,25 @@ func (s *Service) conditionKeys(call aws.Call, who caller, c aws.Check, account 
 		set("aws:CalledViaLast", call.Via[len(call.Via)-1])
 	}
 	principalKeys(call.Principal, who, k, set)
-	return policy.NewContext(k, c.Context)
+	return policy.NewContext(k, own(c))
+}
+
+// own returns the check's own keys, as far as AWS's authorization reference gives
+// them to the action on such a resource: a service may offer what it knows, and
+// policies see what they would see on AWS.
+func own(c aws.Check) map[string][]string {
+	action := authref.ActionOf(c.Action)
+	if len(c.Context) == 0 || action == nil {
+		return c.Context
+	}
+	kind, _ := action.TypeOf(c.Resource)
+	out := make(map[string][]string, len(c.Context))
+	for key, values := range c.Context {
+		if action.HasKey(key, kind) {
+			out[key] = values
+		}
+	}
+	return out
 }
 
 // principalKeys are the keys that describe the caller.
