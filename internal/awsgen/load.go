@@ -97,7 +97,8 @@ type shape struct {
 		HTTPStatusCode int    `json:"httpStatusCode"`
 	} `json:"error"`
 
-	ours bool // from the overrides: kept even when no operation names it
+	capital bool // an exception with a member Message: it goes when errors are pruned
+	ours    bool // from the overrides: kept even when no operation names it
 }
 
 // members keeps the order of the model: answers are written in it.

@@ -20,7 +20,10 @@ func (a *api) prune() {
 		a.reach(op.Output, keep)
 		for i := range op.Errors {
 			keep[op.Errors[i].Shape] = true
-			a.Shapes[op.Errors[i].Shape].Members = members{}
+			s := a.Shapes[op.Errors[i].Shape]
+			_, capital := s.Members.refs["Message"]
+			s.capital = s.capital || capital
+			s.Members = members{}
 		}
 	}
 	for name, s := range a.Shapes {

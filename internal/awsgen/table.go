@@ -105,6 +105,7 @@ func (g *generator) shapeLine(name string, s *shape) model.ShapeLine {
 		if s.Error.Code != "" {
 			l.ErrorCode = s.Error.Code
 		}
+		l.Capital = s.capital && g.api.Metadata.Protocol == "json"
 	}
 	for _, m := range s.Members.names {
 		c := g.cell(m, s.Members.refs[m])

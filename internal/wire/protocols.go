@@ -44,11 +44,12 @@ func (e *exchange) takeAddress(op *model.Operation) {
 
 // readErrors makes the tables of the model's errors.
 func (s *service) readErrors() {
-	s.codes, s.names = map[string]string{}, map[string]string{}
+	s.codes, s.names, s.capital = map[string]string{}, map[string]string{}, map[string]bool{}
 	for _, sh := range s.Model.Shapes {
 		if sh.Kind != model.Exception {
 			continue
 		}
+		s.capital[sh.ErrorCode] = sh.Capital
 		if sh.ErrorStatus != 0 {
 			s.statuses[sh.ErrorCode] = sh.ErrorStatus
 		}

@@ -205,7 +205,11 @@ func (e *exchange) jsonType() string {
 
 func jsonError(a *awserr.Error, svc *service) []byte {
 	b := codec.AppendJSONString([]byte(`{"__type":`), errorType(a.Code, svc))
-	b = codec.AppendJSONString(append(b, `,"message":`...), a.Message)
+	text := `,"message":`
+	if svc != nil && svc.capital[a.Code] {
+		text = `,"Message":`
+	}
+	b = codec.AppendJSONString(append(b, text...), a.Message)
 	for _, f := range a.Extra {
 		b = codec.AppendJSONString(append(b, ','), f.Name)
 		b = codec.AppendJSONString(append(b, ':'), f.Value)

@@ -65,6 +65,7 @@ type service struct {
 	statuses   map[string]int    // HTTP status by error code, where the model has one
 	codes      map[string]string // of errors, by the names of their shapes (query-compatible services)
 	names      map[string]string // of errors' shapes, by their codes
+	capital    map[string]bool   // error codes whose JSON says Message, not message
 	routes     []restRoute
 }
 

@@ -125,6 +125,7 @@ type Shape struct {
 	ErrorCode   string // of exceptions
 	ErrorStatus int    // HTTP status of exceptions, 0 if the model has none
 	Fault       bool   // the server's fault
+	Capital     bool   // JSON errors of the kind say Message, not message
 }
 
 // Member returns the member with the name, or nil.

@@ -46,6 +46,7 @@ type ShapeLine struct {
 	ErrorCode       string       `json:"code,omitempty"`
 	ErrorStatus     int          `json:"status,omitempty"`
 	Fault           bool         `json:"fault,omitempty"`
+	Capital         bool         `json:"capital,omitempty"`
 }
 
 // MemberCell is a member within a shape's line.
@@ -122,7 +123,7 @@ func (s *Service) link(ops []OperationLine, shapes []ShapeLine) error {
 func (l *ShapeLine) shape() *Shape {
 	return &Shape{Name: l.Name, Kind: l.Kind, Flattened: l.Flattened, Sensitive: l.Sensitive,
 		Enum: l.Enum, Min: l.Min, Max: l.Max, Pattern: l.Pattern, TimestampFormat: l.TimestampFormat,
-		Namespace: l.Namespace, ErrorCode: l.ErrorCode, ErrorStatus: l.ErrorStatus, Fault: l.Fault}
+		Namespace: l.Namespace, ErrorCode: l.ErrorCode, ErrorStatus: l.ErrorStatus, Fault: l.Fault, Capital: l.Capital}
 }
 
 // linker keeps the first unknown name.
