@@ -33,7 +33,10 @@ func (s *Service) Adopt(ctx context.Context) error {
 
 func (s *Service) adopt(ctx context.Context) error {
 	if err := s.completeGateways(ctx); err != nil {
-		return err
+		return fmt.Errorf("complete internet gateways: %w", err)
+	}
+	if err := s.sealFirstVersion(ctx); err != nil {
+		return fmt.Errorf("seal user data: %w", err)
 	}
 	rows, err := s.maybeAlive(ctx)
 	if err != nil {

@@ -84,7 +84,7 @@ func (s *Service) DescribeInstanceTypes(_ context.Context, in *api.DescribeInsta
 			list = append(list, apiType(t))
 		}
 	}
-	list, next, err := paginate(list, in.NextToken, in.MaxResults)
+	list, next, err := paginate(list, func(i api.InstanceTypeInfo) string { return string(i.InstanceType) }, in.NextToken, in.MaxResults)
 	return &api.DescribeInstanceTypesOutput{InstanceTypes: list, NextToken: next}, err
 }
 
@@ -142,7 +142,7 @@ func (s *Service) DescribeInstanceTypeOfferings(ctx context.Context, in *api.Des
 			}
 		}
 	}
-	list, next, err := paginate(list, in.NextToken, in.MaxResults)
+	list, next, err := paginate(list, func(i api.InstanceTypeOffering) string { return string(i.InstanceType) + " " + *i.Location }, in.NextToken, in.MaxResults)
 	return &api.DescribeInstanceTypeOfferingsOutput{InstanceTypeOfferings: list, NextToken: next}, err
 }
 

@@ -50,7 +50,7 @@ func TestCLI(t *testing.T) {
 		"--tag-specifications", "ResourceType=instance,Tags=[{Key=Name,Value=web}]", "--iam-instance-profile", "Name=web", "--query", "Instances[0].InstanceId")
 	run("wait", "instance-running", "--instance-ids", id)
 	r := w.row(id)
-	if string(r.UserData) != "#!/bin/sh\necho hi" || r.Tags["Name"] != "web" || r.Profile == nil || r.NIC.Groups[0] != sg {
+	if w.userData(id) != "#!/bin/sh\necho hi" || r.Tags["Name"] != "web" || r.Profile == nil || r.NIC.Groups[0] != sg {
 		t.Errorf("launched %+v", r)
 	}
 	if g, _ := w.net.group(sg); len(g.Ingress) != 2 || g.Ingress[0].To != 8080 || g.Ingress[1].Group != sg {

@@ -36,7 +36,7 @@ func (s *Service) DescribeNetworkInterfaces(ctx context.Context, in *api.Describ
 			return nil, notFound("InvalidNetworkInterfaceID", "networkInterface ID", id)
 		}
 	}
-	list, next, err := paginate(list, in.NextToken, in.MaxResults)
+	list, next, err := paginate(list, func(i api.NetworkInterface) string { return *i.NetworkInterfaceId }, in.NextToken, in.MaxResults)
 	return &api.DescribeNetworkInterfacesOutput{NetworkInterfaces: list, NextToken: next}, err
 }
 
@@ -109,7 +109,7 @@ func (s *Service) DescribeVolumes(ctx context.Context, in *api.DescribeVolumesIn
 			return nil, notFound("InvalidVolume", "volume", id)
 		}
 	}
-	list, next, err := paginate(list, in.NextToken, in.MaxResults)
+	list, next, err := paginate(list, func(i api.Volume) string { return *i.VolumeId }, in.NextToken, in.MaxResults)
 	return &api.DescribeVolumesOutput{Volumes: list, NextToken: next}, err
 }
 

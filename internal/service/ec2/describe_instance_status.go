@@ -42,7 +42,7 @@ func (s *Service) DescribeInstanceStatus(ctx context.Context, in *api.DescribeIn
 			InstanceStatus: aws.Ptr(summary), SystemStatus: aws.Ptr(summary),
 		})
 	}
-	list, next, err := paginate(list, in.NextToken, in.MaxResults)
+	list, next, err := paginate(list, func(i api.InstanceStatus) string { return *i.InstanceId }, in.NextToken, in.MaxResults)
 	return &api.DescribeInstanceStatusOutput{InstanceStatuses: list, NextToken: next}, err
 }
 

@@ -40,7 +40,7 @@ func (s *Service) DescribeInstances(ctx context.Context, in *api.DescribeInstanc
 	if err != nil {
 		return nil, err
 	}
-	rows, next, err := paginate(rows, in.NextToken, in.MaxResults)
+	rows, next, err := paginate(rows, func(r *instance) string { return r.ID }, in.NextToken, in.MaxResults)
 	if err != nil {
 		return nil, err
 	}

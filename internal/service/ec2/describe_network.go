@@ -83,14 +83,14 @@ func describeParts[T any](ctx context.Context, s *Service, p networkParts[T], id
 	if err := s.prepareVPC(ctx, c); err != nil {
 		return nil, nil, err
 	}
-	out := []T{}
+	var kept []networkPart[T]
 	seen := map[string]bool{}
 	err := s.db.View(ctx, func(tx *store.Tx) error {
 		parts, err := p.list(tx, c)
 		for _, part := range parts {
 			seen[part.id] = true
 			if (len(ids) == 0 || slices.Contains(ids, part.id)) && part.fields.matches(filters) {
-				out = append(out, part.value)
+				kept = append(kept, part)
 			}
 		}
 		return err
@@ -103,7 +103,12 @@ func describeParts[T any](ctx context.Context, s *Service, p networkParts[T], id
 			return nil, nil, notFound(p.code, p.word, id)
 		}
 	}
-	return paginate(out, token, max)
+	kept, next, err := paginate(kept, func(p networkPart[T]) string { return p.id }, token, max)
+	out := make([]T, 0, len(kept))
+	for _, part := range kept {
+		out = append(out, part.value)
+	}
+	return out, next, err
 }
 
 var vpcParts = networkParts[api.Vpc]{

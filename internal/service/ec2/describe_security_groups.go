@@ -37,7 +37,7 @@ func (s *Service) DescribeSecurityGroups(ctx context.Context, in *api.DescribeSe
 	if err != nil {
 		return nil, err
 	}
-	list, next, err := paginate(list, in.NextToken, in.MaxResults)
+	list, next, err := paginate(list, func(i api.SecurityGroup) string { return *i.GroupId }, in.NextToken, in.MaxResults)
 	return &api.DescribeSecurityGroupsOutput{SecurityGroups: list, NextToken: next}, err
 }
 
@@ -175,7 +175,7 @@ func (s *Service) DescribeSecurityGroupRules(ctx context.Context, in *api.Descri
 			return nil, awserr.New("InvalidSecurityGroupRuleId.NotFound", "The security group rule ID '%s' does not exist", id)
 		}
 	}
-	list, next, err := paginate(list, in.NextToken, in.MaxResults)
+	list, next, err := paginate(list, func(i api.SecurityGroupRule) string { return *i.SecurityGroupRuleId }, in.NextToken, in.MaxResults)
 	return &api.DescribeSecurityGroupRulesOutput{SecurityGroupRules: list, NextToken: next}, err
 }
 

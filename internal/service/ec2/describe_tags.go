@@ -33,7 +33,7 @@ func (s *Service) DescribeTags(ctx context.Context, in *api.DescribeTagsInput) (
 	if err != nil {
 		return nil, fmt.Errorf("list tags: %w", err)
 	}
-	page, next, err := paginate(out.Tags, in.NextToken, in.MaxResults)
+	page, next, err := paginate(out.Tags, func(i api.TagDescription) string { return *i.ResourceId + " " + *i.Key }, in.NextToken, in.MaxResults)
 	out.Tags, out.NextToken = page, next
 	return out, err
 }

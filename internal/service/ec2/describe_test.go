@@ -101,6 +101,39 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// TestPagesWhileItemsGo: a page begins behind the last item shown, also when items
+// before it are gone by then, that item among them.
+func TestPagesWhileItemsGo(t *testing.T) {
+	w := newWorld(t)
+	var all []string
+	for i := range 12 {
+		all = append(all, w.group(fmt.Sprintf("g%02d", i)))
+	}
+	first := do[api.DescribeSecurityGroupsOutput](w, "DescribeSecurityGroups", &api.DescribeSecurityGroupsInput{MaxResults: aws.Ptr[int32](6)})
+	seen := map[string]bool{}
+	for _, g := range first.SecurityGroups {
+		seen[*g.GroupId] = true
+		if *g.GroupName != "default" {
+			do[api.DeleteSecurityGroupOutput](w, "DeleteSecurityGroup", &api.DeleteSecurityGroupInput{GroupId: g.GroupId})
+		}
+	}
+	second := do[api.DescribeSecurityGroupsOutput](w, "DescribeSecurityGroups", &api.DescribeSecurityGroupsInput{MaxResults: aws.Ptr[int32](1000), NextToken: first.NextToken})
+	for _, g := range second.SecurityGroups {
+		if seen[*g.GroupId] {
+			t.Errorf("%s is shown twice", *g.GroupId)
+		}
+		seen[*g.GroupId] = true
+	}
+	for _, id := range all {
+		if !seen[id] {
+			t.Errorf("%s is not shown", id)
+		}
+	}
+	if got := refused(w, "DescribeSecurityGroups", &api.DescribeSecurityGroupsInput{NextToken: aws.Ptr("MTA")}); got != "InvalidNextToken: The specified next token is not valid." {
+		t.Error(got)
+	}
+}
+
 // TestSeparateAccounts: what one account and region has, others do not see.
 func TestSeparateAccounts(t *testing.T) {
 	w := newWorld(t)

@@ -45,6 +45,7 @@ type world struct {
 	profiles profileTable
 	svc      *Service
 	server   *wire.Server
+	sealer   *store.Sealer
 	ctx      context.Context
 	// stopping is closed when the worker that runs has been told to stop.
 	stopping <-chan struct{}
@@ -58,7 +59,7 @@ func newWorld(t testing.TB) *world {
 		profiles: profileTable{"web": {ARN: "arn:aws:iam::123456789012:instance-profile/web", ID: "AIPAWEB", Name: "web", RoleARN: "arn:aws:iam::123456789012:role/web", RoleID: "AROAWEB"},
 			"empty": {ARN: "arn:aws:iam::123456789012:instance-profile/empty", ID: "AIPAEMPTY", Name: "empty"}},
 	}
-	w.db = storetest.NewWithClock(t, w.clock)
+	w.db, w.sealer = storetest.NewWithClock(t, w.clock), storetest.NewSealer(t)
 	w.restart()
 	w.ctx = aws.WithCall(t.Context(), aws.Call{
 		Principal: aws.Principal{Type: aws.PrincipalUser, Account: testAccount, ARN: testUser, UniqueID: "AIDATESTER"},
@@ -73,7 +74,7 @@ func (w *world) restart() {
 	w.t.Helper()
 	w.server = wire.NewServer(wire.Config{Credentials: oneKey{}, Authorizer: w.auth, Account: testAccount, Region: testRegion, Clock: clock.System{}})
 	w.svc = New(Config{
-		DB: w.db, Clock: w.clock, Log: slog.New(slog.DiscardHandler), Instances: w.machines, Network: w.net,
+		DB: w.db, Sealer: w.sealer, Clock: w.clock, Log: slog.New(slog.DiscardHandler), Instances: w.machines, Network: w.net,
 		Profiles: w.profiles, Invoker: w.server, PublicCIDR: netip.MustParsePrefix("198.18.0.0/15"),
 	})
 	if err := w.server.Register(w.svc.Wire(), parameters()); err != nil {
@@ -163,6 +164,16 @@ func (w *world) row(id string) *instance {
 		w.t.Fatal(err)
 	}
 	return r
+}
+
+// userData is what the instance's row holds, opened.
+func (w *world) userData(id string) string {
+	w.t.Helper()
+	plain, err := w.svc.userData(w.row(id))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return string(plain)
 }
 
 // shrink makes the public range smaller.

@@ -66,7 +66,7 @@ func (s *Service) DescribeImages(_ context.Context, in *api.DescribeImagesInput)
 			kept = append(kept, img)
 		}
 	}
-	kept, next, err := paginate(kept, in.NextToken, in.MaxResults)
+	kept, next, err := paginate(kept, func(i api.Image) string { return *i.ImageId }, in.NextToken, in.MaxResults)
 	return &api.DescribeImagesOutput{Images: kept, NextToken: next}, err
 }
 

@@ -17,6 +17,9 @@ func (s *Service) DescribeInstanceAttribute(ctx context.Context, in *api.Describ
 		return nil, err
 	}
 	out := &api.DescribeInstanceAttributeOutput{InstanceId: aws.Ptr(r.ID)}
+	if in.Attribute == "userData" {
+		return out, s.userDataAttribute(r, out)
+	}
 	if !r.flagAttribute(string(in.Attribute), out) && !r.valueAttribute(string(in.Attribute), out) {
 		return nil, unsupported("Attribute=" + string(in.Attribute))
 	}
@@ -44,14 +47,18 @@ func (r *instance) flagAttribute(name string, out *api.DescribeInstanceAttribute
 	return true
 }
 
+func (s *Service) userDataAttribute(r *instance, out *api.DescribeInstanceAttributeOutput) error {
+	out.UserData = &api.AttributeValue{}
+	plain, err := s.userData(r)
+	if len(plain) > 0 {
+		out.UserData.Value = aws.Ptr(base64.StdEncoding.EncodeToString(plain))
+	}
+	return err
+}
+
 func (r *instance) valueAttribute(name string, out *api.DescribeInstanceAttributeOutput) bool {
 	value := func(s string) *api.AttributeValue { return &api.AttributeValue{Value: aws.Ptr(s)} }
 	switch name {
-	case "userData":
-		out.UserData = &api.AttributeValue{}
-		if len(r.UserData) > 0 {
-			out.UserData = value(base64.StdEncoding.EncodeToString(r.UserData))
-		}
 	case "instanceType":
 		out.InstanceType = value(r.Type)
 	case "instanceInitiatedShutdownBehavior":
@@ -103,7 +110,7 @@ func (s *Service) ModifyInstanceAttribute(ctx context.Context, in *api.ModifyIns
 		if row, err = getInstance(tx, c, aws.Val(in.InstanceId)); err != nil {
 			return err
 		}
-		if err := modify(tx, c, row, in); err != nil {
+		if err := s.modify(tx, c, row, in); err != nil {
 			return err
 		}
 		s.emit(tx, c, row, "attribute")
@@ -155,8 +162,8 @@ func attributeByName(in api.ModifyInstanceAttributeInput) (*api.ModifyInstanceAt
 	return &in, nil
 }
 
-func modify(tx *store.Tx, c aws.Call, r *instance, in *api.ModifyInstanceAttributeInput) error {
-	if err := modifyStopped(r, in); err != nil {
+func (s *Service) modify(tx *store.Tx, c aws.Call, r *instance, in *api.ModifyInstanceAttributeInput) error {
+	if err := s.modifyStopped(r, in); err != nil {
 		return err
 	}
 	if in.DisableApiTermination != nil {
@@ -185,7 +192,7 @@ func modify(tx *store.Tx, c aws.Call, r *instance, in *api.ModifyInstanceAttribu
 }
 
 // modifyStopped changes what a running machine cannot take in.
-func modifyStopped(r *instance, in *api.ModifyInstanceAttributeInput) error {
+func (s *Service) modifyStopped(r *instance, in *api.ModifyInstanceAttributeInput) error {
 	if (in.InstanceType != nil || in.UserData != nil || in.EbsOptimized != nil) && r.State != stateStopped {
 		return awserr.New("IncorrectInstanceState", "The instance '%s' is not in the 'stopped' state.", r.ID)
 	}
@@ -205,7 +212,11 @@ func modifyStopped(r *instance, in *api.ModifyInstanceAttributeInput) error {
 		if err := checkUserData(in.UserData.Value); err != nil {
 			return err
 		}
-		r.UserData = in.UserData.Value
+		sealed, err := s.sealUserData(r.ID, in.UserData.Value)
+		if err != nil {
+			return err
+		}
+		r.UserData, r.PlainUserData = sealed, nil
 	}
 	if in.EbsOptimized != nil {
 		r.EBSOptimized = aws.Val(in.EbsOptimized.Value)
@@ -254,6 +265,6 @@ func (s *Service) DescribeInstanceCreditSpecifications(ctx context.Context, in *
 			list = append(list, api.InstanceCreditSpecification{InstanceId: aws.Ptr(r.ID), CpuCredits: aws.Ptr(r.CPUCredits)})
 		}
 	}
-	list, next, err := paginate(list, in.NextToken, in.MaxResults)
+	list, next, err := paginate(list, func(i api.InstanceCreditSpecification) string { return *i.InstanceId }, in.NextToken, in.MaxResults)
 	return &api.DescribeInstanceCreditSpecificationsOutput{InstanceCreditSpecifications: list, NextToken: next}, err
 }

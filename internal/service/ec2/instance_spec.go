@@ -27,11 +27,15 @@ func (s *Service) spec(ctx context.Context, k store.Key, r *instance) (hsinstanc
 	if !ok {
 		return hsinstance.Spec{}, fmt.Errorf("instance type %s is not known any more", r.Type)
 	}
+	userData, err := s.userData(r)
+	if err != nil {
+		return hsinstance.Spec{}, err
+	}
 	spec := hsinstance.Spec{
 		ID: k.ID, Account: k.Account, Region: k.Region, Zone: r.Zone, Type: r.Type, ImageID: r.ImageID,
 		Hostname: privateDNS(k.Region, r.NIC.Private),
 		VCPUs:    int(kind.VCPUs), MemoryMiB: int(kind.MemoryMiB),
-		UserData: r.UserData, FirstBoot: !r.Booted,
+		UserData: userData, FirstBoot: !r.Booted,
 		NIC: network.NIC{
 			ID: r.NIC.ID, VPC: v.ID, VPCCIDR: v.CIDR, Subnet: sub.CIDR,
 			Private: r.NIC.Private, Public: r.NIC.Public, MAC: r.NIC.MAC, SecurityGroups: r.NIC.Groups,

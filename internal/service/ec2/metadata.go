@@ -28,6 +28,9 @@ func (s *Service) Metadata(ctx context.Context, id string) (imds.Metadata, error
 			return err
 		}
 		m = plainMetadata(k, r)
+		if m.UserData, err = s.userData(r); err != nil {
+			return err
+		}
 		return networkMetadata(tx, k, r, &m)
 	})
 	if err != nil {
@@ -44,7 +47,7 @@ func plainMetadata(k store.Key, r *instance) imds.Metadata {
 		PrivateIP: r.NIC.Private, PublicIP: r.NIC.Public,
 		PrivateHost: privateDNS(k.Region, r.NIC.Private),
 		MAC:         r.NIC.MAC, InterfaceID: r.NIC.ID, SubnetID: r.NIC.Subnet, VPCID: r.NIC.VPC,
-		KeyName: r.KeyName, PublicKey: r.AuthorizedKey, UserData: r.UserData, Tags: r.Tags,
+		KeyName: r.KeyName, PublicKey: r.AuthorizedKey, Tags: r.Tags,
 		Options: imds.Options{Tokens: r.Metadata.Tokens, Endpoint: r.Metadata.Endpoint, HopLimit: int(r.Metadata.HopLimit), Tags: r.Metadata.Tags},
 	}
 	if i := slices.IndexFunc(zones(k.Region), func(z zone) bool { return z.Name == r.Zone }); i >= 0 {

@@ -1,8 +1,10 @@
 package ec2
 
 import (
+	"cmp"
 	"encoding/base64"
-	"strconv"
+	"slices"
+	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
@@ -14,29 +16,41 @@ const (
 	maxPage = 1000
 )
 
-// paginate cuts list at the offset that token holds. A max of nil means all.
-func paginate[T any](list []T, token *string, max *int32) ([]T, *string, error) {
-	start := 0
-	if t := aws.Val(token); t != "" {
-		b, err := base64.RawURLEncoding.DecodeString(t)
-		if err == nil {
-			start, err = strconv.Atoi(string(b))
-		}
-		if err != nil || start < 0 || start > len(list) {
-			return nil, nil, awserr.New("InvalidNextToken", "The specified next token is not valid.")
-		}
+// tokenBefore begins what a token holds, ahead of the key of the last item shown.
+const tokenBefore = "after "
+
+// paginate returns the page of list that follows the one which token came with. A
+// token holds the last item's key, not its place, so that items which come and go
+// between two pages neither hide others nor show them twice; for that, pages are in
+// the order of the keys. A max of nil means all.
+func paginate[T any](list []T, keyOf func(T) string, token *string, max *int32) ([]T, *string, error) {
+	if max != nil && *max < minPage {
+		return nil, nil, awserr.New("InvalidParameterValue", "Value ( %d ) for parameter maxResults is invalid. Expecting a value greater than or equal to %d.", *max, minPage)
 	}
-	list = list[start:]
-	if max == nil {
+	t := aws.Val(token)
+	if t == "" && max == nil {
 		return list, nil, nil
 	}
-	if *max < minPage {
-		return nil, nil, awserr.New("InvalidParameterValue", "Value ( %d ) for parameter maxResults is invalid. Expecting a value greater than or equal to %d.", *max, minPage)
+	slices.SortStableFunc(list, func(a, b T) int { return cmp.Compare(keyOf(a), keyOf(b)) })
+	if t != "" {
+		b, err := base64.RawURLEncoding.DecodeString(t)
+		last, ours := strings.CutPrefix(string(b), tokenBefore)
+		if err != nil || !ours {
+			return nil, nil, awserr.New("InvalidNextToken", "The specified next token is not valid.")
+		}
+		start := slices.IndexFunc(list, func(item T) bool { return keyOf(item) > last })
+		if start < 0 {
+			start = len(list)
+		}
+		list = list[start:]
+	}
+	if max == nil {
+		return list, nil, nil
 	}
 	n := min(int(*max), maxPage)
 	if n >= len(list) {
 		return list, nil, nil
 	}
-	next := base64.RawURLEncoding.EncodeToString([]byte(strconv.Itoa(start + n)))
+	next := base64.RawURLEncoding.EncodeToString([]byte(tokenBefore + keyOf(list[n-1])))
 	return list[:n], &next, nil
 }

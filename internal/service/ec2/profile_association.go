@@ -132,7 +132,7 @@ func (s *Service) DescribeIamInstanceProfileAssociations(ctx context.Context, in
 			list = append(list, *s.association(r, "associated"))
 		}
 	}
-	list, next, err := paginate(list, in.NextToken, in.MaxResults)
+	list, next, err := paginate(list, func(i api.IamInstanceProfileAssociation) string { return *i.AssociationId }, in.NextToken, in.MaxResults)
 	return &api.DescribeIamInstanceProfileAssociationsOutput{IamInstanceProfileAssociations: list, NextToken: next}, err
 }
 

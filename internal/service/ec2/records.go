@@ -32,10 +32,13 @@ type instance struct {
 	// ForceStop has the machine stopped without being asked to shut down.
 	ForceStop bool
 	// EndedEarly is set when the machine ended before it was known to run.
-	EndedEarly            bool
-	KeyName               string
-	AuthorizedKey         string
+	EndedEarly    bool
+	KeyName       string
+	AuthorizedKey string
+	// UserData is sealed; PlainUserData is what the first version stored, until the
+	// server that finds it seals it. See user_data.go.
 	UserData              []byte
+	PlainUserData         []byte `json:",omitempty"`
 	Profile               *Profile
 	ProfileAssocID        string
 	NIC                   nic
@@ -100,7 +103,7 @@ func (r *instance) clone() *instance {
 }
 
 var instances = store.Table[instance]{
-	Name: "ec2_instances", Version: 1, Clone: (*instance).clone,
+	Name: "ec2_instances", Version: 2, Clone: (*instance).clone, Upgrade: upgradeInstance,
 	Indexes: []store.Index[instance]{
 		// All instances of one RunInstances call share its token.
 		{Name: "token", Value: func(k store.Key, v *instance) []string { return token(k, v.Token) }},

@@ -131,7 +131,7 @@ func TestInstanceUpdate(t *testing.T) {
 		t.Fatal(err)
 	}
 	row := w.row(id)
-	if string(row.UserData) != "new" || !row.EBSOptimized || !row.ShutdownTerminates || len(row.Tags) != 1 || row.Tags["c"] != "d" {
+	if w.userData(id) != "new" || !row.EBSOptimized || !row.ShutdownTerminates || len(row.Tags) != 1 || row.Tags["c"] != "d" {
 		t.Errorf("updated to %+v", row)
 	}
 	r.OldProperties, r.Properties = r.Properties, props{"ImageId": testImage, "CreditSpecification": props{"CPUCredits": "standard"}}

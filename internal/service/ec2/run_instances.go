@@ -164,6 +164,9 @@ func (s *Service) newInstance(tx *store.Tx, v *vpc, sub *subnet, r *runRequest, 
 		row.ProfileAssocID = ids.Resource("iip-assoc")
 	}
 	var err error
+	if row.UserData, err = s.sealUserData(row.ID, r.userData); err != nil {
+		return nil, err
+	}
 	if r.private.IsValid() {
 		row.NIC.Private, err = r.private, checkPrivate(tx, v, sub, r.private)
 	} else {

@@ -28,6 +28,7 @@ const (
 type runRequest struct {
 	min, max    int32
 	template    instance
+	userData    []byte
 	subnetID    string
 	zone        string
 	groupIDs    []string
@@ -53,6 +54,9 @@ func (s *Service) planRun(ctx context.Context, c aws.Call, in *api.RunInstancesI
 	}
 	var err error
 	if r.template, err = s.runTemplate(ctx, c, in); err != nil {
+		return nil, err
+	}
+	if r.userData, err = decodeUserData(aws.Val(in.UserData)); err != nil {
 		return nil, err
 	}
 	if len(in.NetworkInterfaces) > 0 {
@@ -155,9 +159,6 @@ func (s *Service) runTemplate(ctx context.Context, c aws.Call, in *api.RunInstan
 		t.Via = c.Via[len(c.Via)-1]
 	}
 	if t.CPUCredits, err = requestedCredits(kind, in.CreditSpecification); err != nil {
-		return t, err
-	}
-	if t.UserData, err = decodeUserData(aws.Val(in.UserData)); err != nil {
 		return t, err
 	}
 	if t.Metadata, err = requestedMetadata(in.MetadataOptions); err != nil {

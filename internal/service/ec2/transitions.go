@@ -204,7 +204,7 @@ func (s *Service) terminate(ctx context.Context, k store.Key, row *instance) err
 		}
 		r.State, r.TerminatedAt = stateTerminated, now
 		r.NIC.Public, r.NIC.Allocation = noAddr, ""
-		r.UserData = nil
+		r.UserData, r.PlainUserData = nil, nil
 		if err := instances.Put(tx, k, r); err != nil {
 			return err
 		}
