@@ -230,6 +230,7 @@ func (w *world) run(ctx context.Context) {
 	w.background(work, "access", w.recorder.Run)
 	w.background(work, "ec2", w.ec2.Run)
 	w.background(work, "s3", w.s3.Sweep)
+	w.background(work, "s3 lifecycle", w.s3.RunLifecycle)
 	w.background(work, "secretsmanager", w.secrets.Run)
 	w.background(work, "codedeploy", w.codedeploy.Run)
 	w.background(work, "logs", w.logs.Run)

@@ -66,7 +66,7 @@ func (s *Service) completed(ctx context.Context, b *bucket, in *s3.CompleteMulti
 	out := &s3.CompleteMultipartUploadOutput{
 		Location: aws.Ptr(aws.CallFrom(ctx).Endpoint + "/" + *in.Bucket + "/" + urlEncode(*in.Key)),
 		Bucket:   in.Bucket, Key: in.Key, ETag: quoted(o.ETag), ServerSideEncryption: s3.ServerSideEncryptionAes256,
-		VersionId: b.versionID(o),
+		VersionId: b.versionID(o), Expiration: b.expiration(*in.Key, o),
 	}
 	setChecksum(out, o.Checksum)
 	return out
@@ -80,7 +80,7 @@ func (o *object) assemble(u *upload, have map[int32]*part, in *s3.CompleteMultip
 		return err
 	}
 	o.Headers, o.Metadata, o.Tags, o.Size, o.Segments = u.Headers, u.Metadata, u.Tags, 0, nil
-	o.Owner, o.ACL, o.Lock = u.Owner, u.ACL, u.Lock
+	o.Owner, o.ACL, o.Lock, o.Class = u.Owner, u.ACL, u.Lock, u.Class
 	sums := make([]string, len(chosen))
 	digests := md5.New()
 	for i, p := range chosen {

@@ -55,6 +55,9 @@ func (s *Service) copySource(ctx context.Context, source *string, c readConditio
 		}
 		return from, err
 	}
+	if err := from.object.copyable(); err != nil {
+		return from, err
+	}
 	if broken := c.judgeCopy(from.object); broken != "" {
 		return from, errPrecondition(broken)
 	}
@@ -119,6 +122,9 @@ func (s *Service) CopyObject(ctx context.Context, in *s3.CopyObjectInput) (*s3.C
 		return nil, err
 	}
 	o.Owner, o.ACL = account, acl
+	if o.Class, err = classFor(in.StorageClass); err != nil {
+		return nil, err
+	}
 	o.Lock, err = s.protect(b, lockRequest{mode: in.ObjectLockMode, until: in.ObjectLockRetainUntilDate, hold: in.ObjectLockLegalHoldStatus})
 	if err != nil {
 		return nil, err
@@ -133,7 +139,7 @@ func (s *Service) CopyObject(ctx context.Context, in *s3.CopyObjectInput) (*s3.C
 	setChecksum(result, o.Checksum)
 	return &s3.CopyObjectOutput{
 		CopyObjectResult: result, ServerSideEncryption: s3.ServerSideEncryptionAes256,
-		VersionId: b.versionID(o), CopySourceVersionId: from.in.versionID(src),
+		VersionId: b.versionID(o), CopySourceVersionId: from.in.versionID(src), Expiration: b.expiration(aws.Val(in.Key), o),
 	}, nil
 }
 

@@ -44,7 +44,9 @@ func (s *Service) CreateMultipartUpload(ctx context.Context, in *s3.CreateMultip
 	if err != nil {
 		return nil, err
 	}
+	abortDate, abortRule := b.abortion(u)
 	return &s3.CreateMultipartUploadOutput{
+		AbortDate: abortDate, AbortRuleId: abortRule,
 		Bucket: &u.Bucket, Key: &u.Key, UploadId: &u.ID, ServerSideEncryption: s3.ServerSideEncryptionAes256,
 		ChecksumAlgorithm: s3.ChecksumAlgorithm(u.Algorithm), ChecksumType: u.ChecksumType,
 	}, nil
@@ -58,12 +60,16 @@ func newUpload(call aws.Call, b *bucket, in *s3.CreateMultipartUploadInput) (*up
 	if err != nil {
 		return nil, err
 	}
+	class, err := classFor(in.StorageClass)
+	if err != nil {
+		return nil, err
+	}
 	tags, err := parseTagging(in.Tagging)
 	if err != nil {
 		return nil, err
 	}
 	u := &upload{
-		Bucket: b.Name, Key: aws.Val(in.Key), ID: ids.Upper(64), Tags: tags, Metadata: in.Metadata, Owner: owner, ACL: acl,
+		Bucket: b.Name, Key: aws.Val(in.Key), ID: ids.Upper(64), Tags: tags, Metadata: in.Metadata, Owner: owner, ACL: acl, Class: class,
 		Headers: headers{
 			ContentType: in.ContentType, CacheControl: in.CacheControl, ContentDisposition: in.ContentDisposition,
 			ContentEncoding: in.ContentEncoding, ContentLanguage: in.ContentLanguage, Expires: in.Expires,

@@ -83,9 +83,8 @@ func refuseUnbuilt(operation string, in any) error {
 		}
 	}
 	if f := v.FieldByName("StorageClass"); f.IsValid() {
-		if class := s3.StorageClass(f.String()); class != "" && class != s3.StorageClassStandard {
-			return notBuilt(operation, "StorageClass "+f.String())
-		}
+		_, err := classFor(s3.StorageClass(f.String()))
+		return err
 	}
 	return nil
 }

@@ -121,12 +121,18 @@ type system struct {
 
 func newSystem(t *testing.T) *system {
 	t.Helper()
+	return newSystemAt(t, clock.System{})
+}
+
+// newSystemAt is newSystem on a clock of the test's.
+func newSystemAt(t *testing.T, now clock.Clock) *system {
+	t.Helper()
 	s := &system{
 		iam: &iam{policies: map[string]*policy.Document{}}, db: storetest.New(t), blobs: blobtest.NewMemory(),
 	}
 	log := slog.New(slog.DiscardHandler)
 	s.service = s3.New(s3.Config{
-		Store: s.db, Blobs: s.blobs, Clock: clock.System{}, Authorizer: s.iam, Published: agentBucket{}, Log: log,
+		Store: s.db, Blobs: s.blobs, Clock: now, Authorizer: s.iam, Published: agentBucket{}, Log: log,
 	})
 	s.server = wire.NewServer(wire.Config{Credentials: s.iam, Authorizer: s.iam, Clock: clock.System{}, Log: log, Account: account, Region: "us-east-1"})
 	if err := s.server.Register(s.service.Wire()); err != nil {

@@ -19,6 +19,9 @@ import (
 // GetObject returns an object or a range of it.
 func (s *Service) GetObject(ctx context.Context, in *s3.GetObjectInput) (*s3.GetObjectOutput, error) {
 	b, o, err := s.forReading(ctx, in)
+	if err == nil {
+		err = o.readable()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +80,7 @@ func (s *Service) HeadObject(ctx context.Context, in *s3.HeadObjectInput) (*s3.H
 		CacheControl: g.CacheControl, ContentDisposition: g.ContentDisposition, ContentEncoding: g.ContentEncoding,
 		ContentLanguage: g.ContentLanguage, ContentRange: g.ContentRange, ContentType: g.ContentType, Expires: g.Expires,
 		ServerSideEncryption: g.ServerSideEncryption, Metadata: g.Metadata, PartsCount: g.PartsCount, TagCount: g.TagCount,
-		VersionId: g.VersionId, ObjectLockMode: g.ObjectLockMode, ObjectLockRetainUntilDate: g.ObjectLockRetainUntilDate,
+		StorageClass: g.StorageClass, Expiration: g.Expiration, VersionId: g.VersionId, ObjectLockMode: g.ObjectLockMode, ObjectLockRetainUntilDate: g.ObjectLockRetainUntilDate,
 		ObjectLockLegalHoldStatus: g.ObjectLockLegalHoldStatus,
 	}
 	if checksumMode(in.ChecksumMode) {
@@ -120,6 +123,7 @@ func (s *Service) answer(ctx context.Context, b *bucket, o *object, in *s3.GetOb
 		ContentDisposition: o.Headers.ContentDisposition, ContentEncoding: o.Headers.ContentEncoding,
 		ContentLanguage: o.Headers.ContentLanguage, Expires: o.Headers.Expires,
 		ServerSideEncryption: s3.ServerSideEncryptionAes256, Metadata: o.Metadata, VersionId: b.versionID(o),
+		StorageClass: o.Class, Expiration: b.expiration(aws.Val(in.Key), o),
 	}
 	if out.ContentType == nil {
 		out.ContentType = aws.Ptr(defaultType)

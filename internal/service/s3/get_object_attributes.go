@@ -34,7 +34,7 @@ func (s *Service) GetObjectAttributes(ctx context.Context, in *s3.GetObjectAttri
 		case s3.ObjectAttributesObjectSize:
 			out.ObjectSize = &o.Size
 		case s3.ObjectAttributesStorageClass:
-			out.StorageClass = s3.StorageClassStandard
+			out.StorageClass = o.class()
 		case s3.ObjectAttributesObjectParts:
 			if o.Upload != "" {
 				out.ObjectParts = objectParts(o, in)

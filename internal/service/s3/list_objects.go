@@ -147,7 +147,7 @@ func (s *Service) listing(ctx context.Context, name *string, encoding s3.Encodin
 func listed(o keyed, enc encoder) s3.Object {
 	out := s3.Object{
 		Key: enc.text(o.key), Size: &o.object.Size, ETag: quoted(o.object.ETag),
-		LastModified: &o.object.Modified, StorageClass: s3.ObjectStorageClassStandard,
+		LastModified: &o.object.Modified, StorageClass: s3.ObjectStorageClass(o.object.class()),
 	}
 	if c := o.object.Checksum; c.Algorithm != "" {
 		out.ChecksumAlgorithm = []s3.ChecksumAlgorithm{s3.ChecksumAlgorithm(c.Algorithm)}

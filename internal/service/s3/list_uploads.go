@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -50,7 +51,7 @@ func (s *Service) ListParts(ctx context.Context, in *s3.ListPartsInput) (*s3.Lis
 	marker := aws.Val(in.PartNumberMarker)
 	out := &s3.ListPartsOutput{
 		Bucket: in.Bucket, Key: in.Key, UploadId: in.UploadId, PartNumberMarker: &marker,
-		MaxParts: aws.Ptr(int32(limit)), IsTruncated: aws.Ptr(false), StorageClass: s3.StorageClassStandard,
+		MaxParts: aws.Ptr(int32(limit)), IsTruncated: aws.Ptr(false), StorageClass: cmp.Or(u.Class, s3.StorageClassStandard),
 		Owner: owner(b.Account), Initiator: initiator(u),
 		ChecksumAlgorithm: s3.ChecksumAlgorithm(u.Algorithm), ChecksumType: u.ChecksumType,
 	}
@@ -138,7 +139,7 @@ func fillUploads(out *s3.ListMultipartUploadsOutput, b *bucket, l listing, idMar
 			continue
 		}
 		out.Uploads = append(out.Uploads, s3.MultipartUpload{
-			UploadId: &u.ID, Key: enc.text(u.Key), Initiated: &u.Initiated, StorageClass: s3.StorageClassStandard,
+			UploadId: &u.ID, Key: enc.text(u.Key), Initiated: &u.Initiated, StorageClass: cmp.Or(u.Class, s3.StorageClassStandard),
 			Owner: owner(b.Account), Initiator: initiator(u),
 			ChecksumAlgorithm: s3.ChecksumAlgorithm(u.Algorithm), ChecksumType: u.ChecksumType,
 		})

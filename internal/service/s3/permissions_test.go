@@ -27,9 +27,12 @@ func input(op wire.Operation) any {
 		"ObjectLockConfiguration":           &api.ObjectLockConfiguration{ObjectLockEnabled: api.ObjectLockEnabledEnabled},
 		"Retention":                         &api.ObjectLockRetention{},
 		"LegalHold":                         &api.ObjectLockLegalHold{Status: api.ObjectLockLegalHoldStatusOn},
-		"ACL":                               api.BucketCannedACLPrivate,
-		"VersioningConfiguration":           &api.VersioningConfiguration{Status: api.BucketVersioningStatusEnabled},
-		"ObjectAttributes":                  []api.ObjectAttributes{api.ObjectAttributesETag},
+		"LifecycleConfiguration": &api.BucketLifecycleConfiguration{Rules: []api.LifecycleRule{{
+			Status: api.ExpirationStatusEnabled, Prefix: aws.Ptr(""), Expiration: &api.LifecycleExpiration{Days: aws.Ptr(int32(1))},
+		}}},
+		"ACL":                     api.BucketCannedACLPrivate,
+		"VersioningConfiguration": &api.VersioningConfiguration{Status: api.BucketVersioningStatusEnabled},
+		"ObjectAttributes":        []api.ObjectAttributes{api.ObjectAttributesETag},
 	} {
 		if f := v.FieldByName(name); f.IsValid() && f.Type() == reflect.TypeOf(value) {
 			f.Set(reflect.ValueOf(value))

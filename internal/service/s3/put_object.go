@@ -55,7 +55,7 @@ func (s *Service) PutObject(ctx context.Context, in *s3.PutObjectInput) (*s3.Put
 	if err := s.install(ctx, b, aws.Val(in.Key), o, cond, nil); err != nil {
 		return nil, err
 	}
-	out := &s3.PutObjectOutput{ETag: quoted(o.ETag), ServerSideEncryption: s3.ServerSideEncryptionAes256, VersionId: b.versionID(o)}
+	out := &s3.PutObjectOutput{ETag: quoted(o.ETag), ServerSideEncryption: s3.ServerSideEncryptionAes256, VersionId: b.versionID(o), Expiration: b.expiration(aws.Val(in.Key), o)}
 	setChecksum(out, o.Checksum)
 	return out, nil
 }
@@ -69,6 +69,10 @@ func newObject(call aws.Call, b *bucket, in *s3.PutObjectInput) (*object, error)
 	if err != nil {
 		return nil, err
 	}
+	class, err := classFor(in.StorageClass)
+	if err != nil {
+		return nil, err
+	}
 	if aws.Val(in.ContentLength) > maxSinglePut {
 		return nil, errEntityTooLarge.With("ProposedSize", strconv.FormatInt(*in.ContentLength, 10)).
 			With("MaxSizeAllowed", strconv.Itoa(maxSinglePut))
@@ -78,7 +82,7 @@ func newObject(call aws.Call, b *bucket, in *s3.PutObjectInput) (*object, error)
 		return nil, err
 	}
 	return &object{
-		Tags: tags, Metadata: in.Metadata, Owner: owner, ACL: acl,
+		Tags: tags, Metadata: in.Metadata, Owner: owner, ACL: acl, Class: class,
 		Headers: headers{
 			ContentType: in.ContentType, CacheControl: in.CacheControl, ContentDisposition: in.ContentDisposition,
 			ContentEncoding: in.ContentEncoding, ContentLanguage: in.ContentLanguage, Expires: in.Expires,

@@ -62,6 +62,7 @@ type bucket struct {
 	Ownership s3.ObjectOwnership `json:",omitempty"`
 	BucketKey bool               `json:",omitempty"`
 	ACL       *acl               `json:",omitempty"`
+	Lifecycle *lifecycle         `json:",omitempty"`
 	// Lock is nil where object lock was never enabled.
 	Lock *objectLock `json:",omitempty"`
 	// Versioning is "" as long as it was never enabled.
@@ -93,6 +94,8 @@ type object struct {
 	Owner string     `json:",omitempty"`
 	ACL   *acl       `json:",omitempty"`
 	Lock  protection `json:",omitzero"`
+	// Class is "" for STANDARD.
+	Class s3.StorageClass `json:",omitempty"`
 	// Version is "" for the null version. Seq orders the versions of a key.
 	Version string `json:",omitempty"`
 	Seq     uint64 `json:",omitempty"`
@@ -138,6 +141,7 @@ type upload struct {
 	Tags            []tag             `json:",omitempty"`
 	Owner           string            `json:",omitempty"`
 	Lock            protection        `json:",omitzero"`
+	Class           s3.StorageClass   `json:",omitempty"`
 	ACL             *acl              `json:",omitempty"`
 	Algorithm       blob.Algorithm    `json:",omitempty"`
 	ChecksumType    s3.ChecksumType   `json:",omitempty"`

@@ -74,13 +74,16 @@ type Service struct {
 	auth      Authorizer
 	published Published
 	log       *slog.Logger
+	// lifecycles wakes the worker when rules have changed.
+	lifecycles chan struct{}
 }
 
 // New returns the service.
 func New(cfg Config) *Service {
 	return &Service{
 		db: cfg.Store, clock: cfg.Clock, auth: cfg.Authorizer, published: cfg.Published, log: cfg.Log,
-		blobs: &shelf{store: cfg.Blobs, log: cfg.Log, pins: map[string]int{}, doomed: map[string]bool{}},
+		lifecycles: make(chan struct{}, 1),
+		blobs:      &shelf{store: cfg.Blobs, log: cfg.Log, pins: map[string]int{}, doomed: map[string]bool{}},
 	}
 }
 
@@ -119,6 +122,9 @@ func (s *Service) settingRows() []wire.Operation {
 		wire.Op("DeleteBucketTagging", "s3:PutBucketTagging", s.DeleteBucketTagging, onBucket[s3.DeleteBucketTaggingInput](s)),
 		wire.Op("GetBucketAcl", "s3:GetBucketAcl", s.GetBucketAcl, onBucket[s3.GetBucketAclInput](s)),
 		wire.Op("PutBucketAcl", "s3:PutBucketAcl", s.PutBucketAcl, onBucket[s3.PutBucketAclInput](s)),
+		wire.Op("GetBucketLifecycleConfiguration", "s3:GetLifecycleConfiguration", s.GetBucketLifecycleConfiguration, onBucket[s3.GetBucketLifecycleConfigurationInput](s)),
+		wire.Op("PutBucketLifecycleConfiguration", "s3:PutLifecycleConfiguration", s.PutBucketLifecycleConfiguration, onBucket[s3.PutBucketLifecycleConfigurationInput](s)),
+		wire.Op("DeleteBucketLifecycle", "s3:PutLifecycleConfiguration", s.DeleteBucketLifecycle, onBucket[s3.DeleteBucketLifecycleInput](s)),
 		wire.Op("GetObjectLockConfiguration", "s3:GetBucketObjectLockConfiguration", s.GetObjectLockConfiguration, onBucket[s3.GetObjectLockConfigurationInput](s)),
 		wire.Op("PutObjectLockConfiguration", "s3:PutBucketObjectLockConfiguration", s.PutObjectLockConfiguration, onBucket[s3.PutObjectLockConfigurationInput](s)),
 		wire.Op("PutBucketVersioning", "s3:PutBucketVersioning", s.PutBucketVersioning, onBucket[s3.PutBucketVersioningInput](s)),
