@@ -49,6 +49,11 @@ Resources:
 Outputs: {O: {Value: !Ref E}}
 `
 
+// wideImported takes over what is called old and, where it exists, older.
+var wideImported = strings.Replace(wide, "Outputs:", `  Q: {Type: 'Test::Fake::Thing', DeletionPolicy: Retain, Properties: {Name: old}}
+  R: {Type: 'Test::Fake::Thing', DeletionPolicy: Retain, DependsOn: Q, Properties: {Name: older}}
+Outputs:`, 1)
+
 // A crash test plays a story to its end without a crash, and then once for each
 // transaction of the engine, which dies there and is opened again. Each time the
 // end must be the same: the stack's status, the events of each resource in their
@@ -58,7 +63,8 @@ func TestCrashAtEveryTransaction(t *testing.T) {
 		name   string
 		before func(context.Context, string, stack.Request) error
 		update string
-		keep   bool // with DisableRollback, and then RollbackStack
+		there  []string // what is there to be imported
+		keep   bool     // with DisableRollback, and then RollbackStack
 		delete bool
 		status string
 	}{
@@ -70,14 +76,25 @@ func TestCrashAtEveryTransaction(t *testing.T) {
 		{name: "replacement and delete", update: wideReplaced, delete: true, status: stack.DeleteComplete},
 		{name: "failed replacement", update: wideReplaced, before: failReplaced, status: stack.UpdateRollbackComplete},
 		{name: "kept failure", update: wideChanged, before: refuse("Create", "E"), keep: true, status: stack.UpdateRollbackComplete},
+		{name: "import", update: wideImported, there: []string{"old", "older"}, status: stack.ImportComplete},
+		{name: "failed import", update: wideImported, there: []string{"old"}, status: stack.ImportRollbackComplete},
 		{name: "failed update", update: wideChanged, before: refuse("Create", "E"), status: stack.UpdateRollbackComplete},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			play := func(n int) (result story, died bool) {
 				l := newLab(t, clock.System{})
 				l.fake.Before = c.before
+				for _, name := range c.there {
+					l.fake.Change(name, func(p *stacktest.FakeProperties) { p.Name = &name })
+				}
 				l.play(wide, nil, n)
-				if c.update != "" {
+				if c.there != nil {
+					l.play(c.update, func(b stack.Begin) error {
+						b.Imports = map[string]string{"Q": "old", "R": "older"}
+						_, err := l.engine.Import(t.Context(), l.key, b)
+						return err
+					}, n)
+				} else if c.update != "" {
 					l.play(c.update, func(b stack.Begin) error {
 						b.DisableRollback = c.keep
 						_, err := l.engine.Update(t.Context(), l.key, b)

@@ -15,6 +15,8 @@ const (
 	Add    = "Add"
 	Modify = "Modify"
 	Remove = "Remove"
+	// Take is what becomes of an Add whose resource exists already.
+	Take = "Import"
 )
 
 // Change is the difference that an operation makes to one resource, as far as it

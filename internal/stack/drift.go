@@ -38,7 +38,7 @@ type Difference struct{ Path, Kind, Expected, Actual string }
 // Driftable reports whether the drift of stacks in a status can be detected.
 func Driftable(status string) bool {
 	switch status {
-	case CreateComplete, UpdateComplete, UpdateRollbackComplete, UpdateRollbackFailed:
+	case CreateComplete, UpdateComplete, UpdateRollbackComplete, UpdateRollbackFailed, ImportComplete, ImportRollbackComplete:
 		return true
 	}
 	return false

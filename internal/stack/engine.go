@@ -189,6 +189,7 @@ var failedFrom = map[string]string{
 	CreateInProgress: CreateFailed, RollbackInProgress: RollbackFailed, DeleteInProgress: DeleteFailed,
 	UpdateInProgress: UpdateFailed, UpdateCleanup: UpdateFailed,
 	UpdateRollbackInProgress: UpdateRollbackFailed, UpdateRollbackCleanup: UpdateRollbackFailed,
+	ImportInProgress: ImportRollbackFailed, ImportRollbackInProgress: ImportRollbackFailed,
 }
 
 // turn runs the phase that the row's status asks for, if any.
@@ -216,6 +217,8 @@ func (e *Engine) turn(key store.Key) error {
 		UpdateCleanup:            (*run).cleanUp,
 		UpdateRollbackInProgress: (*run).rollbackUpdate,
 		UpdateRollbackCleanup:    (*run).cleanUpRollback,
+		ImportInProgress:         (*run).importAll,
+		ImportRollbackInProgress: (*run).rollbackImport,
 	}[r.stack.Status]
 	if phase == nil {
 		return nil

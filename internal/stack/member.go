@@ -14,6 +14,9 @@ import (
 
 // createMember makes one resource of the template, or goes on making it.
 func (r *run) createMember(ctx context.Context, id string) error {
+	if r.stack.Imports[id] != "" {
+		return r.importMember(ctx, id)
+	}
 	m, _ := r.member(id)
 	if m != nil && m.Operation == r.stack.Operation && m.Status != CreateInProgress && m.Status != DeleteComplete {
 		return failureUnless(m, CreateComplete)
@@ -110,7 +113,7 @@ func (r *run) evaluate(m *Member) (*content, error) {
 // tagsFor are the tags that a resource gets from its stack.
 func (r *run) tagsFor(id string) map[string]string {
 	spec := &r.stack.Spec
-	if r.stack.Next != nil && r.stack.Status == UpdateInProgress {
+	if r.stack.Next != nil && (r.stack.Status == UpdateInProgress || r.stack.Status == ImportInProgress) {
 		spec = r.stack.Next
 	}
 	tags := map[string]string{

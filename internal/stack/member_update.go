@@ -13,6 +13,8 @@ import (
 func (r *run) updateMember(ctx context.Context, id string) error {
 	m, old := r.member(id)
 	switch {
+	case r.stack.Imports[id] != "":
+		return r.importMember(ctx, id)
 	case m == nil || !m.exists() || m.Operation == r.stack.Operation && m.Created == m.Operation && !m.Replaced:
 		return r.createMember(ctx, id)
 	case m.Status == CreateFailed || m.Status == DeleteInProgress:

@@ -29,6 +29,7 @@ type Begin struct {
 	Retain             []string
 	Force              bool     // a deletion that ends in any case
 	Skip               []string // resources that a rollback leaves alone
+	Imports            map[string]string
 	Spec               *Spec
 	TimeoutInMinutes   int32
 	Protect            bool
@@ -64,7 +65,7 @@ func (s *Stack) begin(b *Begin) {
 	s.RequestToken, s.RequestDigest, s.ChangeSetID = b.Token, b.Digest, b.ChangeSetID
 	s.OnFailure, s.DisableRollback, s.RetainExceptOnCreate = b.OnFailure, b.DisableRollback, b.RetainExcept
 	s.RetainResources, s.PolicyDuringUpdate = b.Retain, b.PolicyDuringUpdate
-	s.Skip, s.Force = b.Skip, b.Force
+	s.Skip, s.Force, s.Imports = b.Skip, b.Force, b.Imports
 	if b.RoleARN != "" {
 		s.RoleARN = b.RoleARN
 	}
@@ -148,7 +149,7 @@ func (e *Engine) Start(ctx context.Context, key store.Key, b Begin) (*Stack, err
 // settled reports whether status is one that a rollback may return to.
 func settled(status string) bool {
 	switch status {
-	case CreateComplete, UpdateComplete, UpdateRollbackComplete, "IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE":
+	case CreateComplete, UpdateComplete, UpdateRollbackComplete, ImportComplete, ImportRollbackComplete:
 		return true
 	}
 	return false
@@ -182,7 +183,7 @@ func (e *Engine) Update(ctx context.Context, key store.Key, b Begin) (*Stack, er
 // it is created, rolled back or deleted.
 func Deletable(status string) bool {
 	switch status {
-	case UpdateInProgress, UpdateCleanup, UpdateRollbackInProgress, UpdateRollbackCleanup:
+	case UpdateInProgress, UpdateCleanup, UpdateRollbackInProgress, UpdateRollbackCleanup, ImportInProgress, ImportRollbackInProgress:
 		return false
 	}
 	return true

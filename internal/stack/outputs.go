@@ -69,6 +69,11 @@ func (r *run) publish(tx *store.Tx, s *Stack) error {
 	if err := forgetImports(tx, s); err != nil {
 		return err
 	}
+	return r.noteImports(tx, s)
+}
+
+// noteImports writes which exports the phase has met.
+func (r *run) noteImports(tx *store.Tx, s *Stack) error {
 	for name, found := range r.imports {
 		if !found {
 			continue

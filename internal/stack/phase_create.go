@@ -40,7 +40,7 @@ func (r *run) create() error {
 		return r.failCreate(errDeadline, nil)
 	}
 	if len(failed) > 0 || r.hasFailed() {
-		return r.failCreate(nil, r.failures(CreateFailed, createCancelled))
+		return r.failCreate(nil, append(r.failures(CreateFailed, createCancelled), r.failures(ImportFailed, "")...))
 	}
 	outputs, err := r.outputs()
 	if err == nil {
@@ -143,7 +143,7 @@ func (r *run) holds(tx *store.Tx) error {
 
 func (r *run) hasFailed() bool {
 	return slices.ContainsFunc(slices.Collect(maps.Values(r.members)), func(m *Member) bool {
-		return m.Operation == r.stack.Operation && (m.Status == CreateFailed || m.Status == UpdateFailed)
+		return m.Operation == r.stack.Operation && (m.Status == CreateFailed || m.Status == UpdateFailed || m.Status == ImportFailed)
 	})
 }
 

@@ -182,6 +182,9 @@ func (r *run) retained(m *Member) bool {
 		return true
 	}
 	undoing := s.Status == RollbackInProgress || s.Status == UpdateRollbackCleanup
+	if undoing && m.Imported > s.Base {
+		return true // it was there before
+	}
 	switch m.DeletionPolicy {
 	case "Retain":
 		return !(undoing && s.RetainExceptOnCreate)

@@ -62,8 +62,11 @@ func (r *run) failUpdate(cause error) error {
 		reason = strings.TrimSuffix(text, ".") + ". "
 	} else {
 		made, changed := r.failures(CreateFailed, createCancelled), r.failures(UpdateFailed, updateCancelled)
+		if taken := r.failures(ImportFailed, ""); len(taken) > 0 {
+			reason = fmt.Sprintf("The following resource(s) failed to import: [%s]. ", strings.Join(taken, ", "))
+		}
 		if len(made) > 0 {
-			reason = fmt.Sprintf("The following resource(s) failed to create: [%s]. ", strings.Join(made, ", "))
+			reason += fmt.Sprintf("The following resource(s) failed to create: [%s]. ", strings.Join(made, ", "))
 		}
 		if len(changed) > 0 {
 			reason += fmt.Sprintf("The following resource(s) failed to update: [%s]. ", strings.Join(changed, ", "))

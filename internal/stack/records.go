@@ -108,6 +108,9 @@ type Stack struct {
 	PolicyDuringUpdate   string   `json:",omitempty"`
 	RetainResources      []string `json:",omitempty"`
 	RetainExceptOnCreate bool     `json:",omitempty"`
+	// Imports are the physical ids of resources that the operation takes over instead
+	// of making them, by logical id.
+	Imports map[string]string `json:",omitempty"`
 	// Drift is DRIFTED or IN_SYNC after a detection, DriftChecked the time of it.
 	Drift        string    `json:",omitempty"`
 	DriftChecked time.Time `json:",omitzero"`
@@ -203,6 +206,9 @@ type Member struct {
 	// Before is the shape before the operation in progress, where that is not Other:
 	// an update upon one that failed and was not rolled back.
 	Before *Shape `json:",omitempty"`
+	// Imported is the operation that took the resource over, 0 for one that a stack
+	// has made.
+	Imported int `json:",omitempty"`
 	// Restoring is set once a rollback works on the member.
 	Restoring bool `json:",omitempty"`
 	// Drift is what the last detection found.

@@ -94,7 +94,7 @@ func (s *Service) execution(ctx context.Context, cs *changeSet) string {
 		return "EXECUTE_COMPLETE"
 	case stack.InProgress(st.Status):
 		return cs.Execution
-	case st.Status == stack.CreateComplete || st.Status == stack.UpdateComplete:
+	case st.Status == stack.CreateComplete || st.Status == stack.UpdateComplete || st.Status == stack.ImportComplete:
 		return "EXECUTE_COMPLETE"
 	}
 	return "EXECUTE_FAILED"
@@ -115,7 +115,7 @@ func (s *Service) DescribeChangeSet(ctx context.Context, in *api.DescribeChangeS
 		Parameters: parameterViews(cs.Spec.Parameters), CreationTime: &cs.Created, ExecutionStatus: api.ExecutionStatus(s.execution(ctx, cs)),
 		Status: api.ChangeSetStatus(cs.Status), StatusReason: optional(cs.Reason), NotificationARNs: []string{},
 		RollbackConfiguration: &api.RollbackConfiguration{}, Tags: tagViews(cs.Spec.Tags), NextToken: next, Changes: []api.Change{},
-		IncludeNestedStacks: aws.Ptr(false), OnStackFailure: api.OnStackFailure(cs.OnStackFailure),
+		IncludeNestedStacks: aws.Ptr(false), OnStackFailure: api.OnStackFailure(cs.OnStackFailure), ImportExistingResources: &cs.ImportExisting,
 	}
 	for _, c := range cs.Spec.Capabilities {
 		out.Capabilities = append(out.Capabilities, api.Capability(c))
@@ -170,13 +170,17 @@ func (s *Service) ExecuteChangeSet(ctx context.Context, in *api.ExecuteChangeSet
 		return nil, err
 	}
 	b.Spec, b.ChangeSetID, b.OnFailure = &cs.Spec, cs.ID, cs.OnStackFailure
+	b.Imports = cs.Imports
 	b.DisableRollback, b.RetainExcept = aws.Val(in.DisableRollback) || cs.OnStackFailure == "DO_NOTHING", aws.Val(in.RetainExceptOnCreate)
 	if b.DisableRollback {
 		b.OnFailure = "DO_NOTHING"
 	}
 	start := s.engine.Update
-	if cs.Type == "CREATE" {
+	switch cs.Type {
+	case "CREATE":
 		start = s.engine.Start
+	case kindImport:
+		start = s.engine.Import
 	}
 	b.With = func(tx *store.Tx, st *stack.Stack) error { return executed(tx, st, *cs) }
 	_, err = start(ctx, st.Key(), b)

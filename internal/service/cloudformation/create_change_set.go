@@ -1,6 +1,7 @@
 package cloudformation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/aws/ids"
 	"github.com/hardstand/hardstand/internal/stack"
+	"github.com/hardstand/hardstand/internal/stack/template"
 	"github.com/hardstand/hardstand/internal/store"
 )
 
@@ -30,9 +32,12 @@ func (s *Service) CreateChangeSet(ctx context.Context, in *api.CreateChangeSetIn
 	if err := judgeChangeSet(in); err != nil {
 		return nil, err
 	}
+	if err := s.judgeImports(in); err != nil {
+		return nil, err
+	}
 	kind := "UPDATE"
-	if in.ChangeSetType == api.ChangeSetTypeCreate {
-		kind = "CREATE"
+	if in.ChangeSetType != "" {
+		kind = string(in.ChangeSetType)
 	}
 	st, err := s.reviewed(ctx, in, kind)
 	if err != nil {
@@ -45,14 +50,15 @@ func (s *Service) CreateChangeSet(ctx context.Context, in *api.CreateChangeSetIn
 	cs := &changeSet{ID: "arn:aws:cloudformation:" + c.Region + ":" + c.Account + ":changeSet/" + *in.ChangeSetName + "/" + ids.UUID(),
 		Name: *in.ChangeSetName, StackID: st.ID, StackName: st.Name, Type: kind, Description: aws.Val(in.Description),
 		Status: "CREATE_COMPLETE", Execution: "AVAILABLE", OnStackFailure: string(in.OnStackFailure),
-		RoleARN: aws.Val(in.RoleARN), Token: aws.Val(in.ClientToken)}
+		RoleARN: aws.Val(in.RoleARN), Token: aws.Val(in.ClientToken),
+		ImportExisting: aws.Val(in.ImportExistingResources)}
 	if err := s.fill(ctx, st, cs, in); err != nil {
 		return nil, err
 	}
 	if aws.Val(in.IncludeNestedStacks) && slices.ContainsFunc(cs.Changes, func(c stack.Change) bool { return c.Type == nestedType }) {
 		return nil, unbuilt("IncludeNestedStacks, for a template that has nested stacks,")
 	}
-	if len(cs.Changes) == 0 {
+	if len(cs.Changes) == 0 && cs.Status != "FAILED" {
 		cs.Status, cs.Execution, cs.Reason = "FAILED", "UNAVAILABLE", noChanges
 	}
 	if err := s.keepChangeSet(ctx, st, cs); err != nil {
@@ -66,9 +72,7 @@ func judgeChangeSet(in *api.CreateChangeSetInput) error {
 		return err
 	}
 	return notBuilt(map[string]bool{
-		"NotificationARNs": len(in.NotificationARNs) > 0, "ResourcesToImport": len(in.ResourcesToImport) > 0,
-		"ChangeSetType IMPORT":    in.ChangeSetType == api.ChangeSetTypeImport,
-		"ImportExistingResources": aws.Val(in.ImportExistingResources), "DeploymentMode": in.DeploymentMode != "",
+		"NotificationARNs": len(in.NotificationARNs) > 0, "DeploymentMode": in.DeploymentMode != "",
 	})
 }
 
@@ -79,11 +83,12 @@ func (s *Service) reviewed(ctx context.Context, in *api.CreateChangeSetInput, ki
 	switch {
 	case err == nil && kind == "CREATE" && st.Status != stack.ReviewInProgress:
 		return nil, invalid("Stack [%s] already exists and cannot be created again with the changeSet [%s].", st.Name, *in.ChangeSetName)
-	case err == nil && kind == "UPDATE" && !stack.Updatable(st.Status, in.OnStackFailure == api.OnStackFailureDoNothing):
+	case err == nil && kind == "UPDATE" && !updatable(st, in.OnStackFailure == api.OnStackFailureDoNothing),
+		err == nil && kind == kindImport && st.Status != stack.ReviewInProgress && !stack.Updatable(st.Status, false):
 		return nil, cannotUpdate(st)
 	case err == nil:
 		return st, nil
-	case kind == "CREATE" && awserr.As(err) != nil && !isARN(*in.StackName):
+	case kind != "UPDATE" && awserr.As(err) != nil && !isARN(*in.StackName):
 		return newStack(aws.CallFrom(ctx), *in.StackName), nil
 	}
 	return nil, err
@@ -114,21 +119,40 @@ func (s *Service) fill(ctx context.Context, st *stack.Stack, cs *changeSet, in *
 	if w.body, err = s.updatedBody(ctx, st, in.UsePreviousTemplate, in.TemplateBody, in.TemplateURL); err != nil {
 		return err
 	}
-	if cs.Type == "UPDATE" {
-		p, changes, err := s.difference(ctx, st, w)
-		if err != nil {
+	var old *template.Template
+	var p *prepared
+	if st.Current().Template != "" {
+		if p, cs.Changes, err = s.difference(ctx, st, w); err != nil {
 			return err
 		}
-		cs.Spec, cs.Changes = p.spec, changes
-		return nil
+		if old, err = template.Parse(st.Current().Effective()); err != nil {
+			return err
+		}
+	} else {
+		if p, err = s.prepare(ctx, st, w, nil); err != nil {
+			return err
+		}
+		if cs.Changes, err = s.engine.Diff(ctx, st, nil, p.scope, false); err != nil {
+			return asAWS(err)
+		}
 	}
-	p, err := s.prepare(ctx, st, w, nil)
+	cs.Spec = p.spec
+	who, err := s.principalOf(ctx, cmp.Or(cs.RoleARN, st.RoleARN))
 	if err != nil {
 		return err
 	}
-	cs.Spec = p.spec
-	cs.Changes, err = s.engine.Diff(ctx, st, nil, p.scope, false)
-	return asAWS(err)
+	call := aws.CallFrom(ctx)
+	call.Principal = who
+	switch {
+	case cs.Type == kindImport:
+		if err := s.fillImport(st, cs, old, p, in); err != nil {
+			return err
+		}
+		return s.lookForImports(aws.WithCall(ctx, call), st, cs)
+	case cs.ImportExisting:
+		return s.importExisting(aws.WithCall(ctx, call), st, cs, p)
+	}
+	return nil
 }
 
 // keepChangeSet makes the stack under review, if there is none, and the row.

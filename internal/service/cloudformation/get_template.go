@@ -120,7 +120,7 @@ func (s *Service) GetTemplateSummary(ctx context.Context, in *api.GetTemplateSum
 			ParameterType: aws.Ptr(p.Type), NoEcho: aws.Ptr(p.NoEcho), Description: optional(p.Description),
 			ParameterConstraints: &api.ParameterConstraints{AllowedValues: p.AllowedValues}})
 	}
-	out.ResourceIdentifierSummaries = identifiers(t)
+	out.ResourceIdentifierSummaries = s.identifierSummaries(t)
 	return out, nil
 }
 
@@ -146,16 +146,4 @@ func (s *Service) summarised(ctx context.Context, in *api.GetTemplateSummaryInpu
 		return "", invalid("GetTemplateSummary cannot be called on REVIEW_IN_PROGRESS stacks.")
 	}
 	return st.Current().Template, nil
-}
-
-func identifiers(t *template.Template) []api.ResourceIdentifierSummary {
-	byType := map[string][]string{}
-	for _, id := range t.ResourceIDs() {
-		byType[t.Resources[id].Type] = append(byType[t.Resources[id].Type], id)
-	}
-	var out []api.ResourceIdentifierSummary
-	for _, typ := range slices.Sorted(maps.Keys(byType)) {
-		out = append(out, api.ResourceIdentifierSummary{ResourceType: aws.Ptr(typ), LogicalResourceIds: byType[typ]})
-	}
-	return out
 }

@@ -10,7 +10,7 @@ import (
 // changeSet is a row of cfn.changeset; the key's ID is its ARN.
 type changeSet struct {
 	ID, Name, StackID, StackName string
-	Type                         string // CREATE or UPDATE
+	Type                         string // CREATE, UPDATE or IMPORT
 	Status, Reason               string
 	// Execution is the ExecutionStatus; while it is EXECUTE_IN_PROGRESS the stack's
 	// row tells how far Operation is.
@@ -24,8 +24,12 @@ type changeSet struct {
 	Spec           stack.Spec
 	Changes        []stack.Change
 	OnStackFailure string `json:",omitempty"`
-	RoleARN        string `json:",omitempty"`
-	Token          string `json:",omitempty"`
+	// Imports are the physical ids of the resources that are imported. ImportExisting
+	// was asked for.
+	Imports        map[string]string `json:",omitempty"`
+	ImportExisting bool              `json:",omitempty"`
+	RoleARN        string            `json:",omitempty"`
+	Token          string            `json:",omitempty"`
 }
 
 var changeSets = &store.Table[changeSet]{Name: "cfn.changeset", Version: 1, Indexes: []store.Index[changeSet]{

@@ -40,7 +40,7 @@ func (s *Service) UpdateStack(ctx context.Context, in *api.UpdateStackInput) (*a
 	if err := judgeUpdate(in); err != nil {
 		return nil, err
 	}
-	if !stack.Updatable(st.Status, aws.Val(in.DisableRollback)) {
+	if !updatable(st, aws.Val(in.DisableRollback)) {
 		return nil, cannotUpdate(st)
 	}
 	w := wanted{parameters: in.Parameters, capabilities: in.Capabilities, resourceTypes: in.ResourceTypes, tags: in.Tags}
@@ -133,6 +133,12 @@ func (s *Service) updatedBody(ctx context.Context, st *stack.Stack, previous *bo
 		return "", invalid("You cannot specify a template together with UsePreviousTemplate.")
 	}
 	return st.Current().Template, nil
+}
+
+// updatable is stack.Updatable; a stack whose first import failed has no template
+// that could be updated.
+func updatable(st *stack.Stack, disableRollback bool) bool {
+	return stack.Updatable(st.Status, disableRollback) && st.Current().Template != ""
 }
 
 // failed tells whether a stack was left as it is when an operation failed; the same
