@@ -24,6 +24,8 @@ const (
 	PrincipalUser        PrincipalType = "User"
 	PrincipalAssumedRole PrincipalType = "AssumedRole"
 	PrincipalFederated   PrincipalType = "FederatedUser"
+	// PrincipalWebIdentity is the owner of an issuer's token, before it has a session.
+	PrincipalWebIdentity PrincipalType = "WebIdentityUser"
 	PrincipalService     PrincipalType = "AWSService"
 )
 
@@ -46,6 +48,15 @@ type Principal struct {
 	// SessionPolicies are JSON policy documents that further limit a session.
 	SessionPolicies []string          `json:"sessionPolicies,omitempty"`
 	SessionTags     map[string]string `json:"sessionTags,omitempty"`
+	// TransitiveTags are keys of SessionTags that a chained session inherits, as it
+	// does SourceIdentity.
+	TransitiveTags []string `json:"transitiveTags,omitempty"`
+	SourceIdentity string   `json:"sourceIdentity,omitempty"`
+	// Provider is the ARN of the OpenID Connect provider that vouches for the caller.
+	Provider string `json:"provider,omitempty"`
+	// Issuer is the unique id of the user whose permissions a federated user has; "" for
+	// root's.
+	Issuer string `json:"issuer,omitempty"`
 	// Service is the service principal (codedeploy.amazonaws.com) of
 	// PrincipalService, and the service that assumed the role where one did.
 	Service string `json:"service,omitempty"`
@@ -162,6 +173,9 @@ type Denied struct {
 	// Explanation names the policy and the statement that decided. It is "" unless
 	// the caller may read the policies that it speaks about.
 	Explanation string
+	// Encoded is the sealed account of the decision that EC2 adds to its refusal, for
+	// sts:DecodeAuthorizationMessage; "" for none.
+	Encoded string
 }
 
 func (d *Denied) Error() string {

@@ -12,8 +12,24 @@ type SessionRequest struct {
 	// the session.
 	Policies, PolicyARNs []string
 	Tags                 map[string]string
+	// TransitiveTags are keys of Tags that sessions chained to this one inherit.
+	TransitiveTags []string
+	SourceIdentity string
 	// Service and InstanceID are set when a service assumes the role.
 	Service, InstanceID string
+}
+
+// WebIdentityRequest asks for temporary credentials of a role for the owner of an
+// OpenID Connect issuer's token. Tags and source identity come with the token.
+type WebIdentityRequest struct {
+	SessionRequest
+	Token string
+}
+
+// WebIdentitySession is a session with what is known of the token's owner.
+type WebIdentitySession struct {
+	Session
+	Subject, Audience, Issuer string
 }
 
 // Session is a set of temporary credentials. Unlike a Principal it holds secrets:

@@ -91,7 +91,7 @@ func Evaluate(req Request, set Set) Result {
 	resource, named := set.resourceGrant(req)
 	cross := req.Account != "" && req.Account != req.Principal.Account
 	switch {
-	case req.Principal.Type == aws.PrincipalService || req.Principal.Type == aws.PrincipalAnonymous:
+	case req.Principal.Type == aws.PrincipalService || req.Principal.Type == aws.PrincipalAnonymous || req.Principal.Type == aws.PrincipalWebIdentity:
 		if named == notNamed {
 			return set.missing(set.resourcePart())
 		}

@@ -37,6 +37,10 @@ func nameOne(ref PrincipalRef, who aws.Principal) naming {
 		if who.Type == aws.PrincipalService && ref.Value == who.Service {
 			return byIdentity
 		}
+	case "Federated":
+		if who.Type == aws.PrincipalWebIdentity && ref.Value == who.Provider {
+			return byIdentity
+		}
 	}
 	return notNamed
 }

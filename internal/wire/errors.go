@@ -35,7 +35,7 @@ func accessDenied(denied *aws.Denied, protocol model.Protocol) *awserr.Error {
 	switch protocol {
 	case model.EC2:
 		return awserr.Status(http.StatusForbidden, "UnauthorizedOperation",
-			"You are not authorized to perform this operation. %s", denied.Error())
+			"You are not authorized to perform this operation. %s", denied.Error()+encodedMessage(denied))
 	case model.JSON:
 		return awserr.New("AccessDeniedException", "%s", denied.Error())
 	case model.RestXML:
@@ -44,6 +44,13 @@ func accessDenied(denied *aws.Denied, protocol model.Protocol) *awserr.Error {
 		}
 	}
 	return awserr.Status(http.StatusForbidden, "AccessDenied", "%s", denied.Error())
+}
+
+func encodedMessage(d *aws.Denied) string {
+	if d.Encoded == "" {
+		return ""
+	}
+	return ". Encoded authorization failure message: " + d.Encoded
 }
 
 // decodeError is a codec's error in the words of the service's protocol.

@@ -12,6 +12,7 @@ import (
 	"github.com/hardstand/hardstand/internal/policy"
 	"github.com/hardstand/hardstand/internal/store"
 	"github.com/hardstand/hardstand/internal/wire"
+	"github.com/hardstand/hardstand/internal/wire/sigv4"
 )
 
 var _ wire.Authorizer = (*Service)(nil)
@@ -29,6 +30,9 @@ type Recorder interface {
 // the role's trust policy, which Authorize reads itself.
 func (s *Service) Authorize(ctx context.Context, c aws.Check) error {
 	call := aws.CallFrom(ctx)
+	if mayNot(call) {
+		return refused(sigv4.InvalidToken, call.Principal.AccessKeyID)
+	}
 	var refused *policy.Judgement
 	var explain bool
 	err := s.db.View(ctx, func(tx *store.Tx) error {
@@ -69,6 +73,12 @@ func (s *Service) refuse(ctx context.Context, j policy.Judgement, explain bool) 
 	}
 	if explain {
 		denied.Explanation = j.Sentence()
+	}
+	if call.Service == "ec2" {
+		var err error
+		if denied.Encoded, err = s.encodeDenial(j); err != nil {
+			return err
+		}
 	}
 	return denied
 }
@@ -148,11 +158,10 @@ type caller struct {
 }
 
 func (s *Service) identityOf(tx *store.Tx, p aws.Principal) (caller, error) {
-	if p.Type != aws.PrincipalUser && p.Type != aws.PrincipalAssumedRole {
+	if p.Type != aws.PrincipalUser && p.Type != aws.PrincipalAssumedRole && p.Type != aws.PrincipalFederated {
 		return caller{}, nil
 	}
-	id, _, _ := strings.Cut(p.UniqueID, ":")
-	e, key, err := entityByID(tx, id)
+	e, key, err := entityByID(tx, identityID(p))
 	if err != nil || e == nil {
 		return caller{}, err
 	}
@@ -175,6 +184,9 @@ func (s *Service) policySet(tx *store.Tx, p aws.Principal, who caller, c aws.Che
 			return set, account, err
 		}
 	}
+	if p.Type == aws.PrincipalFederated {
+		federated(p, &set)
+	}
 	trust, owner, err := s.trustFor(tx, c)
 	switch {
 	case err != nil:
@@ -189,6 +201,17 @@ func (s *Service) policySet(tx *store.Tx, p aws.Principal, who caller, c aws.Che
 		set.Resource = &policy.Source{Name: c.Resource, Document: doc}
 	}
 	return set, account, nil
+}
+
+// federated is the rule of GetFederationToken: without session policies there are no
+// permissions, and whom root has made is limited by them alone.
+func federated(p aws.Principal, set *policy.Set) {
+	if len(set.Session) == 0 {
+		set.Session = []policy.Source{{Name: "session", Document: &policy.Document{}}}
+	}
+	if p.Issuer == "" {
+		set.Identity = set.Session
+	}
 }
 
 // ownerOf returns the account whose resource the check is about: what the service

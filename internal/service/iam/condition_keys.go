@@ -96,6 +96,8 @@ func principalKeys(p aws.Principal, who caller, k map[string][]string, set func(
 			set("aws:PrincipalTag/"+t.Key, t.Value)
 		}
 	}
+	set("aws:SourceIdentity", p.SourceIdentity)
+	set("aws:FederatedProvider", p.Provider)
 	for key, value := range p.SessionTags {
 		k["aws:PrincipalTag/"+key] = []string{value}
 	}

@@ -84,7 +84,7 @@ func (s *Service) lookupSession(ctx context.Context, keyID, token string) (wire.
 	}
 	p := session.Principal
 	p.AccessKeyID = keyID
-	if p.Type != aws.PrincipalRoot {
+	if p.Type != aws.PrincipalRoot && identityID(p) != "" {
 		e, err := s.identity(ctx, p)
 		if err != nil {
 			return wire.Credential{}, err
@@ -99,9 +99,8 @@ func (s *Service) lookupSession(ctx context.Context, keyID, token string) (wire.
 // identity returns the user or role behind a principal, nil when it is gone. A
 // new one of the same name has another unique id.
 func (s *Service) identity(ctx context.Context, p aws.Principal) (*entity, error) {
-	id, _, _ := strings.Cut(p.UniqueID, ":")
 	return view(ctx, s, func(tx *store.Tx) (*entity, error) {
-		e, _, err := entityByID(tx, id)
+		e, _, err := entityByID(tx, identityID(p))
 		return e, err
 	})
 }

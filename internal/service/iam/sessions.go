@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,26 +53,52 @@ func (s *Service) Assume(ctx context.Context, req aws.SessionRequest) (aws.Sessi
 	if err != nil {
 		return aws.Session{}, err
 	}
-	if err := checkDuration(aws.CallFrom(ctx).Principal, role, req.Duration); err != nil {
+	caller := aws.CallFrom(ctx).Principal
+	if err := checkDuration(caller, role, req.Duration); err != nil {
 		return aws.Session{}, err
 	}
-	documents, err := s.sessionPolicies(ctx, account, req)
+	return s.openSession(ctx, role, account, chained(req, caller), "")
+}
+
+// openSession checks the policies of a session and issues it.
+func (s *Service) openSession(ctx context.Context, role *entity, account string, req aws.SessionRequest, provider string) (aws.Session, error) {
+	documents, packed, err := s.sessionPolicies(ctx, account, req)
 	if err != nil {
 		return aws.Session{}, err
 	}
-	session, err := s.issue(sessionOf(role, account, req, documents), req.Duration)
-	session.PackedSize = int32(min(100, documentSize(strings.Join(documents, ""))*100/maxSessionPolicy))
+	p := sessionOf(role, account, req, documents)
+	p.Provider = provider
+	session, err := s.issue(p, req.Duration)
+	session.PackedSize = packed
 	return session, err
 }
 
-// maxSessionPolicy is the quota of session policies, characters.
-const maxSessionPolicy = 2048
+// chained adds to a request what the caller's own session hands on.
+func chained(req aws.SessionRequest, caller aws.Principal) aws.SessionRequest {
+	if caller.SourceIdentity != "" {
+		req.SourceIdentity = caller.SourceIdentity
+	}
+	if len(caller.TransitiveTags) == 0 {
+		return req
+	}
+	tags := maps.Clone(req.Tags)
+	if tags == nil {
+		tags = map[string]string{}
+	}
+	for _, key := range caller.TransitiveTags {
+		tags[key] = caller.SessionTags[key]
+	}
+	req.Tags = tags
+	req.TransitiveTags = append(slices.Clone(req.TransitiveTags), caller.TransitiveTags...)
+	return req
+}
 
 func sessionOf(role *entity, account string, req aws.SessionRequest, documents []string) aws.Principal {
 	return aws.Principal{Type: aws.PrincipalAssumedRole, Account: account,
 		ARN:      "arn:aws:sts::" + account + ":assumed-role/" + role.Name + "/" + req.Name,
 		UniqueID: role.ID + ":" + req.Name, RoleARN: role.arn(account), SessionName: req.Name,
-		SessionPolicies: documents, SessionTags: req.Tags, Service: req.Service, InstanceID: req.InstanceID}
+		SessionPolicies: documents, SessionTags: req.Tags, TransitiveTags: req.TransitiveTags, SourceIdentity: req.SourceIdentity,
+		Service: req.Service, InstanceID: req.InstanceID}
 }
 
 // role finds a role by ARN.
@@ -94,38 +122,6 @@ func checkDuration(caller aws.Principal, role *entity, d time.Duration) error {
 		return validation("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
 	}
 	return nil
-}
-
-// sessionPolicies validates and collects the policies that limit a session.
-func (s *Service) sessionPolicies(ctx context.Context, account string, req aws.SessionRequest) ([]string, error) {
-	documents := append([]string(nil), req.Policies...)
-	for _, text := range documents {
-		if len(text) > maxSessionPolicy {
-			return nil, validation("1 validation error detected: Value at 'policy' failed to satisfy constraint: Member must have length less than or equal to %d", maxSessionPolicy)
-		}
-		if _, err := policy.Parse(text, policy.Identity); err != nil {
-			return nil, malformed(err)
-		}
-	}
-	return documents, s.db.View(ctx, func(tx *store.Tx) error {
-		for _, a := range req.PolicyARNs {
-			m, err := findPolicy(tx, account, a)
-			if err != nil {
-				return err
-			}
-			if m == nil {
-				return validation("The specified managed policy %s does not exist.", a)
-			}
-			documents = append(documents, m.document())
-		}
-		return nil
-	})
-}
-
-// SelfSession makes temporary credentials of the caller, a user or root
-// (sts:GetSessionToken).
-func (s *Service) SelfSession(ctx context.Context, duration time.Duration) (aws.Session, error) {
-	return s.issue(aws.CallFrom(ctx).Principal, duration)
 }
 
 // ErrNotAssumable is why a service gets no session of a role: the role is gone or

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/sts"
@@ -19,22 +18,43 @@ func assumeRoleChecks(ctx context.Context, in *api.AssumeRoleInput) ([]aws.Check
 	if err != nil || a.Service != "iam" || !strings.HasPrefix(a.Resource, "role/") {
 		return nil, awserr.New("ValidationError", "%s is invalid", *in.RoleArn)
 	}
-	if aws.CallFrom(ctx).Principal.Type == aws.PrincipalRoot {
+	switch aws.CallFrom(ctx).Principal.Type {
+	case aws.PrincipalRoot:
 		return nil, awserr.Status(http.StatusForbidden, "AccessDenied", "Roles may not be assumed by root accounts.")
+	case aws.PrincipalFederated:
+		return nil, awserr.Status(http.StatusForbidden, "AccessDenied", "Cannot call AssumeRole with federation credentials")
 	}
-	keys := map[string][]string{"sts:RoleSessionName": {*in.RoleSessionName}}
+	return checksFor(in, a.Account, aws.CallFrom(ctx).Principal), nil
+}
+
+// checksFor names the permissions. What the caller's session hands on, tags and
+// source identity, needs them as what is passed.
+func checksFor(in *api.AssumeRoleInput, account string, caller aws.Principal) []aws.Check {
+	keys := tagKeys(map[string][]string{"sts:RoleSessionName": {*in.RoleSessionName}}, in.Tags)
 	if in.ExternalId != nil {
 		keys["sts:ExternalId"] = []string{*in.ExternalId}
 	}
-	for _, t := range in.Tags {
-		keys["aws:RequestTag/"+aws.Val(t.Key)] = []string{aws.Val(t.Value)}
-		keys["aws:TagKeys"] = append(keys["aws:TagKeys"], aws.Val(t.Key))
+	if len(in.TransitiveTagKeys) > 0 {
+		keys["sts:TransitiveTagKeys"] = in.TransitiveTagKeys
 	}
-	checks := []aws.Check{{Action: "sts:AssumeRole", Resource: *in.RoleArn, ResourceAccount: a.Account, Context: keys}}
-	if len(in.Tags) > 0 {
-		checks = append(checks, aws.Check{Action: "sts:TagSession", Resource: *in.RoleArn, ResourceAccount: a.Account, Context: keys})
+	source := in.SourceIdentity
+	if caller.SourceIdentity != "" {
+		source = &caller.SourceIdentity
 	}
-	return checks, nil
+	if source != nil {
+		keys["sts:SourceIdentity"] = []string{*source}
+	}
+	check := func(action string) aws.Check {
+		return aws.Check{Action: action, Resource: *in.RoleArn, ResourceAccount: account, Context: keys}
+	}
+	checks := []aws.Check{check("sts:AssumeRole")}
+	if len(in.Tags) > 0 || len(caller.TransitiveTags) > 0 {
+		checks = append(checks, check("sts:TagSession"))
+	}
+	if source != nil {
+		checks = append(checks, check("sts:SetSourceIdentity"))
+	}
+	return checks
 }
 
 // AssumeRole gives credentials of a role.
@@ -42,34 +62,30 @@ func (s *Service) AssumeRole(ctx context.Context, in *api.AssumeRoleInput) (*api
 	switch {
 	case in.SerialNumber != nil || in.TokenCode != nil:
 		return nil, awserr.Status(http.StatusForbidden, "AccessDenied", "MultiFactorAuthentication failed with invalid MFA one time pass code. ")
-	case in.SourceIdentity != nil, len(in.ProvidedContexts) > 0, len(in.TransitiveTagKeys) > 0:
-		return nil, awserr.Status(http.StatusNotImplemented, "NotImplemented",
-			"hardstand does not implement SourceIdentity, ProvidedContexts and TransitiveTagKeys of sts:AssumeRole.")
+	case len(in.ProvidedContexts) > 0:
+		return nil, awserr.Status(http.StatusNotImplemented, "NotImplemented", "hardstand does not implement ProvidedContexts of sts:AssumeRole.")
 	}
-	req := aws.SessionRequest{RoleARN: *in.RoleArn, Name: *in.RoleSessionName, Duration: time.Hour}
-	if in.DurationSeconds != nil {
-		req.Duration = time.Duration(*in.DurationSeconds) * time.Second
+	caller := aws.CallFrom(ctx).Principal
+	if id := caller.SourceIdentity; id != "" && in.SourceIdentity != nil && *in.SourceIdentity != id {
+		return nil, awserr.Status(http.StatusForbidden, "AccessDenied", "The source identity of a session cannot be changed by role chaining.")
 	}
-	if in.Policy != nil {
-		req.Policies = []string{*in.Policy}
+	req := sessionRequest(in.RoleArn, in.RoleSessionName, in.DurationSeconds, in.Policy, in.PolicyArns)
+	req.TransitiveTags, req.SourceIdentity = in.TransitiveTagKeys, aws.Val(in.SourceIdentity)
+	var err error
+	if req.Tags, err = sessionTags(in.Tags); err != nil {
+		return nil, err
 	}
-	for _, p := range in.PolicyArns {
-		req.PolicyARNs = append(req.PolicyARNs, aws.Val(p.Arn))
-	}
-	for _, t := range in.Tags {
-		if req.Tags == nil {
-			req.Tags = map[string]string{}
-		}
-		req.Tags[aws.Val(t.Key)] = aws.Val(t.Value)
+	if err := checkTransitive(caller, req.Tags, req.TransitiveTags); err != nil {
+		return nil, err
 	}
 	session, err := s.sessions.Assume(ctx, req)
 	if err != nil {
 		return nil, err
 	}
-	out := &api.AssumeRoleOutput{Credentials: credentials(session),
+	out := &api.AssumeRoleOutput{Credentials: credentials(session), PackedPolicySize: packed(session),
 		AssumedRoleUser: &api.AssumedRoleUser{Arn: aws.Ptr(session.Principal.ARN), AssumedRoleId: aws.Ptr(session.Principal.UniqueID)}}
-	if session.PackedSize > 0 {
-		out.PackedPolicySize = aws.Ptr(session.PackedSize)
+	if id := session.Principal.SourceIdentity; id != "" {
+		out.SourceIdentity = &id
 	}
 	return out, nil
 }

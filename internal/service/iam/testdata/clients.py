@@ -98,6 +98,15 @@ refused(wrong.get_caller_identity)
 refused(iam.get_login_profile, UserName="ann")
 refused(iam.create_role, RoleName="bad", AssumeRolePolicyDocument='{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole"}]}')
 
+fed = sts.get_federation_token(Name="fred", Policy=allow("s3:GetObject"), DurationSeconds=900)
+say(fed["FederatedUser"]["Arn"], fed["FederatedUser"]["FederatedUserId"], fed["PackedPolicySize"] > 0)
+c = fed["Credentials"]
+as_fred, as_fred_sts = clients(c["AccessKeyId"], c["SecretAccessKey"], c["SessionToken"])
+say(as_fred_sts.get_caller_identity()["Arn"], as_fred_sts.get_caller_identity()["UserId"])
+refused(as_fred.list_users)
+refused(sts.assume_role_with_web_identity, RoleArn=role["Arn"], RoleSessionName="s1", WebIdentityToken="nothing")
+refused(sts.decode_authorization_message, EncodedMessage="nothing")
+
 # What the account has, told in other ways.
 issuer = iam.create_open_id_connect_provider(Url="https://issuer.example/ci", ClientIDList=["sts.amazonaws.com"], ThumbprintList=["A" * 40])["OpenIDConnectProviderArn"]
 provider = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=issuer)
