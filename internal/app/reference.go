@@ -18,6 +18,7 @@ import (
 	"github.com/hardstand/hardstand/internal/service/logs"
 	"github.com/hardstand/hardstand/internal/service/s3"
 	"github.com/hardstand/hardstand/internal/service/secretsmanager"
+	"github.com/hardstand/hardstand/internal/service/sqs"
 	"github.com/hardstand/hardstand/internal/service/ssm"
 	"github.com/hardstand/hardstand/internal/service/sts"
 	"github.com/hardstand/hardstand/internal/stack"
@@ -43,6 +44,7 @@ func tables() []wire.Service {
 		secretsmanager.New(secretsmanager.Config{}).Wire(),
 		logs.New(logs.Config{}).Wire(),
 		access.New(access.Config{}).Wire(),
+		sqs.New(sqs.Config{}).Wire(),
 	}
 }
 
@@ -54,6 +56,7 @@ func resourceTypes() stack.Registry {
 		codedeploy.New(codedeploy.Config{Clock: clock.System{}}), nil,
 		secretsmanager.New(secretsmanager.Config{}).Resources(),
 		logs.New(logs.Config{}).Resources(),
+		sqs.New(sqs.Config{}).Resources(),
 	)})
 	engine.Register(cloudformation.New(cloudformation.Config{}).Resources())
 	return engine.Types()

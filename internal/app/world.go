@@ -16,6 +16,7 @@ import (
 	"github.com/hardstand/hardstand/internal/service/logs"
 	"github.com/hardstand/hardstand/internal/service/s3"
 	"github.com/hardstand/hardstand/internal/service/secretsmanager"
+	"github.com/hardstand/hardstand/internal/service/sqs"
 	"github.com/hardstand/hardstand/internal/service/ssm"
 	"github.com/hardstand/hardstand/internal/service/sts"
 	"github.com/hardstand/hardstand/internal/stack"
@@ -39,6 +40,7 @@ type world struct {
 	secrets    *secretsmanager.Service
 	codedeploy *codedeploy.Service
 	logs       *logs.Service
+	sqs        *sqs.Service
 	engine     *stack.Engine
 	cfn        *cloudformation.Service
 	agents     agentBucket
@@ -54,7 +56,7 @@ type world struct {
 func openWorld(ctx context.Context, s *System) (*world, error) {
 	w := &world{s: s, calls: newCalls()}
 	for _, step := range []func(context.Context) error{
-		w.openStore, w.openIdentity, w.openStorage, w.openCompute, w.openDeployment, w.openStacks, w.register, w.openAccount,
+		w.openStore, w.openIdentity, w.openStorage, w.openCompute, w.openDeployment, w.openMessaging, w.openStacks, w.register, w.openAccount,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, w.close())
@@ -163,7 +165,7 @@ func (w *world) openDeployment(context.Context) error {
 func (w *world) openStacks(context.Context) error {
 	cfg := w.s.cfg
 	w.engine = stack.New(stack.Config{
-		DB: w.db, Sealer: w.s.sealer, Clock: cfg.Clock, Log: cfg.Log, Types: registry(w.ec2, w.iam, w.s3, w.ssm, w.codedeploy, w.wire, w.secrets.Resources(), w.logs.Resources()),
+		DB: w.db, Sealer: w.s.sealer, Clock: cfg.Clock, Log: cfg.Log, Types: registry(w.ec2, w.iam, w.s3, w.ssm, w.codedeploy, w.wire, w.secrets.Resources(), w.logs.Resources(), w.sqs.Resources()),
 		Outside: cloudformation.Outside{Invoker: w.wire}, Endpoint: w.s.Endpoint(),
 	})
 	w.onClose(w.engine.Close)
@@ -184,6 +186,7 @@ func (w *world) register(context.Context) error {
 		w.ssm.Wire(),
 		w.secrets.Wire(),
 		w.logs.Wire(),
+		w.sqs.Wire(),
 		w.codedeploy.Wire(),
 		w.codedeploy.CommandsWire(),
 		w.cfn.Wire(),
@@ -234,6 +237,7 @@ func (w *world) run(ctx context.Context) {
 	w.background(work, "secretsmanager", w.secrets.Run)
 	w.background(work, "codedeploy", w.codedeploy.Run)
 	w.background(work, "logs", w.logs.Run)
+	w.background(work, "sqs", w.sqs.Run)
 	w.background(work, "cloudformation", w.engine.Resume)
 	w.background(work, "stack sets", w.cfn.Run)
 }

@@ -126,3 +126,22 @@ func (t *Table[T]) search(tx *Tx, index string) (query, error) {
 	q.arg(t.Name).add(` AND e.idx=`).arg(index)
 	return q, nil
 }
+
+// Count returns how many rows index holds under from <= value < to ("" leaves an end
+// open), without reading them.
+func (t *Table[T]) Count(tx *Tx, index, from, to string) (int, error) {
+	if _, err := t.search(tx, index); err != nil {
+		return 0, err
+	}
+	q := query{text: `SELECT COUNT(*) FROM entries e WHERE e.tbl=`}
+	q.arg(t.Name).add(` AND e.idx=`).arg(index)
+	if from != "" {
+		q.add(` AND e.value>=`).arg([]byte(from))
+	}
+	if to != "" {
+		q.add(` AND e.value<`).arg([]byte(to))
+	}
+	var n int
+	err := tx.s.row(q.text, q.args...).Scan(&n)
+	return n, tx.fail(err)
+}

@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
@@ -34,7 +35,8 @@ func clients(ctx context.Context) (map[string]any, error) {
 		"cloudformation": cloudformation.NewFromConfig(cfg), "codedeploy": codedeploy.NewFromConfig(cfg), "ec2": ec2.NewFromConfig(cfg),
 		"iam": iam.NewFromConfig(cfg), "s3": s3.NewFromConfig(cfg), "ssm": ssm.NewFromConfig(cfg), "sts": sts.NewFromConfig(cfg),
 		"secretsmanager": secretsmanager.NewFromConfig(cfg),
-		"logs": cloudwatchlogs.NewFromConfig(cfg),
+		"logs":           cloudwatchlogs.NewFromConfig(cfg),
+		"sqs":            sqs.NewFromConfig(cfg),
 	}, nil
 }
 

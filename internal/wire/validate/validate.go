@@ -38,8 +38,11 @@ type Violation struct {
 	Member *model.Member
 	Value  string // as AWS prints it; asterisks for what is sensitive
 	Must   string // "have length less than or equal to 50"
-	Limit  float64
-	Over   bool // the limit is a maximum
+	// Key is the element or key at fault, for violations within a list of scalars or
+	// a map.
+	Key   string
+	Limit float64
+	Over  bool // the limit is a maximum
 }
 
 // Input returns what is wrong with in, a pointer to an operation's input, in the
@@ -172,7 +175,7 @@ func (w *walker) inner(p *plan.Plan, elem *model.Shape, m *model.Member, whole, 
 		musts[i] = "Member must " + bad[i].Must
 	}
 	f := bad[0]
-	f.Path, f.Member, f.Value = path, m, show(p.Shape, whole)
+	f.Path, f.Member, f.Value, f.Key = path, m, show(p.Shape, whole), show(elem, v)
 	f.Must = what + " must satisfy constraint: [" + strings.Join(musts, ", ") + "]"
 	w.found = append(w.found, f)
 	return true

@@ -171,7 +171,7 @@ type PurgeQueueOutput struct {
 // ReceiveMessageInput is the input of ReceiveMessage.
 type ReceiveMessageInput struct {
 	QueueUrl                    *string
-	AttributeNames              []QueueAttributeName
+	AttributeNames              []MessageSystemAttributeName
 	MessageSystemAttributeNames []MessageSystemAttributeName
 	MessageAttributeNames       []string
 	MaxNumberOfMessages         *int32
