@@ -83,10 +83,12 @@ type Call struct {
 	// differ from Service (codedeploy-commands-secure). "" for calls between
 	// services.
 	SigningName string
-	Operation   string
-	SourceIP    netip.Addr
-	Secure      bool // TLS
-	UserAgent   string
+	// SignedRegion is the region of that scope, "" where there is none.
+	SignedRegion string
+	Operation    string
+	SourceIP     netip.Addr
+	Secure       bool // TLS
+	UserAgent    string
 	// Endpoint is the base URL the caller used, without trailing slash; URLs
 	// handed out in answers begin with the server's own endpoint instead.
 	Endpoint string

@@ -47,7 +47,7 @@ func derive(parent aws.Call, m *model.Service, operation string) aws.Call {
 	if c.Origin == "" {
 		c.Origin = parent.RequestID
 	}
-	c.RequestID, c.Service, c.Operation = ids.UUID(), m.Name, operation
+	c.RequestID, c.Service, c.Operation, c.SignedRegion = ids.UUID(), m.Name, operation, ""
 	return c
 }
 

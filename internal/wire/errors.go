@@ -123,7 +123,9 @@ func queryDecodeError(bad *codec.Error) error {
 // violationError turns violated constraints into the service's error.
 func (s *service) violationError(op *model.Operation, list []validate.Violation) error {
 	if s.Invalid != nil {
-		return s.Invalid(op, list)
+		if err := s.Invalid(op, list); err != nil {
+			return err
+		}
 	}
 	switch s.Model.Protocol {
 	case model.EC2:

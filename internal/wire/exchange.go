@@ -47,6 +47,9 @@ type exchange struct {
 
 // serve runs the request to its answer, or returns the error to answer with.
 func (e *exchange) serve() error {
+	if done, err := e.website(); done {
+		return err
+	}
 	signature, signErr := e.parseSignature()
 	e.signature = signature
 	if err := e.route(); err != nil {
@@ -57,10 +60,17 @@ func (e *exchange) serve() error {
 		e.server.cfg.Landing.ServeHTTP(e.w, e.r)
 		return nil
 	}
+	if e.operation == preflight {
+		return e.preflight()
+	}
+	e.allowOrigin()
 	if signErr != nil {
 		return signErr
 	}
 	e.setRequestID()
+	if e.operation == postObject {
+		return e.postForm()
+	}
 	if err := e.authenticate(); err != nil {
 		return err
 	}
@@ -91,7 +101,7 @@ func (e *exchange) call() aws.Call {
 		Service: e.service.Model.Name, Operation: e.operation, SourceIP: remoteAddr(e.r), Secure: e.r.TLS != nil,
 		UserAgent: e.r.UserAgent(), Endpoint: endpoint(e.r)}
 	if e.signature != nil {
-		c.SigningName = e.signature.Service
+		c.SigningName, c.SignedRegion = e.signature.Service, e.signature.Region
 		c.Signed = e.signed()
 	}
 	if e.r.TLS != nil {

@@ -285,7 +285,6 @@ func (e *exchange) failREST(a *awserr.Error) {
 	for _, f := range a.Extra {
 		x.Text(f.Name, f.Value)
 	}
-	x.Text("Resource", e.r.URL.Path)
 	x.Text("RequestId", e.id)
 	x.Text("HostId", e.hostID())
 	x.Close("Error")

@@ -33,6 +33,9 @@ func hostname(host string) string {
 
 // bucketOf returns the bucket that a host name carries, "" for path style.
 func bucketOf(host string) string {
+	if m := websiteHost.FindStringSubmatch(host); m != nil {
+		return m[1]
+	}
 	if m := s3Host.FindStringSubmatch(host); m != nil {
 		return m[1]
 	}
@@ -147,6 +150,10 @@ func (e *exchange) routeREST() error {
 	case address.bucket != "":
 		level = 1
 	}
+	if e.service.Web != nil && level > 0 && e.r.Method == http.MethodOptions {
+		e.operation = preflight
+		return nil
+	}
 	query := e.r.URL.Query()
 	for i := range e.service.routes {
 		if e.service.routes[i].matches(e.r, query, level) {
@@ -154,8 +161,9 @@ func (e *exchange) routeREST() error {
 			return nil
 		}
 	}
-	if e.r.Method == http.MethodPost && strings.HasPrefix(e.r.Header.Get("Content-Type"), "multipart/form-data") {
-		return awserr.NotImplemented("s3", "PostObject")
+	if e.service.operations["PutObject"] != nil && level == 1 && e.r.Method == http.MethodPost && e.signature == nil && e.r.URL.RawQuery == "" {
+		e.operation = postObject
+		return nil
 	}
 	return awserr.Status(http.StatusMethodNotAllowed, "MethodNotAllowed",
 		"The specified method is not allowed against this resource.").With("Method", e.r.Method)

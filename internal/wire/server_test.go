@@ -58,7 +58,7 @@ func TestUnsigned(t *testing.T) {
 			`{"__type":"MissingAuthenticationTokenException","message":"Request is missing Authentication Token"}`},
 		{"s3 private", "GET", "/b/secret", nil, "", 403,
 			"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>AccessDenied</Code><Message>Access Denied</Message>" +
-				"<Resource>/b/secret</Resource><RequestId>ID</RequestId><HostId>HOST</HostId></Error>"},
+				"<RequestId>ID</RequestId><HostId>HOST</HostId></Error>"},
 		{"s3 public", "GET", "/b/public", nil, "", 200, "open to all"},
 		{"s3 head refused", "HEAD", "/b/secret", nil, "", 403, ""},
 		{"helper scheme, GET, JSON", "GET", "/?" + describe, map[string]string{"Authorization": "CFN_V1 good"}, "", 200,
@@ -152,7 +152,7 @@ func TestRegisterRefuses(t *testing.T) {
 	}{
 		{"no action and no reason", []wire.Operation{free}, "neither an action nor a reason"},
 		{"unknown", []wire.Operation{wire.Op("Fly", "ec2:Fly", never[ec2.StopInstancesInput, ec2.StopInstancesOutput], nil)}, "no modelled operation"},
-		{"name only", []wire.Operation{wire.Op("CreateVpc", "ec2:CreateVpc", never[ec2.StopInstancesInput, ec2.StopInstancesOutput], nil)}, "no modelled operation"},
+		{"name only", []wire.Operation{wire.Op("AcceptReservedInstancesExchangeQuote", "ec2:X", never[ec2.StopInstancesInput, ec2.StopInstancesOutput], nil)}, "no modelled operation"},
 		{"twice", []wire.Operation{
 			wire.Op("StopInstances", "ec2:StopInstances", never[ec2.StopInstancesInput, ec2.StopInstancesOutput], nil),
 			wire.Op("StopInstances", "ec2:StopInstances", never[ec2.StopInstancesInput, ec2.StopInstancesOutput], nil)}, "twice"},

@@ -18,11 +18,13 @@ type Service struct {
 	// they are answered with MissingAuthenticationToken.
 	Anonymous bool
 	// Invalid, where it is set, says in the service's own words what violates the
-	// model's constraints.
+	// model's constraints; nil leaves it to the protocol's.
 	Invalid func(op *model.Operation, violations []validate.Violation) error
 	// Address names the member of inputs that the URL of a query request stands for
 	// when its path is not the root and the parameter is left out (QueueUrl).
 	Address string
+	// Web answers what reaches a REST service beside its operations; nil for none.
+	Web Web
 }
 
 // Operation is one implemented operation. Op and FreeOp make it.

@@ -165,8 +165,11 @@ func (s *Service) withSource(ctx context.Context, checks []aws.Check, source, ow
 	if err != nil {
 		return nil, err
 	}
-	b, err := s.target(ctx, &from.bucket, owner)
+	b, err := s.lookup(ctx, from.bucket)
 	if err != nil {
+		return nil, err
+	}
+	if err := b.ownedBy(owner); err != nil {
 		return nil, err
 	}
 	o, err := s.find(ctx, b, from.key, from.version)

@@ -29,17 +29,17 @@ func (s *Service) lookup(ctx context.Context, name string) (*bucket, error) {
 	return b, orNoSuchBucket(err, name)
 }
 
-// target returns the bucket that a request names and refuses it when it is not
-// owned by whom the caller expects.
+// target returns the bucket that a request names and refuses it when it is in
+// another region or not owned by whom the caller expects.
 func (s *Service) target(ctx context.Context, name, expectedOwner *string) (*bucket, error) {
 	b, err := s.lookup(ctx, aws.Val(name))
 	if err != nil {
 		return nil, err
 	}
-	if expectedOwner != nil && *expectedOwner != b.Account {
-		return nil, errAccessDenied
+	if err := atHome(aws.CallFrom(ctx), b); err != nil {
+		return nil, err
 	}
-	return b, nil
+	return b, b.ownedBy(expectedOwner)
 }
 
 // check is one permission on the bucket or, with a resource, on something in it,

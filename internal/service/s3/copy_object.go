@@ -109,7 +109,7 @@ func (s *Service) CopyObject(ctx context.Context, in *s3.CopyObjectInput) (*s3.C
 	if err != nil {
 		return nil, err
 	}
-	replaces := in.MetadataDirective == s3.MetadataDirectiveReplace || in.StorageClass != "" || in.ServerSideEncryption != ""
+	replaces := in.MetadataDirective == s3.MetadataDirectiveReplace || in.StorageClass != "" || in.ServerSideEncryption != "" || in.WebsiteRedirectLocation != nil
 	src := from.object
 	if from.bucket == b.Name && from.key == aws.Val(in.Key) && src.Noncurrent.IsZero() && !replaces {
 		return nil, errInvalidRequest("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
@@ -151,9 +151,10 @@ func copied(src *object, in *s3.CopyObjectInput) (*object, error) {
 		o.Metadata = in.Metadata
 		o.Headers = headers{
 			ContentType: in.ContentType, CacheControl: in.CacheControl, ContentDisposition: in.ContentDisposition,
-			ContentEncoding: in.ContentEncoding, ContentLanguage: in.ContentLanguage, Expires: in.Expires,
+			ContentEncoding: in.ContentEncoding, ContentLanguage: in.ContentLanguage, Expires: in.Expires, WebsiteRedirect: in.WebsiteRedirectLocation,
 		}
 	}
+	o.Headers.WebsiteRedirect = in.WebsiteRedirectLocation // never the source's
 	if in.TaggingDirective == s3.TaggingDirectiveReplace {
 		tags, err := parseTagging(in.Tagging)
 		if err != nil {
@@ -161,7 +162,7 @@ func copied(src *object, in *s3.CopyObjectInput) (*object, error) {
 		}
 		o.Tags = tags
 	}
-	return o, validMetadata(o.Metadata)
+	return o, validDescription(o.Headers, o.Metadata)
 }
 
 // copyBytes gives o the bytes of src: a second name for them where nothing has

@@ -72,7 +72,7 @@ func newUpload(call aws.Call, b *bucket, in *s3.CreateMultipartUploadInput) (*up
 		Bucket: b.Name, Key: aws.Val(in.Key), ID: ids.Upper(64), Tags: tags, Metadata: in.Metadata, Owner: owner, ACL: acl, Class: class,
 		Headers: headers{
 			ContentType: in.ContentType, CacheControl: in.CacheControl, ContentDisposition: in.ContentDisposition,
-			ContentEncoding: in.ContentEncoding, ContentLanguage: in.ContentLanguage, Expires: in.Expires,
+			ContentEncoding: in.ContentEncoding, ContentLanguage: in.ContentLanguage, Expires: in.Expires, WebsiteRedirect: in.WebsiteRedirectLocation,
 		},
 		ChecksumType: in.ChecksumType,
 	}
@@ -82,7 +82,7 @@ func newUpload(call aws.Call, b *bucket, in *s3.CreateMultipartUploadInput) (*up
 	if err := u.chooseType(); err != nil {
 		return nil, err
 	}
-	return u, validMetadata(in.Metadata)
+	return u, validDescription(u.Headers, in.Metadata)
 }
 
 // chooseType completes the checksum type: CRC64NVME is always one of the whole

@@ -2,13 +2,16 @@ package s3
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"reflect"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/aws/api/s3"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/aws/model"
 	"github.com/hardstand/hardstand/internal/store"
+	"github.com/hardstand/hardstand/internal/wire/validate"
 )
 
 var (
@@ -51,6 +54,14 @@ func errInvalidRequest(format string, args ...any) *awserr.Error {
 	return awserr.New("InvalidRequest", format, args...)
 }
 
+// invalid is S3's answer to what violates the model where it is not the usual one.
+func invalid(_ *model.Operation, violations []validate.Violation) error {
+	if v := violations[0]; v.Member.WireName() == "LocationConstraint" {
+		return awserr.New("InvalidLocationConstraint", "The specified location-constraint is not valid").With("LocationConstraint", fmt.Sprint(v.Value))
+	}
+	return nil
+}
+
 // orNoSuchBucket turns the store's answer about a bucket into S3's.
 func orNoSuchBucket(err error, name string) error {
 	if errors.Is(err, store.ErrNotFound) {
@@ -64,7 +75,7 @@ func orNoSuchBucket(err error, name string) error {
 var unbuilt = []string{
 	"SSECustomerAlgorithm", "SSECustomerKey", "SSECustomerKeyMD5", "SSEKMSKeyId", "SSEKMSEncryptionContext",
 	"CopySourceSSECustomerAlgorithm", "CopySourceSSECustomerKey", "CopySourceSSECustomerKeyMD5",
-	"WebsiteRedirectLocation", "WriteOffsetBytes", "MFA", "BucketNamespace",
+	"WriteOffsetBytes", "MFA", "BucketNamespace",
 	"IfMatchInitiatedTime", "ChecksumXXHASH64", "ChecksumXXHASH3", "ChecksumXXHASH128",
 }
 

@@ -79,7 +79,8 @@ func (s *Service) HeadObject(ctx context.Context, in *s3.HeadObjectInput) (*s3.H
 		AcceptRanges: g.AcceptRanges, LastModified: g.LastModified, ContentLength: g.ContentLength, ETag: g.ETag,
 		CacheControl: g.CacheControl, ContentDisposition: g.ContentDisposition, ContentEncoding: g.ContentEncoding,
 		ContentLanguage: g.ContentLanguage, ContentRange: g.ContentRange, ContentType: g.ContentType, Expires: g.Expires,
-		ServerSideEncryption: g.ServerSideEncryption, Metadata: g.Metadata, PartsCount: g.PartsCount, TagCount: g.TagCount,
+		WebsiteRedirectLocation: g.WebsiteRedirectLocation,
+		ServerSideEncryption:    g.ServerSideEncryption, Metadata: g.Metadata, PartsCount: g.PartsCount, TagCount: g.TagCount,
 		StorageClass: g.StorageClass, Expiration: g.Expiration, VersionId: g.VersionId, ObjectLockMode: g.ObjectLockMode, ObjectLockRetainUntilDate: g.ObjectLockRetainUntilDate,
 		ObjectLockLegalHoldStatus: g.ObjectLockLegalHoldStatus,
 	}
@@ -122,7 +123,8 @@ func (s *Service) answer(ctx context.Context, b *bucket, o *object, in *s3.GetOb
 		ContentType: o.Headers.ContentType, CacheControl: o.Headers.CacheControl,
 		ContentDisposition: o.Headers.ContentDisposition, ContentEncoding: o.Headers.ContentEncoding,
 		ContentLanguage: o.Headers.ContentLanguage, Expires: o.Headers.Expires,
-		ServerSideEncryption: s3.ServerSideEncryptionAes256, Metadata: o.Metadata, VersionId: b.versionID(o),
+		WebsiteRedirectLocation: o.Headers.WebsiteRedirect,
+		ServerSideEncryption:    s3.ServerSideEncryptionAes256, Metadata: o.Metadata, VersionId: b.versionID(o),
 		StorageClass: o.Class, Expiration: b.expiration(aws.Val(in.Key), o),
 	}
 	if out.ContentType == nil {

@@ -33,6 +33,9 @@ func input(op wire.Operation) any {
 		"ACL":                     api.BucketCannedACLPrivate,
 		"VersioningConfiguration": &api.VersioningConfiguration{Status: api.BucketVersioningStatusEnabled},
 		"ObjectAttributes":        []api.ObjectAttributes{api.ObjectAttributesETag},
+		"CORSConfiguration":       &api.CORSConfiguration{CORSRules: []api.CORSRule{{AllowedMethods: []string{"GET"}, AllowedOrigins: []string{"*"}}}},
+		"WebsiteConfiguration":    &api.WebsiteConfiguration{}, "RequestPaymentConfiguration": &api.RequestPaymentConfiguration{Payer: api.PayerBucketOwner},
+		"BucketLoggingStatus": &api.BucketLoggingStatus{}, "Id": aws.Ptr("id"),
 	} {
 		if f := v.FieldByName(name); f.IsValid() && f.Type() == reflect.TypeOf(value) {
 			f.Set(reflect.ValueOf(value))

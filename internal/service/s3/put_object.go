@@ -81,13 +81,22 @@ func newObject(call aws.Call, b *bucket, in *s3.PutObjectInput) (*object, error)
 	if err != nil {
 		return nil, err
 	}
-	return &object{
+	o := &object{
 		Tags: tags, Metadata: in.Metadata, Owner: owner, ACL: acl, Class: class,
 		Headers: headers{
 			ContentType: in.ContentType, CacheControl: in.CacheControl, ContentDisposition: in.ContentDisposition,
-			ContentEncoding: in.ContentEncoding, ContentLanguage: in.ContentLanguage, Expires: in.Expires,
+			ContentEncoding: in.ContentEncoding, ContentLanguage: in.ContentLanguage, Expires: in.Expires, WebsiteRedirect: in.WebsiteRedirectLocation,
 		},
-	}, validMetadata(in.Metadata)
+	}
+	return o, validDescription(o.Headers, o.Metadata)
+}
+
+// validDescription checks what a writer says about the bytes.
+func validDescription(h headers, m map[string]string) error {
+	if to := h.WebsiteRedirect; to != nil && !strings.HasPrefix(*to, "/") && !strings.HasPrefix(*to, "http://") && !strings.HasPrefix(*to, "https://") {
+		return awserr.New("InvalidRedirectLocation", "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.")
+	}
+	return validMetadata(m)
 }
 
 func validMetadata(m map[string]string) error {

@@ -67,6 +67,8 @@ type bucket struct {
 	Lock *objectLock `json:",omitempty"`
 	// Versioning is "" as long as it was never enabled.
 	Versioning s3.BucketVersioningStatus `json:",omitempty"`
+	CORS       []s3.CORSRule             `json:",omitempty"`
+	Website    *s3.WebsiteConfiguration  `json:",omitempty"`
 
 	published bool
 }
@@ -122,6 +124,8 @@ type headers struct {
 	ContentEncoding    *string `json:",omitempty"`
 	ContentLanguage    *string `json:",omitempty"`
 	Expires            *string `json:",omitempty"`
+	// WebsiteRedirect is where a website sends who asks for the object.
+	WebsiteRedirect *string `json:",omitempty"`
 }
 
 // checksum is base64, with "-<parts>" behind it when it is one of checksums.

@@ -95,7 +95,9 @@ func (s *Service) Wire() wire.Service {
 	rows = append(rows, s.settingRows()...)
 	rows = append(rows, s.objectRows()...)
 	rows = append(rows, s.uploadRows()...)
-	return wire.Service{Model: s3.Model(), Operations: rows, Anonymous: true}
+	rows = append(rows, s.siteRows()...)
+	rows = append(rows, s.unsetRows()...)
+	return wire.Service{Model: s3.Model(), Operations: rows, Anonymous: true, Web: s, Invalid: invalid}
 }
 
 func (s *Service) bucketRows() []wire.Operation {
@@ -159,6 +161,17 @@ func (s *Service) objectRows() []wire.Operation {
 		wire.Op("GetObjectTagging", "s3:GetObjectTagging", s.GetObjectTagging, onOwn[s3.GetObjectTaggingInput](s, "s3:GetObjectVersionTagging")),
 		wire.Op("PutObjectTagging", "s3:PutObjectTagging", s.PutObjectTagging, s.putObjectTaggingChecks),
 		wire.Op("DeleteObjectTagging", "s3:DeleteObjectTagging", s.DeleteObjectTagging, onOwn[s3.DeleteObjectTaggingInput](s, "s3:DeleteObjectVersionTagging")),
+	}
+}
+
+func (s *Service) siteRows() []wire.Operation {
+	return []wire.Operation{
+		wire.Op("GetBucketCors", "s3:GetBucketCORS", s.GetBucketCors, onBucket[s3.GetBucketCorsInput](s)),
+		wire.Op("PutBucketCors", "s3:PutBucketCORS", s.PutBucketCors, onBucket[s3.PutBucketCorsInput](s)),
+		wire.Op("DeleteBucketCors", "s3:PutBucketCORS", s.DeleteBucketCors, onBucket[s3.DeleteBucketCorsInput](s)),
+		wire.Op("GetBucketWebsite", "s3:GetBucketWebsite", s.GetBucketWebsite, onBucket[s3.GetBucketWebsiteInput](s)),
+		wire.Op("PutBucketWebsite", "s3:PutBucketWebsite", s.PutBucketWebsite, onBucket[s3.PutBucketWebsiteInput](s)),
+		wire.Op("DeleteBucketWebsite", "s3:DeleteBucketWebsite", s.DeleteBucketWebsite, onBucket[s3.DeleteBucketWebsiteInput](s)),
 	}
 }
 
