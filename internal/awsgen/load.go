@@ -169,7 +169,7 @@ func readModel(data, tool, name string) ([]byte, error) {
 
 // override merges a file of the model's own form: protocols and namespace are
 // replaced, shapes that are new are added, of shapes that exist the members given
-// are replaced, and keys, values and errors get the names given, an operation's
+// are replaced, or added where the model is older, and keys, values and errors get the names given, an operation's
 // output gets the root element given, and an operation that is null is dropped.
 func (a *api) override(file string) error {
 	text, err := os.ReadFile(file)
@@ -216,17 +216,22 @@ func (a *api) overrideShape(name string, s *shape) error {
 		old.Error = s.Error
 	case s.Key != nil && old != nil:
 		old.Key.LocationName, old.Value.LocationName = s.Key.LocationName, s.Value.LocationName
-	case len(s.Members.refs) == 0:
+	case len(s.Members.refs) == 0, old == nil && s.Type != "":
 		s.ours = true
 		a.Shapes[name] = s
+		return nil
+	case old == nil:
+		return fmt.Errorf("there is no shape %s, and none is made without a type", name)
 	}
-	for member, ref := range s.Members.refs {
-		var was *reference
-		if old != nil {
-			was = old.Members.refs[member]
-		}
-		if was == nil {
+	for _, member := range s.Members.names {
+		ref, was := s.Members.refs[member], old.Members.refs[member]
+		if was == nil && ref.Shape == "" {
 			return fmt.Errorf("%s has no member %s", name, member)
+		}
+		if was == nil { // newer than the model
+			old.Members.names = append(old.Members.names, member)
+			old.Members.refs[member] = ref
+			continue
 		}
 		if ref.Shape != "" {
 			was.Shape = ref.Shape

@@ -289,6 +289,7 @@ func (e *Engine) load(ctx context.Context, key store.Key) (*run, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load stack: %w", err)
 	}
+	r.ctx = r.stack.inMode(ctx)
 	return r, r.openMembers()
 }
 

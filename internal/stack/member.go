@@ -216,7 +216,7 @@ func (r *run) finish(ctx context.Context, m *Member, res Result, err error, comp
 		if res.PhysicalID != "" {
 			m.PhysicalID = res.PhysicalID
 		}
-	}, complete, "")
+	}, complete, r.stack.completion())
 	return err
 }
 

@@ -25,6 +25,7 @@ type Begin struct {
 	ChangeSetID        string
 	OnFailure          string // ROLLBACK when empty
 	DisableRollback    bool
+	Express            bool
 	RetainExcept       bool // RetainExceptOnCreate
 	Retain             []string
 	Force              bool     // a deletion that ends in any case
@@ -64,6 +65,7 @@ func (s *Stack) begin(b *Begin) {
 	s.Caller, s.OperationName, s.RequestID = b.Caller, b.Operation, b.RequestID
 	s.RequestToken, s.RequestDigest, s.ChangeSetID = b.Token, b.Digest, b.ChangeSetID
 	s.OnFailure, s.DisableRollback, s.RetainExceptOnCreate = b.OnFailure, b.DisableRollback, b.RetainExcept
+	s.Express = b.Express
 	s.RetainResources, s.PolicyDuringUpdate = b.Retain, b.PolicyDuringUpdate
 	s.Skip, s.Force, s.Imports = b.Skip, b.Force, b.Imports
 	if b.RoleARN != "" {

@@ -163,7 +163,11 @@ func (r *run) deleteMember(ctx context.Context, id string) error {
 
 // gone records that a member is no longer the stack's; what was sealed goes too.
 func (r *run) gone(m *Member, status string) error {
-	return r.record(m, m.unseal, status, "")
+	reason := ""
+	if status == DeleteComplete {
+		reason = r.stack.completion()
+	}
+	return r.record(m, m.unseal, status, reason)
 }
 
 // unseal drops the secrets of a member that is no longer the stack's; a resource

@@ -99,10 +99,12 @@ type Stack struct {
 	// OnFailure is ROLLBACK, DO_NOTHING or DELETE, for the operation in progress.
 	OnFailure string
 	// Deadline ends a creation with TimeoutInMinutes.
-	Deadline              time.Time `json:",omitzero"`
-	TimeoutInMinutes      int32     `json:",omitempty"`
-	DisableRollback       bool      `json:",omitempty"`
-	TerminationProtection bool      `json:",omitempty"`
+	Deadline         time.Time `json:",omitzero"`
+	TimeoutInMinutes int32     `json:",omitempty"`
+	DisableRollback  bool      `json:",omitempty"`
+	// Express completes resources when they are configured; it holds for one operation.
+	Express               bool `json:",omitempty"`
+	TerminationProtection bool `json:",omitempty"`
 	// Policy is the stack policy, PolicyDuringUpdate another for one update.
 	Policy               string   `json:",omitempty"`
 	PolicyDuringUpdate   string   `json:",omitempty"`

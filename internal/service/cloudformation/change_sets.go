@@ -116,6 +116,7 @@ func (s *Service) DescribeChangeSet(ctx context.Context, in *api.DescribeChangeS
 		Status: api.ChangeSetStatus(cs.Status), StatusReason: optional(cs.Reason), NotificationARNs: []string{},
 		RollbackConfiguration: &api.RollbackConfiguration{}, Tags: tagViews(cs.Spec.Tags), NextToken: next, Changes: []api.Change{},
 		IncludeNestedStacks: aws.Ptr(false), OnStackFailure: api.OnStackFailure(cs.OnStackFailure), ImportExistingResources: &cs.ImportExisting,
+		DeploymentConfig: deploymentConfigView(cs.Express, cs.KeepFailures),
 	}
 	for _, c := range cs.Spec.Capabilities {
 		out.Capabilities = append(out.Capabilities, api.Capability(c))
@@ -171,7 +172,8 @@ func (s *Service) ExecuteChangeSet(ctx context.Context, in *api.ExecuteChangeSet
 	}
 	b.Spec, b.ChangeSetID, b.OnFailure = &cs.Spec, cs.ID, cs.OnStackFailure
 	b.Imports = cs.Imports
-	b.DisableRollback, b.RetainExcept = aws.Val(in.DisableRollback) || cs.OnStackFailure == "DO_NOTHING", aws.Val(in.RetainExceptOnCreate)
+	b.RetainExcept, b.Express = aws.Val(in.RetainExceptOnCreate), cs.Express
+	b.DisableRollback = aws.Val(in.DisableRollback) || cs.OnStackFailure == "DO_NOTHING" || in.DisableRollback == nil && cs.OnStackFailure == "" && cs.KeepFailures
 	if b.DisableRollback {
 		b.OnFailure = "DO_NOTHING"
 	}

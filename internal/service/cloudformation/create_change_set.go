@@ -51,7 +51,10 @@ func (s *Service) CreateChangeSet(ctx context.Context, in *api.CreateChangeSetIn
 		Name: *in.ChangeSetName, StackID: st.ID, StackName: st.Name, Type: kind, Description: aws.Val(in.Description),
 		Status: "CREATE_COMPLETE", Execution: "AVAILABLE", OnStackFailure: string(in.OnStackFailure),
 		RoleARN: aws.Val(in.RoleARN), Token: aws.Val(in.ClientToken),
-		ImportExisting: aws.Val(in.ImportExistingResources)}
+		ImportExisting: aws.Val(in.ImportExistingResources), Express: express(in.DeploymentConfig)}
+	if cs.KeepFailures, err = keepFailures(in.DeploymentConfig, nil); err != nil {
+		return nil, err
+	}
 	if err := s.fill(ctx, st, cs, in); err != nil {
 		return nil, err
 	}

@@ -95,7 +95,7 @@ func (s *Service) beginCreation(ctx context.Context, st *stack.Stack, in *api.Cr
 		return stack.Begin{}, err
 	}
 	b.Spec, b.Policy = &p.spec, policy
-	b.RetainExcept = aws.Val(in.RetainExceptOnCreate)
+	b.RetainExcept, b.Express = aws.Val(in.RetainExceptOnCreate), express(in.DeploymentConfig)
 	b.TimeoutInMinutes, b.Protect = aws.Val(in.TimeoutInMinutes), aws.Val(in.EnableTerminationProtection)
 	return b, nil
 }
@@ -153,10 +153,11 @@ func (s *Service) judgeCreate(in *api.CreateStackInput) (string, error) {
 		return "", err
 	}
 	onFailure := string(in.OnFailure)
-	if aws.Val(in.DisableRollback) {
+	keep, err := keepFailures(in.DeploymentConfig, in.DisableRollback)
+	if keep && onFailure == "" {
 		onFailure = "DO_NOTHING"
 	}
-	return onFailure, nil
+	return onFailure, err
 }
 
 // patience is how long an operation that was begun holds back its answer for the

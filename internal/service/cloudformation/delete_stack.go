@@ -40,7 +40,7 @@ func (s *Service) DeleteStack(ctx context.Context, in *api.DeleteStackInput) (*a
 	if err != nil {
 		return nil, err
 	}
-	b.Retain, b.OnFailure, b.Force = in.RetainResources, st.OnFailure, force
+	b.Retain, b.OnFailure, b.Force, b.Express = in.RetainResources, st.OnFailure, force, express(in.DeploymentConfig)
 	if _, err := s.engine.Delete(ctx, st.Key(), b); errors.Is(err, stack.ErrBusy) {
 		return nil, invalid("Stack [%s] cannot be deleted while in status %s", st.Name, st.Status)
 	} else if err != nil {

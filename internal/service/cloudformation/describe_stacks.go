@@ -85,7 +85,7 @@ func stackView(st *stack.Stack) api.Stack {
 		StackStatusReason: optional(st.Reason), DisableRollback: aws.Ptr(st.DisableRollback), NotificationARNs: []string{},
 		RoleARN: optional(st.RoleARN), ParentId: optional(st.Parent), RootId: optional(st.Root), EnableTerminationProtection: aws.Ptr(st.TerminationProtection),
 		RollbackConfiguration: &api.RollbackConfiguration{}, Tags: tagViews(now.Tags), Parameters: parameterViews(now.Parameters),
-		DriftInformation: stackDrift(st),
+		DriftInformation: stackDrift(st), DeploymentConfig: deploymentConfigView(st.Express, st.DisableRollback),
 	}
 	v.NotificationARNs = append(v.NotificationARNs, now.NotificationARNs...)
 	if st.TimeoutInMinutes > 0 {

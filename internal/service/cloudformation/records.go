@@ -28,8 +28,11 @@ type changeSet struct {
 	// was asked for.
 	Imports        map[string]string `json:",omitempty"`
 	ImportExisting bool              `json:",omitempty"`
-	RoleARN        string            `json:",omitempty"`
-	Token          string            `json:",omitempty"`
+	Express        bool              `json:",omitempty"`
+	// KeepFailures is the DisableRollback that the deployment configuration gives.
+	KeepFailures bool   `json:",omitempty"`
+	RoleARN      string `json:",omitempty"`
+	Token        string `json:",omitempty"`
 }
 
 var changeSets = &store.Table[changeSet]{Name: "cfn.changeset", Version: 1, Indexes: []store.Index[changeSet]{

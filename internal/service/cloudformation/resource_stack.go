@@ -81,7 +81,7 @@ func (t resourceStack) Create(ctx context.Context, r stack.Request, started func
 	}
 	in := &api.CreateStackInput{StackName: aws.Ptr(r.Name(maxStackName)), TemplateURL: &p.TemplateURL, Parameters: p.parameters(),
 		NotificationARNs: p.NotificationARNs, TimeoutInMinutes: p.TimeoutInMinutes, Tags: nestedTags(r, p.Tags),
-		Capabilities: capabilities(parent), DisableRollback: aws.Ptr(true), ClientRequestToken: token(stack.Request{Token: r.Token})}
+		Capabilities: capabilities(parent), DisableRollback: aws.Ptr(true), DeploymentConfig: nestedMode(parent), ClientRequestToken: token(stack.Request{Token: r.Token})}
 	out, err := wire.Call[api.CreateStackOutput](ctx, t.s.invoker, "cloudformation", "CreateStack", in)
 	if err != nil {
 		return stack.Result{}, err
@@ -186,7 +186,7 @@ func (t resourceStack) Update(ctx context.Context, r stack.Request) (stack.Resul
 	}
 	if st.RequestToken != *token(r) { // else it was begun before the server was stopped
 		in := &api.UpdateStackInput{StackName: &r.PhysicalID, TemplateURL: &p.TemplateURL, Parameters: p.parameters(), NotificationARNs: p.NotificationARNs,
-			Tags: nestedTags(r, p.Tags), Capabilities: capabilities(parent), ClientRequestToken: token(r)}
+			Tags: nestedTags(r, p.Tags), Capabilities: capabilities(parent), ClientRequestToken: token(r), DisableRollback: aws.Ptr(false), DeploymentConfig: nestedMode(parent)}
 		_, err := wire.Call[api.UpdateStackOutput](ctx, t.s.invoker, "cloudformation", "UpdateStack", in)
 		if e := awserr.As(err); e != nil && e.Message == noUpdates {
 			return nestedResult(st), t.forgetUndo(ctx, r)

@@ -40,7 +40,11 @@ func (s *Service) UpdateStack(ctx context.Context, in *api.UpdateStackInput) (*a
 	if err := judgeUpdate(in); err != nil {
 		return nil, err
 	}
-	if !updatable(st, aws.Val(in.DisableRollback)) {
+	keep, err := keepFailures(in.DeploymentConfig, in.DisableRollback)
+	if err != nil {
+		return nil, err
+	}
+	if !updatable(st, keep) {
 		return nil, cannotUpdate(st)
 	}
 	w := wanted{parameters: in.Parameters, capabilities: in.Capabilities, resourceTypes: in.ResourceTypes, tags: in.Tags}
@@ -58,7 +62,7 @@ func (s *Service) UpdateStack(ctx context.Context, in *api.UpdateStackInput) (*a
 	if err != nil {
 		return nil, err
 	}
-	b.Digest = sum
+	b.Digest, b.DisableRollback, b.Express = sum, keep, express(in.DeploymentConfig)
 	return s.startUpdate(ctx, st, b)
 }
 
@@ -72,7 +76,7 @@ func (s *Service) beginUpdate(ctx context.Context, st *stack.Stack, in *api.Upda
 	if err := s.policies(ctx, in, &b); err != nil {
 		return b, err
 	}
-	b.Spec, b.DisableRollback, b.RetainExcept = &p.spec, aws.Val(in.DisableRollback), aws.Val(in.RetainExceptOnCreate)
+	b.Spec, b.RetainExcept = &p.spec, aws.Val(in.RetainExceptOnCreate)
 	if parentOf(ctx) != nil {
 		before := st.Spec
 		b.With = func(_ *store.Tx, st *stack.Stack) error {

@@ -88,10 +88,13 @@ func (t resourceInstance) Create(ctx context.Context, r stack.Request, started f
 	}
 	id := aws.Val(out.Instances[0].InstanceId)
 	started(id)
+	r.PhysicalID = id
+	if stack.Express(ctx) {
+		return t.Read(ctx, r)
+	}
 	if err := t.s.awaitState(ctx, id, stateRunning); err != nil {
 		return stack.Result{PhysicalID: id}, err
 	}
-	r.PhysicalID = id
 	return t.Read(ctx, r)
 }
 

@@ -200,6 +200,15 @@ const (
 	DeletionModeForceDeleteStack DeletionMode = "FORCE_DELETE_STACK"
 )
 
+// DeploymentConfigMode is an enumeration; "" means absent.
+type DeploymentConfigMode string
+
+// The values of DeploymentConfigMode.
+const (
+	DeploymentConfigModeStandard DeploymentConfigMode = "STANDARD"
+	DeploymentConfigModeExpress  DeploymentConfigMode = "EXPRESS"
+)
+
 // DeploymentMode is an enumeration; "" means absent.
 type DeploymentMode string
 

@@ -87,6 +87,7 @@ type CreateChangeSetInput struct {
 	OnStackFailure          OnStackFailure
 	ImportExistingResources *bool
 	DeploymentMode          DeploymentMode
+	DeploymentConfig        *DeploymentConfig
 }
 
 // CreateChangeSetOutput is the output of CreateChangeSet.
@@ -128,6 +129,7 @@ type CreateStackInput struct {
 	ClientRequestToken          *string
 	EnableTerminationProtection *bool
 	RetainExceptOnCreate        *bool
+	DeploymentConfig            *DeploymentConfig
 }
 
 // CreateStackOutput is the output of CreateStack.
@@ -235,6 +237,7 @@ type DeleteStackInput struct {
 	RoleARN            *string
 	ClientRequestToken *string
 	DeletionMode       DeletionMode
+	DeploymentConfig   *DeploymentConfig
 }
 
 // DeleteStackOutput is the output of DeleteStack.
@@ -324,6 +327,7 @@ type DescribeChangeSetOutput struct {
 	OnStackFailure          OnStackFailure
 	ImportExistingResources *bool
 	DeploymentMode          DeploymentMode
+	DeploymentConfig        *DeploymentConfig
 }
 
 // DescribeChangeSetHooksInput is the input of DescribeChangeSetHooks.
@@ -1260,6 +1264,7 @@ type UpdateStackInput struct {
 	DisableRollback             *bool
 	ClientRequestToken          *string
 	RetainExceptOnCreate        *bool
+	DeploymentConfig            *DeploymentConfig
 }
 
 // UpdateStackOutput is the output of UpdateStack.

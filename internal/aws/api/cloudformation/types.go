@@ -87,6 +87,12 @@ type ChangeSetSummary struct {
 	ImportExistingResources *bool
 }
 
+// DeploymentConfig is the structure DeploymentConfig of the API.
+type DeploymentConfig struct {
+	Mode            DeploymentConfigMode
+	DisableRollback *bool
+}
+
 // DeploymentTargets is the structure DeploymentTargets of the API.
 type DeploymentTargets struct {
 	Accounts              []string
@@ -411,6 +417,7 @@ type Stack struct {
 	DeletionMode                DeletionMode
 	DetailedStatus              DetailedStatus
 	LastOperations              []OperationEntry
+	DeploymentConfig            *DeploymentConfig
 }
 
 // StackDefinition is the structure StackDefinition of the API.
