@@ -107,7 +107,7 @@ func bind(tx *store.Tx, c aws.Call, a *address, r *instance) error {
 		return err
 	}
 	a.Instance, a.AssociationID = r.ID, ids.Resource("eipassoc")
-	r.NIC.Public, r.NIC.Allocation = a.Public, a.AllocationID
+	r.NIC.Public, r.NIC.Allocation, r.NIC.Association = a.Public, a.AllocationID, a.AssociationID
 	if err := addresses.Put(tx, key(c, a.AllocationID), a); err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ func (s *Service) unbind(tx *store.Tx, c aws.Call, a *address) (*instance, error
 	if err != nil {
 		return nil, err
 	}
-	r.NIC.Public, r.NIC.Allocation = noAddr, ""
+	r.NIC.Public, r.NIC.Allocation, r.NIC.Association = noAddr, "", ""
 	if r.NIC.AutoPublic && (r.State == stateRunning || r.State == statePending) {
 		if r.NIC.Public, err = s.freePublic(tx); err != nil {
 			return nil, err

@@ -12,7 +12,9 @@ import (
 func (s *Service) DescribeNetworkInterfaces(ctx context.Context, in *api.DescribeNetworkInterfacesInput) (*api.DescribeNetworkInterfacesOutput, error) {
 	c := aws.CallFrom(ctx)
 	err := checkFilters(in.Filters, "network-interface-id", "vpc-id", "subnet-id", "group-id", "group-name", "attachment.instance-id", "attachment.status",
-		"private-ip-address", "addresses.private-ip-address", "association.public-ip", "addresses.association.public-ip", "availability-zone", "status", "mac-address", "owner-id", "interface-type", "description", "association.allocation-id", "requester-id")
+		"private-ip-address", "addresses.private-ip-address", "association.public-ip", "addresses.association.public-ip", "availability-zone", "status", "mac-address", "owner-id", "interface-type", "description", "association.allocation-id", "requester-id",
+		"attachment.attachment-id", "attachment.instance-owner-id", "attachment.device-index", "attachment.delete-on-termination", "association.association-id", "association.ip-owner-id",
+		"association.public-dns-name", "addresses.primary", "private-dns-name", "requester-managed", "source-dest-check")
 	if err != nil {
 		return nil, err
 	}
@@ -47,14 +49,33 @@ func interfaceFields(c aws.Call, r *instance, names naming) fields {
 		"addresses.private-ip-address": {r.NIC.Private.String()}, "availability-zone": {r.Zone}, "status": {"in-use"}, "mac-address": {r.NIC.MAC},
 		"owner-id": {c.Account}, "interface-type": {"interface"}, "description": {r.NIC.Description}, "association.allocation-id": {r.NIC.Allocation},
 	}
+	f.add("attachment.attachment-id", r.NIC.AttachmentID)
+	f.add("attachment.instance-owner-id", c.Account)
+	f.add("attachment.device-index", "0")
+	f.add("attachment.delete-on-termination", "true")
+	f.add("addresses.primary", "true")
+	f.add("private-dns-name", privateDNS(c.Region, r.NIC.Private))
+	f.add("requester-managed", "false")
+	f.add("source-dest-check", "true")
 	for _, g := range r.NIC.Groups {
 		f["group-name"] = append(f["group-name"], names.groups[g])
 	}
 	if r.NIC.Public.IsValid() {
 		f["association.public-ip"] = []string{r.NIC.Public.String()}
 		f["addresses.association.public-ip"] = f["association.public-ip"]
+		f.add("association.public-dns-name", names.public(c.Region, r))
+		f.add("association.association-id", r.NIC.Association)
+		f.add("association.ip-owner-id", publicOwner(c, r))
 	}
 	return f.withTags(r.NIC.Tags)
+}
+
+// publicOwner is the owner of an instance's public address.
+func publicOwner(c aws.Call, r *instance) string {
+	if r.NIC.Allocation == "" {
+		return "amazon"
+	}
+	return c.Account
 }
 
 func apiInterface(c aws.Call, r *instance, names naming) api.NetworkInterface {
@@ -69,9 +90,9 @@ func apiInterface(c aws.Call, r *instance, names naming) api.NetworkInterface {
 		},
 	}
 	if r.NIC.Public.IsValid() {
-		out.Association = &api.NetworkInterfaceAssociation{PublicIp: aws.Ptr(r.NIC.Public.String()), PublicDnsName: aws.Ptr(names.public(c.Region, r)), IpOwnerId: aws.Ptr("amazon")}
+		out.Association = &api.NetworkInterfaceAssociation{PublicIp: aws.Ptr(r.NIC.Public.String()), PublicDnsName: aws.Ptr(names.public(c.Region, r)), IpOwnerId: aws.Ptr(publicOwner(c, r))}
 		if r.NIC.Allocation != "" {
-			out.Association.AllocationId, out.Association.IpOwnerId = aws.Ptr(r.NIC.Allocation), aws.Ptr(c.Account)
+			out.Association.AllocationId, out.Association.AssociationId = aws.Ptr(r.NIC.Allocation), aws.Ptr(r.NIC.Association)
 		}
 	}
 	out.PrivateIpAddresses = []api.NetworkInterfacePrivateIpAddress{{Association: out.Association, Primary: aws.Ptr(true), PrivateDnsName: out.PrivateDnsName, PrivateIpAddress: out.PrivateIpAddress}}

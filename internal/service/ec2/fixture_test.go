@@ -211,6 +211,7 @@ func (oneKey) Lookup(_ context.Context, id, _ string) (wire.Credential, error) {
 type judge struct {
 	mu    sync.Mutex
 	deny  bool
+	denyAction string // an action that is denied
 	asked []aws.Check
 }
 
@@ -218,10 +219,22 @@ func (j *judge) Authorize(ctx context.Context, c aws.Check) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.asked = append(j.asked, c)
-	if j.deny {
+	if j.deny || c.Action == j.denyAction && c.Action != "" {
 		return &aws.Denied{Principal: aws.CallFrom(ctx).Principal.ARN, Action: c.Action, Resource: c.Resource, Reason: "no identity-based policy allows the " + c.Action + " action"}
 	}
 	return nil
+}
+
+func (j *judge) setDeny(all bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.deny = all
+}
+
+func (j *judge) setDenyAction(action string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.denyAction = action
 }
 
 // take returns what was asked since the last take.

@@ -58,11 +58,7 @@ func describeNetwork(c aws.Call, r *instance, names naming, out *api.Instance) {
 	if r.NIC.Public.IsValid() {
 		dns := names.public(c.Region, r)
 		out.PublicIpAddress, out.PublicDnsName = aws.Ptr(r.NIC.Public.String()), aws.Ptr(dns)
-		owner := "amazon"
-		if r.NIC.Allocation != "" {
-			owner = c.Account
-		}
-		assoc = &api.InstanceNetworkInterfaceAssociation{IpOwnerId: aws.Ptr(owner), PublicDnsName: aws.Ptr(dns), PublicIp: out.PublicIpAddress}
+		assoc = &api.InstanceNetworkInterfaceAssociation{IpOwnerId: aws.Ptr(publicOwner(c, r)), PublicDnsName: aws.Ptr(dns), PublicIp: out.PublicIpAddress}
 	}
 	out.BlockDeviceMappings = []api.InstanceBlockDeviceMapping{{DeviceName: aws.Ptr(rootDevice), Ebs: &api.EbsInstanceBlockDevice{
 		AttachTime: aws.Ptr(r.LaunchTime), DeleteOnTermination: aws.Ptr(true), Status: "attached", VolumeId: aws.Ptr(r.Root.ID),

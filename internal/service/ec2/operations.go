@@ -171,5 +171,10 @@ func (s *Service) describeOperations() []wire.Operation {
 		onAnything("DescribeKeyPairs", s.DescribeKeyPairs),
 		onAnything("DescribeAddresses", s.DescribeAddresses),
 		onAnything("DescribeTags", s.DescribeTags),
+		onAnything("DescribeAddressesAttribute", s.DescribeAddressesAttribute),
+		onAnything("DescribeVpnGateways", s.DescribeVpnGateways),
+		onAnything("DescribeNatGateways", s.DescribeNatGateways),
+		onAnything("DescribeVpcPeeringConnections", s.DescribeVpcPeeringConnections),
+		onAnything("DescribeVpcEndpoints", s.DescribeVpcEndpoints),
 	}
 }

@@ -74,10 +74,10 @@ type reason struct{ Code, Message string }
 type nic struct {
 	ID, AttachmentID, VPC, Subnet, MAC string
 	Private, Public                    netip.Addr
-	// Allocation is the elastic address behind Public, or "".
-	Allocation string
-	Groups     []string
-	AutoPublic bool
+	// Allocation is the elastic address behind Public, or "", Association what binds it.
+	Allocation, Association string
+	Groups                  []string
+	AutoPublic              bool
 	// Description and Tags are the interface's own.
 	Description string
 	Tags        map[string]string

@@ -2,11 +2,13 @@ package ec2
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/stack"
 	"github.com/hardstand/hardstand/internal/stack/stacktest"
 )
@@ -81,9 +83,60 @@ func TestResources(t *testing.T) {
 					kase.Changed["VpcId"] = kase.Properties["VpcId"]
 				}
 			}
+			w.checkDenied(kase)
 			stacktest.Conform(t, kase)
 		})
 	}
+}
+
+// checkDenied: without permission nothing is made, and what is there stays.
+func (w *world) checkDenied(c stacktest.Case) {
+	w.t.Helper()
+	w.auth.setDeny(true)
+	defer w.auth.setDeny(false)
+	r := stack.Request{StackName: "s", LogicalID: "R", Type: c.Type, Properties: c.Properties, Account: testAccount, Region: testRegion}
+	_, err := c.Resource.Create(c.Context, r, func(id string) { w.t.Errorf("made %q without permission", id) })
+	if !awserr.Is(err, "UnauthorizedOperation", "AccessDeniedException") {
+		w.t.Errorf("Create without permission: %v", err)
+	}
+}
+
+// TestDeniedHalfway: a resource whose second step is denied is announced, so that
+// the engine takes it back.
+func TestDeniedHalfway(t *testing.T) {
+	w := newWorld(t)
+	l := w.lan()
+	for _, c := range []struct {
+		kind, action string
+		props        map[string]any
+	}{
+		{"AWS::EC2::VPC", "ec2:ModifyVpcAttribute", map[string]any{"CidrBlock": "10.8.0.0/16", "EnableDnsHostnames": true}},
+		{"AWS::EC2::VPC", "ec2:DescribeSecurityGroups", map[string]any{"CidrBlock": "10.8.0.0/16"}},
+		{"AWS::EC2::Subnet", "ec2:ModifySubnetAttribute", map[string]any{"VpcId": l.vpc, "CidrBlock": "10.0.7.0/24", "MapPublicIpOnLaunch": true}},
+		{"AWS::EC2::SecurityGroup", "ec2:AuthorizeSecurityGroupIngress", map[string]any{"VpcId": l.vpc, "GroupDescription": "d", "SecurityGroupIngress": []any{map[string]any{"IpProtocol": "-1", "CidrIp": "10.0.0.0/8"}}}},
+	} {
+		before := w.everything()
+		kind, r := w.resource(c.kind, c.action, c.props)
+		w.auth.setDenyAction(c.action)
+		_, err := kind.Create(w.ctx, r, func(id string) { r.PhysicalID = id })
+		w.auth.setDenyAction("")
+		if !awserr.Is(err, "UnauthorizedOperation") || r.PhysicalID == "" {
+			t.Errorf("%s: announced %q: %v", c.action, r.PhysicalID, err)
+		}
+		if err := kind.Delete(w.ctx, r); err != nil {
+			t.Errorf("%s: %v", c.action, err)
+		}
+		if after := w.everything(); after != before {
+			t.Errorf("%s leaves something: %s, was %s", c.action, after, before)
+		}
+	}
+}
+
+// everything counts what an account has in its networks.
+func (w *world) everything() string {
+	w.t.Helper()
+	return fmt.Sprint(len(do[api.DescribeVpcsOutput](w, "DescribeVpcs", &api.DescribeVpcsInput{}).Vpcs), len(w.subnets()), len(w.tables()),
+		len(do[api.DescribeSecurityGroupsOutput](w, "DescribeSecurityGroups", &api.DescribeSecurityGroupsInput{}).SecurityGroups))
 }
 
 const testPublicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINHMr1EVh8HMzuIdgvh7mVJUqZnF8D6eLm7oM/fbGRvD me@home"

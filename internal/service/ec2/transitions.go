@@ -203,7 +203,7 @@ func (s *Service) terminate(ctx context.Context, k store.Key, row *instance) err
 			return err
 		}
 		r.State, r.TerminatedAt = stateTerminated, now
-		r.NIC.Public, r.NIC.Allocation = noAddr, ""
+		r.NIC.Public, r.NIC.Allocation, r.NIC.Association = noAddr, "", ""
 		r.UserData, r.PlainUserData = nil, nil
 		if err := instances.Put(tx, k, r); err != nil {
 			return err

@@ -11,6 +11,14 @@ const (
 	AccountAttributeNameDefaultVpc         AccountAttributeName = "default-vpc"
 )
 
+// AddressAttributeName is an enumeration; "" means absent.
+type AddressAttributeName string
+
+// The values of AddressAttributeName.
+const (
+	AddressAttributeNameDomainName AddressAttributeName = "domain-name"
+)
+
 // AmdSevSnpSpecification is an enumeration; "" means absent.
 type AmdSevSnpSpecification string
 
@@ -62,6 +70,33 @@ const (
 	AttachmentStatusAttached  AttachmentStatus = "attached"
 	AttachmentStatusDetaching AttachmentStatus = "detaching"
 	AttachmentStatusDetached  AttachmentStatus = "detached"
+)
+
+// AutoProvisionZonesState is an enumeration; "" means absent.
+type AutoProvisionZonesState string
+
+// The values of AutoProvisionZonesState.
+const (
+	AutoProvisionZonesStateEnabled  AutoProvisionZonesState = "enabled"
+	AutoProvisionZonesStateDisabled AutoProvisionZonesState = "disabled"
+)
+
+// AutoScalingIpsState is an enumeration; "" means absent.
+type AutoScalingIpsState string
+
+// The values of AutoScalingIpsState.
+const (
+	AutoScalingIpsStateEnabled  AutoScalingIpsState = "enabled"
+	AutoScalingIpsStateDisabled AutoScalingIpsState = "disabled"
+)
+
+// AvailabilityMode is an enumeration; "" means absent.
+type AvailabilityMode string
+
+// The values of AvailabilityMode.
+const (
+	AvailabilityModeZonal    AvailabilityMode = "zonal"
+	AvailabilityModeRegional AvailabilityMode = "regional"
 )
 
 // AvailabilityZoneOptInStatus is an enumeration; "" means absent.
@@ -135,6 +170,15 @@ const (
 	CapacityReservationPreferenceNone                     CapacityReservationPreference = "none"
 )
 
+// ConnectivityType is an enumeration; "" means absent.
+type ConnectivityType string
+
+// The values of ConnectivityType.
+const (
+	ConnectivityTypePrivate ConnectivityType = "private"
+	ConnectivityTypePublic  ConnectivityType = "public"
+)
+
 // DeviceType is an enumeration; "" means absent.
 type DeviceType string
 
@@ -151,6 +195,17 @@ type DiskType string
 const (
 	DiskTypeHdd DiskType = "hdd"
 	DiskTypeSsd DiskType = "ssd"
+)
+
+// DnsRecordIpType is an enumeration; "" means absent.
+type DnsRecordIpType string
+
+// The values of DnsRecordIpType.
+const (
+	DnsRecordIpTypeIpv4           DnsRecordIpType = "ipv4"
+	DnsRecordIpTypeDualstack      DnsRecordIpType = "dualstack"
+	DnsRecordIpTypeIpv6           DnsRecordIpType = "ipv6"
+	DnsRecordIpTypeServiceDefined DnsRecordIpType = "service-defined"
 )
 
 // DomainType is an enumeration; "" means absent.
@@ -230,6 +285,14 @@ type FlexibleEnaQueuesSupport string
 const (
 	FlexibleEnaQueuesSupportUnsupported FlexibleEnaQueuesSupport = "unsupported"
 	FlexibleEnaQueuesSupportSupported   FlexibleEnaQueuesSupport = "supported"
+)
+
+// GatewayType is an enumeration; "" means absent.
+type GatewayType string
+
+// The values of GatewayType.
+const (
+	GatewayTypeIpsec1 GatewayType = "ipsec.1"
 )
 
 // HostnameType is an enumeration; "" means absent.
@@ -1670,6 +1733,16 @@ const (
 	InstanceTypeHypervisorXen   InstanceTypeHypervisor = "xen"
 )
 
+// IpAddressType is an enumeration; "" means absent.
+type IpAddressType string
+
+// The values of IpAddressType.
+const (
+	IpAddressTypeIpv4      IpAddressType = "ipv4"
+	IpAddressTypeDualstack IpAddressType = "dualstack"
+	IpAddressTypeIpv6      IpAddressType = "ipv6"
+)
+
 // IpSource is an enumeration; "" means absent.
 type IpSource string
 
@@ -1737,6 +1810,62 @@ const (
 	MonitoringStateDisabling MonitoringState = "disabling"
 	MonitoringStateEnabled   MonitoringState = "enabled"
 	MonitoringStatePending   MonitoringState = "pending"
+)
+
+// NatGatewayAddressStatus is an enumeration; "" means absent.
+type NatGatewayAddressStatus string
+
+// The values of NatGatewayAddressStatus.
+const (
+	NatGatewayAddressStatusAssigning      NatGatewayAddressStatus = "assigning"
+	NatGatewayAddressStatusUnassigning    NatGatewayAddressStatus = "unassigning"
+	NatGatewayAddressStatusAssociating    NatGatewayAddressStatus = "associating"
+	NatGatewayAddressStatusDisassociating NatGatewayAddressStatus = "disassociating"
+	NatGatewayAddressStatusSucceeded      NatGatewayAddressStatus = "succeeded"
+	NatGatewayAddressStatusFailed         NatGatewayAddressStatus = "failed"
+)
+
+// NatGatewayApplianceModifyState is an enumeration; "" means absent.
+type NatGatewayApplianceModifyState string
+
+// The values of NatGatewayApplianceModifyState.
+const (
+	NatGatewayApplianceModifyStateModifying NatGatewayApplianceModifyState = "modifying"
+	NatGatewayApplianceModifyStateCompleted NatGatewayApplianceModifyState = "completed"
+	NatGatewayApplianceModifyStateFailed    NatGatewayApplianceModifyState = "failed"
+)
+
+// NatGatewayApplianceState is an enumeration; "" means absent.
+type NatGatewayApplianceState string
+
+// The values of NatGatewayApplianceState.
+const (
+	NatGatewayApplianceStateAttaching    NatGatewayApplianceState = "attaching"
+	NatGatewayApplianceStateAttached     NatGatewayApplianceState = "attached"
+	NatGatewayApplianceStateDetaching    NatGatewayApplianceState = "detaching"
+	NatGatewayApplianceStateDetached     NatGatewayApplianceState = "detached"
+	NatGatewayApplianceStateAttachFailed NatGatewayApplianceState = "attach-failed"
+	NatGatewayApplianceStateDetachFailed NatGatewayApplianceState = "detach-failed"
+)
+
+// NatGatewayApplianceType is an enumeration; "" means absent.
+type NatGatewayApplianceType string
+
+// The values of NatGatewayApplianceType.
+const (
+	NatGatewayApplianceTypeNetworkFirewallProxy NatGatewayApplianceType = "network-firewall-proxy"
+)
+
+// NatGatewayState is an enumeration; "" means absent.
+type NatGatewayState string
+
+// The values of NatGatewayState.
+const (
+	NatGatewayStatePending   NatGatewayState = "pending"
+	NatGatewayStateFailed    NatGatewayState = "failed"
+	NatGatewayStateAvailable NatGatewayState = "available"
+	NatGatewayStateDeleting  NatGatewayState = "deleting"
+	NatGatewayStateDeleted   NatGatewayState = "deleted"
 )
 
 // NestedVirtualizationSpecification is an enumeration; "" means absent.
@@ -2070,6 +2199,22 @@ const (
 	SpotInstanceTypePersistent SpotInstanceType = "persistent"
 )
 
+// State is an enumeration; "" means absent.
+type State string
+
+// The values of State.
+const (
+	StatePendingAcceptance State = "PendingAcceptance"
+	StatePending           State = "Pending"
+	StateAvailable         State = "Available"
+	StateDeleting          State = "Deleting"
+	StateDeleted           State = "Deleted"
+	StateRejected          State = "Rejected"
+	StateFailed            State = "Failed"
+	StateExpired           State = "Expired"
+	StatePartial           State = "Partial"
+)
+
 // StatusName is an enumeration; "" means absent.
 type StatusName string
 
@@ -2279,6 +2424,34 @@ const (
 	VpcEncryptionControlStateDeleteFailed      VpcEncryptionControlState = "delete-failed"
 )
 
+// VpcEndpointType is an enumeration; "" means absent.
+type VpcEndpointType string
+
+// The values of VpcEndpointType.
+const (
+	VpcEndpointTypeInterface           VpcEndpointType = "Interface"
+	VpcEndpointTypeGateway             VpcEndpointType = "Gateway"
+	VpcEndpointTypeGatewayLoadBalancer VpcEndpointType = "GatewayLoadBalancer"
+	VpcEndpointTypeResource            VpcEndpointType = "Resource"
+	VpcEndpointTypeServiceNetwork      VpcEndpointType = "ServiceNetwork"
+)
+
+// VpcPeeringConnectionStateReasonCode is an enumeration; "" means absent.
+type VpcPeeringConnectionStateReasonCode string
+
+// The values of VpcPeeringConnectionStateReasonCode.
+const (
+	VpcPeeringConnectionStateReasonCodeInitiatingRequest VpcPeeringConnectionStateReasonCode = "initiating-request"
+	VpcPeeringConnectionStateReasonCodePendingAcceptance VpcPeeringConnectionStateReasonCode = "pending-acceptance"
+	VpcPeeringConnectionStateReasonCodeActive            VpcPeeringConnectionStateReasonCode = "active"
+	VpcPeeringConnectionStateReasonCodeDeleted           VpcPeeringConnectionStateReasonCode = "deleted"
+	VpcPeeringConnectionStateReasonCodeRejected          VpcPeeringConnectionStateReasonCode = "rejected"
+	VpcPeeringConnectionStateReasonCodeFailed            VpcPeeringConnectionStateReasonCode = "failed"
+	VpcPeeringConnectionStateReasonCodeExpired           VpcPeeringConnectionStateReasonCode = "expired"
+	VpcPeeringConnectionStateReasonCodeProvisioning      VpcPeeringConnectionStateReasonCode = "provisioning"
+	VpcPeeringConnectionStateReasonCodeDeleting          VpcPeeringConnectionStateReasonCode = "deleting"
+)
+
 // VpcState is an enumeration; "" means absent.
 type VpcState string
 
@@ -2286,4 +2459,15 @@ type VpcState string
 const (
 	VpcStatePending   VpcState = "pending"
 	VpcStateAvailable VpcState = "available"
+)
+
+// VpnState is an enumeration; "" means absent.
+type VpnState string
+
+// The values of VpnState.
+const (
+	VpnStatePending   VpnState = "pending"
+	VpnStateAvailable VpnState = "available"
+	VpnStateDeleting  VpnState = "deleting"
+	VpnStateDeleted   VpnState = "deleted"
 )

@@ -399,6 +399,21 @@ type DescribeAddressesOutput struct {
 	Addresses []Address
 }
 
+// DescribeAddressesAttributeInput is the input of DescribeAddressesAttribute.
+type DescribeAddressesAttributeInput struct {
+	AllocationIds []string
+	Attribute     AddressAttributeName
+	NextToken     *string
+	MaxResults    *int32
+	DryRun        *bool
+}
+
+// DescribeAddressesAttributeOutput is the output of DescribeAddressesAttribute.
+type DescribeAddressesAttributeOutput struct {
+	Addresses []AddressAttribute
+	NextToken *string
+}
+
 // DescribeAvailabilityZonesInput is the input of DescribeAvailabilityZones.
 type DescribeAvailabilityZonesInput struct {
 	ZoneNames            []string
@@ -597,6 +612,21 @@ type DescribeKeyPairsOutput struct {
 	KeyPairs []KeyPairInfo
 }
 
+// DescribeNatGatewaysInput is the input of DescribeNatGateways.
+type DescribeNatGatewaysInput struct {
+	DryRun        *bool
+	Filter        []Filter
+	MaxResults    *int32
+	NatGatewayIds []string
+	NextToken     *string
+}
+
+// DescribeNatGatewaysOutput is the output of DescribeNatGateways.
+type DescribeNatGatewaysOutput struct {
+	NatGateways []NatGateway
+	NextToken   *string
+}
+
 // DescribeNetworkAclsInput is the input of DescribeNetworkAcls.
 type DescribeNetworkAclsInput struct {
 	NextToken     *string
@@ -747,6 +777,36 @@ type DescribeVpcAttributeOutput struct {
 	VpcId                            *string
 }
 
+// DescribeVpcEndpointsInput is the input of DescribeVpcEndpoints.
+type DescribeVpcEndpointsInput struct {
+	DryRun         *bool
+	VpcEndpointIds []string
+	Filters        []Filter
+	MaxResults     *int32
+	NextToken      *string
+}
+
+// DescribeVpcEndpointsOutput is the output of DescribeVpcEndpoints.
+type DescribeVpcEndpointsOutput struct {
+	VpcEndpoints []VpcEndpoint
+	NextToken    *string
+}
+
+// DescribeVpcPeeringConnectionsInput is the input of DescribeVpcPeeringConnections.
+type DescribeVpcPeeringConnectionsInput struct {
+	NextToken               *string
+	MaxResults              *int32
+	DryRun                  *bool
+	VpcPeeringConnectionIds []string
+	Filters                 []Filter
+}
+
+// DescribeVpcPeeringConnectionsOutput is the output of DescribeVpcPeeringConnections.
+type DescribeVpcPeeringConnectionsOutput struct {
+	VpcPeeringConnections []VpcPeeringConnection
+	NextToken             *string
+}
+
 // DescribeVpcsInput is the input of DescribeVpcs.
 type DescribeVpcsInput struct {
 	Filters    []Filter
@@ -760,6 +820,18 @@ type DescribeVpcsInput struct {
 type DescribeVpcsOutput struct {
 	NextToken *string
 	Vpcs      []Vpc
+}
+
+// DescribeVpnGatewaysInput is the input of DescribeVpnGateways.
+type DescribeVpnGatewaysInput struct {
+	Filters       []Filter
+	VpnGatewayIds []string
+	DryRun        *bool
+}
+
+// DescribeVpnGatewaysOutput is the output of DescribeVpnGateways.
+type DescribeVpnGatewaysOutput struct {
+	VpnGateways []VpnGateway
 }
 
 // DetachInternetGatewayInput is the input of DetachInternetGateway.

@@ -35,6 +35,14 @@ type Address struct {
 	PublicIp                *string
 }
 
+// AddressAttribute is the structure AddressAttribute of the API.
+type AddressAttribute struct {
+	PublicIp        *string
+	AllocationId    *string
+	PtrRecord       *string
+	PtrRecordUpdate *PtrUpdateStatus
+}
+
 // AttachmentEnaSrdSpecification is the structure AttachmentEnaSrdSpecification of the API.
 type AttachmentEnaSrdSpecification struct {
 	EnaSrdEnabled          *bool
@@ -131,6 +139,11 @@ type CapacityReservationTargetResponse struct {
 	CapacityReservationResourceGroupArn *string
 }
 
+// CidrBlock is the structure CidrBlock of the API.
+type CidrBlock struct {
+	CidrBlock *string
+}
+
 // ConnectionTrackingConfiguration is the structure ConnectionTrackingConfiguration of the API.
 type ConnectionTrackingConfiguration struct {
 	TcpEstablishedTimeout *int32
@@ -199,6 +212,20 @@ type DiskInfo struct {
 	SizeInGB *int64
 	Count    *int32
 	Type     DiskType
+}
+
+// DnsEntry is the structure DnsEntry of the API.
+type DnsEntry struct {
+	DnsName      *string
+	HostedZoneId *string
+}
+
+// DnsOptions is the structure DnsOptions of the API.
+type DnsOptions struct {
+	DnsRecordIpType                          DnsRecordIpType
+	PrivateDnsOnlyForInboundResolverEndpoint *bool
+	PrivateDnsPreference                     *string
+	PrivateDnsSpecifiedDomains               []string
 }
 
 // EbsBlockDevice is the structure EbsBlockDevice of the API.
@@ -916,6 +943,11 @@ type Ipv4PrefixSpecificationRequest struct {
 	Ipv4Prefix *string
 }
 
+// Ipv6CidrBlock is the structure Ipv6CidrBlock of the API.
+type Ipv6CidrBlock struct {
+	Ipv6CidrBlock *string
+}
+
 // Ipv6PrefixSpecification is the structure Ipv6PrefixSpecification of the API.
 type Ipv6PrefixSpecification struct {
 	Ipv6Prefix *string
@@ -941,6 +973,12 @@ type KeyPairInfo struct {
 	CreateTime     *time.Time
 	KeyName        *string
 	KeyFingerprint *string
+}
+
+// LastError is the structure LastError of the API.
+type LastError struct {
+	Message *string
+	Code    *string
 }
 
 // LaunchTemplateSpecification is the structure LaunchTemplateSpecification of the API.
@@ -987,6 +1025,52 @@ type MemoryInfo struct {
 // Monitoring is the structure Monitoring of the API.
 type Monitoring struct {
 	State MonitoringState
+}
+
+// NatGateway is the structure NatGateway of the API.
+type NatGateway struct {
+	CreateTime           *time.Time
+	DeleteTime           *time.Time
+	FailureCode          *string
+	FailureMessage       *string
+	NatGatewayAddresses  []NatGatewayAddress
+	NatGatewayId         *string
+	ProvisionedBandwidth *ProvisionedBandwidth
+	State                NatGatewayState
+	SubnetId             *string
+	VpcId                *string
+	Tags                 []Tag
+	ConnectivityType     ConnectivityType
+	AvailabilityMode     AvailabilityMode
+	AutoScalingIps       AutoScalingIpsState
+	AutoProvisionZones   AutoProvisionZonesState
+	AttachedAppliances   []NatGatewayAttachedAppliance
+	RouteTableId         *string
+}
+
+// NatGatewayAddress is the structure NatGatewayAddress of the API.
+type NatGatewayAddress struct {
+	AllocationId       *string
+	NetworkInterfaceId *string
+	PrivateIp          *string
+	PublicIp           *string
+	AssociationId      *string
+	IsPrimary          *bool
+	FailureMessage     *string
+	Status             NatGatewayAddressStatus
+	AvailabilityZone   *string
+	AvailabilityZoneId *string
+}
+
+// NatGatewayAttachedAppliance is the structure NatGatewayAttachedAppliance of the API.
+type NatGatewayAttachedAppliance struct {
+	Type              NatGatewayApplianceType
+	ApplianceArn      *string
+	VpcEndpointId     *string
+	AttachmentState   NatGatewayApplianceState
+	ModificationState NatGatewayApplianceModifyState
+	FailureCode       *string
+	FailureMessage    *string
 }
 
 // NetworkAcl is the structure NetworkAcl of the API.
@@ -1250,6 +1334,22 @@ type PropagatingVgw struct {
 	GatewayId *string
 }
 
+// ProvisionedBandwidth is the structure ProvisionedBandwidth of the API.
+type ProvisionedBandwidth struct {
+	ProvisionTime *time.Time
+	Provisioned   *string
+	RequestTime   *time.Time
+	Requested     *string
+	Status        *string
+}
+
+// PtrUpdateStatus is the structure PtrUpdateStatus of the API.
+type PtrUpdateStatus struct {
+	Value  *string
+	Status *string
+	Reason *string
+}
+
 // PublicIpDnsNameOptions is the structure PublicIpDnsNameOptions of the API.
 type PublicIpDnsNameOptions struct {
 	DnsHostnameType        *string
@@ -1372,6 +1472,12 @@ type SecurityGroup struct {
 	IpPermissions       []IpPermission
 }
 
+// SecurityGroupIdentifier is the structure SecurityGroupIdentifier of the API.
+type SecurityGroupIdentifier struct {
+	GroupId   *string
+	GroupName *string
+}
+
 // SecurityGroupRule is the structure SecurityGroupRule of the API.
 type SecurityGroupRule struct {
 	SecurityGroupRuleId  *string
@@ -1460,6 +1566,12 @@ type Subnet struct {
 type SubnetCidrBlockState struct {
 	State         SubnetCidrBlockStateCode
 	StatusMessage *string
+}
+
+// SubnetIpPrefixes is the structure SubnetIpPrefixes of the API.
+type SubnetIpPrefixes struct {
+	SubnetId   *string
+	IpPrefixes []string
 }
 
 // SubnetIpv6CidrBlockAssociation is the structure SubnetIpv6CidrBlockAssociation of the API.
@@ -1565,6 +1677,12 @@ type Vpc struct {
 	DhcpOptionsId               *string
 }
 
+// VpcAttachment is the structure VpcAttachment of the API.
+type VpcAttachment struct {
+	VpcId *string
+	State AttachmentStatus
+}
+
 // VpcCidrBlockAssociation is the structure VpcCidrBlockAssociation of the API.
 type VpcCidrBlockAssociation struct {
 	AssociationId  *string
@@ -1620,6 +1738,35 @@ type VpcEncryptionControlExclusions struct {
 	ElasticFileSystem         *VpcEncryptionControlExclusion
 }
 
+// VpcEndpoint is the structure VpcEndpoint of the API.
+type VpcEndpoint struct {
+	VpcEndpointId            *string
+	VpcEndpointType          VpcEndpointType
+	VpcId                    *string
+	ServiceName              *string
+	State                    State
+	PolicyDocument           *string
+	RouteTableIds            []string
+	SubnetIds                []string
+	Groups                   []SecurityGroupIdentifier
+	IpAddressType            IpAddressType
+	DnsOptions               *DnsOptions
+	PrivateDnsEnabled        *bool
+	RequesterManaged         *bool
+	NetworkInterfaceIds      []string
+	DnsEntries               []DnsEntry
+	CreationTimestamp        *time.Time
+	Tags                     []Tag
+	OwnerId                  *string
+	LastError                *LastError
+	Ipv4Prefixes             []SubnetIpPrefixes
+	Ipv6Prefixes             []SubnetIpPrefixes
+	FailureReason            *string
+	ServiceNetworkArn        *string
+	ResourceConfigurationArn *string
+	ServiceRegion            *string
+}
+
 // VpcIpv6CidrBlockAssociation is the structure VpcIpv6CidrBlockAssociation of the API.
 type VpcIpv6CidrBlockAssociation struct {
 	AssociationId        *string
@@ -1629,4 +1776,49 @@ type VpcIpv6CidrBlockAssociation struct {
 	Ipv6Pool             *string
 	Ipv6AddressAttribute Ipv6AddressAttribute
 	IpSource             IpSource
+}
+
+// VpcPeeringConnection is the structure VpcPeeringConnection of the API.
+type VpcPeeringConnection struct {
+	AccepterVpcInfo        *VpcPeeringConnectionVpcInfo
+	ExpirationTime         *time.Time
+	RequesterVpcInfo       *VpcPeeringConnectionVpcInfo
+	Status                 *VpcPeeringConnectionStateReason
+	Tags                   []Tag
+	VpcPeeringConnectionId *string
+}
+
+// VpcPeeringConnectionOptionsDescription is the structure VpcPeeringConnectionOptionsDescription of the API.
+type VpcPeeringConnectionOptionsDescription struct {
+	AllowDnsResolutionFromRemoteVpc            *bool
+	AllowEgressFromLocalClassicLinkToRemoteVpc *bool
+	AllowEgressFromLocalVpcToRemoteClassicLink *bool
+}
+
+// VpcPeeringConnectionStateReason is the structure VpcPeeringConnectionStateReason of the API.
+type VpcPeeringConnectionStateReason struct {
+	Code    VpcPeeringConnectionStateReasonCode
+	Message *string
+}
+
+// VpcPeeringConnectionVpcInfo is the structure VpcPeeringConnectionVpcInfo of the API.
+type VpcPeeringConnectionVpcInfo struct {
+	CidrBlock        *string
+	Ipv6CidrBlockSet []Ipv6CidrBlock
+	CidrBlockSet     []CidrBlock
+	OwnerId          *string
+	PeeringOptions   *VpcPeeringConnectionOptionsDescription
+	VpcId            *string
+	Region           *string
+}
+
+// VpnGateway is the structure VpnGateway of the API.
+type VpnGateway struct {
+	AmazonSideAsn    *int64
+	Tags             []Tag
+	VpnGatewayId     *string
+	State            VpnState
+	Type             GatewayType
+	AvailabilityZone *string
+	VpcAttachments   []VpcAttachment
 }
