@@ -24,6 +24,7 @@ type oidcProvider struct {
 	Thumbprints []string  `json:"thumbprints,omitempty"`
 	Created     time.Time `json:"created"`
 	Tags        []tag     `json:"tags,omitempty"`
+	Token       string    `json:"token,omitempty"`
 }
 
 var oidcProviders = store.Table[oidcProvider]{Name: "iam.oidc", Version: 1}
@@ -92,8 +93,12 @@ func (s *Service) CreateOpenIDConnectProvider(ctx context.Context, in *api.Creat
 		return nil, err
 	}
 	account := accountOf(ctx)
-	p := &oidcProvider{Issuer: issuer, ClientIDs: in.ClientIDList, Thumbprints: lowered(in.ThumbprintList), Created: s.clock.Now().UTC(), Tags: tags}
+	p := &oidcProvider{Issuer: issuer, ClientIDs: in.ClientIDList, Thumbprints: lowered(in.ThumbprintList), Created: s.clock.Now().UTC(), Tags: tags,
+		Token: aws.CallFrom(ctx).Token}
 	err = s.change(ctx, func(tx *store.Tx) (string, error) {
+		if made, err := oidcProviders.Get(tx, oidcKey(account, p.name())); err == nil && p.Token != "" && made.Token == p.Token {
+			return "", nil // by the same call, before a crash
+		}
 		all, err := oidcProviders.List(tx, store.Scope{Account: account}, "", 0)
 		if err != nil {
 			return "", err

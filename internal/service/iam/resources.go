@@ -31,6 +31,11 @@ func (s *Service) Resources(inv Invoker) stack.Registry {
 		"AWS::IAM::Policy":              resourcePolicy{c},
 		"AWS::IAM::ManagedPolicy":       resourceManagedPolicy{c},
 		"AWS::IAM::AccessKey":           resourceAccessKey{c, s},
+		"AWS::IAM::OIDCProvider":        resourceOIDCProvider{c},
+		"AWS::IAM::ServiceLinkedRole":   resourceServiceLinkedRole{c},
+		"AWS::IAM::RolePolicy":          resourceInlinePolicy{c, roleKind},
+		"AWS::IAM::UserPolicy":          resourceInlinePolicy{c, userKind},
+		"AWS::IAM::GroupPolicy":         resourceInlinePolicy{c, groupKind},
 	}
 }
 
@@ -193,7 +198,7 @@ func (c client) unbound(ctx context.Context, kind, name string) error {
 	return c.do(ctx, "DeleteRolePermissionsBoundary", &api.DeleteRolePermissionsBoundaryInput{RoleName: &name})
 }
 
-// retag makes a user's or role's tags those of the template and the stack.
+// retag makes the tags of a user, role or provider those of the template and the stack.
 func (c client) retag(ctx context.Context, kind, name string, r stack.Request, own, old []stack.Tag) error {
 	before := r
 	before.Tags = r.OldTags
@@ -204,10 +209,13 @@ func (c client) retag(ctx context.Context, kind, name string, r stack.Request, o
 			gone = append(gone, t.Key)
 		}
 	}
-	tag, untag := any(&api.TagRoleInput{RoleName: &name, Tags: apiTags(now)}), any(&api.UntagRoleInput{RoleName: &name, TagKeys: gone})
-	operation := "Role"
-	if kind == userKind {
+	tag, untag, operation := any(&api.TagRoleInput{RoleName: &name, Tags: apiTags(now)}), any(&api.UntagRoleInput{RoleName: &name, TagKeys: gone}), "Role"
+	switch kind {
+	case userKind:
 		tag, untag, operation = &api.TagUserInput{UserName: &name, Tags: apiTags(now)}, &api.UntagUserInput{UserName: &name, TagKeys: gone}, "User"
+	case oidcKind:
+		tag, untag = &api.TagOpenIDConnectProviderInput{OpenIDConnectProviderArn: &name, Tags: apiTags(now)}, &api.UntagOpenIDConnectProviderInput{OpenIDConnectProviderArn: &name, TagKeys: gone}
+		operation = "OpenIDConnectProvider"
 	}
 	if slices.Equal(now, before.TagsWith(old)) {
 		return nil

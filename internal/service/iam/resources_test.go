@@ -38,6 +38,12 @@ func TestResourceTypesConform(t *testing.T) {
 		{"AWS::IAM::Policy", `{"PolicyName":"own","PolicyDocument":` + doc("s3:*") + `,"Roles":["r"],"Users":["u"]}`, `{"PolicyName":"other","PolicyDocument":` + doc("ec2:*") + `,"Groups":["g"],"Users":["u"]}`},
 		{"AWS::IAM::ManagedPolicy", `{"PolicyDocument":` + doc("s3:*") + `,"Roles":["r"]}`, `{"PolicyDocument":` + doc("ec2:*") + `,"Users":["u"]}`},
 		{"AWS::IAM::AccessKey", `{"UserName":"u"}`, `{"UserName":"u","Status":"Inactive"}`},
+		{"AWS::IAM::OIDCProvider", `{"Url":"https://issuer.example","ClientIdList":["a"]}`,
+			`{"Url":"https://issuer.example","ClientIdList":["b"],"ThumbprintList":["aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"],"Tags":[{"Key":"a","Value":"b"}]}`},
+		{"AWS::IAM::ServiceLinkedRole", `{"AWSServiceName":"autoscaling.amazonaws.com","CustomSuffix":"x"}`, `{"AWSServiceName":"autoscaling.amazonaws.com","CustomSuffix":"x","Description":"d"}`},
+		{"AWS::IAM::RolePolicy", `{"RoleName":"r","PolicyName":"p","PolicyDocument":` + doc("s3:*") + `}`, `{"RoleName":"r","PolicyName":"p","PolicyDocument":` + doc("ec2:*") + `}`},
+		{"AWS::IAM::UserPolicy", `{"UserName":"u","PolicyName":"p","PolicyDocument":` + doc("s3:*") + `}`, `{"UserName":"u","PolicyName":"p","PolicyDocument":` + doc("ec2:*") + `}`},
+		{"AWS::IAM::GroupPolicy", `{"GroupName":"g","PolicyName":"p","PolicyDocument":` + doc("s3:*") + `}`, `{"GroupName":"g","PolicyName":"p","PolicyDocument":` + doc("ec2:*") + `}`},
 	} {
 		t.Run(c.kind, func(t *testing.T) {
 			s := newSystem(t)
