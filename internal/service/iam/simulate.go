@@ -2,6 +2,7 @@ package iam
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -22,6 +23,7 @@ type simulation struct {
 	owner     string // account of the resources
 	context   policy.Context
 	documents []*policy.Document
+	texts     map[*policy.Document]string
 }
 
 // SimulateCustomPolicy tells what the policies given would decide. Condition keys
@@ -29,6 +31,9 @@ type simulation struct {
 func (s *Service) SimulateCustomPolicy(ctx context.Context, in *api.SimulateCustomPolicyInput) (*api.SimulateCustomPolicyOutput, error) {
 	if in.ResourceHandlingOption != nil {
 		return nil, errHandlingOption()
+	}
+	if err := needsCaller(in.ResourcePolicy, in.CallerArn, ""); err != nil {
+		return nil, err
 	}
 	sim := s.newSimulation(ctx, in.ContextEntries, in.CallerArn, in.ResourceOwner)
 	if err := s.addDocuments(&sim, in.PolicyInputList, in.PermissionsBoundaryPolicyInputList, in.ResourcePolicy); err != nil {
@@ -53,11 +58,11 @@ func (s *Service) SimulatePrincipalPolicy(ctx context.Context, in *api.SimulateP
 	if err != nil {
 		return nil, err
 	}
-	if err := s.db.View(ctx, func(tx *store.Tx) error { return s.addIdentity(tx, who, &sim.set) }); err != nil {
+	if err := s.addOwn(ctx, who, &sim); err != nil {
 		return nil, err
 	}
-	for _, src := range sim.set.Identity {
-		sim.documents = append(sim.documents, src.Document)
+	if err := needsCaller(in.ResourcePolicy, in.CallerArn, who.entity.Kind); err != nil {
+		return nil, err
 	}
 	if err := s.addDocuments(&sim, in.PolicyInputList, in.PermissionsBoundaryPolicyInputList, in.ResourcePolicy); err != nil {
 		return nil, err
@@ -89,7 +94,7 @@ func (s *Service) newSimulation(ctx context.Context, entries []api.ContextEntry,
 	for _, e := range entries {
 		keys[aws.Val(e.ContextKeyName)] = e.ContextKeyValues
 	}
-	sim := simulation{context: policy.NewContext(keys), principal: aws.Principal{Type: aws.PrincipalUser, Account: accountOf(ctx), ARN: aws.Val(caller)}}
+	sim := simulation{context: policy.NewContext(keys), texts: map[*policy.Document]string{}, principal: aws.Principal{Type: aws.PrincipalUser, Account: accountOf(ctx), ARN: aws.Val(caller)}}
 	if a, err := arn.Parse(aws.Val(caller)); err == nil {
 		sim.principal.Account = a.Account
 	}
@@ -104,9 +109,10 @@ func (s *Service) addDocuments(sim *simulation, identity, boundary []string, res
 	add := func(text, name string, kind policy.Kind) (policy.Source, error) {
 		doc, err := s.documents.parse(text, kind)
 		if err != nil {
-			return policy.Source{}, malformed(err)
+			return policy.Source{}, notSimulable(err)
 		}
 		sim.documents = append(sim.documents, doc)
+		sim.texts[doc] = text
 		return policy.Source{Name: name, Document: doc}, nil
 	}
 	for i, text := range identity {
@@ -134,6 +140,67 @@ func (s *Service) addDocuments(sim *simulation, identity, boundary []string, res
 	return err
 }
 
+// needsCaller: a resource policy speaks about callers, and only a user is one.
+func needsCaller(resourcePolicy, callerARN *string, kind string) error {
+	if resourcePolicy != nil && callerARN == nil && kind != userKind {
+		return invalidInput("A CallerArn must be given with a ResourcePolicy.")
+	}
+	return nil
+}
+
+// notSimulable turns a refusal of the policy parser into the simulator's error.
+func notSimulable(err error) error {
+	var bad *policy.Malformed
+	if errors.As(err, &bad) {
+		return invalidInput("%s", bad.Message)
+	}
+	return err
+}
+
+// addOwn adds the policies of the identity that is simulated, with their texts.
+func (s *Service) addOwn(ctx context.Context, who caller, sim *simulation) error {
+	err := s.db.View(ctx, func(tx *store.Tx) error {
+		if err := s.addIdentity(tx, who, &sim.set); err != nil {
+			return err
+		}
+		return s.rememberTexts(tx, who, sim)
+	})
+	for _, src := range sim.set.Identity {
+		sim.documents = append(sim.documents, src.Document)
+	}
+	if sim.set.Boundary != nil {
+		sim.documents = append(sim.documents, sim.set.Boundary.Document)
+	}
+	return err
+}
+
+// rememberTexts keeps what the identity's documents were parsed from: results tell
+// where in it a statement stands.
+func (s *Service) rememberTexts(tx *store.Tx, who caller, sim *simulation) error {
+	remember := func(text string) error {
+		doc, err := s.documents.parse(text, policy.Identity)
+		sim.texts[doc] = text
+		return err
+	}
+	for _, e := range append([]*entity{who.entity}, who.groups...) {
+		for _, text := range e.Inline {
+			if err := remember(text); err != nil {
+				return err
+			}
+		}
+		for _, a := range append(slices.Clone(e.Attached), nonEmpty(e.Boundary)...) {
+			m, err := findPolicy(tx, who.account, a)
+			if err == nil && m != nil {
+				err = remember(m.document())
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // policySource finds the user, group or role that is simulated.
 func (s *Service) policySource(ctx context.Context, sourceARN string) (caller, error) {
 	a, err := arn.Parse(sourceARN)
@@ -149,42 +216,6 @@ func (s *Service) policySource(ctx context.Context, sourceARN string) (caller, e
 		groups, err := groupsOfUser(tx, e)
 		return caller{entity: e, account: a.Account, groups: groups}, err
 	})
-}
-
-// results answers for each action on each resource.
-func (sim *simulation) results(actions, resources []string) []api.EvaluationResult {
-	if len(resources) == 0 {
-		resources = []string{"*"}
-	}
-	missing := sim.missing()
-	var out []api.EvaluationResult
-	for _, action := range actions {
-		for _, resource := range resources {
-			res := policy.Evaluate(policy.Request{Principal: sim.principal, Action: action, Resource: resource, Account: sim.owner, Context: sim.context}, sim.set)
-			r := api.EvaluationResult{EvalActionName: aws.Ptr(action), EvalResourceName: aws.Ptr(resource),
-				EvalDecision: api.PolicyEvaluationDecisionType(res.Decision), MissingContextValues: missing, MatchedStatements: []api.Statement{}}
-			if res.Policy != "" {
-				r.MatchedStatements = append(r.MatchedStatements, api.Statement{SourcePolicyId: aws.Ptr(res.Policy), SourcePolicyType: sourceType(res)})
-			}
-			if sim.set.Boundary != nil {
-				r.PermissionsBoundaryDecisionDetail = &api.PermissionsBoundaryDecisionDetail{AllowedByPermissionsBoundary: aws.Ptr(res.Part != policy.BoundaryPart)}
-			}
-			out = append(out, r)
-		}
-	}
-	return out
-}
-
-func sourceType(res policy.Result) api.PolicySourceType {
-	switch {
-	case res.Part == policy.ResourcePart:
-		return api.PolicySourceTypeResource
-	case strings.HasPrefix(res.Policy, "arn:aws:iam::aws:"):
-		return api.PolicySourceTypeAwsManaged
-	case strings.HasPrefix(res.Policy, "arn:"):
-		return api.PolicySourceTypeUserManaged
-	}
-	return api.PolicySourceTypeNone
 }
 
 // missing are the condition keys that the policies read and the question lacks.
@@ -225,11 +256,8 @@ func (s *Service) GetContextKeysForPrincipalPolicy(ctx context.Context, in *api.
 		return nil, err
 	}
 	sim := s.newSimulation(ctx, nil, nil, nil)
-	if err := s.db.View(ctx, func(tx *store.Tx) error { return s.addIdentity(tx, who, &sim.set) }); err != nil {
+	if err := s.addOwn(ctx, who, &sim); err != nil {
 		return nil, err
-	}
-	for _, src := range sim.set.Identity {
-		sim.documents = append(sim.documents, src.Document)
 	}
 	err = s.addDocuments(&sim, in.PolicyInputList, nil, nil)
 	return &api.GetContextKeysForPrincipalPolicyOutput{ContextKeyNames: contextKeys(sim.documents)}, err

@@ -18,7 +18,7 @@ func TestSimulators(t *testing.T) {
 	if got[0].EvalDecision != "implicitDeny" || !slices.Equal(got[0].MissingContextValues, []string{"aws:SecureTransport"}) {
 		t.Errorf("without the key: %+v", got[0])
 	}
-	if got[1].EvalDecision != "allowed" || *got[1].MatchedStatements[0].SourcePolicyId != "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore" {
+	if got[1].EvalDecision != "allowed" || *got[1].MatchedStatements[0].SourcePolicyId != "AmazonSSMManagedInstanceCore" {
 		t.Errorf("managed: %+v", got[1])
 	}
 	in.ContextEntries = append(in.ContextEntries, api.ContextEntry{ContextKeyName: p("aws:SecureTransport"), ContextKeyValues: []string{"true"}, ContextKeyType: "boolean"})
@@ -33,7 +33,10 @@ func TestSimulators(t *testing.T) {
 		op            string
 		code, message string
 	}{
-		{"malformed", &api.SimulateCustomPolicyInput{PolicyInputList: []string{"{"}, ActionNames: []string{"s3:GetObject"}}, "SimulateCustomPolicy", "MalformedPolicyDocument", "This policy contains invalid Json"},
+		{"malformed", &api.SimulateCustomPolicyInput{PolicyInputList: []string{"{"}, ActionNames: []string{"s3:GetObject"}}, "SimulateCustomPolicy", "InvalidInput", "This policy contains invalid Json"},
+		{"no caller", &api.SimulateCustomPolicyInput{PolicyInputList: []string{allowing("s3:*", "*", "")}, ActionNames: []string{"s3:GetObject"}, ResourcePolicy: p("{}")}, "SimulateCustomPolicy", "InvalidInput", "A CallerArn must be given with a ResourcePolicy."},
+		{"two boundaries", &api.SimulateCustomPolicyInput{PolicyInputList: []string{allowing("s3:*", "*", "")}, ActionNames: []string{"s3:GetObject"},
+			PermissionsBoundaryPolicyInputList: []string{allowing("s3:*", "*", ""), allowing("s3:*", "*", "")}}, "SimulateCustomPolicy", "InvalidInput", ""},
 		{"no such user", &api.SimulatePrincipalPolicyInput{PolicySourceArn: p("arn:aws:iam::111122223333:user/none"), ActionNames: []string{"s3:GetObject"}}, "SimulatePrincipalPolicy", "NoSuchEntity", ""},
 		{"no entity", &api.GetContextKeysForPrincipalPolicyInput{PolicySourceArn: p("arn:aws:s3:::bucket-of-mine")}, "GetContextKeysForPrincipalPolicy", "InvalidInput", ""},
 		{"handling option", &api.SimulateCustomPolicyInput{PolicyInputList: []string{allowing("s3:*", "*", "")}, ActionNames: []string{"s3:GetObject"}, ResourceHandlingOption: p("EC2-VPC-InstanceStore")}, "SimulateCustomPolicy", "NotImplemented", ""},
@@ -47,5 +50,60 @@ func TestSimulators(t *testing.T) {
 		&api.GetContextKeysForPrincipalPolicyInput{PolicySourceArn: p("arn:aws:iam::111122223333:user/ann")}).ContextKeyNames
 	if !slices.Equal(keys, []string{"aws:SecureTransport", "aws:username"}) {
 		t.Errorf("keys %v", keys)
+	}
+}
+
+// TestSimulatedStatements: results name every statement that matched and where it
+// stands, and how each part of a decision across accounts came out.
+func TestSimulatedStatements(t *testing.T) {
+	s := newSystem(t)
+	const several = `{
+  "Version": "2012-10-17",
+  "Statement": [
+    {"Effect": "Allow", "Action": "s3:*", "Resource": "*"},
+    {"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"},
+    {"Effect": "Deny", "Action": "s3:Delete*", "Resource": "*"}
+  ]
+}`
+	const one = `{
+  "Version": "2012-10-17",
+  "Statement": {
+    "Effect": "Allow",
+    "Action": "s3:*",
+    "Resource": "*"
+  }
+}`
+	sim := func(in *api.SimulateCustomPolicyInput) []api.EvaluationResult {
+		return must[api.SimulateCustomPolicyOutput](s, s.root(), "iam", "SimulateCustomPolicy", in).EvaluationResults
+	}
+	at := func(m api.Statement) [4]int32 {
+		return [4]int32{*m.StartPosition.Line, *m.StartPosition.Column, *m.EndPosition.Line, *m.EndPosition.Column}
+	}
+	got := sim(&api.SimulateCustomPolicyInput{PolicyInputList: []string{several, one}, ActionNames: []string{"s3:GetObject", "s3:DeleteObject", "ec2:RunInstances"}})
+	if m := got[0].MatchedStatements; len(m) != 3 || at(m[0]) != [4]int32{3, 17, 4, 59} || at(m[1]) != [4]int32{4, 59, 5, 62} || at(m[2]) != [4]int32{3, 16, 7, 4} || m[2].SourcePolicyType != "IAM Policy" {
+		t.Errorf("allowed by %v", m)
+	}
+	if m := got[1].MatchedStatements; got[1].EvalDecision != "explicitDeny" || len(m) != 1 || *m[0].EndPosition.Line != 6 || *m[0].SourcePolicyId != "PolicyInputList.1" {
+		t.Errorf("denied by %v", m)
+	}
+	if got[2].EvalDecision != "implicitDeny" || len(got[2].MatchedStatements) != 0 {
+		t.Errorf("left out: %+v", got[2])
+	}
+	bucket := &api.SimulateCustomPolicyInput{PolicyInputList: []string{one}, ActionNames: []string{"s3:GetObject"}, ResourceArns: []string{"arn:aws:s3:::b/k"},
+		CallerArn: p("arn:aws:iam::111122223333:user/ann"), ResourceOwner: p("arn:aws:iam::444455556666:root"),
+		ResourcePolicy: p(`{"Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"}}`)}
+	got = sim(bucket)
+	if got[0].EvalDecision != "allowed" || got[0].EvalDecisionDetails["IAM Policy"] != "allowed" || got[0].EvalDecisionDetails["Resource Policy"] != "allowed" || len(got[0].MatchedStatements) != 2 {
+		t.Errorf("across accounts: %+v", got[0])
+	}
+	bucket.PolicyInputList = []string{allowing("ec2:*", "*", "")}
+	got = sim(bucket)
+	if got[0].EvalDecision != "implicitDeny" || got[0].EvalDecisionDetails["IAM Policy"] != "implicitDeny" || got[0].EvalDecisionDetails["Resource Policy"] != "allowed" {
+		t.Errorf("across accounts without an own policy: %+v", got[0])
+	}
+	bound := &api.SimulateCustomPolicyInput{PolicyInputList: []string{one}, PermissionsBoundaryPolicyInputList: []string{allowing("s3:Get*", "*", "")}, ActionNames: []string{"s3:GetObject", "s3:PutObject"}}
+	got = sim(bound)
+	if !*got[0].PermissionsBoundaryDecisionDetail.AllowedByPermissionsBoundary || *got[1].PermissionsBoundaryDecisionDetail.AllowedByPermissionsBoundary || got[1].EvalDecision != "implicitDeny" {
+		t.Errorf("bounded: %+v", got)
 	}
 }
