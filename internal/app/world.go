@@ -127,7 +127,7 @@ func (w *world) openStorage(context.Context) error {
 	cfg := w.s.cfg
 	w.agents = newAgentBucket(w.s)
 	w.s3 = s3.New(s3.Config{
-		Store: w.db, Blobs: w.blobs, Clock: cfg.Clock, Authorizer: w.iam, Published: w.agents, Log: cfg.Log,
+		Store: w.db, Blobs: w.blobs, Clock: cfg.Clock, Authorizer: w.iam, Keeper: w.s.sealer, Published: w.agents, Log: cfg.Log,
 	})
 	return nil
 }

@@ -43,6 +43,11 @@ func (s *Service) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMu
 		if err != nil {
 			return err
 		}
+		if in.SSECustomerKey != nil {
+			if _, _, err := s.uploadKey(u, in); err != nil {
+				return err
+			}
+		}
 		if err := o.assemble(u, pieces, in); err != nil {
 			return err
 		}
@@ -65,8 +70,11 @@ func (s *Service) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMu
 func (s *Service) completed(ctx context.Context, b *bucket, in *s3.CompleteMultipartUploadInput, o *object) *s3.CompleteMultipartUploadOutput {
 	out := &s3.CompleteMultipartUploadOutput{
 		Location: aws.Ptr(aws.CallFrom(ctx).Endpoint + "/" + *in.Bucket + "/" + urlEncode(*in.Key)),
-		Bucket:   in.Bucket, Key: in.Key, ETag: quoted(o.ETag), ServerSideEncryption: s3.ServerSideEncryptionAes256,
+		Bucket:   in.Bucket, Key: in.Key, ETag: quoted(o.ETag),
 		VersionId: b.versionID(o), Expiration: b.expiration(*in.Key, o),
+	}
+	if o.Crypt == nil || !o.Crypt.Customer {
+		out.ServerSideEncryption = s3.ServerSideEncryptionAes256
 	}
 	setChecksum(out, o.Checksum)
 	return out
@@ -80,7 +88,7 @@ func (o *object) assemble(u *upload, have map[int32]*part, in *s3.CompleteMultip
 		return err
 	}
 	o.Headers, o.Metadata, o.Tags, o.Size, o.Segments = u.Headers, u.Metadata, u.Tags, 0, nil
-	o.Owner, o.ACL, o.Lock, o.Class = u.Owner, u.ACL, u.Lock, u.Class
+	o.Owner, o.ACL, o.Lock, o.Class, o.Crypt = u.Owner, u.ACL, u.Lock, u.Class, u.Crypt
 	sums := make([]string, len(chosen))
 	digests := md5.New()
 	for i, p := range chosen {

@@ -2,7 +2,7 @@ package s3
 
 import (
 	"context"
-	"encoding/hex"
+	"encoding/base64"
 	"io"
 	"net/url"
 	"strings"
@@ -10,7 +10,6 @@ import (
 	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/aws/api/s3"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
-	"github.com/hardstand/hardstand/internal/blob"
 )
 
 // origin is what a copy is made of.
@@ -19,6 +18,8 @@ type origin struct {
 	version     *string // as the request names it
 	in          *bucket
 	object      *object
+	data        []byte       // the key of its bytes
+	customer    *customerKey // as the request brings it
 }
 
 // parseCopySource reads x-amz-copy-source: bucket/key, URL-encoded, perhaps with
@@ -42,7 +43,7 @@ func parseCopySource(source string) (from origin, err error) {
 }
 
 // copySource finds the object to copy and judges the conditions on it.
-func (s *Service) copySource(ctx context.Context, source *string, c readCondition) (from origin, err error) {
+func (s *Service) copySource(ctx context.Context, in any, source *string, c readCondition) (from origin, err error) {
 	if from, err = parseCopySource(aws.Val(source)); err != nil {
 		return from, err
 	}
@@ -56,6 +57,12 @@ func (s *Service) copySource(ctx context.Context, source *string, c readConditio
 		return from, err
 	}
 	if err := from.object.copyable(); err != nil {
+		return from, err
+	}
+	if from.customer, err = customer(in, "CopySource"); err != nil {
+		return from, err
+	}
+	if from.data, err = s.dataKey(from.bucket, from.key, from.object.Crypt, from.customer); err != nil {
 		return from, err
 	}
 	if broken := c.judgeCopy(from.object); broken != "" {
@@ -83,6 +90,10 @@ func (c readCondition) judgeCopy(o *object) string {
 // open reads the source's bytes, or a range of them.
 func (s *Service) openSource(ctx context.Context, from origin, header *string) (io.ReadCloser, error) {
 	in := &s3.GetObjectInput{Bucket: &from.bucket, Key: &from.key, Range: header, IfMatch: &from.object.ETag, VersionId: from.version}
+	if c := from.customer; c != nil {
+		in.SSECustomerAlgorithm, in.SSECustomerKeyMD5 = aws.Ptr("AES256"), &c.md5
+		in.SSECustomerKey = aws.Ptr(base64.StdEncoding.EncodeToString(c.key))
+	}
 	get, err := s.GetObject(ctx, in)
 	if err != nil {
 		return nil, err
@@ -103,13 +114,14 @@ func (s *Service) CopyObject(ctx context.Context, in *s3.CopyObjectInput) (*s3.C
 	if err != nil {
 		return nil, err
 	}
-	from, err := s.copySource(ctx, in.CopySource, readCondition{
+	from, err := s.copySource(ctx, in, in.CopySource, readCondition{
 		in.CopySourceIfMatch, in.CopySourceIfNoneMatch, in.CopySourceIfModifiedSince, in.CopySourceIfUnmodifiedSince,
 	})
 	if err != nil {
 		return nil, err
 	}
-	replaces := in.MetadataDirective == s3.MetadataDirectiveReplace || in.StorageClass != "" || in.ServerSideEncryption != "" || in.WebsiteRedirectLocation != nil
+	replaces := in.MetadataDirective == s3.MetadataDirectiveReplace || in.StorageClass != "" || in.ServerSideEncryption != "" ||
+		in.WebsiteRedirectLocation != nil || in.SSECustomerAlgorithm != nil || from.customer != nil
 	src := from.object
 	if from.bucket == b.Name && from.key == aws.Val(in.Key) && src.Noncurrent.IsZero() && !replaces {
 		return nil, errInvalidRequest("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
@@ -129,7 +141,12 @@ func (s *Service) CopyObject(ctx context.Context, in *s3.CopyObjectInput) (*s3.C
 	if err != nil {
 		return nil, err
 	}
-	if err := s.copyBytes(ctx, from, o, in.ChecksumAlgorithm); err != nil {
+	var data []byte
+	var key *customerKey
+	if o.Crypt, data, key, err = s.encryption(b, aws.Val(in.Key), in); err != nil {
+		return nil, err
+	}
+	if err := s.copyBytes(ctx, from, o, data, key, in.ChecksumAlgorithm); err != nil {
 		return nil, err
 	}
 	if err := s.install(ctx, b, aws.Val(in.Key), o, writeCondition{in.IfMatch, in.IfNoneMatch}, nil); err != nil {
@@ -137,10 +154,12 @@ func (s *Service) CopyObject(ctx context.Context, in *s3.CopyObjectInput) (*s3.C
 	}
 	result := &s3.CopyObjectResult{ETag: quoted(o.ETag), LastModified: &o.Modified}
 	setChecksum(result, o.Checksum)
-	return &s3.CopyObjectOutput{
-		CopyObjectResult: result, ServerSideEncryption: s3.ServerSideEncryptionAes256,
-		VersionId: b.versionID(o), CopySourceVersionId: from.in.versionID(src), Expiration: b.expiration(aws.Val(in.Key), o),
-	}, nil
+	out := &s3.CopyObjectOutput{
+		CopyObjectResult: result,
+		VersionId:        b.versionID(o), CopySourceVersionId: from.in.versionID(src), Expiration: b.expiration(aws.Val(in.Key), o),
+	}
+	showEncryption(out, key)
+	return out, nil
 }
 
 // copied is the new object, still without bytes: what the directives say of the
@@ -167,7 +186,7 @@ func copied(src *object, in *s3.CopyObjectInput) (*object, error) {
 
 // copyBytes gives o the bytes of src: a second name for them where nothing has
 // to be computed, else a copy that is read through.
-func (s *Service) copyBytes(ctx context.Context, from origin, o *object, named s3.ChecksumAlgorithm) error {
+func (s *Service) copyBytes(ctx context.Context, from origin, o *object, data []byte, key *customerKey, named s3.ChecksumAlgorithm) error {
 	src := from.object
 	want, err := algorithm("CopyObject", named)
 	if err != nil {
@@ -177,7 +196,7 @@ func (s *Service) copyBytes(ctx context.Context, from origin, o *object, named s
 		want = src.Checksum.Algorithm
 	}
 	o.Size = src.Size
-	if src.inline == nil && src.Upload == "" && want == src.Checksum.Algorithm && len(src.Segments) == 1 {
+	if from.data == nil && data == nil && src.inline == nil && src.Upload == "" && want == src.Checksum.Algorithm && len(src.Segments) == 1 {
 		id, err := s.blobs.store.Clone(ctx, src.Segments[0].Blob)
 		if err != nil {
 			return err
@@ -191,11 +210,11 @@ func (s *Service) copyBytes(ctx context.Context, from origin, o *object, named s
 	}
 	defer body.Close()
 	e := expectation{compute: want}
-	info, err := s.blobs.store.Put(ctx, body, e.sums()...)
+	info, err := s.blobs.keep(ctx, data, body, e.sums()...)
 	if err != nil {
 		return err
 	}
-	o.ETag, o.Checksum = hex.EncodeToString(info.Sums[blob.MD5]), e.stored(info)
+	o.ETag, o.Checksum = etagOf(info, data, key), e.stored(info)
 	o.Segments = []segment{{Blob: info.ID, Size: info.Size}}
 	return nil
 }

@@ -33,6 +33,10 @@ func (s *Service) CreateMultipartUpload(ctx context.Context, in *s3.CreateMultip
 	if err != nil {
 		return nil, err
 	}
+	var key *customerKey
+	if u.Crypt, _, key, err = s.encryption(b, u.Key, in); err != nil {
+		return nil, err
+	}
 	u.Initiated = s.clock.Now().UTC().Truncate(time.Second)
 	u.Initiator = aws.CallFrom(ctx).Principal.ARN
 	err = s.db.Update(ctx, func(tx *store.Tx) error {
@@ -45,11 +49,13 @@ func (s *Service) CreateMultipartUpload(ctx context.Context, in *s3.CreateMultip
 		return nil, err
 	}
 	abortDate, abortRule := b.abortion(u)
-	return &s3.CreateMultipartUploadOutput{
+	out := &s3.CreateMultipartUploadOutput{
 		AbortDate: abortDate, AbortRuleId: abortRule,
-		Bucket: &u.Bucket, Key: &u.Key, UploadId: &u.ID, ServerSideEncryption: s3.ServerSideEncryptionAes256,
+		Bucket: &u.Bucket, Key: &u.Key, UploadId: &u.ID,
 		ChecksumAlgorithm: s3.ChecksumAlgorithm(u.Algorithm), ChecksumType: u.ChecksumType,
-	}, nil
+	}
+	showEncryption(out, key)
+	return out, nil
 }
 
 func newUpload(call aws.Call, b *bucket, in *s3.CreateMultipartUploadInput) (*upload, error) {

@@ -73,9 +73,7 @@ func orNoSuchBucket(err error, name string) error {
 // unbuilt are request members whose meaning is not implemented. A request that
 // sets one is refused, not served as if it had not.
 var unbuilt = []string{
-	"SSECustomerAlgorithm", "SSECustomerKey", "SSECustomerKeyMD5", "SSEKMSKeyId", "SSEKMSEncryptionContext",
-	"CopySourceSSECustomerAlgorithm", "CopySourceSSECustomerKey", "CopySourceSSECustomerKeyMD5",
-	"WriteOffsetBytes", "MFA", "BucketNamespace",
+	"SSEKMSKeyId", "SSEKMSEncryptionContext", "WriteOffsetBytes", "MFA", "BucketNamespace",
 	"IfMatchInitiatedTime", "ChecksumXXHASH64", "ChecksumXXHASH3", "ChecksumXXHASH128",
 }
 

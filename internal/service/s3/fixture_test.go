@@ -131,8 +131,12 @@ func newSystemAt(t *testing.T, now clock.Clock) *system {
 		iam: &iam{policies: map[string]*policy.Document{}}, db: storetest.New(t), blobs: blobtest.NewMemory(),
 	}
 	log := slog.New(slog.DiscardHandler)
+	keeper, err := store.OpenSealer(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
 	s.service = s3.New(s3.Config{
-		Store: s.db, Blobs: s.blobs, Clock: now, Authorizer: s.iam, Published: agentBucket{}, Log: log,
+		Store: s.db, Blobs: s.blobs, Clock: now, Authorizer: s.iam, Keeper: keeper, Published: agentBucket{}, Log: log,
 	})
 	s.server = wire.NewServer(wire.Config{Credentials: s.iam, Authorizer: s.iam, Clock: clock.System{}, Log: log, Account: account, Region: "us-east-1"})
 	if err := s.server.Register(s.service.Wire()); err != nil {

@@ -25,7 +25,7 @@ func (s *Service) GetObject(ctx context.Context, in *s3.GetObjectInput) (*s3.Get
 	if err != nil {
 		return nil, err
 	}
-	out, span, err := s.answer(ctx, b, o, in)
+	out, span, key, err := s.answer(ctx, b, o, in)
 	if err != nil {
 		return nil, err
 	}
@@ -56,11 +56,11 @@ func (s *Service) GetObject(ctx context.Context, in *s3.GetObjectInput) (*s3.Get
 		if o, err = s.read(ctx, b, aws.Val(in.Key), in.VersionId); err != nil {
 			return nil, err
 		}
-		if out, span, err = s.answer(ctx, b, o, in); err != nil {
+		if out, span, key, err = s.answer(ctx, b, o, in); err != nil {
 			return nil, err
 		}
 	}
-	out.Body = s.blobs.open(ctx, o.Segments, span.start, span.length)
+	out.Body = s.blobs.open(ctx, key, o.Segments, span.start, span.length)
 	return out, nil
 }
 
@@ -71,7 +71,7 @@ func (s *Service) HeadObject(ctx context.Context, in *s3.HeadObjectInput) (*s3.H
 	if err != nil {
 		return nil, err
 	}
-	g, span, err := s.answer(ctx, b, o, &get)
+	g, span, _, err := s.answer(ctx, b, o, &get)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,8 @@ func (s *Service) HeadObject(ctx context.Context, in *s3.HeadObjectInput) (*s3.H
 		CacheControl: g.CacheControl, ContentDisposition: g.ContentDisposition, ContentEncoding: g.ContentEncoding,
 		ContentLanguage: g.ContentLanguage, ContentRange: g.ContentRange, ContentType: g.ContentType, Expires: g.Expires,
 		WebsiteRedirectLocation: g.WebsiteRedirectLocation,
-		ServerSideEncryption:    g.ServerSideEncryption, Metadata: g.Metadata, PartsCount: g.PartsCount, TagCount: g.TagCount,
+		ServerSideEncryption:    g.ServerSideEncryption, SSECustomerAlgorithm: g.SSECustomerAlgorithm, SSECustomerKeyMD5: g.SSECustomerKeyMD5,
+		Metadata: g.Metadata, PartsCount: g.PartsCount, TagCount: g.TagCount,
 		StorageClass: g.StorageClass, Expiration: g.Expiration, VersionId: g.VersionId, ObjectLockMode: g.ObjectLockMode, ObjectLockRetainUntilDate: g.ObjectLockRetainUntilDate,
 		ObjectLockLegalHoldStatus: g.ObjectLockLegalHoldStatus,
 	}
@@ -108,15 +109,23 @@ func (s *Service) forReading(ctx context.Context, in *s3.GetObjectInput) (*bucke
 	return b, o, err
 }
 
-// answer is everything but the body, and the span of bytes to send.
-func (s *Service) answer(ctx context.Context, b *bucket, o *object, in *s3.GetObjectInput) (*s3.GetObjectOutput, span, error) {
+// answer is everything but the body, the span of bytes to send, and their key.
+func (s *Service) answer(ctx context.Context, b *bucket, o *object, in *s3.GetObjectInput) (*s3.GetObjectOutput, span, []byte, error) {
+	with, err := customer(in, "")
+	if err != nil {
+		return nil, span{}, nil, err
+	}
+	key, err := s.dataKey(b.Name, aws.Val(in.Key), o.Crypt, with)
+	if err != nil {
+		return nil, span{}, nil, err
+	}
 	c := readCondition{in.IfMatch, in.IfNoneMatch, in.IfModifiedSince, in.IfUnmodifiedSince}
 	if err := c.judge(o); err != nil {
-		return nil, span{}, err
+		return nil, span{}, nil, err
 	}
 	sp, err := spanOf(o, in.Range, in.PartNumber)
 	if err != nil {
-		return nil, span{}, err
+		return nil, span{}, nil, err
 	}
 	out := &s3.GetObjectOutput{
 		AcceptRanges: aws.Ptr("bytes"), LastModified: &o.Modified, ContentLength: &sp.length, ETag: quoted(o.ETag),
@@ -124,7 +133,7 @@ func (s *Service) answer(ctx context.Context, b *bucket, o *object, in *s3.GetOb
 		ContentDisposition: o.Headers.ContentDisposition, ContentEncoding: o.Headers.ContentEncoding,
 		ContentLanguage: o.Headers.ContentLanguage, Expires: o.Headers.Expires,
 		WebsiteRedirectLocation: o.Headers.WebsiteRedirect,
-		ServerSideEncryption:    s3.ServerSideEncryptionAes256, Metadata: o.Metadata, VersionId: b.versionID(o),
+		Metadata:                o.Metadata, VersionId: b.versionID(o),
 		StorageClass: o.Class, Expiration: b.expiration(aws.Val(in.Key), o),
 	}
 	if out.ContentType == nil {
@@ -142,8 +151,9 @@ func (s *Service) answer(ctx context.Context, b *bucket, o *object, in *s3.GetOb
 	if checksumMode(in.ChecksumMode) {
 		setChecksum(out, o.checksumOf(sp, in.PartNumber))
 	}
+	showEncryption(out, with)
 	override(out, in)
-	return out, sp, s.showLock(ctx, b, aws.Val(in.Key), o, out)
+	return out, sp, key, s.showLock(ctx, b, aws.Val(in.Key), o, out)
 }
 
 // checksumOf is the checksum to show with the span: the object's with the whole of

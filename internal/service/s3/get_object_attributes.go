@@ -21,6 +21,13 @@ func (s *Service) GetObjectAttributes(ctx context.Context, in *s3.GetObjectAttri
 	if err != nil {
 		return nil, err
 	}
+	with, err := customer(in, "")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.dataKey(b.Name, aws.Val(in.Key), o.Crypt, with); err != nil {
+		return nil, err
+	}
 	out := &s3.GetObjectAttributesOutput{LastModified: &o.Modified, VersionId: b.versionID(o)}
 	for _, a := range in.ObjectAttributes {
 		switch a {

@@ -2,7 +2,6 @@ package s3
 
 import (
 	"context"
-	"encoding/hex"
 	"io"
 	"strconv"
 	"strings"
@@ -45,17 +44,23 @@ func (s *Service) PutObject(ctx context.Context, in *s3.PutObjectInput) (*s3.Put
 	if named == "" {
 		named = s3.ChecksumAlgorithm(blob.CRC64NVME)
 	}
-	info, sum, err := s.receive(ctx, "PutObject", in, in.Body, in.ContentMD5, named)
+	var data []byte
+	var key *customerKey
+	if o.Crypt, data, key, err = s.encryption(b, aws.Val(in.Key), in); err != nil {
+		return nil, err
+	}
+	info, sum, err := s.receive(ctx, "PutObject", in, in.Body, data, in.ContentMD5, named)
 	if err != nil {
 		return nil, err
 	}
-	o.Size, o.ETag, o.Checksum = info.Size, hex.EncodeToString(info.Sums[blob.MD5]), sum
+	o.Size, o.ETag, o.Checksum = info.Size, etagOf(info, data, key), sum
 	o.Segments = []segment{{Blob: info.ID, Size: info.Size}}
 	cond := writeCondition{ifMatch: in.IfMatch, ifNoneMatch: in.IfNoneMatch}
 	if err := s.install(ctx, b, aws.Val(in.Key), o, cond, nil); err != nil {
 		return nil, err
 	}
-	out := &s3.PutObjectOutput{ETag: quoted(o.ETag), ServerSideEncryption: s3.ServerSideEncryptionAes256, VersionId: b.versionID(o), Expiration: b.expiration(aws.Val(in.Key), o)}
+	out := &s3.PutObjectOutput{ETag: quoted(o.ETag), VersionId: b.versionID(o), Expiration: b.expiration(aws.Val(in.Key), o)}
+	showEncryption(out, key)
 	setChecksum(out, o.Checksum)
 	return out, nil
 }
@@ -111,8 +116,8 @@ func validMetadata(m map[string]string) error {
 	return nil
 }
 
-// receive writes a request's body and verifies what the sender said about it.
-func (s *Service) receive(ctx context.Context, operation string, in any, body io.Reader, contentMD5 *string, named s3.ChecksumAlgorithm) (blob.Info, checksum, error) {
+// receive writes a request's body, under the data key if there is one, and verifies what the sender said about it.
+func (s *Service) receive(ctx context.Context, operation string, in any, body io.Reader, data []byte, contentMD5 *string, named s3.ChecksumAlgorithm) (blob.Info, checksum, error) {
 	expect, err := newExpectation(operation, in, contentMD5, named)
 	if err != nil {
 		return blob.Info{}, checksum{}, err
@@ -120,7 +125,7 @@ func (s *Service) receive(ctx context.Context, operation string, in any, body io
 	if body == nil {
 		body = strings.NewReader("")
 	}
-	info, err := s.blobs.store.Put(ctx, io.LimitReader(body, maxSinglePut+1), expect.sums()...)
+	info, err := s.blobs.keep(ctx, data, io.LimitReader(body, maxSinglePut+1), expect.sums()...)
 	if err != nil {
 		return info, checksum{}, incomplete(err)
 	}

@@ -63,6 +63,10 @@ type bucket struct {
 	BucketKey bool               `json:",omitempty"`
 	ACL       *acl               `json:",omitempty"`
 	Lifecycle *lifecycle         `json:",omitempty"`
+	// Encrypt makes every new object encrypted at rest.
+	Encrypt bool `json:",omitempty"`
+	// BlockCustomerKeys refuses SSE-C.
+	BlockCustomerKeys bool `json:",omitempty"`
 	// Lock is nil where object lock was never enabled.
 	Lock *objectLock `json:",omitempty"`
 	// Versioning is "" as long as it was never enabled.
@@ -98,6 +102,8 @@ type object struct {
 	Lock  protection `json:",omitzero"`
 	// Class is "" for STANDARD.
 	Class s3.StorageClass `json:",omitempty"`
+	// Crypt is how the segments are encrypted.
+	Crypt *crypt `json:",omitempty"`
 	// Version is "" for the null version. Seq orders the versions of a key.
 	Version string `json:",omitempty"`
 	Seq     uint64 `json:",omitempty"`
@@ -146,6 +152,7 @@ type upload struct {
 	Owner           string            `json:",omitempty"`
 	Lock            protection        `json:",omitzero"`
 	Class           s3.StorageClass   `json:",omitempty"`
+	Crypt           *crypt            `json:",omitempty"`
 	ACL             *acl              `json:",omitempty"`
 	Algorithm       blob.Algorithm    `json:",omitempty"`
 	ChecksumType    s3.ChecksumType   `json:",omitempty"`

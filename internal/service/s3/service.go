@@ -13,8 +13,9 @@
 // Beside the callers' buckets there are published ones, aws-codedeploy-<region>,
 // which belong to the service, are readable by everybody and cannot be changed.
 //
-// Objects report the encryption that AWS applies to all of them (AES256). The
-// bytes on disk are protected by the data dir's permissions only.
+// Objects report the encryption that AWS applies to all of them (AES256). Bytes are
+// encrypted on disk where the writer or the bucket's configuration asks for it; all
+// others are protected by the data dir's permissions.
 package s3
 
 import (
@@ -62,6 +63,7 @@ type Config struct {
 	Blobs      blob.Store
 	Clock      clock.Clock
 	Authorizer Authorizer
+	Keeper     Keeper
 	Published  Published
 	Log        *slog.Logger
 }
@@ -72,6 +74,7 @@ type Service struct {
 	blobs     *shelf
 	clock     clock.Clock
 	auth      Authorizer
+	keeper    Keeper
 	published Published
 	log       *slog.Logger
 	// lifecycles wakes the worker when rules have changed.
@@ -81,7 +84,7 @@ type Service struct {
 // New returns the service.
 func New(cfg Config) *Service {
 	return &Service{
-		db: cfg.Store, clock: cfg.Clock, auth: cfg.Authorizer, published: cfg.Published, log: cfg.Log,
+		db: cfg.Store, clock: cfg.Clock, auth: cfg.Authorizer, keeper: cfg.Keeper, published: cfg.Published, log: cfg.Log,
 		lifecycles: make(chan struct{}, 1),
 		blobs:      &shelf{store: cfg.Blobs, log: cfg.Log, pins: map[string]int{}, doomed: map[string]bool{}},
 	}

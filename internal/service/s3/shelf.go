@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/hardstand/hardstand/internal/blob"
+	"github.com/hardstand/hardstand/internal/blob/sealed"
 )
 
 // shelf is the blob store with two additions: bytes that a reader has yet to
@@ -81,13 +82,23 @@ type reader struct {
 	offset   int64 // within rest[0]
 	left     int64
 	current  io.ReadCloser
-	due      int64 // what current still has to give
+	due      int64  // what current still has to give
+	key      []byte // of sealed segments
 	released sync.Once
 }
 
-// open returns the reader. The caller has pinned the segments.
-func (s *shelf) open(ctx context.Context, segments []segment, offset, length int64) *reader {
-	r := &reader{ctx: ctx, shelf: s, pinned: segments, rest: segments, offset: offset, left: length}
+// keep writes bytes, sealed when there is a key.
+func (s *shelf) keep(ctx context.Context, key []byte, r io.Reader, sums ...blob.Algorithm) (blob.Info, error) {
+	if key != nil {
+		return sealed.Put(ctx, s.store, key, r, sums...)
+	}
+	return s.store.Put(ctx, r, sums...)
+}
+
+// open returns the reader. The caller has pinned the segments; key is that of
+// sealed ones.
+func (s *shelf) open(ctx context.Context, key []byte, segments []segment, offset, length int64) *reader {
+	r := &reader{ctx: ctx, shelf: s, pinned: segments, rest: segments, offset: offset, left: length, key: key}
 	for len(r.rest) > 0 && r.offset >= r.rest[0].Size {
 		r.offset -= r.rest[0].Size
 		r.rest = r.rest[1:]
@@ -156,12 +167,19 @@ func (r *reader) next() error {
 	}
 	seg := r.rest[0]
 	n := min(seg.Size-r.offset, r.left)
-	f, err := r.shelf.store.Open(r.ctx, seg.Blob, r.offset, n)
+	f, err := r.openSegment(seg, n)
 	if err != nil {
 		return err
 	}
 	r.current, r.rest, r.offset, r.due = f, r.rest[1:], 0, n
 	return nil
+}
+
+func (r *reader) openSegment(seg segment, n int64) (io.ReadCloser, error) {
+	if r.key != nil {
+		return sealed.Open(r.ctx, r.shelf.store, r.key, seg.Blob, seg.Size, r.offset, n)
+	}
+	return r.shelf.store.Open(r.ctx, seg.Blob, r.offset, n)
 }
 
 // Close releases the bytes.

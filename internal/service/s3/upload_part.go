@@ -3,7 +3,6 @@ package s3
 import (
 	"context"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"io"
 	"strconv"
@@ -57,23 +56,28 @@ func (s *Service) UploadPart(ctx context.Context, in *s3.UploadPartInput) (*s3.U
 		return nil, errInvalidRequest("Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", u.Algorithm, given.Algorithm)
 	}
 	named := s3.ChecksumAlgorithm(u.partAlgorithm())
-	info, sum, err := s.receive(ctx, "UploadPart", in, in.Body, in.ContentMD5, named)
+	data, key, err := s.uploadKey(u, in)
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.keepPart(ctx, u, *in.PartNumber, info)
+	info, sum, err := s.receive(ctx, "UploadPart", in, in.Body, data, in.ContentMD5, named)
 	if err != nil {
 		return nil, err
 	}
-	out := &s3.UploadPartOutput{ETag: quoted(p.ETag), ServerSideEncryption: s3.ServerSideEncryptionAes256}
+	p, err := s.keepPart(ctx, u, *in.PartNumber, info, etagOf(info, data, key))
+	if err != nil {
+		return nil, err
+	}
+	out := &s3.UploadPartOutput{ETag: quoted(p.ETag)}
+	showEncryption(out, key)
 	setChecksum(out, sum)
 	return out, nil
 }
 
 // keepPart commits the row of a part whose bytes are written.
-func (s *Service) keepPart(ctx context.Context, u *upload, number int32, info blob.Info) (*part, error) {
+func (s *Service) keepPart(ctx context.Context, u *upload, number int32, info blob.Info, etag string) (*part, error) {
 	p := &part{
-		Number: number, Blob: info.ID, Size: info.Size, ETag: hex.EncodeToString(info.Sums[blob.MD5]),
+		Number: number, Blob: info.ID, Size: info.Size, ETag: etag,
 		Modified: s.clock.Now().UTC().Truncate(time.Second),
 	}
 	if sum := info.Sums[u.partAlgorithm()]; sum != nil {
@@ -113,49 +117,55 @@ func (s *Service) UploadPartCopy(ctx context.Context, in *s3.UploadPartCopyInput
 	if err != nil {
 		return nil, err
 	}
-	info, sum, err := s.copyRange(ctx, in, expectation{compute: u.partAlgorithm()})
+	data, key, err := s.uploadKey(u, in)
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.keepPart(ctx, u, *in.PartNumber, info)
+	info, sum, version, err := s.copyRange(ctx, in, data, expectation{compute: u.partAlgorithm()})
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.keepPart(ctx, u, *in.PartNumber, info, etagOf(info, data, key))
 	if err != nil {
 		return nil, err
 	}
 	result := &s3.CopyPartResult{ETag: quoted(p.ETag), LastModified: &p.Modified}
 	setChecksum(result, sum)
-	return &s3.UploadPartCopyOutput{CopyPartResult: result, ServerSideEncryption: s3.ServerSideEncryptionAes256}, nil
+	out := &s3.UploadPartCopyOutput{CopyPartResult: result, CopySourceVersionId: version}
+	showEncryption(out, key)
+	return out, nil
 }
 
 // copyRange writes the source's bytes, or the range of them, as a new blob. A
 // range must lie within the source.
-func (s *Service) copyRange(ctx context.Context, in *s3.UploadPartCopyInput, e expectation) (blob.Info, checksum, error) {
-	from, err := s.copySource(ctx, in.CopySource, readCondition{
+func (s *Service) copyRange(ctx context.Context, in *s3.UploadPartCopyInput, data []byte, e expectation) (blob.Info, checksum, *string, error) {
+	from, err := s.copySource(ctx, in, in.CopySource, readCondition{
 		in.CopySourceIfMatch, in.CopySourceIfNoneMatch, in.CopySourceIfModifiedSince, in.CopySourceIfUnmodifiedSince,
 	})
 	if err != nil {
-		return blob.Info{}, checksum{}, err
+		return blob.Info{}, checksum{}, nil, err
 	}
 	if r := in.CopySourceRange; r != nil {
 		first, last, ok := parseRange(*r)
 		if !ok || first < 0 || last < 0 {
-			return blob.Info{}, checksum{}, errInvalidArgument("The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy", "x-amz-copy-source-range", *r)
+			return blob.Info{}, checksum{}, nil, errInvalidArgument("The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy", "x-amz-copy-source-range", *r)
 		}
 		if last >= from.object.Size {
-			return blob.Info{}, checksum{}, errInvalidArgument("Range specified is not valid for source object of size: "+strconv.FormatInt(from.object.Size, 10), "x-amz-copy-source-range", *r)
+			return blob.Info{}, checksum{}, nil, errInvalidArgument("Range specified is not valid for source object of size: "+strconv.FormatInt(from.object.Size, 10), "x-amz-copy-source-range", *r)
 		}
 	}
 	body, err := s.openSource(ctx, from, in.CopySourceRange)
 	if err != nil {
-		return blob.Info{}, checksum{}, err
+		return blob.Info{}, checksum{}, nil, err
 	}
 	defer body.Close()
-	info, err := s.blobs.store.Put(ctx, io.LimitReader(body, maxSinglePut+1), e.sums()...)
+	info, err := s.blobs.keep(ctx, data, io.LimitReader(body, maxSinglePut+1), e.sums()...)
 	if err != nil {
-		return info, checksum{}, err
+		return info, checksum{}, nil, err
 	}
 	if info.Size > maxSinglePut {
 		s.blobs.discard([]segment{{Blob: info.ID}})
-		return info, checksum{}, errEntityTooLarge
+		return info, checksum{}, nil, errEntityTooLarge
 	}
-	return info, e.stored(info), nil
+	return info, e.stored(info), from.in.versionID(from.object), nil
 }

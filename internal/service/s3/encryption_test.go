@@ -1,0 +1,62 @@
+package s3_test
+
+import (
+	"bytes"
+	"crypto/md5"
+	"encoding/base64"
+	"io"
+	"testing"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	api "github.com/hardstand/hardstand/internal/aws/api/s3"
+)
+
+// TestEncryptedAtRest looks at the stored bytes: what was asked to be encrypted is
+// not to be found in them.
+func TestEncryptedAtRest(t *testing.T) {
+	secret := []byte("the words that nobody may read on the disk")
+	key := bytes.Repeat([]byte("k"), 32)
+	sum := md5.Sum(key)
+	for _, c := range []struct {
+		name     string
+		set      func(in *api.PutObjectInput)
+		byBucket bool
+		readable bool
+	}{
+		{"plain", func(*api.PutObjectInput) {}, false, true},
+		{"SSE-S3", func(in *api.PutObjectInput) { in.ServerSideEncryption = api.ServerSideEncryptionAes256 }, false, false},
+		{"the bucket's default", func(*api.PutObjectInput) {}, true, false},
+		{"SSE-C", func(in *api.PutObjectInput) {
+			in.SSECustomerAlgorithm, in.SSECustomerKey = aws.Ptr("AES256"), aws.Ptr(base64.StdEncoding.EncodeToString(key))
+			in.SSECustomerKeyMD5 = aws.Ptr(base64.StdEncoding.EncodeToString(sum[:]))
+		}, false, false},
+	} {
+		s := withBucket(t)
+		if c.byBucket {
+			must[api.PutBucketEncryptionOutput](t, s, "PutBucketEncryption", &api.PutBucketEncryptionInput{
+				Bucket: aws.Ptr(bucketName), ServerSideEncryptionConfiguration: &api.ServerSideEncryptionConfiguration{
+					Rules: []api.ServerSideEncryptionRule{{ApplyServerSideEncryptionByDefault: &api.ServerSideEncryptionByDefault{SSEAlgorithm: api.ServerSideEncryptionAes256}}}}})
+		}
+		in := &api.PutObjectInput{Bucket: aws.Ptr(bucketName), Key: aws.Ptr("k"), Body: bytes.NewReader(secret)}
+		c.set(in)
+		must[api.PutObjectOutput](t, s, "PutObject", in)
+		found := false
+		for e, err := range s.blobs.All(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := s.blobs.Open(t.Context(), e.ID, 0, -1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := io.ReadAll(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found = found || bytes.Contains(b, secret)
+		}
+		if found != c.readable {
+			t.Errorf("%s: readable on the disk: %v", c.name, found)
+		}
+	}
+}
