@@ -3,6 +3,7 @@ package iam_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -520,5 +521,22 @@ func TestManagedPoliciesLimit(t *testing.T) {
 			}
 			must[api.DetachUserPolicyOutput](s, s.root(), "iam", "DetachUserPolicy", &api.DetachUserPolicyInput{UserName: p("ann"), PolicyArn: arn})
 		})
+	}
+}
+
+// BenchmarkAuthorizeTen is a caller with ten policies, of which the last allows.
+func BenchmarkAuthorizeTen(b *testing.B) {
+	s := newSystem(b)
+	ann := s.user("ann", allowing("ec2:Describe*", "*", `,"Condition":{"StringEquals":{"aws:RequestedRegion":"eu-west-1"}}`))
+	for i := range 9 {
+		text := allowing("s3:Get*", fmt.Sprintf("arn:aws:s3:::b%d/${aws:username}/*", i), "")
+		must[api.PutUserPolicyOutput](s, s.root(), "iam", "PutUserPolicy",
+			&api.PutUserPolicyInput{UserName: p("ann"), PolicyName: p(fmt.Sprintf("p%d", i)), PolicyDocument: &text})
+	}
+	ctx := s.as(ann)
+	for b.Loop() {
+		if err := s.iam.Authorize(ctx, aws.Check{Action: "s3:GetObject", Resource: "arn:aws:s3:::b8/ann/k"}); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -54,6 +54,7 @@ func (s *Service) writeRoot(ctx context.Context, account string, row *accountRow
 	if row == nil {
 		row = &accountRow{Created: now}
 	}
+	defer s.known.forget()
 	return key, s.db.Update(ctx, func(tx *store.Tx) error {
 		taken, err := keys.Get(tx, keyRow(key.ID))
 		switch {

@@ -33,30 +33,37 @@ func (s *Service) Authorize(ctx context.Context, c aws.Check) error {
 	if mayNot(call) {
 		return refused(sigv4.InvalidToken, call.Principal.AccessKeyID)
 	}
-	var refused *policy.Judgement
-	var explain bool
-	err := s.db.View(ctx, func(tx *store.Tx) error {
-		who, err := s.identityOf(tx, call.Principal)
-		if err != nil {
-			return err
-		}
-		req, set, err := s.question(tx, call, who, c)
-		if err != nil || policy.Evaluate(req, set).Decision == policy.Allowed {
-			return err
-		}
-		j := policy.Explain(req, set)
-		refused = &j
-		explain, err = s.mayReadPolicies(tx, call, who)
-		return err
-	})
+	who, err := s.knownCaller(ctx, call.Principal)
 	if err != nil {
 		return err
 	}
-	if refused == nil {
+	req, set, err := s.question(ctx, call, who, c)
+	if err != nil {
+		return err
+	}
+	if policy.Evaluate(req, set).Decision == policy.Allowed {
 		s.recorder.Allowed(call, c)
 		return nil
 	}
-	return s.refuse(ctx, *refused, explain)
+	explain, err := s.mayReadPolicies(ctx, call, who)
+	if err != nil {
+		return err
+	}
+	return s.refuse(ctx, policy.Explain(req, set), explain)
+}
+
+// knownCaller is identityOf, kept until something changes.
+func (s *Service) knownCaller(ctx context.Context, p aws.Principal) (caller, error) {
+	id := identityID(p)
+	who, found, generation := s.known.caller(id)
+	if found {
+		return who, nil
+	}
+	who, err := view(ctx, s, func(tx *store.Tx) (caller, error) { return s.identityOf(tx, p) })
+	if err == nil && who.entity != nil {
+		s.known.keepCaller(generation, id, who)
+	}
+	return who, err
 }
 
 // refuse records a refusal and returns it, or lets it pass where nothing is
@@ -84,15 +91,15 @@ func (s *Service) refuse(ctx context.Context, j policy.Judgement, explain bool) 
 }
 
 // question is what the policies are asked, and the policies.
-func (s *Service) question(tx *store.Tx, call aws.Call, who caller, c aws.Check) (policy.Request, policy.Set, error) {
-	set, account, err := s.policySet(tx, call.Principal, who, c)
+func (s *Service) question(ctx context.Context, call aws.Call, who caller, c aws.Check) (policy.Request, policy.Set, error) {
+	set, account, err := s.policySet(ctx, call.Principal, who, c)
 	return policy.Request{Principal: call.Principal, Action: c.Action, Resource: c.Resource,
 		Account: account, Context: s.conditionKeys(call, who, c, account)}, set, err
 }
 
 // mayReadPolicies reports whether the caller may simulate its own policies: then a
 // refusal may say which of them decided.
-func (s *Service) mayReadPolicies(tx *store.Tx, call aws.Call, who caller) (bool, error) {
+func (s *Service) mayReadPolicies(ctx context.Context, call aws.Call, who caller) (bool, error) {
 	if call.Principal.Type == aws.PrincipalAnonymous || call.Principal.Type == aws.PrincipalService {
 		return false, nil
 	}
@@ -100,7 +107,7 @@ func (s *Service) mayReadPolicies(tx *store.Tx, call aws.Call, who caller) (bool
 	if call.Principal.RoleARN != "" {
 		identity = call.Principal.RoleARN
 	}
-	req, set, err := s.question(tx, call, who, aws.Check{Action: "iam:SimulatePrincipalPolicy", Resource: identity})
+	req, set, err := s.question(ctx, call, who, aws.Check{Action: "iam:SimulatePrincipalPolicy", Resource: identity})
 	return err == nil && policy.Evaluate(req, set).Decision == policy.Allowed, err
 }
 
@@ -108,15 +115,17 @@ func (s *Service) mayReadPolicies(tx *store.Tx, call aws.Call, who caller) (bool
 // a role or the account's root. Condition keys beyond those of every request are
 // those of c.
 func (s *Service) Explain(ctx context.Context, identity string, c aws.Check) (policy.Judgement, error) {
-	return view(ctx, s, func(tx *store.Tx) (policy.Judgement, error) {
-		p, who, err := s.principalNamed(tx, identity)
-		if err != nil {
-			return policy.Judgement{}, err
-		}
-		call := aws.CallFrom(ctx)
-		req, set, err := s.question(tx, aws.Call{Principal: p, Account: p.Account, Region: call.Region, SourceIP: call.SourceIP, Secure: true}, who, c)
-		return policy.Explain(req, set), err
+	var p aws.Principal
+	who, err := view(ctx, s, func(tx *store.Tx) (who caller, err error) {
+		p, who, err = s.principalNamed(tx, identity)
+		return who, err
 	})
+	if err != nil {
+		return policy.Judgement{}, err
+	}
+	call := aws.CallFrom(ctx)
+	req, set, err := s.question(ctx, aws.Call{Principal: p, Account: p.Account, Region: call.Region, SourceIP: call.SourceIP, Secure: true}, who, c)
+	return policy.Explain(req, set), err
 }
 
 // principalNamed is the principal that an ARN names, as if it called.
@@ -155,6 +164,8 @@ type caller struct {
 	entity  *entity // nil for root, services, anonymous, and identities that are gone
 	account string
 	groups  []*entity
+	// policies are those of the identity, of its groups, and its boundary.
+	policies policy.Set
 }
 
 func (s *Service) identityOf(tx *store.Tx, p aws.Principal) (caller, error) {
@@ -165,29 +176,27 @@ func (s *Service) identityOf(tx *store.Tx, p aws.Principal) (caller, error) {
 	if err != nil || e == nil {
 		return caller{}, err
 	}
-	groups, err := groupsOfUser(tx, e)
-	return caller{entity: e, account: key.Account, groups: groups}, err
+	who := caller{entity: e, account: key.Account}
+	if who.groups, err = groupsOfUser(tx, e); err != nil {
+		return caller{}, err
+	}
+	return who, s.addIdentity(tx, who, &who.policies)
 }
 
 // policySet gathers every policy that bears on the check, and the account that
 // owns the resource.
-func (s *Service) policySet(tx *store.Tx, p aws.Principal, who caller, c aws.Check) (policy.Set, string, error) {
-	set := policy.Set{}
+func (s *Service) policySet(ctx context.Context, p aws.Principal, who caller, c aws.Check) (policy.Set, string, error) {
+	set := who.policies
 	account := ownerOf(c)
 	for _, text := range p.SessionPolicies {
 		if err := s.addSource(&set.Session, "session", text); err != nil {
 			return set, account, err
 		}
 	}
-	if who.entity != nil {
-		if err := s.addIdentity(tx, who, &set); err != nil {
-			return set, account, err
-		}
-	}
 	if p.Type == aws.PrincipalFederated {
 		federated(p, &set)
 	}
-	trust, owner, err := s.trustFor(tx, c)
+	trust, owner, err := s.trustFor(ctx, c)
 	switch {
 	case err != nil:
 		return set, account, err
@@ -237,7 +246,7 @@ func rootsOwn(p aws.Principal, c aws.Check) bool {
 
 // trustFor returns the trust policy when the check is to assume a role; owner is
 // "" for every other check. A role that does not exist trusts nobody.
-func (s *Service) trustFor(tx *store.Tx, c aws.Check) (trust *policy.Source, owner string, err error) {
+func (s *Service) trustFor(ctx context.Context, c aws.Check) (trust *policy.Source, owner string, err error) {
 	switch c.Action {
 	case "sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity":
 	default:
@@ -247,7 +256,7 @@ func (s *Service) trustFor(tx *store.Tx, c aws.Check) (trust *policy.Source, own
 	if err != nil || !strings.HasPrefix(a.Resource, "role/") {
 		return nil, "", nil //nolint:nilerr // not a role: an ordinary check
 	}
-	e, err := getEntity(tx, a.Account, roleKind, arn.Name(c.Resource))
+	e, err := view(ctx, s, func(tx *store.Tx) (*entity, error) { return getEntity(tx, a.Account, roleKind, arn.Name(c.Resource)) })
 	if err != nil || e.arn(a.Account) != c.Resource {
 		return nil, a.Account, nil //nolint:nilerr // whoever asks learns only that it is denied
 	}

@@ -18,6 +18,20 @@ var _ wire.Credentials = (*Service)(nil)
 // Lookup implements wire.Credentials. A long-term key comes from its row, a
 // session from its token; either way the identity behind it must still exist.
 func (s *Service) Lookup(ctx context.Context, keyID, token string) (wire.Credential, error) {
+	id := keyAndToken{keyID, token}
+	c, found, generation := s.known.key(id)
+	if found && (c.Principal.ExpiresAt.IsZero() || s.clock.Now().Before(c.Principal.ExpiresAt)) {
+		return c, nil
+	}
+	c, err := s.read(ctx, keyID, token)
+	if err == nil {
+		s.known.keepKey(generation, id, c)
+	}
+	return c, err
+}
+
+// read is Lookup from the rows and the token.
+func (s *Service) read(ctx context.Context, keyID, token string) (wire.Credential, error) {
 	if token != "" {
 		return s.lookupSession(ctx, keyID, token)
 	}

@@ -65,6 +65,7 @@ type Service struct {
 	documents documentCache
 	uses      useLog
 	recorder  Recorder
+	known     known
 }
 
 // New returns the service.
@@ -96,6 +97,7 @@ func view[T any](ctx context.Context, s *Service, fn func(tx *store.Tx) (T, erro
 // changed the resource.
 func (s *Service) change(ctx context.Context, fn func(tx *store.Tx) (resource string, err error)) error {
 	call := aws.CallFrom(ctx)
+	defer s.known.forget()
 	return s.db.Update(ctx, func(tx *store.Tx) error {
 		resource, err := fn(tx)
 		if err != nil || resource == "" {
