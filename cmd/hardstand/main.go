@@ -27,6 +27,7 @@ type commands struct {
 	Doctor    doctorCommand    `cmd:"" help:"Say what this machine can do, and how to mend what it cannot."`
 	Why       whyCommand       `cmd:"" help:"Say why a request was refused, or what a principal may do."`
 	Policy    policyCommand    `cmd:"" help:"Write policies from what was seen."`
+	Fsck      fsckCommand      `cmd:"" help:"Compare the objects of a data dir that no server uses with their bytes."`
 	Account   accountCommand   `cmd:"" help:"Make further accounts."`
 	Reset     resetCommand     `cmd:"" help:"Remove everything from a server started with --allow-reset."`
 	Reference referenceCommand `cmd:"" hidden:"" help:"Write the reference of operations."`

@@ -19,6 +19,7 @@ type serveCommand struct {
 	AccountID     string `default:"123456789012" env:"HARDSTAND_ACCOUNT_ID" help:"The first account, 12 digits."`
 	Region        string `default:"us-east-1" env:"HARDSTAND_REGION" help:"The region that env exports and that unsigned requests act in."`
 	Database      string `env:"HARDSTAND_DATABASE" help:"PostgreSQL URL; SQLite in the data dir when empty."`
+	Blob          string `env:"HARDSTAND_BLOB" help:"Bucket for the bytes of objects, s3://BUCKET/PREFIX?endpoint=URL&region=REGION, with credentials from the environment; the data dir when empty."`
 	PublicCIDR    string `name:"public-cidr" default:"198.18.0.0/15" env:"HARDSTAND_PUBLIC_CIDR" help:"Range of public addresses."`
 	IAM           string `name:"iam" enum:"enforce,audit" default:"enforce" env:"HARDSTAND_IAM" help:"audit logs what would have been denied."`
 	Instances     string `enum:"container,fake" default:"container" env:"HARDSTAND_INSTANCES" help:"fake keeps records only: nothing executes."`
@@ -44,7 +45,7 @@ func (c serveCommand) config(to *console) (app.Config, error) {
 		return app.Config{}, err
 	}
 	return app.Config{
-		Listen: c.Listen, DataDir: c.DataDir, AccountID: c.AccountID, Region: c.Region, Database: c.Database, PublicCIDR: cidr,
+		Listen: c.Listen, DataDir: c.DataDir, AccountID: c.AccountID, Region: c.Region, Database: c.Database, Blob: c.Blob, PublicCIDR: cidr,
 		IAM: c.IAM, Instances: c.Instances, UserNS: c.UserNS, Egress: c.Egress, EgressLAN: c.EgressLAN,
 		AllowReset: c.AllowReset, StopInstances: c.StopInstances, Guest: guest,
 		RootAccessKeyID: os.Getenv("HARDSTAND_ROOT_ACCESS_KEY_ID"), RootSecretAccessKey: os.Getenv("HARDSTAND_ROOT_SECRET_ACCESS_KEY"),

@@ -36,7 +36,9 @@ type Config struct {
 	AccountID string // 12 digits
 	Region    string
 	// Database is a PostgreSQL URL, or empty for SQLite in the data dir.
-	Database   string
+	Database string
+	// Blob is the URL of a bucket for the bytes of objects, or empty for the data dir.
+	Blob       string
 	PublicCIDR netip.Prefix
 	// IAM is enforce or audit; audit logs what would have been denied.
 	IAM string

@@ -28,7 +28,7 @@ import (
 type world struct {
 	s      *System
 	db     *store.DB
-	blobs  *blob.Files
+	blobs  blob.Store
 	ground *ground
 	wire   *wire.Server
 
@@ -91,7 +91,7 @@ func (w *world) openStore(ctx context.Context) error {
 	if err := w.refuseLostState(ctx); err != nil {
 		return err
 	}
-	w.blobs, err = blob.OpenFiles(w.s.dir.join("blobs"))
+	w.blobs, err = openBlobs(ctx, w.s.dir, cfg.Blob)
 	return err
 }
 
