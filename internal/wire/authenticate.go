@@ -36,6 +36,7 @@ func (e *exchange) authenticate() error {
 	if err != nil {
 		return err
 	}
+	e.signature.Settle(e.region)
 	check := sigv4.Check{Rules: sigv4.RulesFor(e.signature.Service), Secret: credential.Secret,
 		Service: e.signature.Service, Body: e.body}
 	if s := e.signature; s.Form != sigv4.FormQueryV2 && !regionForm.MatchString(s.Region) {

@@ -115,7 +115,7 @@ func (e *exchange) call() aws.Call {
 
 // signed describes the signature for conditions on it.
 func (e *exchange) signed() aws.Signed {
-	out := aws.Signed{Type: "REST-HEADER", Version: "AWS4-HMAC-SHA256", At: e.signature.Time, Payload: e.r.Header.Get("X-Amz-Content-Sha256")}
+	out := aws.Signed{Type: "REST-HEADER", Version: e.signature.Algorithm(), At: e.signature.Time, Payload: e.r.Header.Get("X-Amz-Content-Sha256")}
 	switch e.signature.Form {
 	case sigv4.FormQuery:
 		out.Type = "REST-QUERY-STRING"

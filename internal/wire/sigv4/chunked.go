@@ -3,7 +3,6 @@ package sigv4
 import (
 	"bufio"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -23,18 +22,18 @@ const (
 
 // chunkSigner carries the chain of chunk signatures.
 type chunkSigner struct {
-	key              []byte
+	key              key
+	algorithm        string
 	timestamp, scope string
 	previous         string
 }
 
 func (c *chunkSigner) verify(kind, rest, got string) error {
-	text := algorithm + "-" + kind + "\n" + c.timestamp + "\n" + c.scope + "\n" + c.previous + "\n" + rest
-	want := hex.EncodeToString(hmacSHA256(c.key, text))
-	if subtle.ConstantTimeCompare([]byte(want), []byte(got)) != 1 {
+	text := c.algorithm + "-" + kind + "\n" + c.timestamp + "\n" + c.scope + "\n" + c.previous + "\n" + rest
+	if _, ok := c.key.verify(text, got); !ok {
 		return mismatchText("", signed{toSign: text}, got)
 	}
-	c.previous = want
+	c.previous = strings.TrimRight(got, "*")
 	return nil
 }
 
@@ -69,7 +68,7 @@ func newChunked(r *http.Request, payload string, signer *chunkSigner) (io.ReadCl
 	if c.signer != nil {
 		c.chunk = sha256.New()
 	}
-	if payload != streamingSigned {
+	if payload != streamingSigned && payload != streamingA {
 		if err := c.announce(r.Header.Get("X-Amz-Trailer")); err != nil {
 			return nil, err
 		}

@@ -35,14 +35,14 @@ func Parse(r *http.Request) (*Signature, error) {
 
 func parseHeader(r *http.Request, header string) (*Signature, error) {
 	scheme, rest, _ := strings.Cut(header, " ")
-	if scheme != algorithm {
+	if scheme != algorithm && scheme != algorithmA {
 		return nil, &Failure{Kind: Unsupported, Message: "Unsupported AWS 'algorithm': '" + printable(scheme) + "'."}
 	}
 	params, err := authorizationParams(rest)
 	if err != nil {
 		return nil, err
 	}
-	s := &Signature{Form: FormHeader, signature: params["Signature"],
+	s := &Signature{Form: FormHeader, algorithm: scheme, signature: params["Signature"],
 		payload:      r.Header.Get("X-Amz-Content-Sha256"),
 		SessionToken: r.Header.Get("X-Amz-Security-Token"),
 	}
@@ -51,6 +51,11 @@ func parseHeader(r *http.Request, header string) (*Signature, error) {
 	}
 	if s.SignedHeaders, err = signedHeaders(params["SignedHeaders"]); err != nil {
 		return nil, err
+	}
+	if scheme == algorithmA {
+		if err := s.setRegions(r.Header.Get("X-Amz-Region-Set")); err != nil {
+			return nil, err
+		}
 	}
 	s.Time, err = headerTime(r.Header)
 	return s, err
@@ -83,6 +88,9 @@ func authorizationParams(rest string) (map[string]string, error) {
 
 // setCredential splits AKID/date/region/service/aws4_request from the right.
 func (s *Signature) setCredential(credential string) error {
+	if s.algorithm == algorithmA {
+		return s.setCredentialA(credential)
+	}
 	parts := strings.Split(credential, "/")
 	n := len(parts)
 	if n < 5 || slices.Contains(parts[n-5:], "") {
@@ -91,6 +99,19 @@ func (s *Signature) setCredential(credential string) error {
 	}
 	s.AccessKeyID = strings.Join(parts[:n-4], "/")
 	s.Date, s.Region, s.Service, s.terminal = parts[n-4], parts[n-3], parts[n-2], parts[n-1]
+	return nil
+}
+
+// setCredentialA splits AKID/date/service/aws4_request from the right.
+func (s *Signature) setCredentialA(credential string) error {
+	parts := strings.Split(credential, "/")
+	n := len(parts)
+	if n < 4 || slices.Contains(parts[n-4:], "") {
+		return malformed("Credential must have at least 4 slash-delimited elements, i.e. 'access-key/yyyymmdd/service/aws4_request', got '" +
+			printable(credential) + "'.")
+	}
+	s.AccessKeyID = strings.Join(parts[:n-3], "/")
+	s.Date, s.Service, s.terminal = parts[n-3], parts[n-2], parts[n-1]
 	return nil
 }
 
@@ -141,10 +162,11 @@ func parseQuery(q pairs, r *http.Request) (*Signature, error) {
 				"X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.")
 		}
 	}
-	if q.get("X-Amz-Algorithm") != algorithm {
+	used := q.get("X-Amz-Algorithm")
+	if used != algorithm && used != algorithmA {
 		return nil, queryFailure("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256\"")
 	}
-	s := &Signature{Form: FormQuery, signature: q.get("X-Amz-Signature"), SessionToken: q.get("X-Amz-Security-Token"), payload: q.get("X-Amz-Content-Sha256")}
+	s := &Signature{Form: FormQuery, algorithm: used, signature: q.get("X-Amz-Signature"), SessionToken: q.get("X-Amz-Security-Token"), payload: q.get("X-Amz-Content-Sha256")}
 	if s.payload == "" {
 		s.payload = r.Header.Get("X-Amz-Content-Sha256")
 	}
@@ -160,6 +182,11 @@ func parseQuery(q pairs, r *http.Request) (*Signature, error) {
 	}
 	if s.Time, err = isoTime(q.get("X-Amz-Date")); err != nil {
 		return nil, queryFailure("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
+	}
+	if used == algorithmA {
+		if err := s.setRegions(q.get("X-Amz-Region-Set")); err != nil {
+			return nil, queryFailure("Query-string authentication with Signature Version 4A requires the X-Amz-Region-Set parameter.")
+		}
 	}
 	s.Expires, err = expiry(q, s.Service == "s3")
 	return s, err

@@ -1,5 +1,5 @@
-// Package sigv4 verifies the signatures of requests: Signature Version 4 in its
-// header and presigned-query forms, with literal, unsigned and chunked payloads,
+// Package sigv4 verifies the signatures of requests: Signature Version 4 and 4A in
+// their header and presigned-query forms, with literal, unsigned and chunked payloads,
 // and the Version 2 query form that some S3 tools still presign with.
 //
 // It owns no state and knows neither keys nor services: the caller brings the
@@ -16,7 +16,6 @@ import (
 	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/hex"
 	"io"
 	"net/http"
@@ -37,6 +36,8 @@ const (
 	streamingSigned        = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 	streamingSignedTrailer = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
 	streamingUnsigned      = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+	streamingA             = "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"
+	streamingATrailer      = "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER"
 
 	emptySHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
@@ -70,6 +71,10 @@ type Signature struct {
 	// SessionToken is X-Amz-Security-Token, or "".
 	SessionToken string
 
+	// RegionSet is X-Amz-Region-Set of Version 4A, whose scope has no region.
+	RegionSet []string
+
+	algorithm string
 	signature string
 	payload   string // X-Amz-Content-Sha256, or ""
 	terminal  string // the scope's last part
@@ -128,30 +133,32 @@ func (v Verifier) Verify(r *http.Request, s *Signature, c Check) (io.ReadCloser,
 	if err != nil {
 		return nil, err
 	}
-	key := signingKey(c.Secret, s.Date, s.Region, s.Service)
+	key := s.key(c.Secret)
 	var last signed
 	for _, path := range canonicalPaths(rawPath(r), c.Rules.S3) {
-		last = s.sign(r, key, path, hash)
-		if subtle.ConstantTimeCompare([]byte(last.signature), []byte(s.signature)) == 1 {
+		last = s.texts(r, path, hash)
+		if _, ok := key.verify(last.toSign, s.signature); ok {
 			return s.body(r, c, key)
 		}
 	}
 	return nil, mismatch(s, last)
 }
 
-// signed is a signature and the two texts it was computed from.
-type signed struct{ canonical, toSign, signature string }
+// signed are the two texts that a signature is computed from.
+type signed struct{ canonical, toSign string }
 
-func (s *Signature) sign(r *http.Request, key []byte, path, hash string) signed {
+func (s *Signature) texts(r *http.Request, path, hash string) signed {
 	canonical := canonicalRequest(r, s, path, hash)
 	sum := sha256.Sum256([]byte(canonical))
-	toSign := algorithm + "\n" + s.timestamp() + "\n" + s.scope() + "\n" + hex.EncodeToString(sum[:])
-	return signed{canonical, toSign, hex.EncodeToString(hmacSHA256(key, toSign))}
+	return signed{canonical, s.algorithm + "\n" + s.timestamp() + "\n" + s.scope() + "\n" + hex.EncodeToString(sum[:])}
 }
 
 func (s *Signature) timestamp() string { return s.Time.Format(timeFormat) }
 
 func (s *Signature) scope() string {
+	if s.algorithm == algorithmA {
+		return s.Date + "/" + s.Service + "/" + terminator
+	}
 	return s.Date + "/" + s.Region + "/" + s.Service + "/" + terminator
 }
 
@@ -227,6 +234,8 @@ func (s *Signature) payloadHash(c Check) (string, error) {
 	switch {
 	case s.payload == "" && s.Form == FormQuery:
 		return unsignedPayload, nil
+	case strings.HasPrefix(s.payload, "STREAMING-AWS4-") && !strings.HasPrefix(s.payload, "STREAMING-"+s.algorithm+"-"):
+		return "", &Failure{Kind: InvalidPayloadHash, Message: payloadChoices} // the chunks would be another algorithm's
 	case s.payload == "":
 		return "", &Failure{Kind: MissingPayloadHash, Message: "Missing required header for this request: x-amz-content-sha256"}
 	case !validPayload(s.payload):
@@ -241,7 +250,7 @@ const payloadChoices = "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING
 
 func validPayload(p string) bool {
 	switch p {
-	case unsignedPayload, streamingSigned, streamingSignedTrailer, streamingUnsigned:
+	case unsignedPayload, streamingSigned, streamingSignedTrailer, streamingUnsigned, streamingA, streamingATrailer:
 		return true
 	}
 	b, err := hex.DecodeString(p)
@@ -249,13 +258,13 @@ func validPayload(p string) bool {
 }
 
 // body returns the reader that goes on verifying, once the signature holds.
-func (s *Signature) body(r *http.Request, c Check, key []byte) (io.ReadCloser, error) {
+func (s *Signature) body(r *http.Request, c Check, key key) (io.ReadCloser, error) {
 	if !c.Rules.S3 {
 		return io.NopCloser(bytes.NewReader(c.Body)), nil
 	}
-	seed := &chunkSigner{key: key, timestamp: s.timestamp(), scope: s.scope(), previous: s.signature}
+	seed := &chunkSigner{key: key, algorithm: s.algorithm, timestamp: s.timestamp(), scope: s.scope(), previous: s.signature}
 	switch s.payload {
-	case streamingSigned, streamingSignedTrailer, streamingUnsigned:
+	case streamingSigned, streamingSignedTrailer, streamingUnsigned, streamingA, streamingATrailer:
 		return newChunked(r, s.payload, seed)
 	case "", unsignedPayload:
 		return bodyOf(r), nil
