@@ -29,6 +29,11 @@ type Change struct {
 	Details                 []Detail
 	// Before and After are what the resource is and will be, JSON text.
 	Before, After string `json:",omitempty"`
+	// ChangeSetID is that of a nested stack's own change set.
+	ChangeSetID string `json:",omitempty"`
+	// Evaluated are the properties that a nested stack will have, secrets too, as far
+	// as they are known; it is never kept.
+	Evaluated map[string]any `json:"-"`
 }
 
 // Detail is one cause of a Modify.
@@ -101,7 +106,7 @@ func (d *differ) visit(id string, graph template.Graph, visited map[string]bool)
 	}
 	def := d.next.Template.Resources[id]
 	if !d.had(id) {
-		d.changes[id] = &Change{Action: Add, LogicalID: id, Type: def.Type, After: d.after(def)}
+		d.changes[id] = &Change{Action: Add, LogicalID: id, Type: def.Type, After: d.after(def), Evaluated: d.evaluated(def)}
 		return nil
 	}
 	details, err := d.details(id)
@@ -116,7 +121,7 @@ func (d *differ) visit(id string, graph template.Graph, visited map[string]bool)
 		c.PhysicalID = m.PhysicalID
 	}
 	d.changes[id] = c
-	c.After = d.after(def)
+	c.After, c.Evaluated = d.after(def), d.evaluated(def)
 	c.values()
 	return nil
 }

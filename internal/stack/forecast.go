@@ -76,6 +76,20 @@ func (d *differ) after(def *template.Resource) string {
 	return template.JSON(resourceContext{properties, metadata})
 }
 
+// evaluated are the properties that a nested stack will have.
+func (d *differ) evaluated(def *template.Resource) map[string]any {
+	if res, ok := d.e.types[def.Type]; !ok || !res.Schema().Nested {
+		return nil
+	}
+	plain := *d.next
+	plain.World, plain.Resources = nil, forecast{d}
+	out, err := plain.EvalMap(def.Properties, "/Resources/"+def.ID+"/Properties")
+	if err != nil {
+		return nil
+	}
+	return out
+}
+
 func decodeJSON(text string, into any) error {
 	d := json.NewDecoder(bytes.NewReader([]byte(text)))
 	d.UseNumber()

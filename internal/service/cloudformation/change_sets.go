@@ -115,7 +115,7 @@ func (s *Service) DescribeChangeSet(ctx context.Context, in *api.DescribeChangeS
 		Parameters: parameterViews(cs.Spec.Parameters), CreationTime: &cs.Created, ExecutionStatus: api.ExecutionStatus(s.execution(ctx, cs)),
 		Status: api.ChangeSetStatus(cs.Status), StatusReason: optional(cs.Reason), NotificationARNs: []string{},
 		RollbackConfiguration: &api.RollbackConfiguration{}, Tags: tagViews(cs.Spec.Tags), NextToken: next, Changes: []api.Change{},
-		IncludeNestedStacks: aws.Ptr(false), OnStackFailure: api.OnStackFailure(cs.OnStackFailure), ImportExistingResources: &cs.ImportExisting,
+		IncludeNestedStacks: &cs.Nested, ParentChangeSetId: optional(cs.Parent), RootChangeSetId: optional(cs.Root), OnStackFailure: api.OnStackFailure(cs.OnStackFailure), ImportExistingResources: &cs.ImportExisting,
 		DeploymentConfig: deploymentConfigView(cs.Express, cs.KeepFailures),
 	}
 	for _, c := range cs.Spec.Capabilities {
@@ -146,7 +146,8 @@ func (s *Service) ListChangeSets(ctx context.Context, in *api.ListChangeSetsInpu
 		out.Summaries = append(out.Summaries, api.ChangeSetSummary{
 			StackId: &cs.StackID, StackName: &cs.StackName, ChangeSetId: &cs.ID, ChangeSetName: &cs.Name,
 			ExecutionStatus: api.ExecutionStatus(s.execution(ctx, cs)), Status: api.ChangeSetStatus(cs.Status),
-			StatusReason: optional(cs.Reason), CreationTime: &cs.Created, Description: optional(cs.Description), IncludeNestedStacks: aws.Ptr(false),
+			StatusReason: optional(cs.Reason), CreationTime: &cs.Created, Description: optional(cs.Description), IncludeNestedStacks: &cs.Nested,
+			ParentChangeSetId: optional(cs.Parent), RootChangeSetId: optional(cs.Root), ImportExistingResources: &cs.ImportExisting,
 		})
 	}
 	return out, nil
@@ -166,6 +167,11 @@ func (s *Service) ExecuteChangeSet(ctx context.Context, in *api.ExecuteChangeSet
 	if err != nil {
 		return nil, err
 	}
+	if cs.Parent != "" {
+		if err := s.settleSpec(ctx, st, cs); err != nil {
+			return nil, err
+		}
+	}
 	b, err := s.begin(ctx, st, cs.RoleARN, aws.Val(in.ClientRequestToken))
 	if err != nil {
 		return nil, err
@@ -184,7 +190,13 @@ func (s *Service) ExecuteChangeSet(ctx context.Context, in *api.ExecuteChangeSet
 	case kindImport:
 		start = s.engine.Import
 	}
-	b.With = func(tx *store.Tx, st *stack.Stack) error { return executed(tx, st, *cs) }
+	before := st.Spec
+	b.With = func(tx *store.Tx, st *stack.Stack) error {
+		if cs.Parent != "" && cs.Type == "UPDATE" {
+			st.Undo = &before
+		}
+		return executed(tx, st, *cs)
+	}
 	_, err = start(ctx, st.Key(), b)
 	if errors.Is(err, stack.ErrBusy) {
 		if now, e := s.find(ctx, &cs.StackID, noStack); e == nil {
@@ -241,6 +253,9 @@ func (s *Service) DeleteChangeSet(ctx context.Context, in *api.DeleteChangeSetIn
 	}
 	if s.execution(ctx, cs) == "EXECUTE_IN_PROGRESS" {
 		return nil, awserr.New("InvalidChangeSetStatus", "ChangeSet [%s] cannot be deleted in its current execution status of [EXECUTE_IN_PROGRESS]", cs.ID)
+	}
+	if err := s.deleteNested(ctx, cs); err != nil {
+		return nil, err
 	}
 	c := aws.CallFrom(ctx)
 	err = s.db.Update(ctx, func(tx *store.Tx) error {

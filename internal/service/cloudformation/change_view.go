@@ -11,7 +11,7 @@ import (
 // changeView shows a change; values only to who asks for them.
 func changeView(c stack.Change, values bool) *api.ResourceChange {
 	v := &api.ResourceChange{Action: api.ChangeAction(c.Action), LogicalResourceId: aws.Ptr(c.LogicalID), PhysicalResourceId: optional(c.PhysicalID),
-		ResourceType: aws.Ptr(c.Type), Replacement: api.Replacement(c.Replacement), PolicyAction: api.PolicyAction(c.PolicyAction),
+		ResourceType: aws.Ptr(c.Type), Replacement: api.Replacement(c.Replacement), ChangeSetId: optional(c.ChangeSetID), PolicyAction: api.PolicyAction(c.PolicyAction),
 		Scope: []api.ResourceAttribute{}, Details: []api.ResourceChangeDetail{}}
 	if values {
 		v.BeforeContext, v.AfterContext = optional(c.Before), optional(c.After)

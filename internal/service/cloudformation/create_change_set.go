@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"slices"
 	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
@@ -58,8 +57,10 @@ func (s *Service) CreateChangeSet(ctx context.Context, in *api.CreateChangeSetIn
 	if err := s.fill(ctx, st, cs, in); err != nil {
 		return nil, err
 	}
-	if aws.Val(in.IncludeNestedStacks) && slices.ContainsFunc(cs.Changes, func(c stack.Change) bool { return c.Type == nestedType }) {
-		return nil, unbuilt("IncludeNestedStacks, for a template that has nested stacks,")
+	if cs.Nested = aws.Val(in.IncludeNestedStacks); cs.Nested {
+		if err := s.addNested(ctx, st, cs); err != nil {
+			return nil, err
+		}
 	}
 	if len(cs.Changes) == 0 && cs.Status != "FAILED" {
 		cs.Status, cs.Execution, cs.Reason = "FAILED", "UNAVAILABLE", noChanges
@@ -158,22 +159,28 @@ func (s *Service) fill(ctx context.Context, st *stack.Stack, cs *changeSet, in *
 	return nil
 }
 
+// underReview makes the stack of a change set, if there is none.
+func (s *Service) underReview(ctx context.Context, st *stack.Stack, cs *changeSet) (*stack.Stack, error) {
+	if st.Status != "" {
+		return st, nil
+	}
+	b, err := s.begin(ctx, st, cs.RoleARN, "")
+	if err != nil {
+		return nil, err
+	}
+	b.Spec, b.Parent, b.Root = &stack.Spec{Tags: cs.Spec.Tags}, st.Parent, st.Root
+	made, err := s.engine.Review(ctx, b)
+	if errors.Is(err, store.ErrExists) {
+		return nil, awserr.New("AlreadyExistsException", "Stack [%s] already exists", st.Name)
+	}
+	return made, err
+}
+
 // keepChangeSet makes the stack under review, if there is none, and the row.
 func (s *Service) keepChangeSet(ctx context.Context, st *stack.Stack, cs *changeSet) error {
-	if st.Status == "" {
-		b, err := s.begin(ctx, st, cs.RoleARN, "")
-		if err != nil {
-			return err
-		}
-		b.Spec = &stack.Spec{Tags: cs.Spec.Tags}
-		made, err := s.engine.Review(ctx, b)
-		if errors.Is(err, store.ErrExists) {
-			return awserr.New("AlreadyExistsException", "Stack [%s] already exists", st.Name)
-		}
-		if err != nil {
-			return err
-		}
-		st = made
+	st, err := s.underReview(ctx, st, cs)
+	if err != nil {
+		return err
 	}
 	cs.Base = st.Operation
 	return s.db.Update(ctx, func(tx *store.Tx) error {

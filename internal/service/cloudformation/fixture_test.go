@@ -104,6 +104,7 @@ func (roles) Principal(_ context.Context, key, _ string) (aws.Principal, error) 
 type lab struct {
 	t      *testing.T
 	db     *store.DB
+	sealer *store.Sealer
 	clock  *clock.Offset
 	gate   *gate
 	server *wire.Server
@@ -122,25 +123,41 @@ type lab struct {
 func newLab(t *testing.T) *lab {
 	t.Helper()
 	l := &lab{t: t, clock: &clock.Offset{}, gate: &gate{}, fake: stacktest.NewFake(), objects: map[string]string{}}
-	l.db = storetest.NewWithClock(t, l.clock)
+	l.db, l.sealer = storetest.NewWithClock(t, l.clock), storetest.NewSealer(t)
+	l.open()
+	t.Cleanup(func() { _ = l.engine.Close() })
+	l.ctx = aws.WithCall(t.Context(), aws.Call{Account: "123456789012", Region: "us-east-1", Principal: tester})
+	return l
+}
+
+// restart is what a server does that was stopped in the middle of something.
+func (l *lab) restart() {
+	l.t.Helper()
+	_ = l.engine.Close()
+	l.open()
+	if err := l.engine.Resume(l.ctx); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// open makes engine, service and server on what is stored.
+func (l *lab) open() {
+	l.t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	l.server = wire.NewServer(wire.Config{Credentials: keys{}, Authorizer: l.gate, Account: "123456789012", Region: "us-east-1", Log: log,
 		Schemes: []wire.Scheme{cloudformation.IdentityScheme{Identities: identities{}}}})
-	l.engine = stack.New(stack.Config{DB: l.db, Sealer: storetest.NewSealer(t), Clock: l.clock, Log: log, Endpoint: endpoint,
+	l.engine = stack.New(stack.Config{DB: l.db, Sealer: l.sealer, Clock: l.clock, Log: log, Endpoint: endpoint,
 		Types:   stack.Registry{"Test::Fake::Thing": l.fake, "Test::Fake::Role": named{l.fake}},
 		Outside: cloudformation.Outside{Invoker: l.server}})
-	t.Cleanup(func() { _ = l.engine.Close() })
 	svc := cloudformation.New(cloudformation.Config{DB: l.db, Clock: l.clock, Log: log, Engine: l.engine, Invoker: l.server,
 		Roles: roles{}, Sessions: roles{}, Endpoint: endpoint})
 	l.work = svc.Run
 	own := svc.Wire()
 	l.operations = own.Operations
 	if err := l.server.Register(append(l.neighbours(), own)...); err != nil {
-		t.Fatal(err)
+		l.t.Fatal(err)
 	}
 	l.server.Mount(stack.HandlePrefix, l.engine.HandleHandler())
-	l.ctx = aws.WithCall(t.Context(), aws.Call{Account: "123456789012", Region: "us-east-1", Principal: tester})
-	return l
 }
 
 func (l *lab) neighbours() []wire.Service {

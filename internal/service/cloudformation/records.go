@@ -29,12 +29,22 @@ type changeSet struct {
 	Imports        map[string]string `json:",omitempty"`
 	ImportExisting bool              `json:",omitempty"`
 	Express        bool              `json:",omitempty"`
+	// Nested tells that the change sets of nested stacks belong to it; of such a one
+	// Parent and Root are those above, and LogicalID is the nested stack's.
+	Nested                  bool   `json:",omitempty"`
+	Parent, Root, LogicalID string `json:",omitempty"`
 	// KeepFailures is the DisableRollback that the deployment configuration gives.
 	KeepFailures bool   `json:",omitempty"`
 	RoleARN      string `json:",omitempty"`
 	Token        string `json:",omitempty"`
 }
 
-var changeSets = &store.Table[changeSet]{Name: "cfn.changeset", Version: 1, Indexes: []store.Index[changeSet]{
+var changeSets = &store.Table[changeSet]{Name: "cfn.changeset", Version: 2, Indexes: []store.Index[changeSet]{
 	{Name: "stack", Value: func(_ store.Key, c *changeSet) []string { return []string{c.StackID} }},
+	{Name: "parent", Value: func(_ store.Key, c *changeSet) []string {
+		if c.Parent == "" {
+			return nil
+		}
+		return []string{c.Parent}
+	}},
 }}

@@ -79,15 +79,49 @@ func (t resourceStack) Create(ctx context.Context, r stack.Request, started func
 	if err != nil {
 		return stack.Result{}, err
 	}
+	if cs, _, err := t.s.nestedOf(ctx, parent, r.LogicalID); err != nil {
+		return stack.Result{}, err
+	} else if cs != nil {
+		return t.createReviewed(ctx, r, p, cs, started)
+	}
 	in := &api.CreateStackInput{StackName: aws.Ptr(r.Name(maxStackName)), TemplateURL: &p.TemplateURL, Parameters: p.parameters(),
 		NotificationARNs: p.NotificationARNs, TimeoutInMinutes: p.TimeoutInMinutes, Tags: nestedTags(r, p.Tags),
 		Capabilities: capabilities(parent), DisableRollback: aws.Ptr(true), DeploymentConfig: nestedMode(parent), ClientRequestToken: token(stack.Request{Token: r.Token})}
 	out, err := wire.Call[api.CreateStackOutput](ctx, t.s.invoker, "cloudformation", "CreateStack", in)
 	if err != nil {
-		return stack.Result{}, err
+		return stack.Result{}, plainly(err)
 	}
 	r.PhysicalID = aws.Val(out.StackId)
 	started(r.PhysicalID)
+	return t.created(ctx, r)
+}
+
+// execute runs the change set that a nested stack has in its parent's.
+func (t resourceStack) execute(ctx context.Context, r stack.Request, p stackProperties, cs *changeSet, token *string) error {
+	ctx = context.WithValue(ctx, nestedValuesKey{}, nestedValues{parameters: p.parameters(), tags: nestedTags(r, p.Tags)})
+	_, err := wire.Call[api.ExecuteChangeSetOutput](ctx, t.s.invoker, "cloudformation", "ExecuteChangeSet", &api.ExecuteChangeSetInput{
+		ChangeSetName: &cs.ID, ClientRequestToken: token, DisableRollback: aws.Ptr(cs.Type == "CREATE")})
+	return plainly(err)
+}
+
+// createReviewed creates a nested stack that was made to be reviewed.
+func (t resourceStack) createReviewed(ctx context.Context, r stack.Request, p stackProperties, cs *changeSet, started func(string)) (stack.Result, error) {
+	r.PhysicalID = cs.StackID
+	started(r.PhysicalID)
+	st, err := t.s.find(ctx, &cs.StackID, noStack)
+	if err != nil {
+		return stack.Result{}, err
+	}
+	if st.Status == stack.ReviewInProgress { // else it was begun before the server was stopped
+		if err := t.execute(ctx, r, p, cs, token(stack.Request{Token: r.Token})); err != nil {
+			return stack.Result{}, err
+		}
+	}
+	return t.created(ctx, r)
+}
+
+// created waits for a nested stack that is being created.
+func (t resourceStack) created(ctx context.Context, r stack.Request) (stack.Result, error) {
 	st, err := t.s.engine.Wait(ctx, key(r))
 	if err != nil {
 		return stack.Result{}, err
@@ -184,7 +218,19 @@ func (t resourceStack) Update(ctx context.Context, r stack.Request) (stack.Resul
 	if err != nil {
 		return stack.Result{}, err
 	}
-	if st.RequestToken != *token(r) { // else it was begun before the server was stopped
+	cs, included, err := t.s.nestedOf(ctx, parent, r.LogicalID)
+	if err != nil {
+		return stack.Result{}, err
+	}
+	switch {
+	case st.RequestToken == *token(r): // was begun before the server was stopped
+	case included && (cs == nil || cs.Status == "FAILED"):
+		return nestedResult(st), t.forgetUndo(ctx, r) // reviewed, and nothing to change
+	case included:
+		if err := t.execute(ctx, r, p, cs, token(r)); err != nil {
+			return stack.Result{}, err
+		}
+	default:
 		in := &api.UpdateStackInput{StackName: &r.PhysicalID, TemplateURL: &p.TemplateURL, Parameters: p.parameters(), NotificationARNs: p.NotificationARNs,
 			Tags: nestedTags(r, p.Tags), Capabilities: capabilities(parent), ClientRequestToken: token(r), DisableRollback: aws.Ptr(false), DeploymentConfig: nestedMode(parent)}
 		_, err := wire.Call[api.UpdateStackOutput](ctx, t.s.invoker, "cloudformation", "UpdateStack", in)
@@ -192,20 +238,44 @@ func (t resourceStack) Update(ctx context.Context, r stack.Request) (stack.Resul
 			return nestedResult(st), t.forgetUndo(ctx, r)
 		}
 		if err != nil {
-			return stack.Result{}, err
+			return stack.Result{}, plainly(err)
 		}
 	}
 	if st, err = t.s.engine.Wait(ctx, key(r)); err != nil {
 		return stack.Result{}, err
 	}
 	if st.Status != stack.UpdateComplete {
-		return stack.Result{}, notUpdated(st)
+		return stack.Result{}, t.notUpdated(ctx, st)
 	}
 	return nestedResult(st), nil
 }
 
-func notUpdated(st *stack.Stack) error {
-	return &stack.PropertyError{Message: fmt.Sprintf("Embedded stack %s was not successfully updated. Currently in %s with reason: %s", st.ID, st.Status, st.Reason)}
+// plainly is the error of an operation of CloudFormation itself: its message is the
+// reason as it stands, because no resource handler is in between.
+func plainly(err error) error {
+	if e := awserr.As(err); e != nil && e.HTTPStatus() < 500 {
+		return &stack.PropertyError{Message: e.Message}
+	}
+	return err
+}
+
+// notUpdated is the error of an update that has failed, or has been rolled back: it
+// tells why that began, as AWS does, which reports it at that moment.
+func (t resourceStack) notUpdated(ctx context.Context, st *stack.Stack) error {
+	status, reason := st.Status, st.Reason
+	err := t.s.db.View(ctx, func(tx *store.Tx) error {
+		events, err := stack.EventsOf(tx, st)
+		for _, ev := range events {
+			if ev.Operation == st.OperationID && ev.PhysicalID == st.ID && ev.Status == stack.UpdateRollbackInProgress {
+				status, reason = ev.Status, ev.Reason
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return &stack.PropertyError{Message: fmt.Sprintf("Embedded stack %s was not successfully updated. Currently in %s with reason: %s", st.ID, status, reason)}
 }
 
 func (t resourceStack) forgetUndo(ctx context.Context, r stack.Request) error {
@@ -220,7 +290,7 @@ func (t resourceStack) Delete(ctx context.Context, r stack.Request) error {
 		return err
 	}
 	if _, err := wire.Call[api.DeleteStackOutput](ctx, t.s.invoker, "cloudformation", "DeleteStack", &api.DeleteStackInput{StackName: &r.PhysicalID}); err != nil {
-		return err
+		return plainly(err)
 	}
 	st, err := t.s.engine.Wait(ctx, key(r))
 	if err != nil {

@@ -34,7 +34,7 @@ func (t resourceStack) undo(ctx context.Context, r stack.Request, parent *stack.
 		return stack.Result{}, err
 	}
 	if st.Status != stack.UpdateComplete && st.Status != stack.UpdateRollbackComplete && st.Status != stack.CreateComplete {
-		return stack.Result{}, notUpdated(st)
+		return stack.Result{}, t.notUpdated(ctx, st)
 	}
 	return nestedResult(st), nil
 }
@@ -54,7 +54,7 @@ func (t resourceStack) takeBack(ctx context.Context, r stack.Request, st *stack.
 		return nil, err
 	}
 	if st.Status != stack.UpdateComplete {
-		return nil, notUpdated(st)
+		return nil, t.notUpdated(ctx, st)
 	}
 	return st, nil
 }

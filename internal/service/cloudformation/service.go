@@ -141,6 +141,8 @@ func (s *Service) changeSetRows() []wire.Operation {
 			onChangeSet(s, func(in *api.ExecuteChangeSetInput) (*string, *string) { return in.StackName, in.ChangeSetName })),
 		wire.Op("DeleteChangeSet", "cloudformation:DeleteChangeSet", s.DeleteChangeSet,
 			onChangeSet(s, func(in *api.DeleteChangeSetInput) (*string, *string) { return in.StackName, in.ChangeSetName })),
+		wire.Op("DescribeChangeSetHooks", "cloudformation:DescribeChangeSetHooks", s.DescribeChangeSetHooks,
+			onChangeSet(s, func(in *api.DescribeChangeSetHooksInput) (*string, *string) { return in.StackName, in.ChangeSetName })),
 		wire.Op("ListChangeSets", "cloudformation:ListChangeSets", s.ListChangeSets,
 			onStack(s, func(in *api.ListChangeSetsInput) *string { return in.StackName })),
 	}

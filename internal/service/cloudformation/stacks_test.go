@@ -304,6 +304,7 @@ func TestEveryOperationNeedsItsPermission(t *testing.T) {
 		"DetectStackResourceDrift":          &api.DetectStackResourceDriftInput{StackName: name, LogicalResourceId: name},
 		"DescribeStackDriftDetectionStatus": &api.DescribeStackDriftDetectionStatusInput{StackDriftDetectionId: aws.Ptr("11111111-2222-3333-4444-555555555555")},
 		"DescribeStackResourceDrifts":       &api.DescribeStackResourceDriftsInput{StackName: name},
+		"DescribeChangeSetHooks":            &api.DescribeChangeSetHooksInput{StackName: name, ChangeSetName: name},
 		"ListChangeSets":                    &api.ListChangeSetsInput{StackName: name},
 		"CreateStackSet":                    &api.CreateStackSetInput{StackSetName: name},
 		"UpdateStackSet":                    &api.UpdateStackSetInput{StackSetName: name},
