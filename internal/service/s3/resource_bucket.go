@@ -38,23 +38,19 @@ func invoke[O any](ctx context.Context, inv Invoker, operation string, in any) (
 // resourceBucket is AWS::S3::Bucket. Ref and the physical id are the name.
 type resourceBucket struct{ inv Invoker }
 
+// bucketProperties are the properties of a bucket; those that are set by operations
+// of their own are in bucketSettings.
 type bucketProperties struct {
 	BucketName                     *string `cfn:",createOnly"`
 	AccessControl                  *string
-	PublicAccessBlockConfiguration *struct{ BlockPublicAcls, BlockPublicPolicy, IgnorePublicAcls, RestrictPublicBuckets *bool }
-	OwnershipControls              *struct {
-		Rules []struct{ ObjectOwnership string } `cfn:",required"`
-	}
-	BucketEncryption *struct {
-		ServerSideEncryptionConfiguration []struct {
-			BucketKeyEnabled              *bool
-			ServerSideEncryptionByDefault *struct {
-				SSEAlgorithm   string `cfn:",required"`
-				KMSMasterKeyID *string
-			}
-		} `cfn:",required"`
-	}
-	Tags []stack.Tag
+	OwnershipControls              *ownershipProperty
+	PublicAccessBlockConfiguration *publicAccessProperty
+	VersioningConfiguration        *versioningProperty
+	ObjectLockEnabled              *bool
+	ObjectLockConfiguration        *objectLockProperty
+	BucketEncryption               *encryptionProperty
+	LifecycleConfiguration         *lifecycleProperty
+	Tags                           []stack.Tag
 }
 
 func (resourceBucket) Schema() stack.Schema {
@@ -73,9 +69,14 @@ func (t resourceBucket) Create(ctx context.Context, r stack.Request, started fun
 	if p.BucketName != nil {
 		name = *p.BucketName
 	}
-	in := &s3.CreateBucketInput{Bucket: &name, ACL: cannedACL(p.AccessControl)}
+	in := &s3.CreateBucketInput{Bucket: &name, ObjectLockEnabledForBucket: p.ObjectLockEnabled}
 	if p.OwnershipControls != nil && len(p.OwnershipControls.Rules) == 1 {
 		in.ObjectOwnership = s3.ObjectOwnership(p.OwnershipControls.Rules[0].ObjectOwnership)
+	}
+	if p.OwnershipControls == nil || p.PublicAccessBlockConfiguration == nil {
+		// Nothing opens the bucket to ACLs before it is made, so that the making
+		// refuses one, as on AWS.
+		in.ACL = cannedACL(p.AccessControl)
 	}
 	if r.Region != usEast1 {
 		in.CreateBucketConfiguration = &s3.CreateBucketConfiguration{LocationConstraint: s3.BucketLocationConstraint(r.Region)}
@@ -90,8 +91,9 @@ func (t resourceBucket) Create(ctx context.Context, r stack.Request, started fun
 // cannedACL turns CloudFormation's "PublicRead" into S3's "public-read".
 func cannedACL(control *string) s3.BucketCannedACL {
 	names := map[string]s3.BucketCannedACL{
-		"Private": s3.BucketCannedACLPrivate, "PublicRead": s3.BucketCannedACLPublicRead,
-		"PublicReadWrite": s3.BucketCannedACLPublicReadWrite, "AuthenticatedRead": s3.BucketCannedACLAuthenticatedRead,
+		"Private": "private", "PublicRead": "public-read", "PublicReadWrite": "public-read-write", "AuthenticatedRead": "authenticated-read",
+		"AwsExecRead": "aws-exec-read", "LogDeliveryWrite": "log-delivery-write",
+		"BucketOwnerRead": "bucket-owner-read", "BucketOwnerFullControl": "bucket-owner-full-control",
 	}
 	if acl, ok := names[aws.Val(control)]; ok {
 		return acl
@@ -117,17 +119,16 @@ func bucketResult(name, region string) stack.Result {
 // configure brings the bucket's settings from old to p. A setting that p no
 // longer has goes back to what new buckets have.
 func (t resourceBucket) configure(ctx context.Context, r stack.Request, name string, p, old bucketProperties) error {
-	if err := t.blockPublic(ctx, name, p, old); err != nil {
-		return err
+	for _, set := range bucketSettings {
+		if err := set(ctx, t.inv, name, p, old); err != nil {
+			return err
+		}
 	}
-	if err := t.encrypt(ctx, name, p, old); err != nil {
-		return err
-	}
-	var set []s3.Tag
+	var tags []s3.Tag
 	for _, tag := range r.TagsWith(p.Tags) {
-		set = append(set, s3.Tag{Key: &tag.Key, Value: &tag.Value})
+		tags = append(tags, s3.Tag{Key: &tag.Key, Value: &tag.Value})
 	}
-	if len(set) == 0 {
+	if len(tags) == 0 {
 		if len(old.Tags) == 0 {
 			return nil
 		}
@@ -135,50 +136,7 @@ func (t resourceBucket) configure(ctx context.Context, r stack.Request, name str
 		return err
 	}
 	_, err := invoke[s3.PutBucketTaggingOutput](ctx, t.inv, "PutBucketTagging",
-		&s3.PutBucketTaggingInput{Bucket: &name, Tagging: &s3.Tagging{TagSet: set}})
-	return err
-}
-
-func (t resourceBucket) blockPublic(ctx context.Context, name string, p, old bucketProperties) error {
-	c := p.PublicAccessBlockConfiguration
-	if c == nil && old.PublicAccessBlockConfiguration == nil {
-		return nil
-	}
-	config := &s3.PublicAccessBlockConfiguration{
-		BlockPublicAcls: aws.Ptr(true), BlockPublicPolicy: aws.Ptr(true), IgnorePublicAcls: aws.Ptr(true), RestrictPublicBuckets: aws.Ptr(true),
-	}
-	if c != nil {
-		config = &s3.PublicAccessBlockConfiguration{
-			BlockPublicAcls: aws.Ptr(aws.Val(c.BlockPublicAcls)), BlockPublicPolicy: aws.Ptr(aws.Val(c.BlockPublicPolicy)),
-			IgnorePublicAcls: aws.Ptr(aws.Val(c.IgnorePublicAcls)), RestrictPublicBuckets: aws.Ptr(aws.Val(c.RestrictPublicBuckets)),
-		}
-	}
-	_, err := invoke[s3.PutPublicAccessBlockOutput](ctx, t.inv, "PutPublicAccessBlock",
-		&s3.PutPublicAccessBlockInput{Bucket: &name, PublicAccessBlockConfiguration: config})
-	return err
-}
-
-func (t resourceBucket) encrypt(ctx context.Context, name string, p, old bucketProperties) error {
-	if p.BucketEncryption == nil {
-		if old.BucketEncryption == nil {
-			return nil
-		}
-		_, err := invoke[s3.DeleteBucketEncryptionOutput](ctx, t.inv, "DeleteBucketEncryption", &s3.DeleteBucketEncryptionInput{Bucket: &name})
-		return err
-	}
-	var rules []s3.ServerSideEncryptionRule
-	for _, rule := range p.BucketEncryption.ServerSideEncryptionConfiguration {
-		out := s3.ServerSideEncryptionRule{BucketKeyEnabled: rule.BucketKeyEnabled}
-		if d := rule.ServerSideEncryptionByDefault; d != nil {
-			out.ApplyServerSideEncryptionByDefault = &s3.ServerSideEncryptionByDefault{
-				SSEAlgorithm: s3.ServerSideEncryption(d.SSEAlgorithm), KMSMasterKeyID: d.KMSMasterKeyID,
-			}
-		}
-		rules = append(rules, out)
-	}
-	_, err := invoke[s3.PutBucketEncryptionOutput](ctx, t.inv, "PutBucketEncryption", &s3.PutBucketEncryptionInput{
-		Bucket: &name, ServerSideEncryptionConfiguration: &s3.ServerSideEncryptionConfiguration{Rules: rules},
-	})
+		&s3.PutBucketTaggingInput{Bucket: &name, Tagging: &s3.Tagging{TagSet: tags}})
 	return err
 }
 
@@ -197,19 +155,6 @@ func (t resourceBucket) Update(ctx context.Context, r stack.Request) (stack.Resu
 	}
 	if err := stack.Decode(r.OldProperties, &old); err != nil {
 		return stack.Result{}, err
-	}
-	if aws.Val(p.AccessControl) != aws.Val(old.AccessControl) {
-		return stack.Result{}, awserr.NotImplemented("s3", "PutBucketAcl")
-	}
-	if p.OwnershipControls != nil && len(p.OwnershipControls.Rules) == 1 {
-		_, err := invoke[s3.PutBucketOwnershipControlsOutput](ctx, t.inv, "PutBucketOwnershipControls", &s3.PutBucketOwnershipControlsInput{
-			Bucket: &r.PhysicalID, OwnershipControls: &s3.OwnershipControls{Rules: []s3.OwnershipControlsRule{
-				{ObjectOwnership: s3.ObjectOwnership(p.OwnershipControls.Rules[0].ObjectOwnership)},
-			}},
-		})
-		if err != nil {
-			return stack.Result{}, err
-		}
 	}
 	return bucketResult(r.PhysicalID, r.Region), t.configure(ctx, r, r.PhysicalID, p, old)
 }

@@ -39,8 +39,35 @@ func (t resourceBucket) Live(ctx context.Context, r stack.Request) (map[string]a
 	if err != nil {
 		return nil, err
 	}
-	live["BucketEncryption"] = encryptionProperty(crypt.ServerSideEncryptionConfiguration)
+	live["BucketEncryption"] = encryptionLive(crypt.ServerSideEncryptionConfiguration)
+	if err := t.liveVersions(ctx, name, live); err != nil {
+		return nil, err
+	}
+	rules, err := setting[s3.GetBucketLifecycleConfigurationOutput](ctx, t.inv, "GetBucketLifecycleConfiguration", &s3.GetBucketLifecycleConfigurationInput{Bucket: name}, "NoSuchLifecycleConfiguration")
+	if err != nil {
+		return nil, err
+	}
+	live["LifecycleConfiguration"] = lifecycleLive(rules)
 	return live, nil
+}
+
+// liveVersions reads versioning, object lock and the ACL.
+func (t resourceBucket) liveVersions(ctx context.Context, name *string, live map[string]any) error {
+	v, err := invoke[s3.GetBucketVersioningOutput](ctx, t.inv, "GetBucketVersioning", &s3.GetBucketVersioningInput{Bucket: name})
+	if err != nil {
+		return err
+	}
+	live["VersioningConfiguration"] = nil
+	if v.Status != "" {
+		live["VersioningConfiguration"] = map[string]any{"Status": string(v.Status)}
+	}
+	lock, err := setting[s3.GetObjectLockConfigurationOutput](ctx, t.inv, "GetObjectLockConfiguration", &s3.GetObjectLockConfigurationInput{Bucket: name}, "ObjectLockConfigurationNotFoundError")
+	if err != nil {
+		return err
+	}
+	live["ObjectLockEnabled"] = lock.ObjectLockConfiguration != nil
+	live["ObjectLockConfiguration"] = stack.Plain(lock.ObjectLockConfiguration)
+	return nil
 }
 
 // setting reads one setting of a bucket; none is its zero value.
@@ -52,14 +79,15 @@ func setting[O any](ctx context.Context, inv Invoker, operation string, in any, 
 	return out, err
 }
 
-// encryptionProperty gives S3's rules the names that templates have.
-func encryptionProperty(c *s3.ServerSideEncryptionConfiguration) any {
+// encryptionLive gives S3's rules the names that templates have.
+func encryptionLive(c *s3.ServerSideEncryptionConfiguration) any {
 	if c == nil {
 		return nil
 	}
 	rules := []any{}
 	for _, r := range c.Rules {
 		rules = append(rules, map[string]any{"BucketKeyEnabled": stack.Plain(r.BucketKeyEnabled),
+			"BlockedEncryptionTypes":        stack.Plain(r.BlockedEncryptionTypes),
 			"ServerSideEncryptionByDefault": stack.Plain(r.ApplyServerSideEncryptionByDefault)})
 	}
 	return map[string]any{"ServerSideEncryptionConfiguration": rules}

@@ -199,16 +199,37 @@ func TestResources(t *testing.T) {
 	s := newSystem(t)
 	types := s.service.Resources(s.server)
 	t.Run("bucket", func(t *testing.T) {
+		object := func(pairs ...any) map[string]any {
+			m := map[string]any{}
+			for i := 0; i < len(pairs); i += 2 {
+				m[pairs[i].(string)] = pairs[i+1]
+			}
+			return m
+		}
 		stacktest.Conform(t, stacktest.Case{
 			Resource: types["AWS::S3::Bucket"], Type: "AWS::S3::Bucket", Context: as(t, "AKIAROOT"),
 			Properties: map[string]any{
-				"Tags":                           []any{map[string]any{"Key": "a", "Value": "b"}},
-				"PublicAccessBlockConfiguration": map[string]any{"BlockPublicAcls": "true"},
-				"OwnershipControls":              map[string]any{"Rules": []any{map[string]any{"ObjectOwnership": "ObjectWriter"}}},
-				"BucketEncryption": map[string]any{"ServerSideEncryptionConfiguration": []any{
-					map[string]any{"ServerSideEncryptionByDefault": map[string]any{"SSEAlgorithm": "AES256"}}}},
+				"AccessControl":                  "PublicRead",
+				"Tags":                           []any{object("Key", "a", "Value", "b")},
+				"PublicAccessBlockConfiguration": object("BlockPublicPolicy", "true"),
+				"OwnershipControls":              object("Rules", []any{object("ObjectOwnership", "ObjectWriter")}),
+				"VersioningConfiguration":        object("Status", "Enabled"),
+				"ObjectLockEnabled":              true,
+				"ObjectLockConfiguration": object("ObjectLockEnabled", "Enabled",
+					"Rule", object("DefaultRetention", object("Mode", "GOVERNANCE", "Days", 3))),
+				"BucketEncryption": object("ServerSideEncryptionConfiguration", []any{
+					object("ServerSideEncryptionByDefault", object("SSEAlgorithm", "AES256"))}),
+				"LifecycleConfiguration": object("Rules", []any{
+					object("Id", "r", "Status", "Enabled", "Prefix", "logs/", "TagFilters", []any{object("Key", "k", "Value", "v")}, "ExpirationInDays", 9,
+						"NoncurrentVersionExpiration", object("NoncurrentDays", 9, "NewerNoncurrentVersions", 2),
+						"Transitions", []any{object("StorageClass", "GLACIER", "TransitionInDays", 1)}),
+					object("Id", "s", "Status", "Disabled", "AbortIncompleteMultipartUpload", object("DaysAfterInitiation", 1)),
+				}),
 			},
-			Changed: map[string]any{"Tags": []any{}},
+			Changed: map[string]any{
+				"Tags": []any{}, "VersioningConfiguration": object("Status", "Enabled"), "ObjectLockEnabled": true,
+				"LifecycleConfiguration": object("Rules", []any{object("Id", "t", "Status", "Enabled", "ExpirationDate", "2030-01-01T00:00:00Z")}),
+			},
 		})
 	})
 	t.Run("policy", func(t *testing.T) {
