@@ -1,9 +1,11 @@
 // Command crash kills a server, as kill -9 does, at random points while it creates,
 // updates, rolls back and deletes a stack of thirty resources, starts it again and
 // holds that the end is the one without a kill: the stack's status, and exactly
-// the resources of its template, none missing, none twice, none left over.
+// the resources of its template, none missing, none twice, none left over. With
+// -story objects it does so while clients write objects: what was acknowledged is
+// there, whole, and nothing else is left.
 //
-// It owns the story and its template. It imports the client of internal/wire and
+// It owns the stories and the template. It imports the client of internal/wire and
 // runs the server's binary; the flow enters in main, called by scripts/crash.sh,
 // and leaves in the exit code. The points are those of -seed: the same seed kills
 // after the same delays.
@@ -21,14 +23,15 @@ func main() {
 	binary := flag.String("server", "bin/hardstand", "the server's `binary`")
 	kills := flag.Int("kills", 100, "how often to kill it")
 	seed := flag.Uint64("seed", 1, "what the delays are made from")
+	story := flag.String("story", "stacks", "stacks or objects")
 	flag.Parse()
-	if err := run(*binary, *kills, *seed); err != nil {
+	if err := run(*binary, *story, *kills, *seed); err != nil {
 		fmt.Fprintln(os.Stderr, "crash:", err)
 		os.Exit(1)
 	}
 }
 
-func run(binary string, kills int, seed uint64) (err error) {
+func run(binary, story string, kills int, seed uint64) (err error) {
 	dir, err := os.MkdirTemp("", "hardstand-crash-")
 	if err != nil {
 		return err
@@ -44,6 +47,9 @@ func run(binary string, kills int, seed uint64) (err error) {
 	}()
 	if err := s.start(); err != nil {
 		return err
+	}
+	if story == "objects" {
+		return objects(s, kills, rand.New(rand.NewPCG(seed, 0)))
 	}
 	p := &player{server: s, random: rand.New(rand.NewPCG(seed, 0)), longest: map[string]time.Duration{}}
 	if p.baseline, err = s.inventory(); err != nil {

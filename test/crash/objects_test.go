@@ -1,0 +1,20 @@
+package main
+
+import (
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// TestObjects kills a server a few times while clients write objects. scripts/crash.sh
+// does so more often.
+func TestObjects(t *testing.T) {
+	const kills, seed = 8, 1
+	binary := filepath.Join(t.TempDir(), "hardstand")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "../../cmd/hardstand").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if err := run(binary, "objects", kills, seed); err != nil {
+		t.Error(err)
+	}
+}
