@@ -79,7 +79,11 @@ func (s *Service) rebind(tx *store.Tx, c aws.Call, a *address, target *instance,
 	if a.Instance == target.ID {
 		return nil, nil
 	}
+	var former *formerBinding
 	if a.Instance != "" {
+		if sameMaker(a.BindToken, c.Token) {
+			former = &formerBinding{a.AssociationID, a.Instance}
+		}
 		if allowed != nil && !*allowed {
 			return nil, awserr.New("Resource.AlreadyAssociated", "resource %s is already associated with associate-id %s", a.AllocationID, a.AssociationID)
 		}
@@ -87,12 +91,13 @@ func (s *Service) rebind(tx *store.Tx, c aws.Call, a *address, target *instance,
 			return nil, err
 		}
 	}
-	return before, bind(tx, c, a, target)
+	a.Former, a.BindToken = former, c.Token
+	return before, bind(tx, c, a, target, ids.Resource("eipassoc"))
 }
 
 // bind gives a to r. An elastic address that r held before is set free; an
 // automatic one is dropped.
-func bind(tx *store.Tx, c aws.Call, a *address, r *instance) error {
+func bind(tx *store.Tx, c aws.Call, a *address, r *instance, association string) error {
 	if r.State != stateRunning && r.State != stateStopped {
 		return awserr.New("InvalidInstanceID", "The %s instance '%s' is not in a valid state for this operation.", r.State, r.ID)
 	}
@@ -106,7 +111,7 @@ func bind(tx *store.Tx, c aws.Call, a *address, r *instance) error {
 	if err := releaseElastic(tx, key(c, r.ID), r); err != nil {
 		return err
 	}
-	a.Instance, a.AssociationID = r.ID, ids.Resource("eipassoc")
+	a.Instance, a.AssociationID = r.ID, association
 	r.NIC.Public, r.NIC.Allocation, r.NIC.Association = a.Public, a.AllocationID, a.AssociationID
 	if err := addresses.Put(tx, key(c, a.AllocationID), a); err != nil {
 		return err
@@ -135,7 +140,7 @@ func releaseElastic(tx *store.Tx, k store.Key, r *instance) error {
 // when it runs and had one by its launch.
 func (s *Service) unbind(tx *store.Tx, c aws.Call, a *address) (*instance, error) {
 	r, err := instances.Get(tx, key(c, a.Instance))
-	a.Instance, a.AssociationID = "", ""
+	a.Instance, a.AssociationID, a.Former = "", "", nil
 	if perr := addresses.Put(tx, key(c, a.AllocationID), a); perr != nil {
 		return nil, perr
 	}
@@ -157,19 +162,50 @@ func (s *Service) unbind(tx *store.Tx, c aws.Call, a *address) (*instance, error
 // DisassociateAddress takes an elastic address from its instance.
 func (s *Service) DisassociateAddress(ctx context.Context, in *api.DisassociateAddressInput) (*api.DisassociateAddressOutput, error) {
 	c := aws.CallFrom(ctx)
-	var before *instance
+	var changed []*instance
 	err := s.db.Update(ctx, func(tx *store.Tx) error {
 		a, err := findAssociation(tx, c, in)
 		if err != nil || a == nil {
 			return err
 		}
-		before, err = s.unbind(tx, c, a)
+		changed, err = s.dissociate(tx, c, a, aws.Val(in.AssociationId))
 		return err
 	})
-	if err != nil || before == nil {
-		return &api.DisassociateAddressOutput{}, err
+	if err != nil {
+		return nil, err
 	}
-	return &api.DisassociateAddressOutput{}, s.pushInterface(ctx, key(c, before.ID))
+	for _, r := range changed {
+		if err := s.pushInterface(ctx, key(c, r.ID)); err != nil {
+			return nil, err
+		}
+	}
+	return &api.DisassociateAddressOutput{}, nil
+}
+
+// dissociate ends the association id and returns the instances that it changes. The
+// one that it replaced comes back, if its instance is still there.
+func (s *Service) dissociate(tx *store.Tx, c aws.Call, a *address, id string) ([]*instance, error) {
+	former := a.Former
+	if former != nil && former.AssociationID == id {
+		a.Former = nil
+		return nil, addresses.Put(tx, key(c, a.AllocationID), a)
+	}
+	var changed []*instance
+	before, err := s.unbind(tx, c, a)
+	if before != nil {
+		changed = append(changed, before)
+	}
+	if err != nil || former == nil {
+		return changed, err
+	}
+	r, err := instances.Get(tx, key(c, former.Instance))
+	if isNotFound(err) || err == nil && r.State != stateRunning && r.State != stateStopped {
+		return changed, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return append(changed, r), bind(tx, c, a, r, former.AssociationID)
 }
 
 func findAssociation(tx *store.Tx, c aws.Call, in *api.DisassociateAddressInput) (*address, error) {

@@ -209,10 +209,10 @@ func (oneKey) Lookup(_ context.Context, id, _ string) (wire.Credential, error) {
 
 // judge allows everything until deny is set, and remembers what it was asked.
 type judge struct {
-	mu    sync.Mutex
-	deny  bool
+	mu         sync.Mutex
+	deny       bool
 	denyAction string // an action that is denied
-	asked []aws.Check
+	asked      []aws.Check
 }
 
 func (j *judge) Authorize(ctx context.Context, c aws.Check) error {

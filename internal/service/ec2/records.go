@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hardstand/hardstand/internal/store"
@@ -210,19 +211,30 @@ type address struct {
 	AllocationID, AssociationID string
 	Public                      netip.Addr
 	Instance                    string
-	Tags                        map[string]string
-	Token                       string
+	// BindToken is that of the call that bound it. Former is the binding that a stack
+	// has replaced and may want back.
+	BindToken string
+	Former    *formerBinding
+	Tags      map[string]string
+	Token     string
 }
+
+// formerBinding comes back like a formerAssociation.
+type formerBinding struct{ AssociationID, Instance string }
 
 var addresses = store.Table[address]{
 	Name: "ec2_addresses", Version: 1,
 	Indexes: []store.Index[address]{
 		{Name: "public", Unique: true, Value: func(_ store.Key, v *address) []string { return []string{v.Public.String()} }},
 		{Name: "association", Unique: true, Value: func(_ store.Key, v *address) []string {
-			if v.AssociationID == "" {
-				return nil
+			var out []string
+			if v.AssociationID != "" {
+				out = append(out, v.AssociationID)
 			}
-			return []string{v.AssociationID}
+			if v.Former != nil {
+				out = append(out, v.Former.AssociationID)
+			}
+			return out
 		}},
 		{Name: "instance", Value: func(_ store.Key, v *address) []string {
 			if v.Instance == "" {
@@ -238,6 +250,13 @@ var addresses = store.Table[address]{
 func privateEntry(vpcID string, a netip.Addr) string { return vpcID + "/" + a.String() }
 
 func scoped(k store.Key, s string) string { return k.Account + "/" + k.Region + "/" + s }
+
+// sameMaker says whether two tokens are of creations of one resource of a stack, of
+// which the later replaces the earlier: they differ in their last part only.
+func sameMaker(earlier, later string) bool {
+	i, j := strings.LastIndexByte(earlier, '/'), strings.LastIndexByte(later, '/')
+	return i > 0 && i == j && earlier != later && earlier[:i] == later[:j]
+}
 
 func token(k store.Key, t string) []string {
 	if t == "" {

@@ -50,7 +50,7 @@ type subnet struct {
 // formerAssociation comes back when the one that took its place is removed, unless
 // it has been removed itself: a stack that replaces an association makes the new one
 // first, and then removes the old one or, to roll back, the new one.
-type formerAssociation struct{ ID, RouteTable string }
+type formerAssociation struct{ ID, RouteTable, Token string }
 
 type routeTable struct {
 	ID     string
@@ -164,7 +164,7 @@ func (v *vpc) disassociate(s *subnet, id string) {
 	}
 	s.RouteTable, s.RouteAssociation, s.RouteToken = "", "", ""
 	if former != nil && v.routeTable(former.RouteTable) != nil {
-		s.RouteTable, s.RouteAssociation = former.RouteTable, former.ID
+		s.RouteTable, s.RouteAssociation, s.RouteToken = former.RouteTable, former.ID, former.Token
 	}
 }
 

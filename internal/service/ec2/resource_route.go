@@ -89,6 +89,26 @@ func (s *Service) patiently(ctx context.Context, wait func(error) bool, f func()
 	}
 }
 
+// leaving makes f, a deletion, one to repeat while instances that pass the filter
+// are shutting down: they were told to, and nothing in a template says in which
+// order.
+func (s *Service) leaving(ctx context.Context, filter, id string, f func() error) error {
+	left := false
+	return s.patiently(ctx, func(err error) bool { return left && awserr.Is(err, "DependencyViolation") }, func() error {
+		err := f()
+		if !awserr.Is(err, "DependencyViolation") {
+			return err
+		}
+		out, look := call[api.DescribeInstancesOutput](ctx, s, "DescribeInstances", &api.DescribeInstancesInput{Filters: []api.Filter{
+			{Name: &filter, Values: []string{id}}, {Name: aws.Ptr("instance-state-name"), Values: []string{stateShuttingDown}},
+		}})
+		if left = look == nil && len(out.Reservations) > 0; !left {
+			return f() // they may have gone while we looked
+		}
+		return err
+	})
+}
+
 func (t resourceRoute) find(ctx context.Context, physicalID string) (*api.Route, error) {
 	id, to, _ := strings.Cut(physicalID, "|")
 	table, err := t.s.findRouteTable(ctx, "route-table-id", id)

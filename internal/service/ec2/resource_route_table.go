@@ -5,7 +5,6 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
-	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/stack"
 )
 
@@ -102,59 +101,35 @@ func associationResult(id string) stack.Result {
 	return stack.Result{PhysicalID: id, Attributes: map[string]any{"Id": id}}
 }
 
-// Create takes the subnet from the association that it replaces, if that is there.
 func (t resourceRouteAssociation) Create(ctx context.Context, r stack.Request, started func(string)) (stack.Result, error) {
 	var p routeAssociationProperties
 	if err := stack.Decode(r.Properties, &p); err != nil {
 		return stack.Result{}, err
 	}
 	out, err := call[api.AssociateRouteTableOutput](ctx, t.s, "AssociateRouteTable", &api.AssociateRouteTableInput{RouteTableId: &p.RouteTableId, SubnetId: &p.SubnetId})
-	id := ""
-	switch {
-	case awserr.Is(err, "Resource.AlreadyAssociated"):
-		if id, err = t.replace(ctx, &p); err != nil {
-			return stack.Result{}, err
-		}
-	case err != nil:
+	if err != nil {
 		return stack.Result{}, err
-	default:
-		id = aws.Val(out.AssociationId)
 	}
+	id := aws.Val(out.AssociationId)
 	started(id)
 	return associationResult(id), nil
 }
 
-func (t resourceRouteAssociation) replace(ctx context.Context, p *routeAssociationProperties) (string, error) {
-	a, err := t.find(ctx, "association.subnet-id", p.SubnetId, func(a api.RouteTableAssociation) bool { return aws.Val(a.SubnetId) == p.SubnetId })
-	if err != nil {
-		return "", err
-	}
-	out, err := call[api.ReplaceRouteTableAssociationOutput](ctx, t.s, "ReplaceRouteTableAssociation", &api.ReplaceRouteTableAssociationInput{AssociationId: a.RouteTableAssociationId, RouteTableId: &p.RouteTableId})
-	if err != nil {
-		return "", err
-	}
-	return aws.Val(out.NewAssociationId), nil
-}
-
-func (t resourceRouteAssociation) find(ctx context.Context, filter, value string, is func(api.RouteTableAssociation) bool) (*api.RouteTableAssociation, error) {
-	table, err := t.s.findRouteTable(ctx, filter, value)
+func (t resourceRouteAssociation) find(ctx context.Context, id string) (*api.RouteTableAssociation, error) {
+	table, err := t.s.findRouteTable(ctx, "association.route-table-association-id", id)
 	if err != nil {
 		return nil, err
 	}
 	for _, a := range table.Associations {
-		if is(a) {
+		if aws.Val(a.RouteTableAssociationId) == id {
 			return &a, nil
 		}
 	}
 	return nil, stack.ErrNotFound
 }
 
-func (t resourceRouteAssociation) byID(ctx context.Context, id string) (*api.RouteTableAssociation, error) {
-	return t.find(ctx, "association.route-table-association-id", id, func(a api.RouteTableAssociation) bool { return aws.Val(a.RouteTableAssociationId) == id })
-}
-
 func (t resourceRouteAssociation) Read(ctx context.Context, r stack.Request) (stack.Result, error) {
-	_, err := t.byID(ctx, r.PhysicalID)
+	_, err := t.find(ctx, r.PhysicalID)
 	return associationResult(r.PhysicalID), err
 }
 
@@ -170,7 +145,7 @@ func (t resourceRouteAssociation) Delete(ctx context.Context, r stack.Request) e
 
 // Live implements stack.Live.
 func (t resourceRouteAssociation) Live(ctx context.Context, r stack.Request) (map[string]any, error) {
-	a, err := t.byID(ctx, r.PhysicalID)
+	a, err := t.find(ctx, r.PhysicalID)
 	if err != nil {
 		return nil, err
 	}

@@ -228,7 +228,10 @@ func (t resourceSecurityGroup) Delete(ctx context.Context, r stack.Request) erro
 	if err != nil {
 		return err
 	}
-	_, err = call[api.DeleteSecurityGroupOutput](ctx, t.s, "DeleteSecurityGroup", &api.DeleteSecurityGroupInput{GroupId: g.GroupId})
+	err = t.s.leaving(ctx, "instance.group-id", aws.Val(g.GroupId), func() error {
+		_, err := call[api.DeleteSecurityGroupOutput](ctx, t.s, "DeleteSecurityGroup", &api.DeleteSecurityGroupInput{GroupId: g.GroupId})
+		return err
+	})
 	if awserr.Is(err, "InvalidGroup.NotFound") {
 		return nil
 	}

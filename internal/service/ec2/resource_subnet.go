@@ -148,8 +148,10 @@ func (t resourceSubnet) Update(ctx context.Context, r stack.Request) (stack.Resu
 }
 
 func (t resourceSubnet) Delete(ctx context.Context, r stack.Request) error {
-	_, err := call[api.DeleteSubnetOutput](ctx, t.s, "DeleteSubnet", &api.DeleteSubnetInput{SubnetId: &r.PhysicalID})
-	return gone(err)
+	return gone(t.s.leaving(ctx, "subnet-id", r.PhysicalID, func() error {
+		_, err := call[api.DeleteSubnetOutput](ctx, t.s, "DeleteSubnet", &api.DeleteSubnetInput{SubnetId: &r.PhysicalID})
+		return err
+	}))
 }
 
 // Live implements stack.Live.

@@ -2,11 +2,13 @@ package ec2
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/stack"
 )
 
@@ -60,41 +62,110 @@ func TestRouteBeforeAttachment(t *testing.T) {
 }
 
 // TestReplacedAssociation: the engine makes the new association first; it then
-// removes the old one or, to roll back, the new one.
+// removes the old one or, to roll back, the new one. What is kept stays what it was.
 func TestReplacedAssociation(t *testing.T) {
-	for name, rollBack := range map[string]bool{"clean-up": false, "rollback": true} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
+	for name, kind := range map[string]func(w *world) (string, map[string]any, map[string]any, func(id string) string){
+		"route table": func(w *world) (string, map[string]any, map[string]any, func(string) string) {
 			l := w.lan()
-			kind, r := w.resource("AWS::EC2::SubnetRouteTableAssociation", "t", map[string]any{"RouteTableId": l.main, "SubnetId": l.public})
-			made, err := kind.Create(w.ctx, r, func(string) {})
-			if err != nil {
-				t.Fatal(err)
-			}
-			again, err := kind.Create(w.ctx, r, func(string) {})
-			if err != nil || again.PhysicalID != made.PhysicalID {
-				t.Errorf("made again: %q, %v", again.PhysicalID, err)
-			}
-			remove, keep, table := l.association, made.PhysicalID, l.main
-			if rollBack {
-				remove, keep, table = made.PhysicalID, l.association, l.table
-			}
-			for range 2 {
-				if err := kind.Delete(w.ctx, stack.Request{PhysicalID: remove}); err != nil {
-					t.Fatal(err)
+			return "AWS::EC2::SubnetRouteTableAssociation", map[string]any{"RouteTableId": l.table, "SubnetId": l.private}, map[string]any{"RouteTableId": l.main, "SubnetId": l.private}, func(id string) string {
+				found := w.tables(filter("association.route-table-association-id", id), filter("association.subnet-id", l.private))
+				if len(found) == 0 {
+					return ""
 				}
+				return *found[0].RouteTableId
 			}
-			found := w.tables(filter("association.route-table-association-id", keep))
-			if len(found) != 1 || *found[0].RouteTableId != table {
-				t.Errorf("%s is in %+v, want %s", keep, found, table)
+		},
+		"address": func(w *world) (string, map[string]any, map[string]any, func(string) string) {
+			a, b, eip := w.running(nil), w.running(nil), w.allocate()
+			return "AWS::EC2::EIPAssociation", map[string]any{"AllocationId": *eip.AllocationId, "InstanceId": a}, map[string]any{"AllocationId": *eip.AllocationId, "InstanceId": b}, func(id string) string {
+				found := do[api.DescribeAddressesOutput](w, "DescribeAddresses", &api.DescribeAddressesInput{Filters: []api.Filter{filter("association-id", id)}}).Addresses
+				if len(found) == 0 {
+					return ""
+				}
+				if nic := w.row(*found[0].InstanceId).NIC; nic.Association != id || nic.Public != w.net.publicOf(nic.ID) {
+					t.Errorf("the interface has %+v", nic)
+				}
+				return *found[0].InstanceId
 			}
-			if err := kind.Delete(w.ctx, stack.Request{PhysicalID: keep}); err != nil {
-				t.Fatal(err)
+		},
+	} {
+		for _, rollBack := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, " rolled back: ", rollBack), func(t *testing.T) {
+				w := newWorld(t)
+				w.run()
+				typ, first, second, holder := kind(w)
+				replaceAssociation(t, w, typ, []map[string]any{first, second}, holder, rollBack)
+			})
+		}
+	}
+}
+
+func replaceAssociation(t *testing.T, w *world, typ string, props []map[string]any, holder func(id string) string, rollBack bool) {
+	var made, holders [2]string
+	for i, p := range props {
+		kind, r := w.resource(typ, fmt.Sprint("stack/R/", i+1), p)
+		for range 2 {
+			res, err := kind.Create(w.ctx, r, func(string) {})
+			if err != nil || made[i] != "" && res.PhysicalID != made[i] {
+				t.Fatalf("made %q, then %q: %v", made[i], res.PhysicalID, err)
 			}
-			if left := w.tables(filter("association.subnet-id", l.public)); len(left) != 0 {
-				t.Errorf("still associated: %+v", left)
-			}
-		})
+			made[i] = res.PhysicalID
+		}
+		if holders[i] = holder(made[i]); holders[i] == "" {
+			t.Fatalf("%s holds nothing", made[i])
+		}
+	}
+	keep := 1
+	if rollBack {
+		keep = 0
+	}
+	kind, r := w.resource(typ, "", nil)
+	for _, i := range []int{1 - keep, 1 - keep} {
+		r.PhysicalID = made[i]
+		if err := kind.Delete(w.ctx, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := holder(made[keep]); got != holders[keep] {
+		t.Errorf("%s holds %q, held %q", made[keep], got, holders[keep])
+	}
+	r.PhysicalID = made[keep]
+	if err := kind.Delete(w.ctx, r); err != nil {
+		t.Fatal(err)
+	}
+	if got := holder(made[keep]) + holder(made[1-keep]); got != "" {
+		t.Errorf("%q is still held", got)
+	}
+}
+
+// TestDeleteWhileInstancesLeave: a subnet and a group wait for an instance that
+// somebody has told to go.
+func TestDeleteWhileInstancesLeave(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	l := w.lan()
+	group := *do[api.CreateSecurityGroupOutput](w, "CreateSecurityGroup", &api.CreateSecurityGroupInput{GroupName: aws.Ptr("x"), Description: aws.Ptr("d"), VpcId: &l.vpc}).GroupId
+	id := w.running(func(in *api.RunInstancesInput) { in.SubnetId, in.SecurityGroupIds = &l.private, []string{group} })
+	if err := (resourceSubnet{w.svc}).Delete(w.ctx, stack.Request{PhysicalID: l.private}); !awserr.Is(err, "DependencyViolation") {
+		t.Errorf("with an instance that stays: %v", err)
+	}
+	held := make(chan struct{})
+	w.machines.set(func(what, _ string) error {
+		if what == "terminate" {
+			<-held
+		}
+		return nil
+	})
+	w.terminate(id)
+	done := make(chan error, 2)
+	go func() { done <- (resourceSubnet{w.svc}).Delete(w.ctx, stack.Request{PhysicalID: l.private}) }()
+	go func() { done <- (resourceSecurityGroup{w.svc}).Delete(w.ctx, stack.Request{PhysicalID: group}) }()
+	if err := w.clock.BlockUntil(w.ctx, 3); err != nil { // these two, and the worker's sweep
+		t.Fatal(err)
+	}
+	close(held)
+	if err := errors.Join(<-done, <-done); err != nil {
+		t.Error(err)
 	}
 }
 

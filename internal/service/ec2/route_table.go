@@ -73,7 +73,8 @@ func associatedState() *api.RouteTableAssociationState {
 	return &api.RouteTableAssociationState{State: "associated"}
 }
 
-// AssociateRouteTable has a subnet use a route table in place of the main one.
+// AssociateRouteTable has a subnet use a route table in place of the main one. A
+// stack that replaces an association makes the new one while the old one is there.
 func (s *Service) AssociateRouteTable(ctx context.Context, in *api.AssociateRouteTableInput) (*api.AssociateRouteTableOutput, error) {
 	c := aws.CallFrom(ctx)
 	id, subnetID := aws.Val(in.RouteTableId), aws.Val(in.SubnetId)
@@ -97,12 +98,16 @@ func (s *Service) AssociateRouteTable(ctx context.Context, in *api.AssociateRout
 			return awserr.New("InvalidParameterValue", "route table %s and subnet %s belong to different networks", id, subnetID)
 		}
 		sub := v.subnet(subnetID)
-		if sub.RouteAssociation != "" {
+		if sub.RouteTable == id && !sameMaker(sub.RouteToken, c.Token) {
 			association = sub.RouteAssociation
-			if sub.RouteTable == id && c.Token != "" && sub.RouteToken == c.Token {
-				return nil
-			}
+			return nil
+		}
+		if sub.RouteAssociation != "" && !sameMaker(sub.RouteToken, c.Token) {
 			return awserr.New("Resource.AlreadyAssociated", "the specified association for route table %s conflicts with an existing association", id)
+		}
+		sub.Former = nil
+		if sub.RouteAssociation != "" {
+			sub.Former = &formerAssociation{ID: sub.RouteAssociation, RouteTable: sub.RouteTable, Token: sub.RouteToken}
 		}
 		association = ids.Resource("rtbassoc")
 		sub.RouteTable, sub.RouteAssociation, sub.RouteToken = id, association, c.Token
@@ -177,11 +182,11 @@ func (s *Service) ReplaceRouteTableAssociation(ctx context.Context, in *api.Repl
 			v.MainRouteTable, v.MainAssociation = table, next
 		case sub.RouteAssociation != id:
 			return notFound("InvalidAssociationID", "association ID", id)
+		case sub.RouteTable == table:
+			next = id
+			return nil
 		default:
 			sub.Former = nil
-			if c.Token != "" {
-				sub.Former = &formerAssociation{ID: id, RouteTable: sub.RouteTable}
-			}
 			sub.RouteTable, sub.RouteAssociation, sub.RouteToken = table, next, c.Token
 		}
 		emitPart(tx, c, next, "route-table-associated")

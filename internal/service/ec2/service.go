@@ -1,5 +1,6 @@
 // Package ec2 is the EC2 service: instances and what they need to run (images,
-// types, key pairs, security groups, the default VPC, elastic addresses).
+// types, key pairs, security groups, elastic addresses, VPCs with their subnets,
+// gateways and routes).
 //
 // It owns the rows of records.go. Calls enter through Wire's operations, which
 // validate, commit rows with their events and answer at once; the worker of

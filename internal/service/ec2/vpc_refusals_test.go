@@ -83,7 +83,7 @@ func TestVPCRefusals(t *testing.T) {
 		{"ReplaceRoute", &api.ReplaceRouteInput{RouteTableId: &l.main, DestinationCidrBlock: def, GatewayId: &l.gateway}, "InvalidParameterValue: There is no route defined for '0.0.0.0/0' in the route table. Use CreateRoute instead."},
 		{"DeleteRoute", &api.DeleteRouteInput{RouteTableId: &l.main, DestinationCidrBlock: def}, "InvalidRoute.NotFound: no route with destination-cidr-block 0.0.0.0/0 in route table " + l.main},
 		{"DeleteRoute", &api.DeleteRouteInput{RouteTableId: &l.main, DestinationCidrBlock: aws.Ptr("10.0.0.0/16")}, "InvalidParameterValue: cannot remove local route 10.0.0.0/16 in route table " + l.main},
-		{"AssociateRouteTable", associate(l.table, l.public), "Resource.AlreadyAssociated: the specified association for route table " + l.table + " conflicts with an existing association"},
+		{"AssociateRouteTable", associate(l.main, l.public), "Resource.AlreadyAssociated: the specified association for route table " + l.main + " conflicts with an existing association"},
 		{"AssociateRouteTable", associate(l.table, other.private), "InvalidParameterValue: route table " + l.table + " and subnet " + other.private + " belong to different networks"},
 		{"AssociateRouteTable", associate(l.table, "subnet-0"), "InvalidSubnetID.NotFound: The subnet ID 'subnet-0' does not exist"},
 		{"DisassociateRouteTable", &api.DisassociateRouteTableInput{AssociationId: none}, "InvalidAssociationID.NotFound: The association ID 'rtbassoc-0' does not exist"},
