@@ -19,7 +19,8 @@ import boto3
 from botocore.exceptions import ClientError
 
 HERE = pathlib.Path(__file__).resolve().parent
-SERVICES = sorted(p.stem for p in (HERE / "stories").glob("*.txt"))
+# A story's name begins with the service it is about: s3.txt, s3-web.txt.
+SERVICES = sorted({re.split("[-_]", p.stem)[0] for p in (HERE / "stories").glob("*.txt")})
 WAIT_LIMIT, PAUSE = 60, 0.1  # seconds
 
 
