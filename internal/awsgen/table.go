@@ -51,9 +51,20 @@ func (g *generator) serviceLine() model.Service {
 		s.TargetPrefixes = []string{m.TargetPrefix}
 	}
 	if s.Protocol == model.RestXML {
-		s.Namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
+		s.Namespace = restNamespace(g.api)
 	}
 	return s
+}
+
+// restNamespace is that of answers. S3's model does not say its own; others say it
+// at each request's body.
+func restNamespace(a *api) string {
+	for _, name := range sorted(a.Operations) {
+		if in := a.Operations[name].Input; in != nil && in.XMLNamespace != nil && in.XMLNamespace.URI != "" {
+			return in.XMLNamespace.URI
+		}
+	}
+	return "http://s3.amazonaws.com/doc/2006-03-01/"
 }
 
 func (g *generator) operationLine(name string) model.OperationLine {
@@ -76,6 +87,9 @@ func (g *generator) operationLine(name string) model.OperationLine {
 	}
 	if op.Output != nil {
 		l.Output, l.ResultWrapper, l.OutputRoot = op.Output.Shape, op.Output.ResultWrapper, op.Output.LocationName
+		if l.OutputRoot == "" && g.api.Metadata.Protocol == string(model.RestXML) && g.api.Metadata.EndpointPrefix != "s3" {
+			l.OutputRoot = op.Output.Shape
+		}
 		if l.ResultWrapper == "" && slices.Contains(g.api.Metadata.Protocols, string(model.Query)) {
 			l.ResultWrapper = name + "Result"
 		}

@@ -65,6 +65,9 @@ func (e *exchange) decodeError(err error) error {
 	case model.JSON:
 		return jsonDecodeError(bad)
 	case model.RestXML:
+		if e.service.paths != nil {
+			return awserr.New("InvalidInput", "Invalid request: %s", printable(bad.Text))
+		}
 		if bad.Problem == codec.BadValue && !strings.Contains(bad.Path, ".") {
 			return awserr.New("InvalidArgument", "Provided argument is not valid.").
 				With("ArgumentName", bad.Path).With("ArgumentValue", printable(bad.Value))
@@ -131,6 +134,9 @@ func (s *service) violationError(op *model.Operation, list []validate.Violation)
 	case model.EC2:
 		return ec2Violation(list[0])
 	case model.RestXML:
+		if s.paths != nil {
+			return awserr.New("InvalidInput", "%s", validate.Message(list))
+		}
 		return s3Violation(list[0])
 	case model.JSON:
 		if e := ownViolation(op, list[0]); e != nil {

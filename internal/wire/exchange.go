@@ -28,12 +28,13 @@ type exchange struct {
 	id     string // request id
 	began  time.Time
 
-	signature *sigv4.Signature // nil: unsigned
-	body      []byte           // of all but S3's requests
-	form      url.Values       // of query and EC2 requests
-	service   *service         // nil: no service is meant
-	protocol  model.Protocol   // of the service, the one that the request speaks
-	address   s3Address        // of rest-xml requests
+	signature *sigv4.Signature  // nil: unsigned
+	body      []byte            // of all but S3's requests
+	form      url.Values        // of query and EC2 requests
+	service   *service          // nil: no service is meant
+	protocol  model.Protocol    // of the service, the one that the request speaks
+	address   s3Address         // of S3's requests
+	labels    map[string]string // of the path, by name
 	operation string
 	principal aws.Principal
 	region    string
@@ -149,8 +150,10 @@ func (e *exchange) decode(op *model.Operation, in any) error {
 }
 
 func (e *exchange) decodeREST(op *model.Operation, in any) error {
-	req := codec.RESTRequest{Labels: map[string]string{"Bucket": e.address.bucket, "Key": e.address.key},
-		Query: e.r.URL.Query(), Header: e.r.Header}
+	if e.labels == nil {
+		e.labels = map[string]string{"Bucket": e.address.bucket, "Key": e.address.key}
+	}
+	req := codec.RESTRequest{Labels: e.labels, Query: e.r.URL.Query(), Header: e.r.Header}
 	if codec.Streams(op) {
 		req.Stream = e.r.Body
 	} else {
@@ -180,7 +183,7 @@ func (e *exchange) setRequestID() {
 	}
 	e.identified = true
 	h := e.w.Header()
-	if e.service != nil && e.protocol == model.RestXML {
+	if e.service != nil && e.service.routes != nil && e.protocol == model.RestXML {
 		e.id = ids.Upper(16)
 		h["x-amz-request-id"] = []string{e.id}
 		h["x-amz-id-2"] = []string{e.hostID()}

@@ -175,6 +175,10 @@ func (e *exchange) fail(err error) {
 	case model.EC2:
 		e.write(a.HTTPStatus(), mimeXML, ec2Error(a, e.id))
 	case model.RestXML:
+		if e.service != nil && e.service.paths != nil {
+			e.failQuery(a) // the document that query services answer with
+			return
+		}
 		e.failREST(a)
 	default:
 		e.failQuery(a)

@@ -36,6 +36,9 @@ func (e *exchange) route() error {
 	e.protocol = e.speaks()
 	switch e.protocol {
 	case model.RestXML:
+		if e.service.paths != nil {
+			return e.routePath()
+		}
 		return e.routeREST()
 	case model.JSON:
 		return e.routeTarget()

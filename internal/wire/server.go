@@ -66,7 +66,8 @@ type service struct {
 	codes      map[string]string // of errors, by the names of their shapes (query-compatible services)
 	names      map[string]string // of errors' shapes, by their codes
 	capital    map[string]bool   // error codes whose JSON says Message, not message
-	routes     []restRoute
+	routes     []restRoute       // of S3
+	paths      []pathRoute       // of another service that speaks rest-xml
 }
 
 var (
@@ -104,8 +105,11 @@ func (s *Server) Register(services ...Service) error {
 			r.operations[svc.Operations[i].Name] = &svc.Operations[i]
 		}
 		r.readErrors()
-		if svc.Model.Protocol == model.RestXML {
+		switch {
+		case svc.Model.Protocol == model.RestXML && name == "s3":
 			r.routes = compileRoutes(svc.Model)
+		case svc.Model.Protocol == model.RestXML:
+			r.paths = compilePaths(svc.Model)
 		}
 		s.services = append(s.services, r)
 		s.byName[name] = r
