@@ -16,6 +16,7 @@ import (
 	"github.com/hardstand/hardstand/internal/service/ec2"
 	"github.com/hardstand/hardstand/internal/service/iam"
 	"github.com/hardstand/hardstand/internal/service/logs"
+	"github.com/hardstand/hardstand/internal/service/route53"
 	"github.com/hardstand/hardstand/internal/service/s3"
 	"github.com/hardstand/hardstand/internal/service/secretsmanager"
 	"github.com/hardstand/hardstand/internal/service/sqs"
@@ -42,6 +43,7 @@ func tables() []wire.Service {
 		deployments.Wire(),
 		deployments.CommandsWire(),
 		secretsmanager.New(secretsmanager.Config{}).Wire(),
+		route53.New(route53.Config{}).Wire(),
 		logs.New(logs.Config{}).Wire(),
 		access.New(access.Config{}).Wire(),
 		sqs.New(sqs.Config{}).Wire(),
@@ -55,6 +57,7 @@ func resourceTypes() stack.Registry {
 		ec2.New(ec2.Config{}), iam.New(iam.Config{}), s3.New(s3.Config{}), ssm.New(ssm.Config{}),
 		codedeploy.New(codedeploy.Config{Clock: clock.System{}}), nil,
 		secretsmanager.New(secretsmanager.Config{}).Resources(),
+		route53.New(route53.Config{}).Resources(),
 		logs.New(logs.Config{}).Resources(),
 		sqs.New(sqs.Config{}).Resources(),
 	)})

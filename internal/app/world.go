@@ -14,6 +14,7 @@ import (
 	"github.com/hardstand/hardstand/internal/service/ec2"
 	"github.com/hardstand/hardstand/internal/service/iam"
 	"github.com/hardstand/hardstand/internal/service/logs"
+	"github.com/hardstand/hardstand/internal/service/route53"
 	"github.com/hardstand/hardstand/internal/service/s3"
 	"github.com/hardstand/hardstand/internal/service/secretsmanager"
 	"github.com/hardstand/hardstand/internal/service/sqs"
@@ -38,6 +39,7 @@ type world struct {
 	s3         *s3.Service
 	ssm        *ssm.Service
 	secrets    *secretsmanager.Service
+	route53    *route53.Service
 	codedeploy *codedeploy.Service
 	logs       *logs.Service
 	sqs        *sqs.Service
@@ -126,6 +128,7 @@ func (w *world) openIdentity(context.Context) error {
 func (w *world) openStorage(context.Context) error {
 	cfg := w.s.cfg
 	w.agents = newAgentBucket(w.s)
+	w.route53 = route53.New(route53.Config{DB: w.db, Invoker: w.wire}) // the VPCs' name servers ask it
 	w.s3 = s3.New(s3.Config{
 		Store: w.db, Blobs: w.blobs, Clock: cfg.Clock, Authorizer: w.iam, Keeper: w.s.sealer, Published: w.agents, Log: cfg.Log,
 	})
@@ -165,7 +168,13 @@ func (w *world) openDeployment(context.Context) error {
 func (w *world) openStacks(context.Context) error {
 	cfg := w.s.cfg
 	w.engine = stack.New(stack.Config{
-		DB: w.db, Sealer: w.s.sealer, Clock: cfg.Clock, Log: cfg.Log, Types: registry(w.ec2, w.iam, w.s3, w.ssm, w.codedeploy, w.wire, w.secrets.Resources(), w.logs.Resources(), w.sqs.Resources()),
+		DB: w.db, Sealer: w.s.sealer, Clock: cfg.Clock, Log: cfg.Log,
+		Types: registry(w.ec2, w.iam, w.s3, w.ssm, w.codedeploy, w.wire,
+			w.secrets.Resources(),
+			w.route53.Resources(),
+			w.logs.Resources(),
+			w.sqs.Resources(),
+		),
 		Outside: cloudformation.Outside{Invoker: w.wire}, Endpoint: w.s.Endpoint(),
 	})
 	w.onClose(w.engine.Close)
@@ -185,6 +194,7 @@ func (w *world) register(context.Context) error {
 		w.s3.Wire(),
 		w.ssm.Wire(),
 		w.secrets.Wire(),
+		w.route53.Wire(),
 		w.logs.Wire(),
 		w.sqs.Wire(),
 		w.codedeploy.Wire(),

@@ -78,7 +78,7 @@ func referenceOf(data, name string) (*authref.Service, error) {
 		s.Actions[strings.ToLower(t.Name)] = a
 	}
 	for key, t := range types {
-		s.Types[key] = &authref.Type{ARN: t.ARN, Keys: t.ConditionKeys}
+		s.Types[strings.ToLower(key)] = &authref.Type{ARN: t.ARN, Keys: t.ConditionKeys}
 	}
 	return s, nil
 }

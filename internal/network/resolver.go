@@ -20,8 +20,11 @@ import (
 //	ec2-198-18-0-10.compute-1.amazonaws.com   the private address, in the same VPC; else 198.18.0.10
 //	instance-data.ec2.internal           the metadata service
 //	10.0.31.172.in-addr.arpa             ip-172-31-0-10.ec2.internal.
+//
+// Names in hosted zones come before all of them.
 type resolver struct {
 	network  *Network
+	zones    Zones
 	region   string
 	upstream upstream
 }
@@ -33,7 +36,7 @@ var serviceDomains = []string{"amazonaws.com.", "amazonaws.com.cn.", "amazonaws.
 const answerTTL = 60
 
 func newResolver(cfg ServicesConfig) *resolver {
-	r := &resolver{network: cfg.Network, region: cfg.Region}
+	r := &resolver{network: cfg.Network, region: cfg.Region, zones: cfg.Zones}
 	if cfg.Forward {
 		r.upstream = hostResolvers{file: "/etc/resolv.conf", log: cfg.Log}
 	} else {
@@ -71,11 +74,19 @@ func (r *resolver) answer(vpcID string, q *dns.Msg, forwards chan struct{}) *dns
 	if len(q.Question) != 1 || q.Opcode != dns.OpcodeQuery {
 		return new(dns.Msg).SetRcode(q, dns.RcodeNotImplemented)
 	}
-	question := q.Question[0]
-	name := strings.ToLower(question.Name)
-	if question.Qclass != dns.ClassINET {
+	if q.Question[0].Qclass != dns.ClassINET {
 		return new(dns.Msg).SetRcode(q, dns.RcodeNotImplemented)
 	}
+	if m := r.zoned(vpcID, q, forwards); m != nil {
+		return m
+	}
+	return r.elsewhere(vpcID, q, forwards)
+}
+
+// elsewhere answers names that are in no hosted zone.
+func (r *resolver) elsewhere(vpcID string, q *dns.Msg, forwards chan struct{}) *dns.Msg {
+	question := q.Question[0]
+	name := strings.ToLower(question.Name)
 	if host, ok := r.reverse(name); ok && question.Qtype == dns.TypePTR {
 		return reply(q, &dns.PTR{Hdr: header(question), Ptr: host})
 	}

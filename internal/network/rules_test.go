@@ -1,6 +1,7 @@
 package network
 
 import (
+	"context"
 	"encoding/binary"
 	"net"
 	"net/netip"
@@ -103,6 +104,50 @@ func FuzzRule(f *testing.F) {
 			t.Errorf("%+v: an error and a rule", r)
 		}
 	})
+}
+
+// toldZones answers from a table: names and what follows the code.
+type toldZones map[string]ZoneAnswer
+
+func (z toldZones) Answer(_ context.Context, _, name string, _ uint16) (ZoneAnswer, bool, error) {
+	a, ok := z[name]
+	return a, ok, nil
+}
+
+func record(t *testing.T, text string) dns.RR {
+	t.Helper()
+	rr, err := dns.NewRR(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rr
+}
+
+func TestZonesComeFirst(t *testing.T) {
+	zones := toldZones{
+		"ip-1-2-3-4.ec2.internal.": {Answer: []dns.RR{record(t, "ip-1-2-3-4.ec2.internal. A 10.0.0.1")}},
+		"out.corp.":                {Answer: []dns.RR{record(t, "out.corp. CNAME s3.amazonaws.com.")}},
+		"none.corp.":               {Rcode: dns.RcodeNameError, Authority: []dns.RR{record(t, "corp. SOA ns. host. 1 2 3 4 5")}},
+	}
+	r := newResolver(ServicesConfig{Region: "us-east-1", Zones: zones})
+	for _, c := range []struct {
+		name, want string
+		rcode      int
+	}{
+		{"ip-1-2-3-4.ec2.internal.", "10.0.0.1", dns.RcodeSuccess},
+		{"ip-1-2-3-5.ec2.internal.", "1.2.3.5", dns.RcodeSuccess},
+		{"out.corp.", "s3.amazonaws.com. 169.254.169.252", dns.RcodeSuccess},
+		{"none.corp.", "", dns.RcodeNameError},
+	} {
+		m := r.answer("vpc-1", new(dns.Msg).SetQuestion(c.name, dns.TypeA), make(chan struct{}, 1))
+		var got []string
+		for _, rr := range m.Answer {
+			got = append(got, strings.TrimPrefix(rr.String(), rr.Header().String()))
+		}
+		if strings.Join(got, " ") != c.want || m.Rcode != c.rcode || !m.RecursionAvailable {
+			t.Errorf("%s: %v, %s", c.name, got, dns.RcodeToString[m.Rcode])
+		}
+	}
 }
 
 func FuzzResolver(f *testing.F) {

@@ -30,6 +30,8 @@ type ServicesConfig struct {
 	// Forward says whether names that are not ours are asked of the host's
 	// resolvers; without it they fail.
 	Forward bool
+	// Zones answers the names of hosted zones; it may be nil.
+	Zones Zones
 	// Log may be nil.
 	Log *slog.Logger
 }

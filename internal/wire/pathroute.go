@@ -56,6 +56,11 @@ func (r *pathRoute) matches(method string, path []string) (map[string]string, bo
 }
 
 func (e *exchange) routePath() error {
+	body, err := e.readBody() // the signature covers it
+	if err != nil {
+		return err
+	}
+	e.body = body
 	var path []string
 	for part := range strings.SplitSeq(strings.Trim(e.r.URL.EscapedPath(), "/"), "/") {
 		text, err := url.PathUnescape(part)

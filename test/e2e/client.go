@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/codedeploy"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/route53"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -37,6 +38,7 @@ func clients(ctx context.Context) (map[string]any, error) {
 		"secretsmanager": secretsmanager.NewFromConfig(cfg),
 		"logs":           cloudwatchlogs.NewFromConfig(cfg),
 		"sqs":            sqs.NewFromConfig(cfg),
+		"route53":        route53.NewFromConfig(cfg),
 	}, nil
 }
 

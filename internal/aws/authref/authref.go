@@ -105,7 +105,7 @@ func (a *Action) TypeOf(resource string) (name string, ok bool) {
 	}
 	best := 0
 	for _, r := range a.Resources {
-		if t := a.service.Types[r.Type]; t != nil && fits(t.ARN, resource) {
+		if t := a.service.typeOf(r.Type); t != nil && fits(t.ARN, resource) {
 			// The longest fixed text wins: role/aws-service-role/... before role/...
 			if n := fixed(t.ARN); !ok || n > best {
 				name, ok, best = r.Type, true, n
@@ -114,6 +114,10 @@ func (a *Action) TypeOf(resource string) (name string, ok bool) {
 	}
 	return name, ok
 }
+
+// typeOf finds a type by its name, which actions write in another case than the
+// list of types (Secret and secret).
+func (s *Service) typeOf(name string) *Type { return s.Types[strings.ToLower(name)] }
 
 // HasKey reports whether a request for the action on a resource of the type can
 // carry the condition key. Keys that the reference lists with no action, such as
@@ -149,7 +153,7 @@ func (a *Action) keysOf(resourceType string) keySet {
 		return set.(keySet)
 	}
 	lists := [][]string{a.Keys}
-	if t := a.service.Types[resourceType]; t != nil {
+	if t := a.service.typeOf(resourceType); t != nil {
 		lists = append(lists, t.Keys)
 	}
 	for _, r := range a.Resources {
@@ -212,7 +216,7 @@ func fixed(pattern string) int {
 // Pattern returns the ARN of one of the service's resource types, "" for an
 // unknown one.
 func (a *Action) Pattern(resourceType string) string {
-	t := a.service.Types[resourceType]
+	t := a.service.typeOf(resourceType)
 	if t == nil {
 		return ""
 	}

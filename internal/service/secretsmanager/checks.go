@@ -50,7 +50,10 @@ func on[I any](s *Service, of func(*I) asked) func(context.Context, *I) ([]aws.C
 		})
 		switch {
 		case errors.Is(err, store.ErrNotFound) || awserr.As(err) != nil:
-			if !isARN(id) {
+			switch {
+			case id == "": // a policy that is validated for no secret
+				check.Resource = "arn:aws:secretsmanager:" + call.Region + ":" + call.Account + ":secret:*"
+			case !isARN(id):
 				check.Resource = arnOf(store.Key{Account: call.Account, Region: call.Region, ID: id}, anySuffix)
 			}
 			return []aws.Check{check}, nil
