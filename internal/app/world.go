@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/hardstand/hardstand/internal/blob"
+	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/service/access"
 	"github.com/hardstand/hardstand/internal/service/cloudformation"
 	"github.com/hardstand/hardstand/internal/service/codedeploy"
@@ -239,17 +241,17 @@ func (w *world) run(ctx context.Context) {
 		w.s.fail(fmt.Errorf("adopt instances: %w", err))
 		return
 	}
-	w.background(work, "iam", w.iam.Run)
-	w.background(work, "access", w.recorder.Run)
+	w.upkeep(work, "iam", w.iam.Run)
+	w.upkeep(work, "access", w.recorder.Run)
 	w.background(work, "ec2", w.ec2.Run)
 	w.background(work, "s3", w.s3.Sweep)
-	w.background(work, "s3 lifecycle", w.s3.RunLifecycle)
-	w.background(work, "secretsmanager", w.secrets.Run)
+	w.upkeep(work, "s3 lifecycle", w.s3.RunLifecycle)
+	w.upkeep(work, "secretsmanager", w.secrets.Run)
 	w.background(work, "codedeploy", w.codedeploy.Run)
-	w.background(work, "logs", w.logs.Run)
-	w.background(work, "sqs", w.sqs.Run)
+	w.upkeep(work, "logs", w.logs.Run)
+	w.upkeep(work, "sqs", w.sqs.Run)
 	w.background(work, "cloudformation", w.engine.Resume)
-	w.background(work, "stack sets", w.cfn.Run)
+	w.upkeep(work, "stack sets", w.cfn.Run)
 }
 
 func (w *world) background(work context.Context, name string, f func(context.Context) error) {
@@ -257,6 +259,23 @@ func (w *world) background(work context.Context, name string, f func(context.Con
 		// What ends because it was stopped has not failed.
 		if err := f(work); err != nil && work.Err() == nil {
 			w.s.fail(fmt.Errorf("run %s: %w", name, err))
+		}
+	})
+}
+
+// upkeep is background work that can begin again: what it cannot do now, with a full
+// disk perhaps, is no reason to end the server.
+func (w *world) upkeep(work context.Context, name string, f func(context.Context) error) {
+	w.background(work, name, func(ctx context.Context) error {
+		for {
+			err := f(ctx)
+			if err == nil || ctx.Err() != nil {
+				return nil
+			}
+			w.s.cfg.Log.ErrorContext(ctx, "background work failed and begins again", "work", name, "error", err)
+			if clock.Sleep(ctx, w.s.cfg.Clock, time.Second) != nil {
+				return nil
+			}
 		}
 	})
 }

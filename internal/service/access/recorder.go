@@ -40,6 +40,7 @@ type Recorder struct {
 	dirty    map[useID]bool
 	wake     chan struct{} // one token: there is something to write
 	serial   int
+	loaded   bool // Run's own
 }
 
 type queued struct {
@@ -136,8 +137,11 @@ func (r *Recorder) signal() {
 
 // Run writes what is recorded until ctx ends, and what is left then.
 func (r *Recorder) Run(ctx context.Context) error {
-	if err := r.load(ctx); err != nil {
-		return err
+	if !r.loaded {
+		if err := r.load(ctx); err != nil {
+			return err
+		}
+		r.loaded = true
 	}
 	for {
 		select {
@@ -213,9 +217,24 @@ func (r *Recorder) write(ctx context.Context) error {
 		return nil
 	})
 	if err != nil {
+		r.restore(refused, changed)
 		return fmt.Errorf("write access records: %w", err)
 	}
 	return nil
+}
+
+// restore puts back what could not be written.
+func (r *Recorder) restore(refused []queued, changed map[string][]use) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refusals = append(refused, r.refusals...)
+	r.refusals = r.refusals[max(0, len(r.refusals)-queuedRefusals):]
+	for account, list := range changed {
+		for _, u := range list {
+			r.dirty[useID{account, u.Principal, u.Action, u.Resource}] = true
+		}
+	}
+	r.signal()
 }
 
 func (r *Recorder) drain() ([]queued, map[string][]use) {
