@@ -43,7 +43,7 @@ func TestLastUsed(t *testing.T) {
 	}
 	must[api.DeleteAccessKeyOutput](s, s.root(), "iam", "DeleteAccessKey", &api.DeleteAccessKeyInput{UserName: p("ann"), AccessKeyId: k.AccessKeyId})
 	_, err := ask[api.GetAccessKeyLastUsedOutput](s, s.root(), "iam", "GetAccessKeyLastUsed", &api.GetAccessKeyLastUsedInput{AccessKeyId: k.AccessKeyId})
-	wantError(t, err, "NoSuchEntity", "The Access Key with id "+*k.AccessKeyId+" cannot be found.")
+	wantError(t, err, "AccessDenied", "User: arn:aws:iam::111122223333:root is not authorized to perform iam:GetAccessKeyLastUsed on resource: access key "+*k.AccessKeyId)
 }
 
 func TestCredentialReport(t *testing.T) {
@@ -131,8 +131,9 @@ func TestServiceLinkedRoles(t *testing.T) {
 	const protected = "Cannot perform the operation on the protected role 'AWSServiceRoleForAutoScaling_x' - this role is only modifiable by AWS"
 	r := must[api.CreateServiceLinkedRoleOutput](s, s.root(), "iam", "CreateServiceLinkedRole",
 		&api.CreateServiceLinkedRoleInput{AWSServiceName: p("autoscaling.amazonaws.com"), CustomSuffix: p("x"), Description: p("d")}).Role
-	if *r.Path != "/aws-service-role/autoscaling.amazonaws.com/" || *r.Description != "d" {
-		t.Errorf("role %+v", r)
+	got := must[api.GetRoleOutput](s, s.root(), "iam", "GetRole", &api.GetRoleInput{RoleName: r.RoleName}).Role
+	if *r.Path != "/aws-service-role/autoscaling.amazonaws.com/" || *got.Description != "d" {
+		t.Errorf("role %+v, %+v", r, got)
 	}
 	admin := p("arn:aws:iam::aws:policy/AdministratorAccess")
 	for _, c := range []struct {
@@ -185,7 +186,7 @@ func TestOIDCProviders(t *testing.T) {
 			"NoSuchEntity", "OpenIDConnect Provider not found for arn " + issuer + "x"},
 		{"GetOpenIDConnectProvider", &api.GetOpenIDConnectProviderInput{OpenIDConnectProviderArn: p("arn:aws:iam::111122223333:user/ann")}, "InvalidInput", "Invalid ARN: arn:aws:iam::111122223333:user/ann"},
 		{"TagOpenIDConnectProvider", &api.TagOpenIDConnectProviderInput{OpenIDConnectProviderArn: p(issuer), Tags: []api.Tag{{Key: p("a"), Value: p("b")}}}, "", ""},
-		{"DeleteOpenIDConnectProvider", &api.DeleteOpenIDConnectProviderInput{OpenIDConnectProviderArn: p(issuer + "x")}, "", ""},
+		{"DeleteOpenIDConnectProvider", &api.DeleteOpenIDConnectProviderInput{OpenIDConnectProviderArn: p(issuer + "x")}, "NoSuchEntity", "OpenId connect Provider " + issuer + "x cannot be found."},
 	} {
 		_, err := s.server.Invoke(s.root(), "iam", c.operation, c.in)
 		wantError(t, err, c.code, c.message)

@@ -16,6 +16,9 @@ func (s *Service) attach(ctx context.Context, kind, name, policyARN string) erro
 		if err := ownRole(e); err != nil {
 			return err
 		}
+		if _, err := arn.Parse(policyARN); err != nil {
+			return badARN(policyARN)
+		}
 		m, err := findPolicy(tx, accountOf(ctx), policyARN)
 		if err != nil {
 			return err
@@ -38,6 +41,9 @@ func (s *Service) detach(ctx context.Context, kind, name, policyARN string) erro
 	return s.editEntity(ctx, kind, name, func(_ *store.Tx, e *entity) error {
 		if err := ownRole(e); err != nil {
 			return err
+		}
+		if _, err := arn.Parse(policyARN); err != nil {
+			return badARN(policyARN)
 		}
 		i := slices.Index(e.Attached, policyARN)
 		if i < 0 {

@@ -37,6 +37,8 @@ func validation(format string, args ...any) error {
 	return awserr.New("ValidationError", format, args...)
 }
 
+func badARN(text string) error { return validation("ARN %s is not valid.", text) }
+
 // malformed turns a refusal of the policy parser into IAM's error.
 func malformed(err error) error {
 	var bad *policy.Malformed

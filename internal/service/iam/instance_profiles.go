@@ -36,7 +36,7 @@ func (s *Service) editProfile(ctx context.Context, name string, edit func(tx *st
 
 // CreateInstanceProfile makes a profile without role.
 func (s *Service) CreateInstanceProfile(ctx context.Context, in *api.CreateInstanceProfileInput) (*api.CreateInstanceProfileOutput, error) {
-	tags, err := newTags(ctx, nil, in.Tags)
+	tags, err := newTags(ctx, "instance-profile", nil, in.Tags)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,11 @@ func (s *Service) GetInstanceProfile(ctx context.Context, in *api.GetInstancePro
 		if err != nil {
 			return nil, err
 		}
-		return fullProfile(tx, accountOf(ctx), p)
+		out, err := fullProfile(tx, accountOf(ctx), p)
+		if err == nil {
+			out.Tags = someTags(p.Tags)
+		}
+		return out, err
 	})
 	if err != nil {
 		return nil, err

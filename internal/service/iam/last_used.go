@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/iam"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/store"
 )
@@ -148,7 +150,8 @@ func (s *Service) GetAccessKeyLastUsed(ctx context.Context, in *api.GetAccessKey
 	return out, s.db.View(ctx, func(tx *store.Tx) error {
 		k, err := keys.Get(tx, keyRow(*in.AccessKeyId))
 		if errors.Is(err, store.ErrNotFound) || err == nil && k.Account != accountOf(ctx) {
-			return noSuch("The Access Key with id %s cannot be found.", *in.AccessKeyId)
+			return awserr.Status(http.StatusForbidden, "AccessDenied", "User: %s is not authorized to perform iam:GetAccessKeyLastUsed on resource: access key %s",
+				aws.CallFrom(ctx).Principal.ARN, *in.AccessKeyId)
 		}
 		if err != nil {
 			return err

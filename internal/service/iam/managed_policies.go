@@ -37,7 +37,7 @@ func findPolicy(tx *store.Tx, account, policyARN string) (*managed, error) {
 
 func getPolicy(tx *store.Tx, account, policyARN string) (*managed, error) {
 	if _, err := arn.Parse(policyARN); err != nil {
-		return nil, invalidInput("ARN %s is not valid.", policyARN)
+		return nil, badARN(policyARN)
 	}
 	m, err := findPolicy(tx, account, policyARN)
 	if err == nil && m == nil {
@@ -85,7 +85,7 @@ func (s *Service) CreatePolicy(ctx context.Context, in *api.CreatePolicyInput) (
 	if err := checkManaged(*in.PolicyDocument); err != nil {
 		return nil, err
 	}
-	tags, err := newTags(ctx, nil, in.Tags)
+	tags, err := newTags(ctx, "policy", nil, in.Tags)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +141,7 @@ func (s *Service) GetPolicy(ctx context.Context, in *api.GetPolicyInput) (*api.G
 		}
 		u, err := usageOf(tx, accountOf(ctx), *in.PolicyArn)
 		out := policyOut(*in.PolicyArn, m, u)
-		out.Tags = tagsOut(m.Tags)
+		out.Tags = someTags(m.Tags)
 		return out, err
 	})
 	if err != nil {
@@ -231,35 +231,59 @@ func (s *Service) DeletePolicy(ctx context.Context, in *api.DeletePolicyInput) (
 	})
 }
 
-// ListEntitiesForPolicy lists who has a managed policy.
+// ListEntitiesForPolicy lists who has a managed policy: groups, then users, then roles.
 func (s *Service) ListEntitiesForPolicy(ctx context.Context, in *api.ListEntitiesForPolicyInput) (*api.ListEntitiesForPolicyOutput, error) {
-	index := "attached"
-	if in.PolicyUsageFilter == "PermissionsBoundary" {
-		index = "boundary"
+	holders, err := view(ctx, s, func(tx *store.Tx) ([]*entity, error) { return holdersOf(tx, accountOf(ctx), in) })
+	if err != nil {
+		return nil, err
 	}
-	out := &api.ListEntitiesForPolicyOutput{IsTruncated: aws.Ptr(false)}
-	return out, s.db.View(ctx, func(tx *store.Tx) error {
-		if _, err := getPolicy(tx, accountOf(ctx), *in.PolicyArn); err != nil {
-			return err
+	p, err := paginate(holders, func(e *entity) string { return e.Kind + "/" + strings.ToLower(e.Name) }, in.Marker, in.MaxItems)
+	out := &api.ListEntitiesForPolicyOutput{IsTruncated: p.truncated, Marker: p.marker,
+		PolicyGroups: []api.PolicyGroup{}, PolicyUsers: []api.PolicyUser{}, PolicyRoles: []api.PolicyRole{}}
+	for _, e := range p.items {
+		switch e.Kind {
+		case userKind:
+			out.PolicyUsers = append(out.PolicyUsers, api.PolicyUser{UserName: aws.Ptr(e.Name), UserId: aws.Ptr(e.ID)})
+		case groupKind:
+			out.PolicyGroups = append(out.PolicyGroups, api.PolicyGroup{GroupName: aws.Ptr(e.Name), GroupId: aws.Ptr(e.ID)})
+		case roleKind:
+			out.PolicyRoles = append(out.PolicyRoles, api.PolicyRole{RoleName: aws.Ptr(e.Name), RoleId: aws.Ptr(e.ID)})
 		}
-		rows, err := entities.Lookup(tx, index, joined(accountOf(ctx), *in.PolicyArn))
+	}
+	return out, err
+}
+
+// holdersOf returns the entities that have a policy in the way asked for, by kind and
+// name.
+func holdersOf(tx *store.Tx, account string, in *api.ListEntitiesForPolicyInput) ([]*entity, error) {
+	if _, err := getPolicy(tx, account, *in.PolicyArn); err != nil {
+		return nil, err
+	}
+	indexes := []string{"attached", "boundary"}
+	switch in.PolicyUsageFilter {
+	case api.PolicyUsageTypePermissionsPolicy:
+		indexes = indexes[:1]
+	case api.PolicyUsageTypePermissionsBoundary:
+		indexes = indexes[1:]
+	}
+	byKey := map[string]*entity{}
+	for _, index := range indexes {
+		rows, err := entities.Lookup(tx, index, joined(account, *in.PolicyArn))
+		if err != nil {
+			return nil, err
+		}
 		for _, r := range rows {
-			e := r.Value
-			filter := strings.ToLower(string(in.EntityFilter))
-			if filter != "" && filter != e.Kind || !strings.HasPrefix(e.Path, pathOr(in.PathPrefix)) {
-				continue
-			}
-			switch e.Kind {
-			case userKind:
-				out.PolicyUsers = append(out.PolicyUsers, api.PolicyUser{UserName: aws.Ptr(e.Name), UserId: aws.Ptr(e.ID)})
-			case groupKind:
-				out.PolicyGroups = append(out.PolicyGroups, api.PolicyGroup{GroupName: aws.Ptr(e.Name), GroupId: aws.Ptr(e.ID)})
-			case roleKind:
-				out.PolicyRoles = append(out.PolicyRoles, api.PolicyRole{RoleName: aws.Ptr(e.Name), RoleId: aws.Ptr(e.ID)})
+			e, filter := r.Value, strings.ToLower(string(in.EntityFilter))
+			if (filter == "" || filter == e.Kind) && strings.HasPrefix(e.Path, pathOr(in.PathPrefix)) {
+				byKey[e.Kind+"/"+strings.ToLower(e.Name)] = e
 			}
 		}
-		return err
-	})
+	}
+	out := make([]*entity, 0, len(byKey))
+	for _, key := range slices.Sorted(maps.Keys(byKey)) {
+		out = append(out, byKey[key])
+	}
+	return out, nil
 }
 
 func policyOut(policyARN string, m *managed, u usage) *api.Policy {

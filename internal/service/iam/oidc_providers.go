@@ -88,7 +88,7 @@ func (s *Service) CreateOpenIDConnectProvider(ctx context.Context, in *api.Creat
 	if len(in.ClientIDList) > maxClientIDs {
 		return nil, clientQuota()
 	}
-	tags, err := newTags(ctx, nil, in.Tags)
+	tags, err := newTags(ctx, oidcKind, nil, in.Tags)
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +179,7 @@ func (s *Service) GetOpenIDConnectProvider(ctx context.Context, in *api.GetOpenI
 		return nil, err
 	}
 	return &api.GetOpenIDConnectProviderOutput{Url: aws.Ptr(p.name()), ClientIDList: append([]string{}, p.ClientIDs...),
-		ThumbprintList: append([]string{}, p.Thumbprints...), CreateDate: aws.Ptr(p.Created), Tags: tagsOut(p.Tags)}, nil
+		ThumbprintList: append([]string{}, p.Thumbprints...), CreateDate: aws.Ptr(p.Created), Tags: someTags(p.Tags)}, nil
 }
 
 // ListOpenIDConnectProviders lists the ARNs of the account's providers.
@@ -194,8 +194,7 @@ func (s *Service) ListOpenIDConnectProviders(ctx context.Context, _ *api.ListOpe
 	})
 }
 
-// DeleteOpenIDConnectProvider deletes a provider; one that is gone is success, as
-// on AWS.
+// DeleteOpenIDConnectProvider deletes a provider. Tokens of its open nothing any more.
 func (s *Service) DeleteOpenIDConnectProvider(ctx context.Context, in *api.DeleteOpenIDConnectProviderInput) (*api.DeleteOpenIDConnectProviderOutput, error) {
 	return &api.DeleteOpenIDConnectProviderOutput{}, s.change(ctx, func(tx *store.Tx) (string, error) {
 		key, err := oidcRow(ctx, *in.OpenIDConnectProviderArn)
@@ -204,7 +203,7 @@ func (s *Service) DeleteOpenIDConnectProvider(ctx context.Context, in *api.Delet
 		}
 		err = oidcProviders.Delete(tx, key)
 		if errors.Is(err, store.ErrNotFound) {
-			return "", nil
+			return "", noSuch("OpenId connect Provider %s cannot be found.", *in.OpenIDConnectProviderArn)
 		}
 		return *in.OpenIDConnectProviderArn, err
 	})
@@ -248,7 +247,7 @@ func (s *Service) RemoveClientIDFromOpenIDConnectProvider(ctx context.Context, i
 // TagOpenIDConnectProvider adds tags to a provider or changes them.
 func (s *Service) TagOpenIDConnectProvider(ctx context.Context, in *api.TagOpenIDConnectProviderInput) (*api.TagOpenIDConnectProviderOutput, error) {
 	return &api.TagOpenIDConnectProviderOutput{}, s.editOIDC(ctx, *in.OpenIDConnectProviderArn, func(p *oidcProvider) (err error) {
-		p.Tags, err = newTags(ctx, p.Tags, in.Tags)
+		p.Tags, err = newTags(ctx, oidcKind, p.Tags, in.Tags)
 		return err
 	})
 }
@@ -256,7 +255,7 @@ func (s *Service) TagOpenIDConnectProvider(ctx context.Context, in *api.TagOpenI
 // UntagOpenIDConnectProvider removes tags by key.
 func (s *Service) UntagOpenIDConnectProvider(ctx context.Context, in *api.UntagOpenIDConnectProviderInput) (*api.UntagOpenIDConnectProviderOutput, error) {
 	return &api.UntagOpenIDConnectProviderOutput{}, s.editOIDC(ctx, *in.OpenIDConnectProviderArn, func(p *oidcProvider) error {
-		p.Tags = withoutTags(p.Tags, in.TagKeys)
+		p.Tags = withoutTags(oidcKind, p.Tags, in.TagKeys)
 		return nil
 	})
 }

@@ -5,7 +5,10 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/iam"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/aws/model"
 	"github.com/hardstand/hardstand/internal/wire"
+	"github.com/hardstand/hardstand/internal/wire/validate"
 )
 
 // Wire returns the operations for the server.
@@ -18,7 +21,9 @@ func (s *Service) Wire() wire.Service {
 	ops = append(ops, s.accountOperations()...)
 	ops = append(ops, s.oidcOperations()...)
 	ops = append(ops, s.absentOperations(s.onEntity(userKind, "UserName"))...)
-	return wire.Service{Model: api.Model(), Operations: ops}
+	return wire.Service{Model: api.Model(), Operations: ops, Invalid: func(_ *model.Operation, list []validate.Violation) error {
+		return awserr.New("ValidationError", "%s", validate.Terse(list))
+	}}
 }
 
 // on is a row whose action has the operation's name and whose resource t finds.

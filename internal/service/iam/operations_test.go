@@ -120,7 +120,7 @@ func TestManagedPolicyStory(t *testing.T) {
 		{"CreatePolicy", &api.CreatePolicyInput{PolicyName: p("own"), Path: p("/team/"), PolicyDocument: doc}, "", ""},
 		{"CreatePolicy", &api.CreatePolicyInput{PolicyName: p("own"), PolicyDocument: doc}, "EntityAlreadyExists", "A policy called own already exists. Duplicate names are not allowed."},
 		{"GetPolicy", &api.GetPolicyInput{PolicyArn: p("arn:aws:iam::111122223333:policy/own")}, "NoSuchEntity", "Policy arn:aws:iam::111122223333:policy/own was not found."},
-		{"GetPolicy", &api.GetPolicyInput{PolicyArn: p("not-an-arn-but-long-enough")}, "InvalidInput", "ARN not-an-arn-but-long-enough is not valid."},
+		{"GetPolicy", &api.GetPolicyInput{PolicyArn: p("not-an-arn-but-long-enough")}, "ValidationError", "ARN not-an-arn-but-long-enough is not valid."},
 		{"GetPolicy", &api.GetPolicyInput{PolicyArn: p(admin)}, "", ""},
 		{"DeletePolicy", &api.DeletePolicyInput{PolicyArn: p(admin)}, "InvalidInput", ""},
 		{"CreatePolicyVersion", &api.CreatePolicyVersionInput{PolicyArn: p(admin), PolicyDocument: doc}, "InvalidInput", ""},

@@ -2,11 +2,14 @@ package iam
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/iam"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/store"
 )
 
@@ -40,14 +43,21 @@ func (s *Service) CreatePolicyVersion(ctx context.Context, in *api.CreatePolicyV
 func findVersion(m *managed, policyARN, id string) (int, error) {
 	i := slices.IndexFunc(m.Versions, func(v version) bool { return v.ID == id })
 	if i < 0 {
-		return 0, noSuch("Policy %s version %s does not exist or is not attachable.", policyARN, id)
+		return 0, noVersion(policyARN, id)
 	}
 	return i, nil
+}
+
+func noVersion(policyARN, id string) error {
+	return noSuch("Policy %s version %s does not exist or is not attachable.", policyARN, id)
 }
 
 // GetPolicyVersion returns a version with its document.
 func (s *Service) GetPolicyVersion(ctx context.Context, in *api.GetPolicyVersionInput) (*api.GetPolicyVersionOutput, error) {
 	m, err := s.viewPolicy(ctx, *in.PolicyArn)
+	if awserr.Is(err, "NoSuchEntity") {
+		return nil, noVersion(*in.PolicyArn, *in.VersionId)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -64,22 +74,38 @@ func (s *Service) ListPolicyVersions(ctx context.Context, in *api.ListPolicyVers
 	if err != nil {
 		return nil, err
 	}
-	list := []api.PolicyVersion{}
-	for _, v := range slices.Backward(m.Versions) {
+	newest := slices.Clone(m.Versions)
+	slices.Reverse(newest)
+	p, err := paginate(newest, func(v version) string { return versionOrder(v.ID) }, in.Marker, in.MaxItems)
+	out := &api.ListPolicyVersionsOutput{Versions: []api.PolicyVersion{}, IsTruncated: p.truncated, Marker: p.marker}
+	for _, v := range p.items {
 		o := versionOut(m, v)
 		o.Document = nil
-		list = append(list, *o)
+		out.Versions = append(out.Versions, *o)
 	}
-	return &api.ListPolicyVersionsOutput{Versions: list, IsTruncated: aws.Ptr(false)}, nil
+	return out, err
+}
+
+// versionOrder sorts version ids from the newest to the oldest.
+func versionOrder(id string) string {
+	n, err := strconv.Atoi(strings.TrimPrefix(id, "v"))
+	if err != nil {
+		return id
+	}
+	return fmt.Sprintf("%012d", 1_000_000_000-n)
 }
 
 // SetDefaultPolicyVersion makes a version the one in force.
 func (s *Service) SetDefaultPolicyVersion(ctx context.Context, in *api.SetDefaultPolicyVersionInput) (*api.SetDefaultPolicyVersionOutput, error) {
-	return &api.SetDefaultPolicyVersionOutput{}, s.editPolicy(ctx, *in.PolicyArn, func(_ *store.Tx, m *managed) error {
+	err := s.editPolicy(ctx, *in.PolicyArn, func(_ *store.Tx, m *managed) error {
 		_, err := findVersion(m, *in.PolicyArn, *in.VersionId)
 		m.Default = *in.VersionId
 		return err
 	})
+	if awserr.Is(err, "NoSuchEntity") {
+		err = noVersion(*in.PolicyArn, *in.VersionId)
+	}
+	return &api.SetDefaultPolicyVersionOutput{}, err
 }
 
 // DeletePolicyVersion deletes a version that is not the default.

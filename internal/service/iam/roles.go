@@ -15,7 +15,7 @@ const defaultMaxSession = 3600
 
 // CreateRole makes a role that its trust policy's principals may assume.
 func (s *Service) CreateRole(ctx context.Context, in *api.CreateRoleInput) (*api.CreateRoleOutput, error) {
-	tags, err := newTags(ctx, nil, in.Tags)
+	tags, err := newTags(ctx, roleKind, nil, in.Tags)
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +30,7 @@ func (s *Service) CreateRole(ctx context.Context, in *api.CreateRoleInput) (*api
 	if e, err = s.createEntity(ctx, e); err != nil {
 		return nil, err
 	}
-	return &api.CreateRoleOutput{Role: roleOut(accountOf(ctx), e, e.Trust)}, nil
+	return &api.CreateRoleOutput{Role: newRoleOut(accountOf(ctx), e)}, nil
 }
 
 // GetRole describes a role.
@@ -98,6 +98,7 @@ func (s *Service) UpdateRoleDescription(ctx context.Context, in *api.UpdateRoleD
 	if err != nil {
 		return nil, err
 	}
+	out.Role.MaxSessionDuration, out.Role.RoleLastUsed = nil, nil
 	return &api.UpdateRoleDescriptionOutput{Role: out.Role}, nil
 }
 
@@ -125,6 +126,14 @@ func (s *Service) DeleteRole(ctx context.Context, in *api.DeleteRoleInput) (*api
 		}
 		return forgetUse(tx, e.ID)
 	})
+}
+
+// newRoleOut is a role as the operations that make one tell it: without what only
+// GetRole and ListRoles do.
+func newRoleOut(account string, e *entity) *api.Role {
+	out := roleOut(account, e, e.Trust)
+	out.Description, out.MaxSessionDuration = nil, nil
+	return out
 }
 
 func roleOut(account string, e *entity, trust string) *api.Role {

@@ -2,8 +2,10 @@ package iam
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hardstand/hardstand/internal/aws"
@@ -21,24 +23,20 @@ type linkedService struct {
 
 const linkedPath = "/aws-service-role/"
 
-var linkedServices = map[string]linkedService{
-	"autoscaling.amazonaws.com":                         {"AutoScaling", "AutoScalingServiceRolePolicy", true},
-	"ec2fleet.amazonaws.com":                            {"EC2Fleet", "AWSEC2FleetServiceRolePolicy", false},
-	"ecs.amazonaws.com":                                 {"ECS", "AmazonECSServiceRolePolicy", false},
-	"ecs.application-autoscaling.amazonaws.com":         {"ApplicationAutoScaling_ECSService", "AWSApplicationAutoscalingECSServicePolicy", false},
-	"elasticache.amazonaws.com":                         {"ElastiCache", "ElastiCacheServiceRolePolicy", false},
-	"elasticloadbalancing.amazonaws.com":                {"ElasticLoadBalancing", "AWSElasticLoadBalancingServiceRolePolicy", false},
-	"events.amazonaws.com":                              {"CloudWatchEvents", "CloudWatchEventsServiceRolePolicy", false},
-	"opensearchservice.amazonaws.com":                   {"AmazonOpenSearchService", "AmazonOpenSearchServiceRolePolicy", false},
-	"ops.apigateway.amazonaws.com":                      {"APIGateway", "APIGatewayServiceRolePolicy", false},
-	"rds.amazonaws.com":                                 {"RDS", "AmazonRDSServiceRolePolicy", false},
-	"replicator.lambda.amazonaws.com":                   {"LambdaReplicator", "AWSLambdaReplicator", false},
-	"spot.amazonaws.com":                                {"EC2Spot", "AWSEC2SpotServiceRolePolicy", false},
-	"spotfleet.amazonaws.com":                           {"EC2SpotFleet", "AWSEC2SpotFleetServiceRolePolicy", false},
-	"ssm.amazonaws.com":                                 {"AmazonSSM", "AmazonSSMServiceRolePolicy", false},
-	"transitgateway.amazonaws.com":                      {"VPCTransitGateway", "AWSVPCTransitGatewayServiceRolePolicy", false},
-	"member.org.stacksets.cloudformation.amazonaws.com": {"CloudFormationStackSetsOrgMember", "CloudFormationStackSetsOrgMemberServiceRolePolicy", false},
-}
+// linkedServiceData has a line for each service: its principal, the end of its role's
+// name, the policy of the role and, where the role may have one, "suffix".
+//
+//go:embed linked_services.txt
+var linkedServiceData string
+
+var linkedServices = sync.OnceValue(func() map[string]linkedService {
+	out := map[string]linkedService{}
+	for line := range strings.Lines(linkedServiceData) {
+		f := strings.Fields(line)
+		out[f[0]] = linkedService{role: f[1], policy: f[2], suffix: len(f) > 3}
+	}
+	return out
+})
 
 // deletion is the deletion of a service-linked role, which IAM answers for by its
 // task id. It is done when the row is written.
@@ -51,7 +49,7 @@ var deletions = store.Table[deletion]{Name: "iam.deletion", Version: 1}
 
 // linkedRoleName is the name that a service's role gets.
 func linkedRoleName(service string, suffix *string) (string, linkedService, error) {
-	linked, known := linkedServices[service]
+	linked, known := linkedServices()[service]
 	switch {
 	case !known:
 		return "", linked, invalidInput("hardstand knows no service-linked role of %s.", service)
@@ -81,9 +79,7 @@ func (s *Service) CreateServiceLinkedRole(ctx context.Context, in *api.CreateSer
 	if err != nil {
 		return nil, err
 	}
-	out := roleOut(accountOf(ctx), e, e.Trust)
-	out.MaxSessionDuration = nil
-	return &api.CreateServiceLinkedRoleOutput{Role: out}, nil
+	return &api.CreateServiceLinkedRoleOutput{Role: newRoleOut(accountOf(ctx), e)}, nil
 }
 
 // DeleteServiceLinkedRole deletes such a role with its policy.

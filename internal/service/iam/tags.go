@@ -19,20 +19,28 @@ const (
 	maxVersions      = 5
 )
 
-// newTags returns old with add put over it. Keys are unique without case.
-func newTags(ctx context.Context, old []tag, add []api.Tag) ([]tag, error) {
+// tagRules are how a kind of resource compares the keys of its tags: users and roles
+// without case, the others as they are.
+func tagRules(kind string) (same func(a, b string) bool, duplicate string) {
+	if kind == userKind || kind == roleKind {
+		return strings.EqualFold, "Duplicate tag keys found. Please note that Tag keys are case insensitive."
+	}
+	return func(a, b string) bool { return a == b }, "Duplicate tag keys found."
+}
+
+// newTags returns old, the tags of a resource of the kind, with add put over it.
+func newTags(ctx context.Context, kind string, old []tag, add []api.Tag) ([]tag, error) {
 	out := slices.Clone(old)
-	seen := map[string]bool{}
-	for _, t := range add {
-		key, lower := aws.Val(t.Key), strings.ToLower(aws.Val(t.Key))
-		if seen[lower] {
-			return nil, invalidInput("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+	same, duplicate := tagRules(kind)
+	for n, t := range add {
+		key := aws.Val(t.Key)
+		if slices.ContainsFunc(add[:n], func(o api.Tag) bool { return same(aws.Val(o.Key), key) }) {
+			return nil, invalidInput("%s", duplicate)
 		}
-		seen[lower] = true
-		if strings.HasPrefix(lower, "aws:") && !byCloudFormation(ctx) {
+		if strings.HasPrefix(strings.ToLower(key), "aws:") && !byCloudFormation(ctx) {
 			return nil, invalidInput("Caller does not have permission to update or delete system tags")
 		}
-		i := slices.IndexFunc(out, func(t tag) bool { return strings.EqualFold(t.Key, key) })
+		i := slices.IndexFunc(out, func(t tag) bool { return same(t.Key, key) })
 		if i >= 0 {
 			out[i] = tag{key, aws.Val(t.Value)}
 		} else {
@@ -51,9 +59,10 @@ func byCloudFormation(ctx context.Context) bool {
 	return slices.Contains(aws.CallFrom(ctx).Via, "cloudformation.amazonaws.com")
 }
 
-func withoutTags(old []tag, remove []string) []tag {
+func withoutTags(kind string, old []tag, remove []string) []tag {
+	same, _ := tagRules(kind)
 	return slices.DeleteFunc(slices.Clone(old), func(t tag) bool {
-		return slices.ContainsFunc(remove, func(k string) bool { return strings.EqualFold(k, t.Key) })
+		return slices.ContainsFunc(remove, func(k string) bool { return same(k, t.Key) })
 	})
 }
 
@@ -65,6 +74,9 @@ func tagsOut(tags []tag) []api.Tag {
 	return out
 }
 
+// someTags is tagsOut for the answers that tell an empty list too.
+func someTags(tags []tag) []api.Tag { return append([]api.Tag{}, tagsOut(tags)...) }
+
 // tagPage cuts a page of tags, ordered by key.
 func tagPage(tags []tag, marker *string, limit *int32) (page[tag], error) {
 	sorted := slices.SortedFunc(slices.Values(tags), func(a, b tag) int { return strings.Compare(a.Key, b.Key) })
@@ -73,14 +85,14 @@ func tagPage(tags []tag, marker *string, limit *int32) (page[tag], error) {
 
 func (s *Service) tagEntity(ctx context.Context, kind, name string, add []api.Tag) error {
 	return s.editEntity(ctx, kind, name, func(_ *store.Tx, e *entity) (err error) {
-		e.Tags, err = newTags(ctx, e.Tags, add)
+		e.Tags, err = newTags(ctx, kind, e.Tags, add)
 		return err
 	})
 }
 
 func (s *Service) untagEntity(ctx context.Context, kind, name string, remove []string) error {
 	return s.editEntity(ctx, kind, name, func(_ *store.Tx, e *entity) error {
-		e.Tags = withoutTags(e.Tags, remove)
+		e.Tags = withoutTags(kind, e.Tags, remove)
 		return nil
 	})
 }
@@ -128,7 +140,7 @@ func (s *Service) ListRoleTags(ctx context.Context, in *api.ListRoleTagsInput) (
 // TagPolicy adds tags to a managed policy or changes them.
 func (s *Service) TagPolicy(ctx context.Context, in *api.TagPolicyInput) (*api.TagPolicyOutput, error) {
 	return &api.TagPolicyOutput{}, s.editPolicy(ctx, *in.PolicyArn, func(_ *store.Tx, m *managed) (err error) {
-		m.Tags, err = newTags(ctx, m.Tags, in.Tags)
+		m.Tags, err = newTags(ctx, "policy", m.Tags, in.Tags)
 		return err
 	})
 }
@@ -136,7 +148,7 @@ func (s *Service) TagPolicy(ctx context.Context, in *api.TagPolicyInput) (*api.T
 // UntagPolicy removes tags by key.
 func (s *Service) UntagPolicy(ctx context.Context, in *api.UntagPolicyInput) (*api.UntagPolicyOutput, error) {
 	return &api.UntagPolicyOutput{}, s.editPolicy(ctx, *in.PolicyArn, func(_ *store.Tx, m *managed) error {
-		m.Tags = withoutTags(m.Tags, in.TagKeys)
+		m.Tags = withoutTags("policy", m.Tags, in.TagKeys)
 		return nil
 	})
 }
@@ -154,7 +166,7 @@ func (s *Service) ListPolicyTags(ctx context.Context, in *api.ListPolicyTagsInpu
 // TagInstanceProfile adds tags to an instance profile or changes them.
 func (s *Service) TagInstanceProfile(ctx context.Context, in *api.TagInstanceProfileInput) (*api.TagInstanceProfileOutput, error) {
 	return &api.TagInstanceProfileOutput{}, s.editProfile(ctx, *in.InstanceProfileName, func(_ *store.Tx, p *profile) (err error) {
-		p.Tags, err = newTags(ctx, p.Tags, in.Tags)
+		p.Tags, err = newTags(ctx, "instance-profile", p.Tags, in.Tags)
 		return err
 	})
 }
@@ -162,7 +174,7 @@ func (s *Service) TagInstanceProfile(ctx context.Context, in *api.TagInstancePro
 // UntagInstanceProfile removes tags by key.
 func (s *Service) UntagInstanceProfile(ctx context.Context, in *api.UntagInstanceProfileInput) (*api.UntagInstanceProfileOutput, error) {
 	return &api.UntagInstanceProfileOutput{}, s.editProfile(ctx, *in.InstanceProfileName, func(_ *store.Tx, p *profile) error {
-		p.Tags = withoutTags(p.Tags, in.TagKeys)
+		p.Tags = withoutTags("instance-profile", p.Tags, in.TagKeys)
 		return nil
 	})
 }

@@ -11,7 +11,7 @@ import (
 
 // CreateUser makes a user without keys and without permissions.
 func (s *Service) CreateUser(ctx context.Context, in *api.CreateUserInput) (*api.CreateUserOutput, error) {
-	tags, err := newTags(ctx, nil, in.Tags)
+	tags, err := newTags(ctx, userKind, nil, in.Tags)
 	if err != nil {
 		return nil, err
 	}

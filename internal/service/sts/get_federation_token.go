@@ -45,7 +45,7 @@ func (s *Service) GetFederationToken(ctx context.Context, in *api.GetFederationT
 	if err != nil {
 		return nil, err
 	}
-	return &api.GetFederationTokenOutput{Credentials: credentials(session), PackedPolicySize: packed(session),
+	return &api.GetFederationTokenOutput{Credentials: credentials(session), PackedPolicySize: aws.Ptr(session.PackedSize),
 		FederatedUser: &api.FederatedUser{Arn: aws.Ptr(session.Principal.ARN), FederatedUserId: aws.Ptr(session.Principal.UniqueID)}}, nil
 }
 

@@ -41,6 +41,7 @@ type Violation struct {
 	// Key is the element or key at fault, for violations within a list of scalars or
 	// a map.
 	Key   string
+	elem  *model.Shape // of Key
 	Limit float64
 	Over  bool // the limit is a maximum
 }
@@ -66,23 +67,52 @@ func Input(shape *model.Shape, in any) ([]Violation, error) {
 
 // Message is AWS's sentence for the violations.
 func Message(list []Violation) string {
-	var b strings.Builder
+	return sentence(list, func(v Violation) string {
+		return fmt.Sprintf("Value '%s' at '%s' failed to satisfy constraint: %s", v.Value, v.Path, v.Must)
+	})
+}
+
+// Terse is Message in the form of IAM, which does not repeat what it was sent and
+// names all constraints of a list's elements where one does not hold.
+func Terse(list []Violation) string {
+	return sentence(list, func(v Violation) string {
+		must := v.Must
+		if v.elem != nil && strings.HasPrefix(must, "Member ") {
+			must = "Member must satisfy constraint: [" + strings.Join(constraints(v.elem), ", ") + "]"
+		}
+		return fmt.Sprintf("Value at '%s' failed to satisfy constraint: %s", v.Path, must)
+	})
+}
+
+func sentence(list []Violation, one func(Violation) string) string {
+	parts := make([]string, len(list))
+	for i, v := range list {
+		if v.Kind == Required {
+			parts[i] = fmt.Sprintf("Value null at '%s' failed to satisfy constraint: Member must not be null", v.Path)
+		} else {
+			parts[i] = one(v)
+		}
+	}
 	plural := "s"
 	if len(list) == 1 {
 		plural = ""
 	}
-	fmt.Fprintf(&b, "%d validation error%s detected: ", len(list), plural)
-	for i, v := range list {
-		if i > 0 {
-			b.WriteString("; ")
-		}
-		if v.Kind == Required {
-			fmt.Fprintf(&b, "Value null at '%s' failed to satisfy constraint: Member must not be null", v.Path)
-			continue
-		}
-		fmt.Fprintf(&b, "Value '%s' at '%s' failed to satisfy constraint: %s", v.Value, v.Path, v.Must)
+	return fmt.Sprintf("%d validation error%s detected: %s", len(list), plural, strings.Join(parts, "; "))
+}
+
+// constraints are those of a text in a list, as IAM lists them.
+func constraints(sh *model.Shape) []string {
+	var out []string
+	if sh.Max != nil {
+		out = append(out, "Member must have length less than or equal to "+number(*sh.Max))
 	}
-	return b.String()
+	if sh.Min != nil {
+		out = append(out, "Member must have length greater than or equal to "+number(*sh.Min))
+	}
+	if sh.Pattern != "" {
+		out = append(out, "Member must satisfy regular expression pattern: "+sh.Pattern, "Member must not be null")
+	}
+	return out
 }
 
 type walker struct{ found []Violation }
@@ -175,7 +205,7 @@ func (w *walker) inner(p *plan.Plan, elem *model.Shape, m *model.Member, whole, 
 		musts[i] = "Member must " + bad[i].Must
 	}
 	f := bad[0]
-	f.Path, f.Member, f.Value, f.Key = path, m, show(p.Shape, whole), show(elem, v)
+	f.Path, f.Member, f.Value, f.Key, f.elem = path, m, show(p.Shape, whole), show(elem, v), elem
 	f.Must = what + " must satisfy constraint: [" + strings.Join(musts, ", ") + "]"
 	w.found = append(w.found, f)
 	return true
