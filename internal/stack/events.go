@@ -22,6 +22,7 @@ type Event struct {
 	Properties   string `json:",omitempty"`
 	Token        string `json:",omitempty"`
 	Operation    string `json:",omitempty"` // the stack's OperationID
+	Call         string `json:",omitempty"` // the stack's OperationName
 }
 
 // EventFilter selects the events of a stack.
@@ -61,7 +62,7 @@ func decodeEvents(rows []store.Event) ([]Event, error) {
 
 // emit adds a stack event to the transaction.
 func emit(tx *store.Tx, s *Stack, ev Event) error {
-	ev.Token, ev.Operation = s.RequestToken, s.OperationID
+	ev.Token, ev.Operation, ev.Call = s.RequestToken, s.OperationID, s.OperationName
 	body, err := json.Marshal(ev)
 	if err != nil {
 		return fmt.Errorf("encode event: %w", err)

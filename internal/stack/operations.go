@@ -55,6 +55,9 @@ func NewStackID(region, account, name string) string {
 	return fmt.Sprintf("arn:aws:cloudformation:%s:%s:stack/%s/%s", region, account, name, ids.UUID())
 }
 
+// recentOperations is how many of its operations a stack is found by.
+const recentOperations = 20
+
 // begin copies what all operations share into the row.
 func (s *Stack) begin(b *Begin) {
 	if settled(s.Status) {
@@ -62,6 +65,7 @@ func (s *Stack) begin(b *Begin) {
 	}
 	s.Operation++
 	s.OperationID = ids.UUID()
+	s.Recent = append(s.Recent[max(0, len(s.Recent)-recentOperations+1):], s.OperationID)
 	s.Caller, s.OperationName, s.RequestID = b.Caller, b.Operation, b.RequestID
 	s.RequestToken, s.RequestDigest, s.ChangeSetID = b.Token, b.Digest, b.ChangeSetID
 	s.OnFailure, s.DisableRollback, s.RetainExceptOnCreate = b.OnFailure, b.DisableRollback, b.RetainExcept

@@ -92,8 +92,10 @@ type Stack struct {
 	// OperationID names the operation in progress, or the last, to DescribeEvents.
 	OperationID              string `json:",omitempty"`
 	OperationName, RequestID string
-	ChangeSetID              string `json:",omitempty"` // that led to the operation
-	RequestToken             string `json:",omitempty"` // ClientRequestToken
+	// Recent are the ids of the last operations, the newest last.
+	Recent       []string `json:",omitempty"`
+	ChangeSetID  string   `json:",omitempty"` // that led to the operation
+	RequestToken string   `json:",omitempty"` // ClientRequestToken
 	// RequestDigest tells whether a repeated token comes with the same request.
 	RequestDigest string `json:",omitempty"`
 	// OnFailure is ROLLBACK, DO_NOTHING or DELETE, for the operation in progress.
@@ -137,13 +139,14 @@ func InProgress(status string) bool {
 }
 
 // Stacks is the table of stacks. Index name finds the stack that is not deleted.
-var Stacks = &store.Table[Stack]{Name: "cfn.stack", Version: 1, Indexes: []store.Index[Stack]{
+var Stacks = &store.Table[Stack]{Name: "cfn.stack", Version: 2, Indexes: []store.Index[Stack]{
 	{Name: "name", Unique: true, Value: func(k store.Key, s *Stack) []string {
 		if s.Status == DeleteComplete {
 			return nil
 		}
 		return []string{NameIndex(k.Account, k.Region, s.Name)}
 	}},
+	{Name: "operation", Value: func(_ store.Key, s *Stack) []string { return s.Recent }},
 	{Name: "working", Value: func(_ store.Key, s *Stack) []string {
 		if InProgress(s.Status) {
 			return []string{s.ID}

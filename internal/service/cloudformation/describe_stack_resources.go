@@ -170,7 +170,7 @@ func (s *Service) DescribeStackEvents(ctx context.Context, in *api.DescribeStack
 	out := &api.DescribeStackEventsOutput{NextToken: next, StackEvents: []api.StackEvent{}}
 	for _, ev := range list {
 		out.StackEvents = append(out.StackEvents, api.StackEvent{
-			StackId: &st.ID, StackName: &st.Name, EventId: aws.Ptr(ev.ID), LogicalResourceId: aws.Ptr(ev.LogicalID),
+			StackId: &st.ID, StackName: &st.Name, EventId: aws.Ptr(ev.ID), OperationId: optional(ev.Operation), LogicalResourceId: aws.Ptr(ev.LogicalID),
 			PhysicalResourceId: aws.Ptr(ev.PhysicalID), ResourceType: aws.Ptr(ev.Type), Timestamp: aws.Ptr(ev.Time),
 			ResourceStatus: api.ResourceStatus(ev.Status), ResourceStatusReason: optional(ev.Reason),
 			ResourceProperties: optional(ev.Properties), ClientRequestToken: optional(ev.Token),

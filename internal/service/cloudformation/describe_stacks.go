@@ -70,7 +70,7 @@ func (s *Service) ListStacks(ctx context.Context, in *api.ListStacksInput) (*api
 		out.StackSummaries = append(out.StackSummaries, api.StackSummary{
 			StackId: &st.ID, StackName: &st.Name, TemplateDescription: optional(st.Current().Description), CreationTime: &st.Created,
 			LastUpdatedTime: moment(st.Updated), DeletionTime: moment(st.Deleted), StackStatus: api.StackStatus(st.Status),
-			StackStatusReason: optional(st.Reason), ParentId: optional(st.Parent), RootId: optional(st.Root),
+			StackStatusReason: optional(st.Reason), LastOperations: lastOperations(st), ParentId: optional(st.Parent), RootId: optional(st.Root),
 			DriftInformation: (*api.StackDriftInformationSummary)(stackDrift(st)),
 		})
 	}
@@ -85,7 +85,7 @@ func stackView(st *stack.Stack) api.Stack {
 		StackStatusReason: optional(st.Reason), DisableRollback: aws.Ptr(st.DisableRollback), NotificationARNs: []string{},
 		RoleARN: optional(st.RoleARN), ParentId: optional(st.Parent), RootId: optional(st.Root), EnableTerminationProtection: aws.Ptr(st.TerminationProtection),
 		RollbackConfiguration: &api.RollbackConfiguration{}, Tags: tagViews(now.Tags), Parameters: parameterViews(now.Parameters),
-		DriftInformation: stackDrift(st), DeploymentConfig: deploymentConfigView(st.Express, st.DisableRollback),
+		DriftInformation: stackDrift(st), LastOperations: lastOperations(st), DeploymentConfig: deploymentConfigView(st.Express, st.DisableRollback),
 	}
 	v.NotificationARNs = append(v.NotificationARNs, now.NotificationARNs...)
 	if st.TimeoutInMinutes > 0 {

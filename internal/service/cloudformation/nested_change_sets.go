@@ -171,7 +171,7 @@ func known(v map[string]any) map[string]any {
 // nestedParameters are the parameters of a nested stack as far as they are known.
 // What is not keeps its value, or has its default, for the time being.
 func (s *Service) nestedParameters(st *stack.Stack, body string, p stackProperties) ([]api.Parameter, error) {
-	t, _, err := template.ParseHead(body)
+	t, err := s.summary(body, template.Parse)
 	if err != nil {
 		return nil, asAWS(err)
 	}

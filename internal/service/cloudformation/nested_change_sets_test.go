@@ -85,6 +85,22 @@ func TestNestedChangeSets(t *testing.T) {
 	}
 }
 
+// What only the execution knows has a default, or is a text, until then.
+func TestNestedChangeSetWithWhatIsNotKnown(t *testing.T) {
+	l := newLab(t)
+	l.objects["b/child.yaml"] = child
+	body := "Resources:\n  A: {Type: 'Test::Fake::Thing', Properties: {Value: made}}\n" +
+		"  Child: {Type: 'AWS::CloudFormation::Stack', Properties: {TemplateURL: 'http://127.0.0.1:4566/b/child.yaml', Parameters: {V: !GetAtt A.Value, Names: [!Ref A]}}}"
+	cs := l.nestedSet("new", func(in *api.CreateChangeSetInput) { in.ChangeSetType, in.TemplateBody = "CREATE", &body })
+	if nested := l.below(cs); nested.Status != "CREATE_COMPLETE" {
+		t.Fatalf("%s %s", nested.Status, aws.Val(nested.StatusReason))
+	}
+	l.executeSet(cs, "CREATE_COMPLETE")
+	if c := l.childOf("p"); *c.Outputs[1].OutputValue != "made" {
+		t.Errorf("child %+v", c.Outputs)
+	}
+}
+
 func TestNestedChangeSetsThatFailOrGo(t *testing.T) {
 	l := newLab(t)
 	cs := l.nestedSet("absent", func(in *api.CreateChangeSetInput) { in.ChangeSetType = "CREATE" })
