@@ -28,7 +28,7 @@ func Parse(body string) (*Template, error) {
 	t := &Template{Body: m}
 	for _, step := range []func(*Template) error{
 		parseHead, parseParameters, parseMappings, parseConditions, parseRules, parseResources, parseOutputs,
-		checkFunctions, checkReferences, checkConditions,
+		checkFunctions, checkReferences, checkConditions, checkNames, checkDynamic,
 	} {
 		if err := step(t); err != nil {
 			return nil, err
@@ -94,6 +94,48 @@ func parseTransform(t *Template) error {
 	return nil
 }
 
+// checkNames holds the names of what is not a resource or a parameter, which are
+// judged with the rest of them, to their length.
+func checkNames(t *Template) error {
+	for _, part := range []struct {
+		kind  string
+		names []string
+	}{
+		{"Mapping", slices.Sorted(maps.Keys(t.Mappings))}, {"Condition", slices.Sorted(maps.Keys(t.Conditions))}, {"Output", slices.Sorted(maps.Keys(t.Outputs))},
+	} {
+		for _, name := range part.names {
+			if len(name) > maxName {
+				return errorf("Template format error: %s name %s is longer than %d characters.", part.kind, name, maxName)
+			}
+		}
+	}
+	return nil
+}
+
+// checkDynamic bounds the dynamic references of a template.
+func checkDynamic(t *Template) error {
+	if n := dynamicReferences(t.Body["Resources"]); n > maxReferences {
+		return errorf("Template format error: Number of dynamic references, %d, is greater than maximum allowed, %d", n, maxReferences)
+	}
+	return nil
+}
+
+func dynamicReferences(v any) (n int) {
+	switch x := v.(type) {
+	case string:
+		return strings.Count(x, "{{resolve:")
+	case []any:
+		for _, e := range x {
+			n += dynamicReferences(e)
+		}
+	case map[string]any:
+		for _, e := range x {
+			n += dynamicReferences(e)
+		}
+	}
+	return n
+}
+
 // section returns a member of m that must be a map; absent gives nil.
 func section(m map[string]any, name string) (map[string]any, error) {
 	v, given := m[name]
@@ -129,6 +171,9 @@ func parseMappings(t *Template) error {
 			attrs, ok := keys[key].(map[string]any)
 			if !ok {
 				return errorf("Template format error: Every Mappings member %s must be a map", key)
+			}
+			if len(attrs) > maxAttributes {
+				return errorf("Template format error: Number of mapping attributes, %d, is greater than maximum allowed, %d", len(attrs), maxAttributes)
 			}
 			for _, v := range attrs {
 				if !mappingValue(v) {

@@ -107,5 +107,7 @@ const (
 	maxOutputs     = 200
 	maxMappings    = 200
 	maxName        = 255
+	maxAttributes  = 200 // of a mapping
+	maxReferences  = 60  // dynamic ones
 	maxDescription = 1024
 )
