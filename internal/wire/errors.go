@@ -181,6 +181,7 @@ var s3Refusals = map[string]string{
 	"x-amz-object-lock-mode":       "Unknown wormMode directive.",
 	"x-amz-object-lock-legal-hold": "Legal Hold must be either of 'ON' or 'OFF'",
 	"x-amz-server-side-encryption": "The encryption method specified is not supported",
+	"x-amz-object-attributes":      "Invalid attribute name specified.",
 	"x-amz-metadata-directive":     "Unknown metadata directive.",
 	"x-amz-tagging-directive":      "Unknown tagging directive.",
 }
@@ -195,7 +196,12 @@ func s3Violation(v validate.Violation) error {
 	if v.Kind == validate.Required {
 		return awserr.New("InvalidArgument", "Missing required argument %s", v.Member.WireName()).With("ArgumentName", v.Member.WireName())
 	}
-	if v.Member.WireName() == "x-amz-storage-class" {
+	switch v.Member.WireName() {
+	case "x-amz-checksum-algorithm":
+		return awserr.New("InvalidRequest", "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]")
+	case "x-amz-sdk-checksum-algorithm":
+		return awserr.New("InvalidRequest", "Value for x-amz-sdk-checksum-algorithm header is invalid.")
+	case "x-amz-storage-class":
 		return awserr.New("InvalidStorageClass", "The storage class you specified is not valid").With("StorageClassRequested", printable(v.Value))
 	}
 	if text := s3Refusals[v.Member.WireName()]; text != "" {

@@ -141,6 +141,9 @@ func matchPart(u *upload, p *part, l s3.CompletedPart) error {
 		return err
 	}
 	switch {
+	case p != nil && u.Algorithm != "" && u.ChecksumType == s3.ChecksumTypeComposite && given.Algorithm == "":
+		return errInvalidRequest("The upload was created using a %s checksum. The complete request must include the checksum for each part. It was missing for part %d in the request.",
+			strings.ToLower(string(u.Algorithm)), aws.Val(l.PartNumber))
 	case p == nil, !sameETag(aws.Val(l.ETag), p.ETag),
 		given.Algorithm == u.partAlgorithm() && given.Value != p.Checksum:
 		return awserr.New("InvalidPart", "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.").

@@ -2,7 +2,6 @@ package s3
 
 import (
 	"context"
-	"net/http"
 	"strconv"
 	"time"
 
@@ -82,8 +81,7 @@ func (s *Service) DeleteObject(ctx context.Context, in *s3.DeleteObjectInput) (*
 
 func (s *Service) remove(ctx context.Context, bucketName string, r removal) (removed, error) {
 	if r.version != nil && r.cond != (deleteCondition{}) {
-		return removed{}, awserr.Status(http.StatusNotImplemented, "NotImplemented",
-			"A header you provided implies functionality that is not implemented").With("Header", "If-Match")
+		return removed{}, errHeader("If-Match", "A version named by its id has no conditions")
 	}
 	if r.version != nil && r.bypass {
 		b, err := s.lookup(ctx, bucketName)

@@ -58,9 +58,6 @@ func merge(a, b []keyed, limit int) []keyed {
 // ListObjectVersions lists all versions and delete markers, newest first within a
 // key.
 func (s *Service) ListObjectVersions(ctx context.Context, in *s3.ListObjectVersionsInput) (*s3.ListObjectVersionsOutput, error) {
-	if len(in.OptionalObjectAttributes) > 0 {
-		return nil, notBuilt("ListObjectVersions", "OptionalObjectAttributes")
-	}
 	enc, err := newEncoder(in.EncodingType)
 	if err != nil {
 		return nil, err

@@ -104,45 +104,55 @@ func (s *Service) ListMultipartUploads(ctx context.Context, in *s3.ListMultipart
 		IsTruncated: aws.Ptr(false), EncodingType: in.EncodingType,
 	}
 	l := listing{prefix: aws.Val(in.Prefix), delimiter: aws.Val(in.Delimiter), after: aws.Val(in.KeyMarker), max: limit}
-	err = s.db.View(ctx, func(tx *store.Tx) error {
-		rows, err := uploads.List(tx, store.Scope{}, b.Name+"\x00"+l.prefix, 0)
-		if err != nil {
-			return err
-		}
-		fillUploads(out, b, l, aws.Val(in.UploadIdMarker), rows, enc)
-		return nil
+	switch id := aws.Val(in.UploadIdMarker); {
+	case l.after == "" || l.common(l.after) == l.after:
+	case id == "":
+		l.after += "\x00" + afterAll
+	default:
+		l.after += "\x00" + id
+	}
+	var p page
+	err = s.db.View(ctx, func(tx *store.Tx) (err error) {
+		p, err = l.run(func(from string, _ bool, limit int) ([]keyed, error) { return uploadsFrom(tx, b.Name, from, limit) })
+		return err
 	})
+	fillUploads(out, b, p, enc)
 	return out, err
 }
 
-// fillUploads puts the rows behind the markers on the page. Without an upload id
-// the key marker stands behind all uploads of its key.
-func fillUploads(out *s3.ListMultipartUploadsOutput, b *bucket, l listing, idMarker string, rows []store.Row[upload], enc encoder) {
-	last := ""
+// uploadsFrom returns at most limit uploads behind the place: the key, \x00 and the
+// upload's id.
+func uploadsFrom(tx *store.Tx, bucketName, from string, limit int) ([]keyed, error) {
+	rows, err := uploads.List(tx, store.Scope{}, bucketName+"\x00"+from, limit)
+	if err != nil {
+		return nil, err
+	}
+	var out []keyed
 	for _, r := range rows {
-		u := r.Value
-		if u.Bucket != b.Name || !strings.HasPrefix(u.Key, l.prefix) {
-			return
+		place, ok := strings.CutPrefix(r.Key.ID, bucketName+"\x00")
+		if !ok {
+			break
 		}
-		common := l.common(u.Key)
-		if u.Key < l.after || u.Key == l.after && u.ID <= idMarker || u.Key == l.after && idMarker == "" && l.after != "" ||
-			common != "" && (common == last || common == l.after) {
-			continue
-		}
-		if len(out.Uploads)+len(out.CommonPrefixes) >= l.max {
-			*out.IsTruncated = true
-			return
-		}
-		if last = common; common != "" {
-			out.CommonPrefixes = append(out.CommonPrefixes, s3.CommonPrefix{Prefix: enc.text(common)})
-			out.NextKeyMarker, out.NextUploadIdMarker = enc.text(common), nil
-			continue
-		}
+		out = append(out, keyed{key: r.Value.Key, place: place, upload: r.Value})
+	}
+	return out, nil
+}
+
+func fillUploads(out *s3.ListMultipartUploadsOutput, b *bucket, p page, enc encoder) {
+	out.IsTruncated, out.CommonPrefixes = &p.truncated, commonPrefixes(p, enc)
+	for _, o := range p.objects {
+		u := o.upload
 		out.Uploads = append(out.Uploads, s3.MultipartUpload{
 			UploadId: &u.ID, Key: enc.text(u.Key), Initiated: &u.Initiated, StorageClass: cmp.Or(u.Class, s3.StorageClassStandard),
-			Owner: owner(b.Account), Initiator: initiator(u),
+			Owner: owner(cmp.Or(u.Owner, b.Account)), Initiator: initiator(u),
 			ChecksumAlgorithm: s3.ChecksumAlgorithm(u.Algorithm), ChecksumType: u.ChecksumType,
 		})
-		out.NextKeyMarker, out.NextUploadIdMarker = enc.text(u.Key), &u.ID
+	}
+	if p.last == "" {
+		return
+	}
+	out.NextKeyMarker = enc.text(p.last)
+	if n := len(p.objects); n > 0 && p.objects[n-1].key == p.last {
+		out.NextUploadIdMarker = &p.objects[n-1].upload.ID
 	}
 }

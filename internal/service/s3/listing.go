@@ -21,6 +21,8 @@ type keyed struct {
 	object *object
 	// place is where it stands in a listing that has more than one entry of a key.
 	place string
+	// upload stands in the place of an object in a listing of uploads.
+	upload *upload
 }
 
 func (k keyed) at() string {

@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"io"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -140,6 +141,12 @@ func (s *Service) receive(ctx context.Context, operation string, in any, body io
 	return info, expect.stored(info), nil
 }
 
+// errHeader refuses a conditional header in a form that S3 does not take.
+func errHeader(header, why string) error {
+	return awserr.Status(http.StatusNotImplemented, "NotImplemented", "A header you provided implies functionality that is not implemented").
+		With("Header", header).With("additionalMessage", why)
+}
+
 // writeCondition are the conditional headers of a write, judged in the
 // transaction that writes.
 type writeCondition struct{ ifMatch, ifNoneMatch *string }
@@ -149,8 +156,12 @@ func (c writeCondition) judge(old *object, key string) error {
 		old = nil
 	}
 	switch {
+	case c.ifNoneMatch != nil && c.ifMatch != nil:
+		return errHeader("If-Match,If-None-Match", "Multiple conditional request headers present in the request")
 	case c.ifNoneMatch != nil && *c.ifNoneMatch != "*":
-		return awserr.Status(501, "NotImplemented", "A header you provided implies functionality that is not implemented").With("Header", "If-None-Match")
+		return errHeader("If-None-Match", "We don't accept the provided value of If-None-Match header for this API")
+	case c.ifMatch != nil && *c.ifMatch == "*":
+		return errHeader("If-Match", "We don't accept the provided value of If-Match header for this API")
 	case c.ifNoneMatch != nil && old != nil:
 		return errPrecondition("If-None-Match")
 	case c.ifMatch != nil && old == nil:

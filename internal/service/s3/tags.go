@@ -3,8 +3,10 @@ package s3
 import (
 	"cmp"
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf16"
@@ -23,6 +25,9 @@ const (
 	maxTagValue   = 256
 )
 
+// tagForm is what keys and values may consist of.
+var tagForm = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)
+
 func validTags(tags []tag, limit int) error {
 	if len(tags) > limit {
 		if limit == maxObjectTags {
@@ -33,12 +38,12 @@ func validTags(tags []tag, limit int) error {
 	seen := map[string]bool{}
 	for _, t := range tags {
 		switch {
-		case t.Key == "" || units(t.Key) > maxTagKey:
-			return awserr.New("InvalidTag", "The TagKey you have provided is invalid")
-		case units(t.Value) > maxTagValue:
-			return awserr.New("InvalidTag", "The TagValue you have provided is invalid")
+		case t.Key == "" || units(t.Key) > maxTagKey || !tagForm.MatchString(t.Key):
+			return awserr.New("InvalidTag", "The TagKey you have provided is invalid").With("TagKey", t.Key)
+		case units(t.Value) > maxTagValue || !tagForm.MatchString(t.Value):
+			return awserr.New("InvalidTag", "The TagValue you have provided is invalid").With("TagKey", t.Key).With("TagValue", t.Value)
 		case seen[t.Key]:
-			return awserr.New("InvalidTag", "Cannot provide multiple Tags with the same key")
+			return awserr.New("InvalidTag", "Cannot provide multiple Tags with the same key").With("TagKey", t.Key)
 		}
 		seen[t.Key] = true
 	}
@@ -86,7 +91,8 @@ func parseTagging(header *string) ([]tag, error) {
 		return nil, nil
 	}
 	q, err := url.ParseQuery(*header)
-	if err != nil {
+	twice := func(values []string) bool { return len(values) > 1 }
+	if err != nil || slices.ContainsFunc(slices.Collect(maps.Values(q)), twice) {
 		return nil, errInvalidArgument("The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.", "x-amz-tagging", *header)
 	}
 	var tags []tag
