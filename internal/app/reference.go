@@ -19,6 +19,7 @@ import (
 	"github.com/hardstand/hardstand/internal/service/route53"
 	"github.com/hardstand/hardstand/internal/service/s3"
 	"github.com/hardstand/hardstand/internal/service/secretsmanager"
+	"github.com/hardstand/hardstand/internal/service/sns"
 	"github.com/hardstand/hardstand/internal/service/sqs"
 	"github.com/hardstand/hardstand/internal/service/ssm"
 	"github.com/hardstand/hardstand/internal/service/sts"
@@ -47,6 +48,7 @@ func tables() []wire.Service {
 		logs.New(logs.Config{}).Wire(),
 		access.New(access.Config{}).Wire(),
 		sqs.New(sqs.Config{}).Wire(),
+		sns.New(sns.Config{}).Wire(),
 	}
 }
 
@@ -60,6 +62,7 @@ func resourceTypes() stack.Registry {
 		route53.New(route53.Config{}).Resources(),
 		logs.New(logs.Config{}).Resources(),
 		sqs.New(sqs.Config{}).Resources(),
+		sns.New(sns.Config{}).Resources(),
 	)})
 	engine.Register(cloudformation.New(cloudformation.Config{}).Resources())
 	return engine.Types()

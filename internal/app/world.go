@@ -19,6 +19,7 @@ import (
 	"github.com/hardstand/hardstand/internal/service/route53"
 	"github.com/hardstand/hardstand/internal/service/s3"
 	"github.com/hardstand/hardstand/internal/service/secretsmanager"
+	"github.com/hardstand/hardstand/internal/service/sns"
 	"github.com/hardstand/hardstand/internal/service/sqs"
 	"github.com/hardstand/hardstand/internal/service/ssm"
 	"github.com/hardstand/hardstand/internal/service/sts"
@@ -45,6 +46,7 @@ type world struct {
 	codedeploy *codedeploy.Service
 	logs       *logs.Service
 	sqs        *sqs.Service
+	sns        *sns.Service
 	engine     *stack.Engine
 	cfn        *cloudformation.Service
 	agents     agentBucket
@@ -176,6 +178,7 @@ func (w *world) openStacks(context.Context) error {
 			w.route53.Resources(),
 			w.logs.Resources(),
 			w.sqs.Resources(),
+			w.sns.Resources(),
 		),
 		Outside: cloudformation.Outside{Invoker: w.wire}, Endpoint: w.s.Endpoint(),
 	})
@@ -199,6 +202,7 @@ func (w *world) register(context.Context) error {
 		w.route53.Wire(),
 		w.logs.Wire(),
 		w.sqs.Wire(),
+		w.sns.Wire(),
 		w.codedeploy.Wire(),
 		w.codedeploy.CommandsWire(),
 		w.cfn.Wire(),
@@ -250,6 +254,7 @@ func (w *world) run(ctx context.Context) {
 	w.background(work, "codedeploy", w.codedeploy.Run)
 	w.upkeep(work, "logs", w.logs.Run)
 	w.upkeep(work, "sqs", w.sqs.Run)
+	w.upkeep(work, "sns", w.sns.Run)
 	w.background(work, "cloudformation", w.engine.Resume)
 	w.upkeep(work, "stack sets", w.cfn.Run)
 }

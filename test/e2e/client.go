@@ -21,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/route53"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -39,6 +40,7 @@ func clients(ctx context.Context) (map[string]any, error) {
 		"logs":           cloudwatchlogs.NewFromConfig(cfg),
 		"sqs":            sqs.NewFromConfig(cfg),
 		"route53":        route53.NewFromConfig(cfg),
+		"sns":            sns.NewFromConfig(cfg),
 	}, nil
 }
 

@@ -44,7 +44,7 @@ func (s *Service) transfer(tx *store.Tx, from store.Key, m *message, to store.Ke
 	}
 	now := tx.Now()
 	moved := *m
-	moved.Queue, moved.Seq, moved.VisibleAt = target.Serial, s.sequence.next(now), now
+	moved.Queue, moved.Seq, moved.VisibleAt = target.Serial, s.sequence.Next(now), now
 	if m.FIFO || anew {
 		moved.Sent = now
 	}

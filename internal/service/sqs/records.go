@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/hardstand/hardstand/internal/store"
@@ -136,20 +135,6 @@ func (m *message) readyAt() string {
 
 func messageKey(k store.Key, serial, seq string) store.Key {
 	return store.Key{Account: k.Account, Region: k.Region, ID: serial + "/" + seq}
-}
-
-// sequence gives numbers of 20 digits that grow with the time. There is one writer, so
-// those given within its transactions are in the order of the commits.
-type sequence struct {
-	mu   sync.Mutex
-	last int64
-}
-
-func (s *sequence) next(now time.Time) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.last = max(s.last+1, now.UnixNano())
-	return "1" + fmt.Sprintf("%019d", s.last)
 }
 
 // redrive is a redrive policy.

@@ -133,7 +133,7 @@ func (s *Service) enqueue(tx *store.Tx, k store.Key, q *queue, d *draft) error {
 		}
 	}
 	if m.Seq == "" {
-		m.Seq = s.sequence.next(now)
+		m.Seq = s.sequence.Next(now)
 	}
 	m.Queue, m.Sent, m.VisibleAt = q.Serial, now, now.Add(delay)
 	if err := s.setBody(k, q, m, d.body); err != nil {
@@ -175,7 +175,7 @@ func (s *Service) repeated(tx *store.Tx, k store.Key, q *queue, m *message, now 
 	case err != nil && !errors.Is(err, store.ErrNotFound):
 		return false, err
 	}
-	m.Seq = s.sequence.next(now)
+	m.Seq = s.sequence.Next(now)
 	return false, repeats.Put(tx, at, &repeat{ID: m.ID, Seq: m.Seq, Sent: now})
 }
 

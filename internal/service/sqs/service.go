@@ -25,6 +25,7 @@ import (
 	"log/slog"
 
 	api "github.com/hardstand/hardstand/internal/aws/api/sqs"
+	"github.com/hardstand/hardstand/internal/aws/ids"
 	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/store"
 	"github.com/hardstand/hardstand/internal/wire"
@@ -50,7 +51,7 @@ type Config struct {
 type Service struct {
 	cfg      Config
 	bells    bells
-	sequence sequence
+	sequence ids.Sequence
 }
 
 // New returns the service.

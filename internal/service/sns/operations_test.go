@@ -1,0 +1,154 @@
+package sns_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	api "github.com/hardstand/hardstand/internal/aws/api/sns"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/stack/stacktest"
+	"github.com/hardstand/hardstand/internal/wire"
+)
+
+func TestErrors(t *testing.T) {
+	l := newLab(t, gate{})
+	topic := l.topic("t", map[string]string{"DisplayName": "d"})
+	fifo := l.topic("f.fifo", map[string]string{"FifoTopic": "true"})
+	sub := l.subscribe(topic, "sqs", queueARN, nil)
+	none := aws.Ptr("arn:aws:sns:us-east-1:123456789012:none")
+	x := aws.Ptr("x")
+	publish := func(topic *string, text string) *api.PublishInput {
+		return &api.PublishInput{TopicArn: topic, Message: &text}
+	}
+	structured := publish(topic, `{"sqs":"x"}`)
+	structured.MessageStructure = aws.Ptr("json")
+	subject := publish(topic, "x")
+	subject.Subject = aws.Ptr("a\nb")
+	grouped := publish(fifo, "x")
+	grouped.MessageGroupId = x
+	subscribe := func(protocol, endpoint string, a map[string]string) *api.SubscribeInput {
+		return &api.SubscribeInput{TopicArn: topic, Protocol: &protocol, Endpoint: &endpoint, Attributes: a}
+	}
+	create := func(name string, a map[string]string) *api.CreateTopicInput {
+		return &api.CreateTopicInput{Name: &name, Attributes: a}
+	}
+	for _, c := range []struct {
+		name, operation, code, text string
+		in                          any
+	}{
+		{"no such topic", "Publish", "NotFound", "Topic does not exist", publish(none, "x")},
+		{"no ARN", "Publish", "InvalidParameter", "Invalid parameter: TopicArn Reason: An ARN must have at least 6 elements, not 1", publish(x, "x")},
+		{"no target", "Publish", "InvalidParameter", "Invalid parameter: TopicArn or TargetArn Reason: no value for required parameter", publish(nil, "x")},
+		{"empty", "Publish", "InvalidParameter", "Invalid parameter: Empty message", publish(topic, "")},
+		{"too long", "Publish", "InvalidParameter", "Invalid parameter: Message too long", publish(topic, strings.Repeat("x", 256<<10+1))},
+		{"structure", "Publish", "InvalidParameter", "Invalid parameter: Message Structure - No default entry in JSON message body", structured},
+		{"subject", "Publish", "InvalidParameter", "Invalid parameter: Subject", subject},
+		{"phone", "Publish", "NotImplemented", "", &api.PublishInput{PhoneNumber: aws.Ptr("+1"), Message: x}},
+		{"no group", "Publish", "InvalidParameter", "Invalid parameter: The MessageGroupId parameter is required for FIFO topics", publish(fifo, "x")},
+		{"no deduplication", "Publish", "InvalidParameter", "Invalid parameter: The topic should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly", grouped},
+		{"name", "CreateTopic", "InvalidParameter", "Invalid parameter: Topic Name", create("a b", nil)},
+		{"fifo without its suffix", "CreateTopic", "InvalidParameter", "", create("a", map[string]string{"FifoTopic": "true"})},
+		{"other attributes", "CreateTopic", "InvalidParameter", "Invalid parameter: Attributes Reason: Topic already exists with different attributes", create("t", map[string]string{"DisplayName": "e"})},
+		{"unknown attribute", "CreateTopic", "InvalidParameter", "Invalid parameter: AttributeName", create("n", map[string]string{"Nonsense": "1"})},
+		{"key", "CreateTopic", "NotImplemented", "", create("n", map[string]string{"KmsMasterKeyId": "alias/mine"})},
+		{"e-mail", "Subscribe", "InvalidParameter", "Invalid parameter: Protocol Reason: hardstand cannot deliver by email; it delivers by sqs, http and https", subscribe("email", "a@example.com", nil)},
+		{"protocol", "Subscribe", "InvalidParameter", "Invalid parameter: Amazon SNS does not support this protocol string: x", subscribe("x", "y", nil)},
+		{"endpoint", "Subscribe", "InvalidParameter", "Invalid parameter: SQS endpoint ARN", subscribe("sqs", "y", nil)},
+		{"scheme", "Subscribe", "InvalidParameter", "Invalid parameter: Endpoint must match the specified protocol", subscribe("https", "http://x", nil)},
+		{"fifo queue", "Subscribe", "InvalidParameter", "Invalid parameter: Invalid parameter: Endpoint Reason: FIFO SQS Queues can not be subscribed to standard SNS topics", subscribe("sqs", queueARN+".fifo", nil)},
+		{"raw", "Subscribe", "InvalidParameter", "Invalid parameter: Attributes Reason: RawMessageDelivery: Invalid value [x]. Must be true or false.", subscribe("sqs", queueARN+"2", map[string]string{"RawMessageDelivery": "x"})},
+		{"filter", "Subscribe", "InvalidParameter", `Invalid parameter: Attributes Reason: FilterPolicy: "a" must be an object or an array`, subscribe("sqs", queueARN+"2", map[string]string{"FilterPolicy": `{"a":"b"}`})},
+		{"twice with others", "Subscribe", "InvalidParameter", "Invalid parameter: Attributes Reason: Subscription already exists with different attributes", subscribe("sqs", queueARN, map[string]string{"RawMessageDelivery": "true"})},
+		{"token", "ConfirmSubscription", "InvalidParameter", "Invalid parameter: Token", &api.ConfirmSubscriptionInput{TopicArn: topic, Token: x}},
+		{"no such subscription", "GetSubscriptionAttributes", "NotFound", "Subscription does not exist", &api.GetSubscriptionAttributesInput{SubscriptionArn: aws.Ptr(*sub + "0")}},
+		{"unsubscribe what", "Unsubscribe", "InvalidParameter", "Invalid parameter: SubscriptionArn Reason: An ARN must have at least 6 elements, not 1", &api.UnsubscribeInput{SubscriptionArn: x}},
+		{"attribute", "SetSubscriptionAttributes", "InvalidParameter", "Invalid parameter: AttributeName", &api.SetSubscriptionAttributesInput{SubscriptionArn: sub, AttributeName: x, AttributeValue: x}},
+		{"policy", "SetTopicAttributes", "InvalidParameter", "", &api.SetTopicAttributesInput{TopicArn: topic, AttributeName: aws.Ptr("Policy"), AttributeValue: aws.Ptr("{}")}},
+		{"no tags", "ListTagsForResource", "ResourceNotFound", "Resource does not exist", &api.ListTagsForResourceInput{ResourceArn: none}},
+		{"tags twice", "TagResource", "InvalidParameter", "Invalid parameter: Duplicated keys are not allowed.", &api.TagResourceInput{ResourceArn: topic, Tags: []api.Tag{{Key: x, Value: x}, {Key: x, Value: x}}}},
+		{"no entries", "PublishBatch", "EmptyBatchRequest", "The batch request doesn't contain any entries.", &api.PublishBatchInput{TopicArn: topic, PublishBatchRequestEntries: []api.PublishBatchRequestEntry{}}},
+		{"not built", "CreatePlatformApplication", "NotImplemented", "", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := l.server.Invoke(l.ctx, "sns", c.operation, c.in)
+			if e := awserr.As(err); e == nil || e.Code != c.code || c.text != "" && e.Message != c.text {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
+func TestPermissionsAndAccounts(t *testing.T) {
+	l := newLab(t, gate{})
+	topic := l.topic("t", nil)
+	other := as(t.Context(), aws.Principal{Type: aws.PrincipalRoot, Account: "210987654321", ARN: "arn:aws:iam::210987654321:root"})
+	in := &api.PublishInput{TopicArn: topic, Message: aws.Ptr("x")}
+	if _, err := wire.Call[api.PublishOutput](other, l.server, "sns", "Publish", in); !awserr.Is(err, "AccessDenied") {
+		t.Errorf("without a permission: %v", err)
+	}
+	must[api.AddPermissionOutput](l, "AddPermission", &api.AddPermissionInput{TopicArn: topic, Label: aws.Ptr("l"), AWSAccountId: []string{"210987654321"}, ActionName: []string{"Publish"}})
+	if _, err := wire.Call[api.PublishOutput](other, l.server, "sns", "Publish", in); err != nil {
+		t.Errorf("with it: %v", err)
+	}
+	must[api.RemovePermissionOutput](l, "RemovePermission", &api.RemovePermissionInput{TopicArn: topic, Label: aws.Ptr("l")})
+	if _, err := wire.Call[api.PublishOutput](other, l.server, "sns", "Publish", in); !awserr.Is(err, "AccessDenied") {
+		t.Errorf("taken back: %v", err)
+	}
+}
+
+func TestEveryOperationNeedsItsPermission(t *testing.T) {
+	actions := map[string]bool{}
+	for _, op := range newLab(t, gate{}).svc.Wire().Operations {
+		actions[op.Action] = true
+	}
+	l := newLab(t, gate{denied: actions})
+	topic, sub, x := aws.Ptr("arn:aws:sns:us-east-1:123456789012:t"), aws.Ptr("arn:aws:sns:us-east-1:123456789012:t:s"), aws.Ptr("x")
+	inputs := map[string]any{
+		"CreateTopic": &api.CreateTopicInput{Name: x}, "DeleteTopic": &api.DeleteTopicInput{TopicArn: topic}, "ListTopics": &api.ListTopicsInput{},
+		"GetTopicAttributes": &api.GetTopicAttributesInput{TopicArn: topic}, "SetTopicAttributes": &api.SetTopicAttributesInput{TopicArn: topic, AttributeName: x},
+		"AddPermission":    &api.AddPermissionInput{TopicArn: topic, Label: x, AWSAccountId: []string{}, ActionName: []string{}},
+		"RemovePermission": &api.RemovePermissionInput{TopicArn: topic, Label: x},
+		"Publish":          &api.PublishInput{TopicArn: topic, Message: x}, "PublishBatch": &api.PublishBatchInput{TopicArn: topic, PublishBatchRequestEntries: []api.PublishBatchRequestEntry{}},
+		"Subscribe": &api.SubscribeInput{TopicArn: topic, Protocol: x}, "Unsubscribe": &api.UnsubscribeInput{SubscriptionArn: sub},
+		"GetSubscriptionAttributes": &api.GetSubscriptionAttributesInput{SubscriptionArn: sub},
+		"SetSubscriptionAttributes": &api.SetSubscriptionAttributesInput{SubscriptionArn: sub, AttributeName: x},
+		"ListSubscriptions":         &api.ListSubscriptionsInput{}, "ListSubscriptionsByTopic": &api.ListSubscriptionsByTopicInput{TopicArn: topic},
+		"TagResource": &api.TagResourceInput{ResourceArn: topic, Tags: []api.Tag{}}, "UntagResource": &api.UntagResourceInput{ResourceArn: topic, TagKeys: []string{}},
+		"ListTagsForResource": &api.ListTagsForResourceInput{ResourceArn: topic},
+	}
+	for _, op := range l.svc.Wire().Operations {
+		if op.Free != "" {
+			continue
+		}
+		if _, err := l.server.Invoke(l.ctx, "sns", op.Name, inputs[op.Name]); !awserr.Is(err, "AccessDenied") {
+			t.Errorf("%s: %v", op.Name, err)
+		}
+	}
+}
+
+func TestResources(t *testing.T) {
+	l := newLab(t, gate{})
+	topic := *l.topic("owned", nil)
+	types := l.svc.Resources()
+	document := func(action string) map[string]any {
+		return map[string]any{"Version": "2012-10-17", "Statement": []any{map[string]any{"Effect": "Allow", "Principal": "*", "Action": action, "Resource": "*"}}}
+	}
+	stacktest.Conform(t, stacktest.Case{Resource: types["AWS::SNS::Topic"], Type: "AWS::SNS::Topic", Context: l.ctx,
+		Properties: map[string]any{"DisplayName": "a", "Tags": []any{map[string]any{"Key": "k", "Value": "v"}},
+			"Subscription": []any{map[string]any{"Protocol": "sqs", "Endpoint": queueARN}}},
+		Changed: map[string]any{"SignatureVersion": "2", "Subscription": []any{map[string]any{"Protocol": "sqs", "Endpoint": queueARN + "2"}}},
+	})
+	stacktest.Conform(t, stacktest.Case{Resource: types["AWS::SNS::Subscription"], Type: "AWS::SNS::Subscription", Context: l.ctx,
+		Properties: map[string]any{"TopicArn": topic, "Protocol": "sqs", "Endpoint": queueARN, "RawMessageDelivery": "true"},
+		Changed: map[string]any{"TopicArn": topic, "Protocol": "sqs", "Endpoint": queueARN, "FilterPolicyScope": "MessageBody",
+			"FilterPolicy": map[string]any{"a": map[string]any{"b": []any{"c"}}}},
+	})
+	stacktest.Conform(t, stacktest.Case{Resource: types["AWS::SNS::TopicPolicy"], Type: "AWS::SNS::TopicPolicy", Context: l.ctx,
+		Properties: map[string]any{"Topics": []any{topic}, "PolicyDocument": document("sns:Publish")},
+		Changed:    map[string]any{"Topics": []any{topic}, "PolicyDocument": document("sns:*")},
+	})
+	stacktest.Conform(t, stacktest.Case{Resource: types["AWS::SNS::TopicInlinePolicy"], Type: "AWS::SNS::TopicInlinePolicy", Context: l.ctx,
+		Properties: map[string]any{"TopicArn": topic, "PolicyDocument": document("sns:Publish")},
+	})
+}
