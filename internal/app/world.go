@@ -134,7 +134,7 @@ func (w *world) openStorage(context.Context) error {
 	w.agents = newAgentBucket(w.s)
 	w.route53 = route53.New(route53.Config{DB: w.db, Invoker: w.wire}) // the VPCs' name servers ask it
 	w.s3 = s3.New(s3.Config{
-		Store: w.db, Blobs: w.blobs, Clock: cfg.Clock, Authorizer: w.iam, Keeper: w.s.sealer, Published: w.agents, Log: cfg.Log,
+		Store: w.db, Blobs: w.blobs, Clock: cfg.Clock, Authorizer: w.iam, Keeper: w.s.sealer, Published: w.agents, Invoker: w.wire, Log: cfg.Log,
 	})
 	return nil
 }
@@ -251,6 +251,7 @@ func (w *world) run(ctx context.Context) {
 	w.background(work, "s3", w.s3.Sweep)
 	w.upkeep(work, "s3 lifecycle", w.s3.RunLifecycle)
 	w.upkeep(work, "secretsmanager", w.secrets.Run)
+	w.upkeep(work, "s3 notifications", w.s3.RunNotifications)
 	w.background(work, "codedeploy", w.codedeploy.Run)
 	w.upkeep(work, "logs", w.logs.Run)
 	w.upkeep(work, "sqs", w.sqs.Run)

@@ -65,7 +65,7 @@ func (e *exchange) postForm() error {
 		return e.decodeError(err)
 	}
 	call := e.call()
-	call.Operation, call.SigningName = "PutObject", "s3"
+	call.Operation, call.SigningName = postObject, "s3"
 	e.audited = true
 	out, err := e.server.run(aws.WithCall(e.r.Context(), call), e.service, row, in)
 	if err != nil {

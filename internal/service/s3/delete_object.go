@@ -108,7 +108,14 @@ func (s *Service) remove(ctx context.Context, bucketName string, r removal) (rem
 		} else {
 			gone, done, err = removeCurrent(tx, b, r, now)
 		}
-		return err
+		if err != nil || gone == nil && !done.marker {
+			return err
+		}
+		event := s3.Event("s3:ObjectRemoved:Delete")
+		if done.marker && r.version == nil {
+			event = "s3:ObjectRemoved:DeleteMarkerCreated"
+		}
+		return s.announce(tx, aws.CallFrom(ctx), b, event, r.key, eventObject{VersionID: done.version})
 	})
 	if err != nil {
 		return removed{}, err

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hardstand/hardstand/internal/aws"
+	"github.com/hardstand/hardstand/internal/aws/api/s3"
 	"github.com/hardstand/hardstand/internal/store"
 )
 
@@ -145,7 +147,7 @@ func (s *Service) expire(ctx context.Context, bucketName string, due []dueVersio
 			return err
 		}
 		for _, d := range due {
-			freed, err := b.expireOne(tx, d, now)
+			freed, err := s.expireOne(tx, b, d, now)
 			if err != nil {
 				return err
 			}
@@ -160,7 +162,7 @@ func (s *Service) expire(ctx context.Context, bucketName string, due []dueVersio
 	return nil
 }
 
-func (b *bucket) expireOne(tx *store.Tx, d dueVersion, now time.Time) ([]segment, error) {
+func (s *Service) expireOne(tx *store.Tx, b *bucket, d dueVersion, now time.Time) ([]segment, error) {
 	id := nullVersion
 	if d.object.Version != "" {
 		id = d.object.Version
@@ -176,12 +178,22 @@ func (b *bucket) expireOne(tx *store.Tx, d dueVersion, now time.Time) ([]segment
 		o.Class, _ = classFor(d.act.class)
 		return nil, putRow(tx, b.Name, d.key, o)
 	case o.Noncurrent.IsZero() && !o.Marker:
-		gone, _, err := removeCurrent(tx, b, removal{key: d.key}, now)
-		return gone, err
+		gone, done, err := removeCurrent(tx, b, removal{key: d.key}, now)
+		if err != nil {
+			return nil, err
+		}
+		event := s3.Event("s3:LifecycleExpiration:Delete")
+		if done.marker {
+			event = "s3:LifecycleExpiration:DeleteMarkerCreated"
+		}
+		return gone, s.announce(tx, aws.Call{}, b, event, d.key, eventObject{VersionID: done.version})
 	case o.Lock.holds(now, false) != nil:
 		return nil, nil
 	}
-	return o.Segments, dropVersion(tx, b.Name, d.key, o)
+	if err := dropVersion(tx, b.Name, d.key, o); err != nil {
+		return nil, err
+	}
+	return o.Segments, s.announce(tx, aws.Call{}, b, "s3:LifecycleExpiration:Delete", d.key, eventObject{VersionID: b.versionID(o)})
 }
 
 // abortStale aborts the uploads that have been left too long.

@@ -36,6 +36,7 @@ func input(op wire.Operation) any {
 		"CORSConfiguration":       &api.CORSConfiguration{CORSRules: []api.CORSRule{{AllowedMethods: []string{"GET"}, AllowedOrigins: []string{"*"}}}},
 		"WebsiteConfiguration":    &api.WebsiteConfiguration{}, "RequestPaymentConfiguration": &api.RequestPaymentConfiguration{Payer: api.PayerBucketOwner},
 		"BucketLoggingStatus": &api.BucketLoggingStatus{}, "Id": aws.Ptr("id"),
+		"NotificationConfiguration": &api.NotificationConfiguration{},
 	} {
 		if f := v.FieldByName(name); f.IsValid() && f.Type() == reflect.TypeOf(value) {
 			f.Set(reflect.ValueOf(value))

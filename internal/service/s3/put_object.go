@@ -200,8 +200,10 @@ func (s *Service) install(ctx context.Context, b *bucket, key string, o *object,
 			}
 		}
 		o.Lock = b.withDefault(o.Lock, now)
-		replaced, err = addVersion(tx, b, key, old, o, now)
-		return err
+		if replaced, err = addVersion(tx, b, key, old, o, now); err != nil {
+			return err
+		}
+		return s.announceCreated(tx, aws.CallFrom(ctx), b, key, o)
 	})
 	if err != nil {
 		if awserr.As(err) != nil && o.Upload == "" {

@@ -73,6 +73,7 @@ type bucket struct {
 	Versioning s3.BucketVersioningStatus `json:",omitempty"`
 	CORS       []s3.CORSRule             `json:",omitempty"`
 	Website    *s3.WebsiteConfiguration  `json:",omitempty"`
+	Notify     []subscription            `json:",omitempty"`
 
 	published bool
 }

@@ -65,7 +65,9 @@ type Config struct {
 	Authorizer Authorizer
 	Keeper     Keeper
 	Published  Published
-	Log        *slog.Logger
+	// Invoker sends notifications.
+	Invoker Invoker
+	Log     *slog.Logger
 }
 
 // Service implements the operations.
@@ -76,6 +78,7 @@ type Service struct {
 	auth      Authorizer
 	keeper    Keeper
 	published Published
+	invoker   Invoker
 	log       *slog.Logger
 	// lifecycles wakes the worker when rules have changed.
 	lifecycles chan struct{}
@@ -84,7 +87,7 @@ type Service struct {
 // New returns the service.
 func New(cfg Config) *Service {
 	return &Service{
-		db: cfg.Store, clock: cfg.Clock, auth: cfg.Authorizer, keeper: cfg.Keeper, published: cfg.Published, log: cfg.Log,
+		db: cfg.Store, clock: cfg.Clock, auth: cfg.Authorizer, keeper: cfg.Keeper, published: cfg.Published, invoker: cfg.Invoker, log: cfg.Log,
 		lifecycles: make(chan struct{}, 1),
 		blobs:      &shelf{store: cfg.Blobs, log: cfg.Log, pins: map[string]int{}, doomed: map[string]bool{}},
 	}
@@ -172,6 +175,8 @@ func (s *Service) siteRows() []wire.Operation {
 		wire.Op("GetBucketCors", "s3:GetBucketCORS", s.GetBucketCors, onBucket[s3.GetBucketCorsInput](s)),
 		wire.Op("PutBucketCors", "s3:PutBucketCORS", s.PutBucketCors, onBucket[s3.PutBucketCorsInput](s)),
 		wire.Op("DeleteBucketCors", "s3:PutBucketCORS", s.DeleteBucketCors, onBucket[s3.DeleteBucketCorsInput](s)),
+		wire.Op("GetBucketNotificationConfiguration", "s3:GetBucketNotification", s.GetBucketNotificationConfiguration, onBucket[s3.GetBucketNotificationConfigurationInput](s)),
+		wire.Op("PutBucketNotificationConfiguration", "s3:PutBucketNotification", s.PutBucketNotificationConfiguration, onBucket[s3.PutBucketNotificationConfigurationInput](s)),
 		wire.Op("GetBucketWebsite", "s3:GetBucketWebsite", s.GetBucketWebsite, onBucket[s3.GetBucketWebsiteInput](s)),
 		wire.Op("PutBucketWebsite", "s3:PutBucketWebsite", s.PutBucketWebsite, onBucket[s3.PutBucketWebsiteInput](s)),
 		wire.Op("DeleteBucketWebsite", "s3:DeleteBucketWebsite", s.DeleteBucketWebsite, onBucket[s3.DeleteBucketWebsiteInput](s)),

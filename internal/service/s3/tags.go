@@ -224,7 +224,10 @@ func (s *Service) edit(ctx context.Context, bucketName, key, version *string, fn
 			return err
 		}
 		id = b.versionID(o)
-		return putRow(tx, b.Name, aws.Val(key), o)
+		if err := putRow(tx, b.Name, aws.Val(key), o); err != nil {
+			return err
+		}
+		return s.announceEdited(tx, aws.CallFrom(ctx), b, aws.Val(key), o)
 	})
 	return id, err
 }
