@@ -127,6 +127,8 @@ func (s *Service) viewRows() []wire.Operation {
 		wire.Op("EstimateTemplateCost", "cloudformation:EstimateTemplateCost", s.EstimateTemplateCost, nil),
 		wire.Op("ListExports", "cloudformation:ListExports", s.ListExports, nil),
 		wire.Op("ListImports", "cloudformation:ListImports", s.ListImports, nil),
+		wire.Op("ListTypes", "cloudformation:ListTypes", s.ListTypes, nil),
+		wire.Op("DescribeType", "cloudformation:DescribeType", s.DescribeType, nil),
 		wire.Op("DescribeAccountLimits", "cloudformation:DescribeAccountLimits", s.DescribeAccountLimits, nil),
 	}
 }

@@ -304,6 +304,8 @@ func TestEveryOperationNeedsItsPermission(t *testing.T) {
 		"DetectStackResourceDrift":          &api.DetectStackResourceDriftInput{StackName: name, LogicalResourceId: name},
 		"DescribeStackDriftDetectionStatus": &api.DescribeStackDriftDetectionStatusInput{StackDriftDetectionId: aws.Ptr("11111111-2222-3333-4444-555555555555")},
 		"DescribeStackResourceDrifts":       &api.DescribeStackResourceDriftsInput{StackName: name},
+		"ListTypes":                         &api.ListTypesInput{},
+		"DescribeType":                      &api.DescribeTypeInput{},
 		"DescribeChangeSetHooks":            &api.DescribeChangeSetHooksInput{StackName: name, ChangeSetName: name},
 		"ListChangeSets":                    &api.ListChangeSetsInput{StackName: name},
 		"CreateStackSet":                    &api.CreateStackSetInput{StackSetName: name},
