@@ -62,7 +62,7 @@ func (e *exchange) decodeError(err error) error {
 	switch e.protocol {
 	case model.EC2:
 		return ec2DecodeError(bad)
-	case model.JSON:
+	case model.JSON, model.CBOR:
 		return jsonDecodeError(bad)
 	case model.RestXML:
 		if e.service.paths != nil {

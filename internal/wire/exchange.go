@@ -30,6 +30,7 @@ type exchange struct {
 
 	signature *sigv4.Signature  // nil: unsigned
 	body      []byte            // of all but S3's requests
+	plain     []byte            // body, no longer compressed
 	form      url.Values        // of query and EC2 requests
 	service   *service          // nil: no service is meant
 	protocol  model.Protocol    // of the service, the one that the request speaks
@@ -137,7 +138,9 @@ func (e *exchange) wantsLanding() bool {
 func (e *exchange) decode(op *model.Operation, in any) error {
 	switch e.protocol {
 	case model.JSON:
-		return codec.DecodeJSON(e.body, op.Input, in, true)
+		return codec.DecodeJSON(e.plain, op.Input, in, true)
+	case model.CBOR:
+		return codec.DecodeCBOR(e.plain, op.Input, in)
 	case model.RestXML:
 		return e.decodeREST(op, in)
 	}

@@ -7,9 +7,17 @@ import (
 	"github.com/hardstand/hardstand/internal/aws/model"
 )
 
+// protocolHeader names the protocol of those that clients of Smithy speak; answers
+// repeat it.
+const (
+	protocolHeader = "Smithy-Protocol"
+	rpcCBOR        = "rpc-v2-cbor"
+)
+
 // looks tells for each protocol that shares a service with others whether a
 // request speaks it.
 var looks = map[model.Protocol]func(*http.Request) bool{
+	model.CBOR:  func(r *http.Request) bool { return r.Header.Get(protocolHeader) == rpcCBOR },
 	model.JSON:  func(r *http.Request) bool { return r.Header.Get("X-Amz-Target") != "" },
 	model.Query: func(r *http.Request) bool { return r.URL.Query().Has("Action") || isForm(r) },
 }

@@ -39,6 +39,7 @@ func (e *exchange) respond(op *model.Operation, out any) error {
 const (
 	mimeXML  = "text/xml;charset=UTF-8"
 	mimeJSON = "application/json"
+	mimeCBOR = "application/cbor"
 )
 
 // encode appends the answer in the service's protocol.
@@ -48,6 +49,10 @@ func (e *exchange) encode(buf []byte, op *model.Operation, out any) ([]byte, str
 	case e.protocol == model.JSON:
 		buf, err := codec.AppendJSON(buf, op.Output, out, lists)
 		return buf, "application/x-amz-json-" + m.JSONVersion, err
+	case e.protocol == model.CBOR:
+		e.w.Header().Set(protocolHeader, rpcCBOR)
+		buf, err := codec.AppendCBOR(buf, op.Output, out, lists)
+		return buf, mimeCBOR, err
 	case e.protocol == model.EC2:
 		x := codec.XML{Buf: append(buf, xmlHeader...), Item: "item", AllLists: lists}
 		x.Open(op.Name+"Response", m.Namespace)
@@ -172,6 +177,9 @@ func (e *exchange) fail(err error) {
 	case model.JSON:
 		e.w.Header().Set("x-amzn-ErrorType", a.Code)
 		e.write(a.HTTPStatus(), e.jsonType(), jsonError(a, e.service))
+	case model.CBOR:
+		e.w.Header().Set(protocolHeader, rpcCBOR)
+		e.write(a.HTTPStatus(), mimeCBOR, cborError(a, e.service))
 	case model.EC2:
 		e.write(a.HTTPStatus(), mimeXML, ec2Error(a, e.id))
 	case model.RestXML:
@@ -219,6 +227,11 @@ func jsonError(a *awserr.Error, svc *service) []byte {
 		b = codec.AppendJSONString(append(b, ':'), f.Value)
 	}
 	return append(b, '}')
+}
+
+func cborError(a *awserr.Error, svc *service) []byte {
+	fields := []awserr.Field{{Name: "__type", Value: errorType(a.Code, svc)}, {Name: "message", Value: a.Message}}
+	return codec.AppendCBORStrings(nil, append(fields, a.Extra...))
 }
 
 func ec2Error(a *awserr.Error, id string) []byte {

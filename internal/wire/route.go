@@ -1,12 +1,15 @@
 package wire
 
 import (
+	"bytes"
+	"compress/gzip"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,6 +45,8 @@ func (e *exchange) route() error {
 		return e.routeREST()
 	case model.JSON:
 		return e.routeTarget()
+	case model.CBOR:
+		return e.routeRPC()
 	}
 	return e.routeAction()
 }
@@ -132,9 +137,12 @@ func (e *exchange) readForm() error {
 	}
 	e.body = body
 	e.form = url.Values{}
+	if e.plain, err = e.inflate(); err != nil {
+		return err
+	}
 	query := e.r.URL.RawQuery
-	if e.r.Header.Get("X-Amz-Target") == "" && e.r.Method == http.MethodPost {
-		query += "&" + string(body)
+	if e.r.Header.Get("X-Amz-Target") == "" && !looksLike(model.CBOR, e.r) && e.r.Method == http.MethodPost {
+		query += "&" + string(e.plain)
 	}
 	if strings.Count(query, "&") >= codec.MaxParameters {
 		return awserr.New("MalformedQueryString", "The query string has more than %d parameters.", codec.MaxParameters)
@@ -181,6 +189,38 @@ func (e *exchange) routeTarget() error {
 		}
 	}
 	return awserr.New("UnknownOperationException", "The requested operation is not recognized by the service.")
+}
+
+// routeRPC reads /service/<prefix>/operation/<name>.
+func (e *exchange) routeRPC() error {
+	parts := strings.Split(e.r.URL.Path, "/")
+	if len(parts) == 5 && parts[0] == "" && parts[1] == "service" && parts[3] == "operation" &&
+		slices.Contains(e.service.Model.TargetPrefixes, parts[2]) && e.service.Model.Operations[parts[4]] != nil {
+		e.operation = parts[4]
+		return nil
+	}
+	return awserr.Status(http.StatusNotFound, "UnknownOperationException", "The requested operation is not recognized by the service.")
+}
+
+// inflate returns the body as it was before the client compressed it, as SDKs do
+// with what is long. The signature is that of the compressed one.
+func (e *exchange) inflate() ([]byte, error) {
+	if e.r.Header.Get("Content-Encoding") != "gzip" {
+		return e.body, nil
+	}
+	z, err := gzip.NewReader(bytes.NewReader(e.body))
+	if err != nil {
+		return nil, awserr.New("SerializationException", "The body is not compressed as its Content-Encoding says.")
+	}
+	plain, err := io.ReadAll(io.LimitReader(z, maxBody+1))
+	switch {
+	case err != nil:
+		return nil, awserr.New("SerializationException", "The body is not compressed as its Content-Encoding says.")
+	case len(plain) > maxBody:
+		return nil, awserr.Status(http.StatusRequestEntityTooLarge, "RequestEntityTooLarge",
+			"Request size exceeded the limit of %d bytes", maxBody)
+	}
+	return plain, nil
 }
 
 func (e *exchange) routeAction() error {

@@ -19,6 +19,8 @@ const (
 	EC2     Protocol = "ec2"      // EC2's own dialect of Query
 	RestXML Protocol = "rest-xml" // method, path and headers; XML bodies: S3
 	JSON    Protocol = "json"     // POST / with X-Amz-Target
+	// CBOR is POST /service/<prefix>/operation/<name>, binary both ways.
+	CBOR Protocol = "smithy-rpc-v2-cbor"
 )
 
 // Service describes one AWS API.
