@@ -12,6 +12,7 @@ import (
 	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/service/access"
 	"github.com/hardstand/hardstand/internal/service/cloudformation"
+	"github.com/hardstand/hardstand/internal/service/cloudwatch"
 	"github.com/hardstand/hardstand/internal/service/codedeploy"
 	"github.com/hardstand/hardstand/internal/service/ec2"
 	"github.com/hardstand/hardstand/internal/service/iam"
@@ -46,6 +47,7 @@ func tables() []wire.Service {
 		secretsmanager.New(secretsmanager.Config{}).Wire(),
 		route53.New(route53.Config{}).Wire(),
 		logs.New(logs.Config{}).Wire(),
+		cloudwatch.New(cloudwatch.Config{}).Wire(),
 		access.New(access.Config{}).Wire(),
 		sqs.New(sqs.Config{}).Wire(),
 		sns.New(sns.Config{}).Wire(),
@@ -61,6 +63,7 @@ func resourceTypes() stack.Registry {
 		secretsmanager.New(secretsmanager.Config{}).Resources(),
 		route53.New(route53.Config{}).Resources(),
 		logs.New(logs.Config{}).Resources(),
+		cloudwatch.New(cloudwatch.Config{}).Resources(),
 		sqs.New(sqs.Config{}).Resources(),
 		sns.New(sns.Config{}).Resources(),
 	)})

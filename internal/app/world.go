@@ -12,6 +12,7 @@ import (
 	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/service/access"
 	"github.com/hardstand/hardstand/internal/service/cloudformation"
+	"github.com/hardstand/hardstand/internal/service/cloudwatch"
 	"github.com/hardstand/hardstand/internal/service/codedeploy"
 	"github.com/hardstand/hardstand/internal/service/ec2"
 	"github.com/hardstand/hardstand/internal/service/iam"
@@ -45,6 +46,7 @@ type world struct {
 	route53    *route53.Service
 	codedeploy *codedeploy.Service
 	logs       *logs.Service
+	cloudwatch *cloudwatch.Service
 	sqs        *sqs.Service
 	sns        *sns.Service
 	engine     *stack.Engine
@@ -161,6 +163,7 @@ func (w *world) openDeployment(context.Context) error {
 	cfg := w.s.cfg
 	w.ssm = ssm.New(ssm.Config{DB: w.db, Sealer: w.s.sealer, Invoker: w.wire, ImageID: ec2.ImageIDFor})
 	w.logs = logs.New(logs.Config{DB: w.db, Clock: cfg.Clock, Log: cfg.Log, Invoker: w.wire})
+	w.cloudwatch = cloudwatch.New(cloudwatch.Config{DB: w.db, Clock: cfg.Clock, Log: cfg.Log, Invoker: w.wire})
 	w.secrets = secretsmanager.New(secretsmanager.Config{DB: w.db, Sealer: w.s.sealer, Clock: cfg.Clock, Invoker: w.wire})
 	w.codedeploy = codedeploy.New(codedeploy.Config{
 		DB: w.db, Sealer: w.s.sealer, Clock: cfg.Clock, Log: cfg.Log, Invoker: w.wire,
@@ -177,6 +180,7 @@ func (w *world) openStacks(context.Context) error {
 			w.secrets.Resources(),
 			w.route53.Resources(),
 			w.logs.Resources(),
+			w.cloudwatch.Resources(),
 			w.sqs.Resources(),
 			w.sns.Resources(),
 		),
@@ -201,6 +205,7 @@ func (w *world) register(context.Context) error {
 		w.secrets.Wire(),
 		w.route53.Wire(),
 		w.logs.Wire(),
+		w.cloudwatch.Wire(),
 		w.sqs.Wire(),
 		w.sns.Wire(),
 		w.codedeploy.Wire(),
@@ -254,6 +259,7 @@ func (w *world) run(ctx context.Context) {
 	w.upkeep(work, "s3 notifications", w.s3.RunNotifications)
 	w.background(work, "codedeploy", w.codedeploy.Run)
 	w.upkeep(work, "logs", w.logs.Run)
+	w.upkeep(work, "cloudwatch", w.cloudwatch.Run)
 	w.upkeep(work, "sqs", w.sqs.Run)
 	w.upkeep(work, "sns", w.sns.Run)
 	w.background(work, "cloudformation", w.engine.Resume)

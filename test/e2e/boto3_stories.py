@@ -21,6 +21,7 @@ from botocore.exceptions import ClientError
 HERE = pathlib.Path(__file__).resolve().parent
 # A story's name begins with the service it is about: s3.txt, s3-web.txt.
 SERVICES = sorted({re.split("[-_]", p.stem)[0] for p in (HERE / "stories").glob("*.txt")})
+CLIENTS = {"monitoring": "cloudwatch"}  # where boto3 calls a service otherwise
 WAIT_LIMIT, PAUSE = 60, 0.1  # seconds
 
 
@@ -149,10 +150,17 @@ def take(client, operation, text, checks, variables):
             variables[name] = as_text(value)
 
 
+def clock_variables():
+    """The time in milliseconds, and an hour before and after it."""
+    now = time.time()
+    hours = {"before": now - 3600, "after": now + 3600}
+    return {"now": str(int(now * 1000)), **{name: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at)) for name, at in hours.items()}}
+
+
 def tell(path, clients, run, called):
     """Tells one story."""
     texts, steps = read_story(path)
-    variables = {"run": run, "now": str(int(time.time() * 1000)), **{name: text.replace("${run}", run) for name, text in texts.items()}}
+    variables = {"run": run, **clock_variables(), **{name: text.replace("${run}", run) for name, text in texts.items()}}
     for number, service, operation, text, checks in steps:
         called.add((service, operation))
         try:
@@ -172,7 +180,7 @@ def missing(called):
 
 def main():
     endpoint = os.environ["AWS_ENDPOINT_URL"]
-    clients = {s: boto3.client(s, endpoint_url=endpoint) for s in SERVICES}
+    clients = {s: boto3.client(CLIENTS.get(s, s), endpoint_url=endpoint) for s in SERVICES}
     run, called, failed = f"py{int(time.time() * 1000)}", set(), False
     for path in sorted((HERE / "stories").glob("*.txt")):
         begun = time.monotonic()

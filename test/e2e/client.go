@@ -14,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/codedeploy"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -38,6 +39,7 @@ func clients(ctx context.Context) (map[string]any, error) {
 		"iam": iam.NewFromConfig(cfg), "s3": s3.NewFromConfig(cfg), "ssm": ssm.NewFromConfig(cfg), "sts": sts.NewFromConfig(cfg),
 		"secretsmanager": secretsmanager.NewFromConfig(cfg),
 		"logs":           cloudwatchlogs.NewFromConfig(cfg),
+		"monitoring":     cloudwatch.NewFromConfig(cfg),
 		"sqs":            sqs.NewFromConfig(cfg),
 		"route53":        route53.NewFromConfig(cfg),
 		"sns":            sns.NewFromConfig(cfg),

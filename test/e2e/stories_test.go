@@ -55,7 +55,9 @@ func (w *teller) tell(t *testing.T, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	vars := map[string]string{"run": w.run, "now": strconv.FormatInt(time.Now().UnixMilli(), 10)}
+	now := time.Now()
+	vars := map[string]string{"run": w.run, "now": strconv.FormatInt(now.UnixMilli(), 10),
+		"before": now.Add(-time.Hour).UTC().Format(time.RFC3339), "after": now.Add(time.Hour).UTC().Format(time.RFC3339)}
 	for name, text := range s.texts {
 		vars[name] = strings.ReplaceAll(text, "${run}", w.run)
 	}
