@@ -3,6 +3,7 @@ package network
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -118,5 +119,21 @@ func BenchmarkAttachAndOpen(b *testing.B) {
 		slices.Sort(took)
 		b.ReportMetric(float64(took[len(took)/2].Microseconds()), name+"-p50-µs")
 		b.ReportMetric(float64(took[len(took)-1].Microseconds()), name+"-max-µs")
+	}
+}
+
+// BenchmarkSetExits changes one route of a VPC that has 200 subnets with two each.
+func BenchmarkSetExits(b *testing.B) {
+	n := openNetwork(b)
+	v := VPC{ID: "vpc-1", CIDR: testVPC}
+	for i := range 200 {
+		from := netip.PrefixFrom(netip.AddrFrom4([4]byte{172, 31, byte(i), 0}), 24)
+		v.Exits = append(v.Exits, Exit{From: from, To: anywhere}, Exit{From: from, To: netip.MustParsePrefix("192.0.2.0/24")})
+	}
+	for b.Loop() {
+		v.Exits[0].Closed = !v.Exits[0].Closed
+		if err := n.SetVPC(context.Background(), v); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

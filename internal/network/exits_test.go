@@ -123,3 +123,14 @@ func lookUp(from instance, proto, server string, patience time.Duration) error {
 		return err
 	})
 }
+
+// TestGroupOfNobody: rules for a VPC that nobody is in make no namespace.
+func TestGroupOfNobody(t *testing.T) {
+	n := openNetwork(t)
+	if err := n.SetGroup(context.Background(), "vpc-1", Group{ID: "sg-1", Egress: sendAll}); err != nil {
+		t.Fatal(err)
+	}
+	if pins, err := n.pins(); err != nil || len(pins) > 0 {
+		t.Errorf("pinned namespaces: %v, %v", pins, err)
+	}
+}

@@ -178,8 +178,14 @@ func setVPC(t testing.TB, n *Network, id string, gateway bool) {
 	}
 }
 
+// setGroup makes the VPC, too, if it is not there; it then has no gateway.
 func setGroup(t testing.TB, n *Network, vpc, id string, ingress, egress []Rule) {
 	t.Helper()
+	v, err := n.open(vpc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.mu.Unlock()
 	if err := n.SetGroup(context.Background(), vpc, Group{ID: id, Ingress: ingress, Egress: egress}); err != nil {
 		t.Fatal(err)
 	}

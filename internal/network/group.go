@@ -8,10 +8,12 @@ import (
 )
 
 // SetGroup gives a security group of a VPC its rules, all at once: no packet
-// meets half of them. Connections that are tracked already go on.
+// meets half of them. Connections that are tracked already go on. A VPC that has
+// not been made has nobody in it whom the rules concern: they are told again when
+// somebody comes, after SetVPC.
 func (n *Network) SetGroup(ctx context.Context, vpcID string, g Group) error {
-	v, err := n.open(vpcID)
-	if err != nil {
+	v, err := n.existing(vpcID)
+	if err != nil || v == nil {
 		return err
 	}
 	defer v.mu.Unlock()

@@ -346,6 +346,7 @@ func TestProbe(t *testing.T) {
 
 func TestInvalidArguments(t *testing.T) {
 	n := openNetwork(t)
+	setVPC(t, n, "vpc-1", false)
 	good := testNIC("vpc-1", 10, false)
 	tests := []struct {
 		name string

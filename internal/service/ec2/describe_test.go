@@ -137,7 +137,7 @@ func TestPagesWhileItemsGo(t *testing.T) {
 // TestSeparateAccounts: what one account and region has, others do not see.
 func TestSeparateAccounts(t *testing.T) {
 	w := newWorld(t)
-	id, sg := w.launch(nil), w.group("web")
+	id, sg, l := w.launch(nil), w.group("web"), w.lan()
 	home := w.ctx
 	for _, other := range []struct{ account, region string }{{"210987654321", testRegion}, {testAccount, "eu-west-1"}} {
 		w.ctx = aws.WithCall(home, aws.Call{Account: other.account, Region: other.region})
@@ -145,11 +145,16 @@ func TestSeparateAccounts(t *testing.T) {
 			t.Errorf("%v sees %v", other, got)
 		}
 		for operation, in := range map[string]any{
-			"DescribeInstances":      &api.DescribeInstancesInput{InstanceIds: []string{id}},
-			"TerminateInstances":     &api.TerminateInstancesInput{InstanceIds: []string{id}},
-			"DescribeSecurityGroups": &api.DescribeSecurityGroupsInput{GroupIds: []string{sg}},
-			"DeleteSecurityGroup":    &api.DeleteSecurityGroupInput{GroupId: &sg},
-			"CreateTags":             &api.CreateTagsInput{Resources: []string{id}, Tags: tagList("a", "b")},
+			"DescribeInstances":        &api.DescribeInstancesInput{InstanceIds: []string{id}},
+			"TerminateInstances":       &api.TerminateInstancesInput{InstanceIds: []string{id}},
+			"DescribeSecurityGroups":   &api.DescribeSecurityGroupsInput{GroupIds: []string{sg}},
+			"DeleteSecurityGroup":      &api.DeleteSecurityGroupInput{GroupId: &sg},
+			"DescribeVpcs":             &api.DescribeVpcsInput{VpcIds: []string{l.vpc}},
+			"DeleteSubnet":             &api.DeleteSubnetInput{SubnetId: &l.private},
+			"DeleteRouteTable":         &api.DeleteRouteTableInput{RouteTableId: &l.table},
+			"DisassociateRouteTable":   &api.DisassociateRouteTableInput{AssociationId: &l.association},
+			"DescribeInternetGateways": &api.DescribeInternetGatewaysInput{InternetGatewayIds: []string{l.gateway}},
+			"CreateTags":               &api.CreateTagsInput{Resources: []string{id}, Tags: tagList("a", "b")},
 		} {
 			if got := refused(w, operation, in); !strings.Contains(got, ".NotFound: ") {
 				t.Errorf("%v %s: %s", other, operation, got)

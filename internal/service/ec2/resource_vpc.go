@@ -16,7 +16,7 @@ type vpcProperties struct {
 	CidrBlock          *string `cfn:",createOnly"`
 	EnableDnsHostnames *bool
 	EnableDnsSupport   *bool
-	InstanceTenancy    *string `cfn:",conditional"`
+	InstanceTenancy    *string
 	Tags               []stack.Tag
 }
 
