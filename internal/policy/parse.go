@@ -134,7 +134,7 @@ func (s *Statement) setElement(m member) error {
 
 func setList(to *[]string, v any, empty string) error {
 	list, ok := stringList(v, false)
-	if !ok || slices.Contains(list, "") {
+	if !ok {
 		return refuse(syntaxText)
 	}
 	if len(list) == 0 {

@@ -33,12 +33,31 @@ func (s *Statement) validateActions(kind Kind) error {
 		return refuse("Policy statement must contain actions.")
 	}
 	for _, a := range actions {
-		if a != "*" && !actionForm.MatchString(a) {
-			return refuse(vendorText)
+		if err := validateAction(a); err != nil {
+			return err
 		}
 		if kind == Trust && !strings.HasPrefix(strings.ToLower(a), "sts:") {
 			return refuse("AssumeRole policy may only specify STS AssumeRole actions.")
 		}
+	}
+	return nil
+}
+
+var vendorForm = regexp.MustCompile(`^[a-zA-Z0-9.*?-]+$`)
+
+func validateAction(a string) error {
+	vendor, name, found := strings.Cut(a, ":")
+	switch {
+	case a == "*":
+		return nil
+	case !found || vendor == "":
+		return refuse(vendorText)
+	case strings.Contains(name, ":"):
+		return refuse("Actions/Condition can contain only one colon.")
+	case !vendorForm.MatchString(vendor):
+		return refuse("Vendor %s is not valid", vendor)
+	case !actionForm.MatchString(a):
+		return refuse(vendorText)
 	}
 	return nil
 }

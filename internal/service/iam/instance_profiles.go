@@ -157,9 +157,13 @@ func (s *Service) AddRoleToInstanceProfile(ctx context.Context, in *api.AddRoleT
 // RemoveRoleFromInstanceProfile takes the role out. Instances that run with the
 // profile get no new credentials.
 func (s *Service) RemoveRoleFromInstanceProfile(ctx context.Context, in *api.RemoveRoleFromInstanceProfileInput) (*api.RemoveRoleFromInstanceProfileOutput, error) {
-	return &api.RemoveRoleFromInstanceProfileOutput{}, s.editProfile(ctx, *in.InstanceProfileName, func(_ *store.Tx, p *profile) error {
-		if !strings.EqualFold(p.Role, *in.RoleName) {
-			return noEntity(roleKind, *in.RoleName)
+	return &api.RemoveRoleFromInstanceProfileOutput{}, s.editProfile(ctx, *in.InstanceProfileName, func(tx *store.Tx, p *profile) error {
+		r, err := getEntity(tx, accountOf(ctx), roleKind, *in.RoleName)
+		if err != nil {
+			return err
+		}
+		if !strings.EqualFold(p.Role, r.Name) {
+			return noSuch("Role %s in Instance Profile %s cannot be found.", r.Name, p.Name)
 		}
 		p.Role = ""
 		return nil

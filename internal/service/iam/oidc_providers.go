@@ -267,5 +267,5 @@ func (s *Service) ListOpenIDConnectProviderTags(ctx context.Context, in *api.Lis
 		return nil, err
 	}
 	p, err := tagPage(pr.Tags, in.Marker, in.MaxItems)
-	return &api.ListOpenIDConnectProviderTagsOutput{Tags: tagsOut(p.items), IsTruncated: p.truncated, Marker: p.marker}, err
+	return &api.ListOpenIDConnectProviderTagsOutput{Tags: someTags(p.items), IsTruncated: p.truncated, Marker: p.marker}, err
 }

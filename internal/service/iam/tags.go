@@ -114,7 +114,7 @@ func (s *Service) ListUserTags(ctx context.Context, in *api.ListUserTagsInput) (
 		return nil, err
 	}
 	p, err := tagPage(e.Tags, in.Marker, in.MaxItems)
-	return &api.ListUserTagsOutput{Tags: tagsOut(p.items), IsTruncated: p.truncated, Marker: p.marker}, err
+	return &api.ListUserTagsOutput{Tags: someTags(p.items), IsTruncated: p.truncated, Marker: p.marker}, err
 }
 
 // TagRole adds tags to a role or changes them.
@@ -134,7 +134,7 @@ func (s *Service) ListRoleTags(ctx context.Context, in *api.ListRoleTagsInput) (
 		return nil, err
 	}
 	p, err := tagPage(e.Tags, in.Marker, in.MaxItems)
-	return &api.ListRoleTagsOutput{Tags: tagsOut(p.items), IsTruncated: p.truncated, Marker: p.marker}, err
+	return &api.ListRoleTagsOutput{Tags: someTags(p.items), IsTruncated: p.truncated, Marker: p.marker}, err
 }
 
 // TagPolicy adds tags to a managed policy or changes them.
@@ -160,7 +160,7 @@ func (s *Service) ListPolicyTags(ctx context.Context, in *api.ListPolicyTagsInpu
 		return nil, err
 	}
 	p, err := tagPage(m.Tags, in.Marker, in.MaxItems)
-	return &api.ListPolicyTagsOutput{Tags: tagsOut(p.items), IsTruncated: p.truncated, Marker: p.marker}, err
+	return &api.ListPolicyTagsOutput{Tags: someTags(p.items), IsTruncated: p.truncated, Marker: p.marker}, err
 }
 
 // TagInstanceProfile adds tags to an instance profile or changes them.
@@ -186,5 +186,5 @@ func (s *Service) ListInstanceProfileTags(ctx context.Context, in *api.ListInsta
 		return nil, err
 	}
 	p, err := tagPage(pr.Tags, in.Marker, in.MaxItems)
-	return &api.ListInstanceProfileTagsOutput{Tags: tagsOut(p.items), IsTruncated: p.truncated, Marker: p.marker}, err
+	return &api.ListInstanceProfileTagsOutput{Tags: someTags(p.items), IsTruncated: p.truncated, Marker: p.marker}, err
 }
