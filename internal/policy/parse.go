@@ -22,6 +22,9 @@ func Parse(text string, kind Kind) (*Document, error) {
 	}
 	root, ok := v.(object)
 	if err != nil || !ok {
+		if kind == Identity {
+			return nil, refuse(syntaxText)
+		}
 		return nil, refuse("This policy contains invalid Json")
 	}
 	doc, statements, err := parseRoot(root)
@@ -30,7 +33,7 @@ func Parse(text string, kind Kind) (*Document, error) {
 	}
 	sids := map[string]bool{}
 	for _, item := range statements {
-		s, err := parseStatement(item, kind, doc.Version)
+		s, err := parseStatement(item, doc.Version)
 		if err != nil {
 			return nil, err
 		}
@@ -39,6 +42,11 @@ func Parse(text string, kind Kind) (*Document, error) {
 		}
 		sids[s.Sid] = true
 		doc.Statements = append(doc.Statements, *s)
+	}
+	for i := range doc.Statements {
+		if err := doc.Statements[i].validate(kind); err != nil {
+			return nil, err
+		}
 	}
 	return doc, nil
 }
@@ -76,22 +84,22 @@ func parseRoot(root object) (*Document, []any, error) {
 	return doc, statements, nil
 }
 
-func parseStatement(item any, kind Kind, version string) (*Statement, error) {
+func parseStatement(item any, version string) (*Statement, error) {
 	obj, ok := item.(object)
 	if !ok {
 		return nil, refuse(syntaxText)
 	}
 	s := &Statement{variables: version == version2012}
+	names := map[string]bool{}
 	for _, m := range obj {
+		names[m.name] = true
 		if err := s.setElement(m); err != nil {
 			return nil, err
 		}
 	}
+	s.both = names["Action"] && names["NotAction"] || names["Resource"] && names["NotResource"]
 	if s.Effect == "" {
 		return nil, refuse(syntaxText)
-	}
-	if err := s.validate(kind); err != nil {
-		return nil, err
 	}
 	return s, nil
 }
@@ -109,6 +117,11 @@ func (s *Statement) setElement(m member) error {
 	case "Effect":
 		effect, _ := m.value.(string)
 		s.Effect = Effect(effect)
+		for _, known := range []Effect{Allow, Deny} {
+			if s.Effect != known && strings.EqualFold(effect, string(known)) {
+				s.Effect, s.effectCase = known, true
+			}
+		}
 		if s.Effect != Allow && s.Effect != Deny {
 			return refuse(syntaxText)
 		}
@@ -117,13 +130,13 @@ func (s *Statement) setElement(m member) error {
 	case "NotPrincipal":
 		return setPrincipals(&s.NotPrincipals, m.value)
 	case "Action":
-		return setList(&s.Actions, m.value, "Policy statement must contain actions.")
+		return setList(&s.Actions, m.value)
 	case "NotAction":
-		return setList(&s.NotActions, m.value, "Policy statement must contain actions.")
+		return setList(&s.NotActions, m.value)
 	case "Resource":
-		return setList(&s.Resources, m.value, "Policy statement must contain resources.")
+		return setList(&s.Resources, m.value)
 	case "NotResource":
-		return setList(&s.NotResources, m.value, "Policy statement must contain resources.")
+		return setList(&s.NotResources, m.value)
 	case "Condition":
 		return s.setConditions(m.value)
 	default:
@@ -132,13 +145,10 @@ func (s *Statement) setElement(m member) error {
 	return nil
 }
 
-func setList(to *[]string, v any, empty string) error {
+func setList(to *[]string, v any) error {
 	list, ok := stringList(v, false)
 	if !ok {
 		return refuse(syntaxText)
-	}
-	if len(list) == 0 {
-		return refuse("%s", empty)
 	}
 	*to = list
 	return nil
@@ -202,12 +212,13 @@ func (s *Statement) setConditions(v any) error {
 	}
 	for _, m := range block {
 		op, ok := parseOperator(m.name)
-		if !ok {
-			return refuse("Invalid Condition type : %s.", m.name)
-		}
+		known := ok
 		keys, ok := m.value.(object)
 		if !ok {
 			return refuse(syntaxText)
+		}
+		if !known && len(keys) > 0 && s.badOperator == "" {
+			s.badOperator = m.name
 		}
 		for _, k := range keys {
 			values, ok := stringList(k.value, true)
@@ -215,7 +226,7 @@ func (s *Statement) setConditions(v any) error {
 				return refuse(syntaxText)
 			}
 			if vendor, _, found := strings.Cut(k.name, ":"); !found || vendor == "" {
-				return refuse(vendorText)
+				s.bareKey = true
 			}
 			s.Conditions = append(s.Conditions, Condition{Operator: m.name, Key: k.name, Values: values, op: op})
 		}

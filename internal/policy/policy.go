@@ -61,6 +61,12 @@ type Statement struct {
 	Conditions    []Condition
 
 	variables bool // the document's version knows ${...}
+
+	// What the parser has seen and the kind of document decides about.
+	badOperator string // a condition operator that there is none of
+	bareKey     bool   // a condition key without a vendor
+	effectCase  bool   // the effect in another case
+	both        bool   // an element beside its opposite
 }
 
 // PrincipalRef is one value of a Principal element: Type is AWS, Service,

@@ -10,6 +10,15 @@ func (s *Statement) validate(kind Kind) error {
 	if !sidForm.MatchString(s.Sid) && kind != Resource {
 		return refuse("Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*")
 	}
+	if err := s.validateElements(kind); err != nil {
+		return err
+	}
+	if kind == Identity {
+		if err := s.validatePrincipals(kind); err != nil {
+			return err
+		}
+		return s.validateIdentity()
+	}
 	if err := s.validateActions(kind); err != nil {
 		return err
 	}
@@ -17,6 +26,19 @@ func (s *Statement) validate(kind Kind) error {
 		return err
 	}
 	return s.validateResources(kind)
+}
+
+// validateElements refuses what the parser could not judge without the kind.
+func (s *Statement) validateElements(kind Kind) error {
+	switch {
+	case kind == Resource && s.badOperator != "":
+		return refuse("Invalid Condition type : %s.", s.badOperator)
+	case s.badOperator != "", s.both, s.effectCase && kind != Identity:
+		return refuse(syntaxText)
+	case kind == Resource && s.bareKey:
+		return refuse(vendorText)
+	}
+	return nil
 }
 
 var actionForm = regexp.MustCompile(`^[a-zA-Z0-9-]+:[a-zA-Z0-9*?_.:/-]+$`)
@@ -33,31 +55,12 @@ func (s *Statement) validateActions(kind Kind) error {
 		return refuse("Policy statement must contain actions.")
 	}
 	for _, a := range actions {
-		if err := validateAction(a); err != nil {
-			return err
+		if a != "*" && !actionForm.MatchString(a) {
+			return refuse(vendorText)
 		}
 		if kind == Trust && !strings.HasPrefix(strings.ToLower(a), "sts:") {
 			return refuse("AssumeRole policy may only specify STS AssumeRole actions.")
 		}
-	}
-	return nil
-}
-
-var vendorForm = regexp.MustCompile(`^[a-zA-Z0-9.*?-]+$`)
-
-func validateAction(a string) error {
-	vendor, name, found := strings.Cut(a, ":")
-	switch {
-	case a == "*":
-		return nil
-	case !found || vendor == "":
-		return refuse(vendorText)
-	case strings.Contains(name, ":"):
-		return refuse("Actions/Condition can contain only one colon.")
-	case !vendorForm.MatchString(vendor):
-		return refuse("Vendor %s is not valid", vendor)
-	case !actionForm.MatchString(a):
-		return refuse(vendorText)
 	}
 	return nil
 }
@@ -92,14 +95,14 @@ func (s *Statement) validateResources(kind Kind) error {
 		return refuse("Policy statement must contain resources.")
 	}
 	for _, r := range list {
-		if err := validateResource(r); err != nil {
+		if err := validateBucketResource(r); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func validateResource(r string) error {
+func validateBucketResource(r string) error {
 	if r == "*" {
 		return nil
 	}

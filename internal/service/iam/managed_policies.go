@@ -2,6 +2,7 @@ package iam
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -72,9 +73,15 @@ func errAWSManaged() error {
 	return invalidInput("Policy is an AWS managed policy and cannot be changed.")
 }
 
+// checkManaged judges a managed policy. The older version of the language, which
+// inline policies may have, is not for them.
 func checkManaged(document string) error {
 	if documentSize(document) > maxPolicySize {
 		return quota("Cannot exceed quota for PolicySize: %d", maxPolicySize)
+	}
+	var head struct{ Version any }
+	if json.Unmarshal([]byte(document), &head) == nil && head.Version != "2012-10-17" {
+		return malformed(&policy.Malformed{Message: "Policy document must be version 2012-10-17 or greater."})
 	}
 	_, err := policy.Parse(document, policy.Identity)
 	return malformed(err)

@@ -43,7 +43,7 @@ func TestUserStory(t *testing.T) {
 		{"TagUser", &api.TagUserInput{UserName: p("ann"), Tags: []api.Tag{{Key: p("aws:x"), Value: p("1")}}}, "InvalidInput", ""},
 		{"TagUser", &api.TagUserInput{UserName: p("ann"), Tags: []api.Tag{{Key: p("a"), Value: p("1")}}}, "", ""},
 		{"UntagUser", &api.UntagUserInput{UserName: p("ann"), TagKeys: []string{"A"}}, "", ""},
-		{"PutUserPolicy", &api.PutUserPolicyInput{UserName: p("ann"), PolicyName: p("p"), PolicyDocument: p("{")}, "MalformedPolicyDocument", "This policy contains invalid Json"},
+		{"PutUserPolicy", &api.PutUserPolicyInput{UserName: p("ann"), PolicyName: p("p"), PolicyDocument: p("{")}, "MalformedPolicyDocument", "Syntax errors in policy."},
 		{"PutUserPolicy", &api.PutUserPolicyInput{UserName: p("ann"), PolicyName: p("p"), PolicyDocument: p(allowing("s3:*", "arn:aws:s3:::"+strings.Repeat("x", 2048), ""))}, "LimitExceeded", "Maximum policy size of 2048 bytes exceeded for user ann"},
 		{"PutUserPolicy", &api.PutUserPolicyInput{UserName: p("ann"), PolicyName: p("p"), PolicyDocument: &doc}, "", ""},
 		{"GetUserPolicy", &api.GetUserPolicyInput{UserName: p("ann"), PolicyName: p("q")}, "NoSuchEntity", "The user policy with name q cannot be found."},
@@ -116,7 +116,7 @@ func TestManagedPolicyStory(t *testing.T) {
 	s.user("ann", "")
 	doc := p(allowing("s3:*", "*", ""))
 	s.tell(t, s.root(), []step{
-		{"CreatePolicy", &api.CreatePolicyInput{PolicyName: p("own"), Path: p("/team/"), PolicyDocument: p(`{"Statement":[]}`)}, "MalformedPolicyDocument", "Syntax errors in policy."},
+		{"CreatePolicy", &api.CreatePolicyInput{PolicyName: p("own"), Path: p("/team/"), PolicyDocument: p(`{"Statement":[]}`)}, "MalformedPolicyDocument", "Policy document must be version 2012-10-17 or greater."},
 		{"CreatePolicy", &api.CreatePolicyInput{PolicyName: p("own"), Path: p("/team/"), PolicyDocument: doc}, "", ""},
 		{"CreatePolicy", &api.CreatePolicyInput{PolicyName: p("own"), PolicyDocument: doc}, "EntityAlreadyExists", "A policy called own already exists. Duplicate names are not allowed."},
 		{"GetPolicy", &api.GetPolicyInput{PolicyArn: p("arn:aws:iam::111122223333:policy/own")}, "NoSuchEntity", "Policy arn:aws:iam::111122223333:policy/own was not found."},

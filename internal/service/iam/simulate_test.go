@@ -33,7 +33,7 @@ func TestSimulators(t *testing.T) {
 		op            string
 		code, message string
 	}{
-		{"malformed", &api.SimulateCustomPolicyInput{PolicyInputList: []string{"{"}, ActionNames: []string{"s3:GetObject"}}, "SimulateCustomPolicy", "InvalidInput", "This policy contains invalid Json"},
+		{"malformed", &api.SimulateCustomPolicyInput{PolicyInputList: []string{"{"}, ActionNames: []string{"s3:GetObject"}}, "SimulateCustomPolicy", "InvalidInput", "Syntax errors in policy."},
 		{"no caller", &api.SimulateCustomPolicyInput{PolicyInputList: []string{allowing("s3:*", "*", "")}, ActionNames: []string{"s3:GetObject"}, ResourcePolicy: p("{}")}, "SimulateCustomPolicy", "InvalidInput", "A CallerArn must be given with a ResourcePolicy."},
 		{"two boundaries", &api.SimulateCustomPolicyInput{PolicyInputList: []string{allowing("s3:*", "*", "")}, ActionNames: []string{"s3:GetObject"},
 			PermissionsBoundaryPolicyInputList: []string{allowing("s3:*", "*", ""), allowing("s3:*", "*", "")}}, "SimulateCustomPolicy", "InvalidInput", ""},
