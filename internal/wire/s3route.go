@@ -99,7 +99,9 @@ func compileRoutes(m *model.Service) []restRoute {
 				if member.Required && member.Location == model.QueryString {
 					r.query = append(r.query, member.WireName())
 				}
-				if member.Required && member.Location == model.Header {
+				// A query that names the operation needs no header beside: one that
+				// lacks it must be refused, not taken for another operation.
+				if member.Required && member.Location == model.Header && len(r.literal) == 0 {
 					r.headers = append(r.headers, member.WireName())
 				}
 			}
