@@ -166,7 +166,7 @@ func run(t *testing.T, l *lab) {
 	t.Cleanup(func() { cancel(); <-done })
 }
 
-// What was answered is there after a restart; bodies are sealed on disk.
+// What was answered is there after a restart.
 func TestRestart(t *testing.T) {
 	l := newLab(t, gate{})
 	u := l.queue("q", nil)

@@ -151,6 +151,12 @@ func testIndexes(t *testing.T, cfg store.Config) {
 			if got := names(rows); err != nil || got != c.want {
 				t.Errorf("Range(%q, %q, %d, %v) = %q, %v; want %q", c.from, c.to, c.limit, c.desc, got, err, c.want)
 			}
+			if c.limit > 0 {
+				continue
+			}
+			if n, err := things.Count(tx, "size", c.from, c.to); err != nil || n != len(rows) {
+				t.Errorf("Count(%q, %q) = %d, %v; want %d", c.from, c.to, n, err, len(rows))
+			}
 		}
 		return nil
 	})
