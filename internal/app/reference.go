@@ -15,7 +15,9 @@ import (
 	"github.com/hardstand/hardstand/internal/service/cloudwatch"
 	"github.com/hardstand/hardstand/internal/service/codedeploy"
 	"github.com/hardstand/hardstand/internal/service/ec2"
+	"github.com/hardstand/hardstand/internal/service/ecr"
 	"github.com/hardstand/hardstand/internal/service/iam"
+	"github.com/hardstand/hardstand/internal/service/kms"
 	"github.com/hardstand/hardstand/internal/service/logs"
 	"github.com/hardstand/hardstand/internal/service/route53"
 	"github.com/hardstand/hardstand/internal/service/s3"
@@ -46,6 +48,8 @@ func tables() []wire.Service {
 		deployments.CommandsWire(),
 		secretsmanager.New(secretsmanager.Config{}).Wire(),
 		route53.New(route53.Config{}).Wire(),
+		ecr.New(ecr.Config{}).Wire(),
+		kms.New().Wire(),
 		logs.New(logs.Config{}).Wire(),
 		cloudwatch.New(cloudwatch.Config{}).Wire(),
 		access.New(access.Config{}).Wire(),
@@ -62,6 +66,8 @@ func resourceTypes() stack.Registry {
 		codedeploy.New(codedeploy.Config{Clock: clock.System{}}), nil,
 		secretsmanager.New(secretsmanager.Config{}).Resources(),
 		route53.New(route53.Config{}).Resources(),
+		ecr.New(ecr.Config{}).Resources(),
+		kms.New().Resources(),
 		logs.New(logs.Config{}).Resources(),
 		cloudwatch.New(cloudwatch.Config{}).Resources(),
 		sqs.New(sqs.Config{}).Resources(),

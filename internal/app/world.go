@@ -15,7 +15,9 @@ import (
 	"github.com/hardstand/hardstand/internal/service/cloudwatch"
 	"github.com/hardstand/hardstand/internal/service/codedeploy"
 	"github.com/hardstand/hardstand/internal/service/ec2"
+	"github.com/hardstand/hardstand/internal/service/ecr"
 	"github.com/hardstand/hardstand/internal/service/iam"
+	"github.com/hardstand/hardstand/internal/service/kms"
 	"github.com/hardstand/hardstand/internal/service/logs"
 	"github.com/hardstand/hardstand/internal/service/route53"
 	"github.com/hardstand/hardstand/internal/service/s3"
@@ -44,6 +46,8 @@ type world struct {
 	ssm        *ssm.Service
 	secrets    *secretsmanager.Service
 	route53    *route53.Service
+	ecr        *ecr.Service
+	kms        *kms.Service
 	codedeploy *codedeploy.Service
 	logs       *logs.Service
 	cloudwatch *cloudwatch.Service
@@ -164,6 +168,7 @@ func (w *world) openDeployment(context.Context) error {
 	w.ssm = ssm.New(ssm.Config{DB: w.db, Sealer: w.s.sealer, Invoker: w.wire, ImageID: ec2.ImageIDFor})
 	w.logs = logs.New(logs.Config{DB: w.db, Clock: cfg.Clock, Log: cfg.Log, Invoker: w.wire})
 	w.cloudwatch = cloudwatch.New(cloudwatch.Config{DB: w.db, Clock: cfg.Clock, Log: cfg.Log, Invoker: w.wire})
+	w.ecr, w.kms = ecr.New(ecr.Config{DB: w.db, Invoker: w.wire}), kms.New()
 	w.secrets = secretsmanager.New(secretsmanager.Config{DB: w.db, Sealer: w.s.sealer, Clock: cfg.Clock, Invoker: w.wire})
 	w.codedeploy = codedeploy.New(codedeploy.Config{
 		DB: w.db, Sealer: w.s.sealer, Clock: cfg.Clock, Log: cfg.Log, Invoker: w.wire,
@@ -179,6 +184,8 @@ func (w *world) openStacks(context.Context) error {
 		Types: registry(w.ec2, w.iam, w.s3, w.ssm, w.codedeploy, w.wire,
 			w.secrets.Resources(),
 			w.route53.Resources(),
+			w.ecr.Resources(),
+			w.kms.Resources(),
 			w.logs.Resources(),
 			w.cloudwatch.Resources(),
 			w.sqs.Resources(),
@@ -204,6 +211,8 @@ func (w *world) register(context.Context) error {
 		w.ssm.Wire(),
 		w.secrets.Wire(),
 		w.route53.Wire(),
+		w.ecr.Wire(),
+		w.kms.Wire(),
 		w.logs.Wire(),
 		w.cloudwatch.Wire(),
 		w.sqs.Wire(),

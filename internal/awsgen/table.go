@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws/model"
 )
@@ -32,7 +33,7 @@ func (g *generator) table() ([]byte, error) {
 
 func (g *generator) serviceLine() model.Service {
 	m := g.api.Metadata
-	s := model.Service{Name: m.EndpointPrefix, SigningNames: m.SigningNames, ServiceID: m.ServiceID,
+	s := model.Service{Name: strings.TrimPrefix(m.EndpointPrefix, "api."), SigningNames: m.SigningNames, ServiceID: m.ServiceID,
 		FullName: m.ServiceFullName, APIVersion: m.APIVersion, Protocol: model.Protocol(m.Protocol),
 		JSONVersion: m.JSONVersion, TargetPrefixes: m.TargetPrefixes, Namespace: m.XMLNamespaceText,
 		QueryCompatible: m.QueryCompatible != nil, Global: m.GlobalEndpoint != "" && m.EndpointPrefix == "iam"}

@@ -18,7 +18,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/codedeploy"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -43,6 +45,8 @@ func clients(ctx context.Context) (map[string]any, error) {
 		"sqs":            sqs.NewFromConfig(cfg),
 		"route53":        route53.NewFromConfig(cfg),
 		"sns":            sns.NewFromConfig(cfg),
+		"ecr":            ecr.NewFromConfig(cfg),
+		"kms":            kms.NewFromConfig(cfg),
 	}, nil
 }
 

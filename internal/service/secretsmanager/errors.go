@@ -1,6 +1,18 @@
 package secretsmanager
 
-import "github.com/hardstand/hardstand/internal/aws/awserr"
+import (
+	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/aws/model"
+	"github.com/hardstand/hardstand/internal/wire/validate"
+)
+
+// violated is what the service says of an input that the model refuses.
+func violated(_ *model.Operation, list []validate.Violation) error {
+	if v := list[0]; v.Path == "clientRequestToken" && v.Kind == validate.Length {
+		return invalidParameter("ClientRequestToken must be 32-64 characters long.")
+	}
+	return awserr.New("ValidationException", "%s", validate.Message(list))
+}
 
 func errNotFound() *awserr.Error {
 	return awserr.New("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")

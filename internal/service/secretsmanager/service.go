@@ -42,7 +42,7 @@ const name = "secretsmanager"
 
 // Wire lists the operations, each judged on the secret it is about.
 func (s *Service) Wire() wire.Service {
-	return wire.Service{Model: api.Model(), Operations: []wire.Operation{
+	return wire.Service{Model: api.Model(), Invalid: violated, Operations: []wire.Operation{
 		wire.Op("CreateSecret", "secretsmanager:CreateSecret", s.CreateSecret, createChecks),
 		wire.Op("GetSecretValue", "secretsmanager:GetSecretValue", s.GetSecretValue, on(s, func(in *api.GetSecretValueInput) asked {
 			return asked{in.SecretId, keys{"VersionId": in.VersionId, "VersionStage": in.VersionStage}, nil}
