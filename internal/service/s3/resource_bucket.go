@@ -50,6 +50,9 @@ type bucketProperties struct {
 	ObjectLockConfiguration        *objectLockProperty
 	BucketEncryption               *encryptionProperty
 	LifecycleConfiguration         *lifecycleProperty
+	CorsConfiguration              *corsProperty
+	WebsiteConfiguration           *websiteProperty
+	NotificationConfiguration      *notificationProperty
 	Tags                           []stack.Tag
 }
 

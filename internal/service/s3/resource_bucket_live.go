@@ -48,7 +48,7 @@ func (t resourceBucket) Live(ctx context.Context, r stack.Request) (map[string]a
 		return nil, err
 	}
 	live["LifecycleConfiguration"] = lifecycleLive(rules)
-	return live, nil
+	return live, t.liveWeb(ctx, name, live)
 }
 
 // liveVersions reads versioning, object lock and the ACL.

@@ -81,3 +81,19 @@ func (t resourceBucketPolicy) Delete(ctx context.Context, r stack.Request) error
 	}
 	return err
 }
+
+// Live implements stack.Live.
+func (t resourceBucketPolicy) Live(ctx context.Context, r stack.Request) (map[string]any, error) {
+	text, err := t.get(ctx, r.PhysicalID)
+	if awserr.Is(err, "NoSuchBucketPolicy", "NoSuchBucket") {
+		return nil, stack.ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	var doc map[string]any
+	if err := json.Unmarshal([]byte(text), &doc); err != nil {
+		return nil, err
+	}
+	return map[string]any{"Bucket": r.PhysicalID, "PolicyDocument": doc}, nil
+}

@@ -14,7 +14,7 @@ type bucketSetting func(ctx context.Context, inv Invoker, name string, p, old bu
 // bucketSettings are in the order in which they may be set: ownership and the
 // public access block decide about the ACL, versioning about object lock.
 var bucketSettings = []bucketSetting{
-	withdrawACL, setOwnership, setPublicAccess, setVersioning, setObjectLock, setEncryption, setLifecycle, setACL,
+	withdrawACL, setOwnership, setPublicAccess, setVersioning, setObjectLock, setEncryption, setLifecycle, setACL, setCORS, setWebsite, setNotifications,
 }
 
 type (
