@@ -17,6 +17,27 @@ import (
 	"github.com/hardstand/hardstand/internal/stack"
 )
 
+// How a creation by change set that fails ends is said when the set is made.
+func TestOnStackFailure(t *testing.T) {
+	l := newLab(t)
+	bad := "Resources: {A: {Type: 'Test::Fake::Thing', Properties: {Nope: 1}}}"
+	for _, c := range []struct {
+		then   api.OnStackFailure
+		status api.StackStatus
+	}{{"", "ROLLBACK_COMPLETE"}, {"ROLLBACK", "ROLLBACK_COMPLETE"}, {"DO_NOTHING", "CREATE_FAILED"}, {"DELETE", "DELETE_COMPLETE"}} {
+		out := must[api.CreateChangeSetOutput](l, "CreateChangeSet", &api.CreateChangeSetInput{StackName: aws.Ptr("s" + strings.ReplaceAll(string(c.then), "_", "")), ChangeSetName: aws.Ptr("c"),
+			ChangeSetType: "CREATE", TemplateBody: &bad, OnStackFailure: c.then})
+		d := must[api.DescribeChangeSetOutput](l, "DescribeChangeSet", &api.DescribeChangeSetInput{ChangeSetName: out.Id})
+		if d.OnStackFailure != c.then {
+			t.Errorf("shown as %q", d.OnStackFailure)
+		}
+		l.executeSet(d, c.status)
+	}
+	l.create("there", simple, nil)
+	_, err := call[api.CreateChangeSetOutput](l, "CreateChangeSet", &api.CreateChangeSetInput{StackName: aws.Ptr("there"), ChangeSetName: aws.Ptr("c"), TemplateBody: &bad, OnStackFailure: "DELETE"})
+	wantError(t, err, "ValidationError", "OnStackFailure DELETE is only valid when ChangeSetType is CREATE")
+}
+
 func TestChangeSetThatCreates(t *testing.T) {
 	l := newLab(t)
 	made := must[api.CreateChangeSetOutput](l, "CreateChangeSet", &api.CreateChangeSetInput{

@@ -75,6 +75,9 @@ func judgeChangeSet(in *api.CreateChangeSetInput) error {
 	if err := checkRollback(in.RollbackConfiguration); err != nil {
 		return err
 	}
+	if in.OnStackFailure == api.OnStackFailureDelete && in.ChangeSetType != api.ChangeSetTypeCreate {
+		return invalid("OnStackFailure DELETE is only valid when ChangeSetType is CREATE")
+	}
 	return notBuilt(map[string]bool{
 		"NotificationARNs": len(in.NotificationARNs) > 0, "DeploymentMode": in.DeploymentMode != "",
 	})

@@ -30,7 +30,7 @@ func (s *Service) DescribeStackResourceDrifts(ctx context.Context, in *api.Descr
 		}
 		return m.Drift.Status == stack.NotChecked
 	})
-	list, next, err := page(list, in.NextToken)
+	list, next, err := pageOf(list, in.NextToken, in.MaxResults)
 	if err != nil {
 		return nil, err
 	}
