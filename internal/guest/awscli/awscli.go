@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -94,7 +95,7 @@ type command struct {
 // commands are what is known, by service and command.
 func commands() map[string]command {
 	transfer := command{values: transferValues, switches: transferSwitches, positional: 2, run: runTransfer}
-	return map[string]command{
+	all := map[string]command{
 		"s3 cp": transfer, "s3 mv": transfer, "s3 sync": transfer,
 		"s3 rm":                                  {values: []string{"exclude", "include"}, switches: []string{"recursive", "quiet", "only-show-errors", "dryrun"}, positional: 1, run: runRemove},
 		"s3 ls":                                  {switches: []string{"recursive", "human-readable", "summarize"}, positional: 1, run: runList},
@@ -109,6 +110,8 @@ func commands() map[string]command {
 		"ssm get-parameter":                      {values: []string{"name"}, switches: []string{"with-decryption", "no-with-decryption"}, run: runGetParameter},
 		"ssm get-parameters":                     {lists: []string{"names"}, switches: []string{"with-decryption", "no-with-decryption"}, run: runGetParameters},
 	}
+	maps.Copy(all, observeCommands())
+	return all
 }
 
 // global options of every command.
