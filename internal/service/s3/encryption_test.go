@@ -9,6 +9,7 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/s3"
+	"github.com/hardstand/hardstand/internal/service/s3"
 )
 
 // TestEncryptedAtRest looks at the stored bytes: what was asked to be encrypted is
@@ -58,5 +59,44 @@ func TestEncryptedAtRest(t *testing.T) {
 		if found != c.readable {
 			t.Errorf("%s: readable on the disk: %v", c.name, found)
 		}
+	}
+}
+
+// TestCheckOfEncrypted has a check look at encrypted objects and parts, whole and
+// damaged. Repairing must not take the stored bytes for the object's.
+func TestCheckOfEncrypted(t *testing.T) {
+	s := withBucket(t)
+	b, key := aws.Ptr(bucketName), aws.Ptr("parts")
+	must[api.PutBucketEncryptionOutput](t, s, "PutBucketEncryption", &api.PutBucketEncryptionInput{
+		Bucket: b, ServerSideEncryptionConfiguration: &api.ServerSideEncryptionConfiguration{
+			Rules: []api.ServerSideEncryptionRule{{ApplyServerSideEncryptionByDefault: &api.ServerSideEncryptionByDefault{SSEAlgorithm: api.ServerSideEncryptionAes256}}}}})
+	s.put(t, "whole", "words")
+	u := must[api.CreateMultipartUploadOutput](t, s, "CreateMultipartUpload", &api.CreateMultipartUploadInput{Bucket: b, Key: key}).UploadId
+	must[api.UploadPartOutput](t, s, "UploadPart", &api.UploadPartInput{
+		Bucket: b, Key: key, UploadId: u, PartNumber: aws.Ptr(int32(1)), Body: bytes.NewReader([]byte("a part"))})
+	check := func() []s3.Finding {
+		t.Helper()
+		var all []s3.Finding
+		if _, err := s.service.Check(t.Context(), true, func(f s3.Finding) { all = append(all, f) }); err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	if found := check(); len(found) != 0 {
+		t.Errorf("found %+v", found)
+	}
+	if got := s.get(t, "whole"); got != "words" {
+		t.Errorf("after the check it is %q", got)
+	}
+	for e, err := range s.blobs.All(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.blobs.Delete(t.Context(), e.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if found := check(); len(found) != 2 {
+		t.Errorf("found %+v, want the object and the part", found)
 	}
 }

@@ -109,12 +109,19 @@ func (c *check) object(ctx context.Context, table *store.Table[object], k store.
 	if o.Version != "" {
 		f.Object += " version " + o.Version
 	}
-	have, bad, err := c.read(ctx, o)
+	var have content
+	var bad broken
+	var err error
+	if o.Crypt == nil {
+		have, bad, err = c.read(ctx, o)
+	} else {
+		bad, err = c.sealedSegments(ctx, o.Segments)
+	}
 	if err != nil {
 		return err
 	}
 	switch {
-	case bad.err == nil && have.differs(o) == "":
+	case bad.err == nil && (o.Crypt != nil || have.differs(o) == ""):
 		return nil
 	case bad.err == nil:
 		f.Problem = have.differs(o)
@@ -258,6 +265,14 @@ func (c *check) parts(ctx context.Context) error {
 		c.done.Parts++
 		upload, _, _ := strings.Cut(k.ID, "\x00")
 		f := Finding{Object: fmt.Sprintf("part %d of upload %s", p.Number, upload), Blob: p.Blob, Remedy: "the part is removed"}
+		if p.Sealed {
+			bad, err := c.sealedSegments(ctx, []segment{{Blob: p.Blob, Size: p.Size}})
+			if err != nil || bad.err == nil {
+				return err
+			}
+			f.Problem = bad.text()
+			return c.losePart(ctx, k, p, f)
+		}
 		sum := md5.New()
 		n, err := c.copy(ctx, p.Blob, sum)
 		want, _ := hex.DecodeString(p.ETag)
@@ -271,10 +286,14 @@ func (c *check) parts(ctx context.Context) error {
 		default:
 			return nil
 		}
-		c.found(f)
-		c.dropped[p.Blob] = true
-		return c.mend(ctx, func(tx *store.Tx) error { return parts.Delete(tx, k) })
+		return c.losePart(ctx, k, p, f)
 	})
+}
+
+func (c *check) losePart(ctx context.Context, k store.Key, p *part, f Finding) error {
+	c.found(f)
+	c.dropped[p.Blob] = true
+	return c.mend(ctx, func(tx *store.Tx) error { return parts.Delete(tx, k) })
 }
 
 // strays looks for bytes that no row names.

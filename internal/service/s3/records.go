@@ -166,4 +166,6 @@ type part struct {
 	ETag     string
 	Modified time.Time
 	Checksum string `json:",omitempty"`
+	// Sealed says that the bytes are encrypted, under the upload\'s key.
+	Sealed bool `json:",omitempty"`
 }

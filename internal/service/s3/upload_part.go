@@ -77,7 +77,7 @@ func (s *Service) UploadPart(ctx context.Context, in *s3.UploadPartInput) (*s3.U
 // keepPart commits the row of a part whose bytes are written.
 func (s *Service) keepPart(ctx context.Context, u *upload, number int32, info blob.Info, etag string) (*part, error) {
 	p := &part{
-		Number: number, Blob: info.ID, Size: info.Size, ETag: etag,
+		Number: number, Blob: info.ID, Size: info.Size, ETag: etag, Sealed: u.Crypt != nil,
 		Modified: s.clock.Now().UTC().Truncate(time.Second),
 	}
 	if sum := info.Sums[u.partAlgorithm()]; sum != nil {
