@@ -196,3 +196,18 @@ func TestOIDCProviders(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+func TestPoliciesGrantingServiceAccess(t *testing.T) {
+	s := newSystem(t)
+	s.user("ann", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","NotAction":"ec2:*","Resource":"*"},{"Effect":"Deny","Action":"sqs:*","Resource":"*"}]}`)
+	must[api.AttachUserPolicyOutput](s, s.root(), "iam", "AttachUserPolicy", &api.AttachUserPolicyInput{UserName: p("ann"), PolicyArn: p("arn:aws:iam::aws:policy/AmazonEC2ReadOnlyAccess")})
+	in := &api.ListPoliciesGrantingServiceAccessInput{Arn: p("arn:aws:iam::111122223333:user/ann"), ServiceNamespaces: []string{"ec2", "s3"}}
+	out := must[api.ListPoliciesGrantingServiceAccessOutput](s, s.root(), "iam", "ListPoliciesGrantingServiceAccess", in).PoliciesGrantingServiceAccess
+	if len(out) != 2 || len(out[0].Policies) != 1 || *out[0].Policies[0].PolicyName != "AmazonEC2ReadOnlyAccess" || out[0].Policies[0].PolicyType != "MANAGED" ||
+		len(out[1].Policies) != 1 || *out[1].Policies[0].EntityName != "ann" || out[1].Policies[0].EntityType != "USER" {
+		t.Errorf("got %+v", out)
+	}
+	in.Arn = p("arn:aws:iam::111122223333:user/nobody")
+	_, err := ask[api.ListPoliciesGrantingServiceAccessOutput](s, s.root(), "iam", "ListPoliciesGrantingServiceAccess", in)
+	wantError(t, err, "NoSuchEntity", "The user with name nobody cannot be found.")
+}

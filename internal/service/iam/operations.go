@@ -178,6 +178,7 @@ func (s *Service) policyOperations() []wire.Operation {
 		on("TagPolicy", s.TagPolicy, onPolicy),
 		on("UntagPolicy", s.UntagPolicy, onPolicy),
 		on("ListPolicyTags", s.ListPolicyTags, onPolicy),
+		on("ListPoliciesGrantingServiceAccess", s.ListPoliciesGrantingServiceAccess, onIdentity),
 		on("SimulateCustomPolicy", s.SimulateCustomPolicy, onAll),
 		on("SimulatePrincipalPolicy", s.SimulatePrincipalPolicy, onSource),
 		on("GetContextKeysForCustomPolicy", s.GetContextKeysForCustomPolicy, onAll),

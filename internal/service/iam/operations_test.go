@@ -201,7 +201,7 @@ func fill(in any) {
 		"PermissionsBoundary": "arn:aws:iam::aws:policy/AdministratorAccess", "AccessKeyId": "AKIAAAAAAAAAAAAAAAAA", "UserName": "u", "PolicySourceArn": "arn:aws:iam::111122223333:user/u", "AccountAlias": "alias", "Description": "d",
 		"OpenIDConnectProviderArn": "arn:aws:iam::111122223333:oidc-provider/issuer.example", "Url": "https://issuer.example", "ClientID": "c", "SerialNumber": "arn:aws:iam::111122223333:mfa/u",
 		"SSHPublicKeyId": "APKAAAAAAAAAAAAAAAAAAA", "CertificateId": "AAAAAAAAAAAAAAAAAAAAAAAAAAAA", "ServiceSpecificCredentialId": "ACCAAAAAAAAAAAAAAAAAA",
-		"SAMLProviderArn": "arn:aws:iam::111122223333:saml-provider/u", "AWSServiceName": "autoscaling.amazonaws.com",
+		"SAMLProviderArn": "arn:aws:iam::111122223333:saml-provider/u", "Arn": "arn:aws:iam::111122223333:user/u", "AWSServiceName": "autoscaling.amazonaws.com",
 		"DeletionTaskId": "task/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling/1"}
 	v := reflect.ValueOf(in).Elem()
 	for i := range v.NumField() {
@@ -216,8 +216,11 @@ func fill(in any) {
 			}
 		case []string:
 			list := []string{"s3:GetObject"}
-			if name == "ThumbprintList" {
+			switch name {
+			case "ThumbprintList":
 				list = []string{strings.Repeat("a", 40)}
+			case "ServiceNamespaces":
+				list = []string{"s3"}
 			}
 			f.Set(reflect.ValueOf(list))
 		case api.EncodingType:

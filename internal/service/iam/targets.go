@@ -97,6 +97,10 @@ func onSource(_ context.Context, in any) (aws.Check, error) {
 	return aws.Check{Resource: member(in, "PolicySourceArn")}, nil
 }
 
+func onIdentity(_ context.Context, in any) (aws.Check, error) {
+	return aws.Check{Resource: member(in, "Arn")}, nil
+}
+
 func onAll(context.Context, any) (aws.Check, error) { return aws.Check{Resource: "*"}, nil }
 
 // requestKeys are the condition keys that an input itself gives.
