@@ -158,15 +158,11 @@ const (
 	refused         // will not
 )
 
-// deliverOne tries a delivery and stores how it went: it is gone, due later, or with
-// the dead letters.
-func (s *Service) deliverOne(ctx context.Context, k store.Key, row store.Row[delivery]) error {
-	var d *delivery
-	var sub *subscription
-	var t *topic
-	err := s.cfg.DB.View(ctx, func(tx *store.Tx) (err error) {
+// load reads a delivery with what it needs; a delivery of nil needs nothing any more.
+func (s *Service) load(ctx context.Context, k, at store.Key) (d *delivery, sub *subscription, t *topic, err error) {
+	err = s.cfg.DB.View(ctx, func(tx *store.Tx) (err error) {
 		// Who delivered before may have had it already.
-		if d, err = deliveries.Get(tx, row.Key); err != nil || d.Next.After(tx.Now()) {
+		if d, err = deliveries.Get(tx, at); err != nil || d.Next.After(tx.Now()) {
 			d = nil
 			return ignoreGone(err)
 		}
@@ -176,10 +172,21 @@ func (s *Service) deliverOne(ctx context.Context, k store.Key, row store.Row[del
 		t, err = topics.Get(tx, topicOf(k))
 		return err
 	})
+	return d, sub, t, err
+}
+
+// deliverOne tries a delivery and stores how it went: it is gone, due later, or with
+// the dead letters.
+func (s *Service) deliverOne(ctx context.Context, k store.Key, row store.Row[delivery]) error {
+	d, sub, t, err := s.load(ctx, k, row.Key)
 	if errors.Is(err, store.ErrNotFound) {
 		return s.done(ctx, row.Key)
 	}
 	if err != nil || d == nil {
+		return err
+	}
+	kept := *d // what stays sealed on disk
+	if d.Message, err = s.open(d); err != nil {
 		return err
 	}
 	went, err := s.attempt(ctx, k, sub, t, d)
@@ -193,9 +200,9 @@ func (s *Service) deliverOne(ctx context.Context, k store.Key, row store.Row[del
 			if _, err := deliveries.Get(tx, row.Key); err != nil {
 				return ignoreGone(err)
 			}
-			d.Attempts++
-			d.Next = tx.Now().Add(pause)
-			return deliveries.Put(tx, row.Key, d)
+			kept.Attempts = d.Attempts + 1
+			kept.Next = tx.Now().Add(pause)
+			return deliveries.Put(tx, row.Key, &kept)
 		})
 	case went != arrived && d.Kind == notification:
 		if err := s.bury(ctx, k, sub, d); err != nil {

@@ -69,6 +69,24 @@ func TestPublishedSurvives(t *testing.T) {
 	}
 }
 
+// A topic that encrypts keeps its messages sealed until they have arrived.
+func TestEncryptedTopic(t *testing.T) {
+	l := newLab(t, gate{})
+	topic := l.topic("t", map[string]string{"KmsMasterKeyId": "alias/aws/sns"})
+	l.subscribe(topic, "sqs", queueARN, map[string]string{"RawMessageDelivery": "true"})
+	l.queues.down = true
+	l.publish(topic, "hush")
+	l.run()
+	l.blocked(1)
+	l.queues.mu.Lock()
+	l.queues.down = false
+	l.queues.mu.Unlock()
+	l.pass(20*time.Second, func() bool { return len(l.queues.bell) > 0 })
+	if got := *l.queues.next(t).MessageBody; got != "hush" {
+		t.Errorf("delivered %q", got)
+	}
+}
+
 // A service that fails is tried again; a queue that is gone is not.
 func TestQueueThatFails(t *testing.T) {
 	l := newLab(t, gate{})

@@ -145,7 +145,7 @@ func (s *Service) publish(tx *store.Tx, k store.Key, t *topic, d *draft) (id, nu
 		if sub.Pending || !sub.wants(m.Text, d.attributes) {
 			continue
 		}
-		if err := s.queueDelivery(tx, row.Key, &delivery{Kind: notification, Message: m}); err != nil {
+		if err := s.queueDelivery(tx, t, row.Key, &delivery{Kind: notification, Message: m}); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -153,10 +153,39 @@ func (s *Service) publish(tx *store.Tx, k store.Key, t *topic, d *draft) (id, nu
 }
 
 // queueDelivery stores a delivery that is due at once.
-func (s *Service) queueDelivery(tx *store.Tx, sub store.Key, d *delivery) error {
+func (s *Service) queueDelivery(tx *store.Tx, t *topic, sub store.Key, d *delivery) error {
 	now := tx.Now()
 	d.Seq, d.Subscription, d.Next = s.sequence.Next(now), sub.ID, now
+	if t.Attributes[attrKMSKey] != "" {
+		if err := s.seal(d); err != nil {
+			return err
+		}
+	}
 	return deliveries.Insert(tx, store.Key{Account: sub.Account, Region: sub.Region, ID: sub.ID + "/" + d.Seq}, d)
+}
+
+// seal keeps the message of a delivery sealed.
+func (s *Service) seal(d *delivery) error {
+	plain, err := json.Marshal(d.Message)
+	if err != nil {
+		return err
+	}
+	d.Message = message{}
+	d.Sealed, err = s.cfg.Sealer.Seal(deliveries.Name, d.Seq, plain)
+	return err
+}
+
+// open returns the message of a delivery.
+func (s *Service) open(d *delivery) (message, error) {
+	if d.Sealed == nil {
+		return d.Message, nil
+	}
+	var m message
+	plain, err := s.cfg.Sealer.Open(deliveries.Name, d.Seq, d.Sealed)
+	if err != nil {
+		return m, err
+	}
+	return m, json.Unmarshal(plain, &m)
 }
 
 func (s *Service) judgeGroup(k store.Key, t *topic, d *draft, m *message) error {

@@ -43,6 +43,7 @@ type delivery struct {
 	Subscription string // the ID of its key
 	Kind         string // Notification or SubscriptionConfirmation
 	Message      message
+	Sealed       []byte `json:",omitempty"` // Message, where the topic encrypts
 	Token        string `json:",omitempty"`
 	Attempts     int
 	Next         time.Time

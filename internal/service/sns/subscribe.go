@@ -74,7 +74,7 @@ func (s *Service) insertSubscription(ctx context.Context, tx *store.Tx, key stor
 		}
 		sub.Pending = old.Pending
 		if old.Pending { // asked again
-			return row.Key, s.queueDelivery(tx, row.Key, &delivery{Kind: confirmation, Token: old.Token, Message: s.invitation(tx, t, row.Key)})
+			return row.Key, s.queueDelivery(tx, t, row.Key, &delivery{Kind: confirmation, Token: old.Token, Message: s.invitation(tx, t, row.Key)})
 		}
 		return row.Key, nil
 	}
@@ -82,7 +82,7 @@ func (s *Service) insertSubscription(ctx context.Context, tx *store.Tx, key stor
 	if sub.Pending {
 		sub.Token = newToken()
 		d := &delivery{Kind: confirmation, Token: sub.Token, Message: s.invitation(tx, t, key)}
-		if err := s.queueDelivery(tx, key, d); err != nil {
+		if err := s.queueDelivery(tx, t, key, d); err != nil {
 			return key, err
 		}
 	}

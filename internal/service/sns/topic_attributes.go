@@ -27,6 +27,9 @@ const (
 	attrTracing      = "TracingConfig"
 )
 
+// ownKMSKey is AWS's own key for topics; here messages are sealed with the server's.
+const ownKMSKey = "alias/aws/sns"
+
 // isFeedback recognises the attributes that have deliveries logged to CloudWatch.
 func isFeedback(name string) bool {
 	return strings.HasSuffix(name, "FeedbackRoleArn") || strings.HasSuffix(name, "FeedbackSampleRate")
@@ -70,8 +73,8 @@ func judgeAttribute(k store.Key, name, value string, creating bool) error {
 			return errNotImplemented("active tracing of topics")
 		}
 	case attrKMSKey:
-		if value != "" {
-			return errNotImplemented("encryption of topics with KMS keys")
+		if value != "" && value != ownKMSKey && !strings.HasSuffix(value, ":"+ownKMSKey) {
+			return errNotImplemented("encryption of topics with KMS keys other than " + ownKMSKey)
 		}
 	case "ArchivePolicy":
 		return errNotImplemented("archives of topics")
