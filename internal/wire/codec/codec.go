@@ -3,7 +3,8 @@
 // encodes outputs, the client (wire/client) does the opposite.
 //
 // It owns the layouts: query and EC2 forms (form.go, formwrite.go), XML
-// (xmlread.go, xmlwrite.go), JSON (jsonread.go, jsonwrite.go), and the bindings of
+// (xmlread.go, xmlwrite.go), JSON (jsonread.go, jsonwrite.go), CBOR (cbor.go, which
+// reads through JSON's reader), and the bindings of
 // rest-xml to path, query, headers and body (rest.go, restclient.go). The
 // envelopes around outputs and the errors are wire's. It imports aws/model and
 // wire/plan and walks both with reflection; the plans are compiled once, and
