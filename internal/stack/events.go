@@ -22,7 +22,7 @@ type Event struct {
 	Properties   string `json:",omitempty"`
 	Token        string `json:",omitempty"`
 	Operation    string `json:",omitempty"` // the stack's OperationID
-	Call         string `json:",omitempty"` // the stack's OperationName
+	Call         string `json:",omitempty"` // the stack's Call
 }
 
 // EventFilter selects the events of a stack.
@@ -60,9 +60,21 @@ func decodeEvents(rows []store.Event) ([]Event, error) {
 	return out, nil
 }
 
+// Call is what the operation in progress, or the last, would be called by itself: a
+// change set creates a stack or updates it.
+func (s *Stack) Call() string {
+	switch {
+	case s.OperationName != "ExecuteChangeSet":
+		return s.OperationName
+	case s.Base == 0:
+		return "CreateStack"
+	}
+	return "UpdateStack"
+}
+
 // emit adds a stack event to the transaction.
 func emit(tx *store.Tx, s *Stack, ev Event) error {
-	ev.Token, ev.Operation, ev.Call = s.RequestToken, s.OperationID, s.OperationName
+	ev.Token, ev.Operation, ev.Call = s.RequestToken, s.OperationID, s.Call()
 	body, err := json.Marshal(ev)
 	if err != nil {
 		return fmt.Errorf("encode event: %w", err)

@@ -4,9 +4,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/stack"
@@ -49,6 +50,27 @@ func scopeOf(body string) *template.Scope {
 	return scope
 }
 
+// goldenTemplates are the templates that package template is tested with.
+func goldenTemplates(f *testing.F) (out []string) {
+	f.Helper()
+	files, err := filepath.Glob("template/testdata/golden/*.txtar")
+	if err != nil || len(files) == 0 {
+		f.Fatal("no golden templates", err)
+	}
+	for _, file := range files {
+		archive, err := txtar.ParseFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, part := range archive.Files {
+			if part.Name == "template" {
+				out = append(out, string(part.Data))
+			}
+		}
+	}
+	return out
+}
+
 // FuzzPlan compares any two templates as a change set does. Whatever they are, it
 // ends with changes or an error, and without a panic.
 func FuzzPlan(f *testing.F) {
@@ -57,13 +79,9 @@ func FuzzPlan(f *testing.F) {
 	}
 	f.Add(fmt.Sprintf("Parameters: {P: {Type: String}}\nConditions: {C: !Equals [!Ref P, x]}\n%s", wide), "Resources: {A: {Type: 'Test::Fake::Thing', Metadata: {a: !Sub '${AWS::Region}'}, Properties: {List: !GetAZs ''}}}")
 	f.Add("Resources: {A: {Type: 'AWS::CloudFormation::Stack', Properties: {TemplateURL: x, Parameters: {P: !GetAtt B.Arn}}}, B: {Type: 'Test::Fake::Thing'}}", "Resources: {A: {Type: 'Test::Fake::Thing', Properties: {Tags: {}}}}")
-	files, _ := filepath.Glob("template/testdata/golden/*.yaml")
-	for _, file := range files {
-		body, err := os.ReadFile(file)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(string(body), wide)
+	for _, body := range goldenTemplates(f) {
+		f.Add(body, wide)
+		f.Add(wide, body)
 	}
 	e := planner(f)
 	f.Fuzz(func(t *testing.T, before, after string) {

@@ -106,7 +106,7 @@ func operationType(operation string) api.OperationType {
 	switch operation {
 	case "CreateStack":
 		return api.OperationTypeCreateStack
-	case "UpdateStack", "ExecuteChangeSet":
+	case "UpdateStack":
 		return api.OperationTypeUpdateStack
 	case "DeleteStack":
 		return api.OperationTypeDeleteStack
@@ -122,7 +122,7 @@ func operationType(operation string) api.OperationType {
 
 // lastOperations are those that a stack shows: the last one.
 func lastOperations(st *stack.Stack) []api.OperationEntry {
-	kind := operationType(st.OperationName)
+	kind := operationType(st.Call())
 	if st.OperationID == "" || kind == "" {
 		return nil
 	}
