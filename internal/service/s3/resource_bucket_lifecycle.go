@@ -144,16 +144,37 @@ func templateDate(text *string) (*time.Time, error) {
 	return nil, awserr.New("InvalidArgument", "'Date' must be at midnight GMT: %s", *text)
 }
 
-// lifecycleLive gives S3's rules the names that templates have.
-func lifecycleLive(c *s3.GetBucketLifecycleConfigurationOutput) any {
+// lifecycleLive gives S3's rules the names that templates have. Templates have more
+// than one form for the same rule: one that is as the template says is given in the
+// template's own.
+func lifecycleLive(c *s3.GetBucketLifecycleConfigurationOutput, properties map[string]any) any {
 	if len(c.Rules) == 0 {
 		return nil
 	}
+	var p lifecycleProperty
+	written, _ := properties["LifecycleConfiguration"].(map[string]any)
+	forms, _ := written["Rules"].([]any)
+	if stack.Decode(written, &p) != nil || len(p.Rules) != len(forms) {
+		p, forms = lifecycleProperty{}, nil
+	}
 	rules := []any{}
 	for i := range c.Rules {
+		if i < len(forms) && p.Rules[i].made(c.Rules[i]) {
+			rules = append(rules, forms[i])
+			continue
+		}
 		rules = append(rules, ruleLive(&c.Rules[i]))
 	}
 	return map[string]any{"Rules": rules, "TransitionDefaultMinimumObjectSize": string(c.TransitionDefaultMinimumObjectSize)}
+}
+
+// made reports whether the template's rule is the live one.
+func (r lifecycleRuleProperty) made(live s3.LifecycleRule) bool {
+	rule, err := r.rule()
+	if rule.ID == nil {
+		rule.ID = live.ID
+	}
+	return err == nil && same(stack.Plain(rule), stack.Plain(live))
 }
 
 func ruleLive(r *s3.LifecycleRule) map[string]any {

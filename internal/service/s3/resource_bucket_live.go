@@ -47,7 +47,7 @@ func (t resourceBucket) Live(ctx context.Context, r stack.Request) (map[string]a
 	if err != nil {
 		return nil, err
 	}
-	live["LifecycleConfiguration"] = lifecycleLive(rules)
+	live["LifecycleConfiguration"] = lifecycleLive(rules, r.Properties)
 	return live, t.liveWeb(ctx, name, live)
 }
 

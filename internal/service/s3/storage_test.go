@@ -220,15 +220,14 @@ func TestResources(t *testing.T) {
 				"BucketEncryption": object("ServerSideEncryptionConfiguration", []any{
 					object("ServerSideEncryptionByDefault", object("SSEAlgorithm", "AES256"))}),
 				"LifecycleConfiguration": object("Rules", []any{
-					object("Id", "r", "Status", "Enabled", "Prefix", "logs/", "TagFilters", []any{object("Key", "k", "Value", "v")}, "ExpirationInDays", 9,
-						"NoncurrentVersionExpiration", object("NoncurrentDays", 9, "NewerNoncurrentVersions", 2),
-						"Transitions", []any{object("StorageClass", "GLACIER", "TransitionInDays", 1)}),
+					object("Id", "r", "Status", "Enabled", "Prefix", "logs/", "NoncurrentVersionExpirationInDays", "9", "TagFilters", []any{object("Key", "k", "Value", "v")}, "ExpirationInDays", 9,
+						"Transition", object("StorageClass", "GLACIER", "TransitionInDays", 1)),
 					object("Id", "s", "Status", "Disabled", "AbortIncompleteMultipartUpload", object("DaysAfterInitiation", 1)),
 				}),
 			},
 			Changed: map[string]any{
 				"Tags": []any{}, "VersioningConfiguration": object("Status", "Enabled"), "ObjectLockEnabled": true,
-				"LifecycleConfiguration": object("Rules", []any{object("Id", "t", "Status", "Enabled", "ExpirationDate", "2030-01-01T00:00:00Z")}),
+				"LifecycleConfiguration": object("Rules", []any{object("Id", "t", "Status", "Enabled", "ExpirationDate", "2030-01-01")}),
 			},
 		})
 	})
