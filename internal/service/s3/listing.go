@@ -15,6 +15,9 @@ const afterAll = "\xff"
 // fetchAtOnce is how many rows a listing reads at a time.
 const fetchAtOnce = 1000
 
+// fewRows is how many it reads where each stands for many.
+const fewRows = 2
+
 // keyed is an object with its key.
 type keyed struct {
 	key    string
@@ -67,13 +70,15 @@ func (l listing) run(fetch source) (page, error) {
 	case l.common(l.after) == l.after && l.delimiter != "":
 		pos = l.after + afterAll
 	}
-	for {
-		rows, err := fetch(pos, inclusive, min(l.max+1, fetchAtOnce))
+	for size := min(l.max+1, fetchAtOnce); ; {
+		rows, err := fetch(pos, inclusive, size)
 		if err != nil || len(rows) == 0 {
 			return p, err
 		}
+		skipped := 0
 		for _, r := range rows {
 			if r.at() < pos || !inclusive && r.at() == pos {
+				skipped++
 				continue // under the common prefix just listed
 			}
 			if !strings.HasPrefix(r.key, l.prefix) {
@@ -84,6 +89,12 @@ func (l listing) run(fetch source) (page, error) {
 				return p, nil
 			}
 			pos, inclusive = p.add(r, l.common(r.key)), false
+		}
+		// Where keys stand under few prefixes, most of what is fetched is read in vain.
+		if skipped > len(rows)/2 {
+			size = max(fewRows, size/8)
+		} else {
+			size = min(size*2, l.max+1, fetchAtOnce)
 		}
 	}
 }

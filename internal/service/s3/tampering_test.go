@@ -80,8 +80,12 @@ func TestOneThingChanged(t *testing.T) {
 		{"signed header", func(r *http.Request) { r.Header.Set("X-Amz-Meta-A", "c") }, "SignatureDoesNotMatch"},
 		{"signed header removed", func(r *http.Request) { r.Header.Del("X-Amz-Meta-A") }, "SignatureDoesNotMatch"},
 		{"header added", func(r *http.Request) { r.Header.Set("X-Amz-Acl", "public-read") }, "AccessDenied"},
-		{"date", func(r *http.Request) { r.Header.Set("X-Amz-Date", time.Now().UTC().Add(time.Minute).Format("20060102T150405Z")) }, "SignatureDoesNotMatch"},
-		{"old date", func(r *http.Request) { r.Header.Set("X-Amz-Date", time.Now().UTC().Add(-16*time.Minute).Format("20060102T150405Z")) }, "RequestTimeTooSkewed"},
+		{"date", func(r *http.Request) {
+			r.Header.Set("X-Amz-Date", time.Now().UTC().Add(time.Minute).Format("20060102T150405Z"))
+		}, "SignatureDoesNotMatch"},
+		{"old date", func(r *http.Request) {
+			r.Header.Set("X-Amz-Date", time.Now().UTC().Add(-16*time.Minute).Format("20060102T150405Z"))
+		}, "RequestTimeTooSkewed"},
 		{"body", func(r *http.Request) { r.Body = io.NopCloser(strings.NewReader("wordz")) }, "XAmzContentSHA256Mismatch"},
 		{"hash of the body", func(r *http.Request) { r.Header.Set("X-Amz-Content-Sha256", strings.Repeat("0", 64)) }, "SignatureDoesNotMatch"},
 		{"no hash", func(r *http.Request) { r.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD") }, "SignatureDoesNotMatch"},
