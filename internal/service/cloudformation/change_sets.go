@@ -172,16 +172,9 @@ func (s *Service) ExecuteChangeSet(ctx context.Context, in *api.ExecuteChangeSet
 			return nil, err
 		}
 	}
-	b, err := s.begin(ctx, st, cs.RoleARN, aws.Val(in.ClientRequestToken))
+	b, err := s.beginExecution(ctx, st, cs, in)
 	if err != nil {
 		return nil, err
-	}
-	b.Spec, b.ChangeSetID, b.OnFailure = &cs.Spec, cs.ID, cs.OnStackFailure
-	b.Imports = cs.Imports
-	b.RetainExcept, b.Express = aws.Val(in.RetainExceptOnCreate), cs.Express
-	b.DisableRollback = aws.Val(in.DisableRollback) || cs.OnStackFailure == "DO_NOTHING" || in.DisableRollback == nil && cs.OnStackFailure == "" && cs.KeepFailures
-	if b.DisableRollback {
-		b.OnFailure = "DO_NOTHING"
 	}
 	start := s.engine.Update
 	switch cs.Type {
@@ -189,13 +182,6 @@ func (s *Service) ExecuteChangeSet(ctx context.Context, in *api.ExecuteChangeSet
 		start = s.engine.Start
 	case kindImport:
 		start = s.engine.Import
-	}
-	before := st.Spec
-	b.With = func(tx *store.Tx, st *stack.Stack) error {
-		if cs.Parent != "" && cs.Type == "UPDATE" {
-			st.Undo = &before
-		}
-		return executed(tx, st, *cs)
 	}
 	_, err = start(ctx, st.Key(), b)
 	if errors.Is(err, stack.ErrBusy) {
@@ -205,6 +191,29 @@ func (s *Service) ExecuteChangeSet(ctx context.Context, in *api.ExecuteChangeSet
 	}
 	s.linger(ctx, &stack.Stack{ID: cs.StackID, Account: st.Account, Region: st.Region}, err)
 	return &api.ExecuteChangeSetOutput{}, err
+}
+
+// beginExecution is what the execution of a change set hands to the engine.
+func (s *Service) beginExecution(ctx context.Context, st *stack.Stack, cs *changeSet, in *api.ExecuteChangeSetInput) (stack.Begin, error) {
+	b, err := s.begin(ctx, st, cs.RoleARN, aws.Val(in.ClientRequestToken))
+	if err != nil {
+		return b, err
+	}
+	b.Spec, b.ChangeSetID, b.OnFailure = &cs.Spec, cs.ID, cs.OnStackFailure
+	b.Imports = cs.Imports
+	b.RetainExcept, b.Express = aws.Val(in.RetainExceptOnCreate), cs.Express
+	b.DisableRollback = aws.Val(in.DisableRollback) || cs.OnStackFailure == "DO_NOTHING" || in.DisableRollback == nil && cs.OnStackFailure == "" && cs.KeepFailures
+	if b.DisableRollback {
+		b.OnFailure = "DO_NOTHING"
+	}
+	before := st.Spec
+	b.With = func(tx *store.Tx, st *stack.Stack) error {
+		if cs.Parent != "" && cs.Type == "UPDATE" {
+			st.Undo = &before
+		}
+		return executed(tx, st, *cs)
+	}
+	return b, nil
 }
 
 // executable refuses a change set that failed, was executed before, or is for a

@@ -57,22 +57,28 @@ func (s *Service) beginOperation(ctx context.Context, r setRequest, prepare func
 		if busy != nil && !(set.Managed && awserr.Is(busy, "OperationInProgressException")) {
 			return busy
 		}
-		set.Operations++
-		op := &setOperation{ID: id, SetID: set.ID, Action: string(r.action), Status: string(api.StackSetOperationStatusRunning), Number: set.Operations,
+		op := &setOperation{ID: id, SetID: set.ID, Action: string(r.action), Status: string(api.StackSetOperationStatusRunning),
 			Preferences: r.preferences, Created: tx.Now(), Digest: sum, Caller: aws.CallFrom(ctx).Principal}
 		if busy != nil {
 			op.Status = string(api.StackSetOperationStatusQueued)
 		}
-		if err := prepare(tx, set, op); err != nil {
-			return err
-		}
-		op.AdminRole, op.ExecutionRole = set.AdminRole, set.ExecutionRole
-		if err := stackSets.Put(tx, set.key(), set); err != nil {
-			return err
-		}
-		return putOperation(tx, set, op)
+		return addOperation(tx, set, op, prepare)
 	})
 	return &id, err
+}
+
+// addOperation gives an operation its number and writes it with what prepare makes.
+func addOperation(tx *store.Tx, set *stackSet, op *setOperation, prepare func(*store.Tx, *stackSet, *setOperation) error) error {
+	set.Operations++
+	op.Number = set.Operations
+	if err := prepare(tx, set, op); err != nil {
+		return err
+	}
+	op.AdminRole, op.ExecutionRole = set.AdminRole, set.ExecutionRole
+	if err := stackSets.Put(tx, set.key(), set); err != nil {
+		return err
+	}
+	return putOperation(tx, set, op)
 }
 
 // begunBefore judges an OperationId that the set knows.
