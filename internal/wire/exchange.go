@@ -164,6 +164,9 @@ func (e *exchange) decodeREST(op *model.Operation, in any) error {
 		if err != nil {
 			return err
 		}
+		if err := e.verifyDocument(doc); err != nil {
+			return err
+		}
 		req.Document = doc
 	}
 	// net/http takes the length out of the headers; the model wants it there.

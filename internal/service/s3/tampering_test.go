@@ -180,3 +180,17 @@ func TestBombs(t *testing.T) {
 		t.Errorf("%d blobs were stored", n)
 	}
 }
+
+// TestDigestsOfDocuments gives a document the digest of another.
+func TestDigestsOfDocuments(t *testing.T) {
+	s := withBucket(t)
+	doc := []byte("<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>")
+	for _, c := range []struct{ header, value, code string }{
+		{"Content-MD5", "1B2M2Y8AsgTpgAmY7PhCfg==", "BadDigest"}, {"Content-MD5", "nonsense", "InvalidDigest"}, {"Content-MD5", "", "InvalidDigest"},
+		{"X-Amz-Checksum-Crc32", "AAAAAA==", "BadDigest"}, {"X-Amz-Checksum-Sha256", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", "BadDigest"},
+	} {
+		if status, body := answer(t, s.signed(t, "PUT", "/"+bucketName+"?tagging=", doc, map[string]string{c.header: c.value})); status != 400 || !strings.Contains(body, "<Code>"+c.code+"</Code>") {
+			t.Errorf("%s %q: %d %s, want %s", c.header, c.value, status, body, c.code)
+		}
+	}
+}
