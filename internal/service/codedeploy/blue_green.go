@@ -100,7 +100,7 @@ func (s *Service) stepBlueGreen(tx *store.Tx, k store.Key, d *deployment, list [
 	}
 	for _, t := range blue {
 		if t.Status == api.TargetStatusPending {
-			if err := s.start(tx, k, t, now); err != nil {
+			if err := s.start(tx, k, d, t, now); err != nil {
 				return due, false, err
 			}
 		}
@@ -132,6 +132,9 @@ func (s *Service) stepReady(tx *store.Tx, k store.Key, d *deployment, green []*t
 	if stop && d.BlueGreen.ReadySince.IsZero() {
 		d.BlueGreen.ReadySince, d.Status = now, api.DeploymentStatusReady
 		emit(tx, k, d.ID, "deployment", string(d.Status))
+		if err := s.notify(tx, k, d, nil, api.TriggerEventTypeDeploymentReady); err != nil {
+			return due, false, err
+		}
 		return now.Add(wait), false, deployments.Put(tx, k, d)
 	}
 	if stop {
@@ -150,7 +153,7 @@ func (s *Service) release(tx *store.Tx, k store.Key, d *deployment, green []*tar
 	d.BlueGreen.Released, d.Status = true, api.DeploymentStatusInProgress
 	for _, t := range green {
 		if t.Status == api.TargetStatusReady {
-			if err := s.start(tx, k, t, now); err != nil {
+			if err := s.start(tx, k, d, t, now); err != nil {
 				return err
 			}
 		}

@@ -70,15 +70,16 @@ func (s *Service) placeDeployment(tx *store.Tx, c aws.Call, d *deployment, in *a
 	if err := d.chooseStyle(in.TargetInstances, g); err != nil {
 		return err
 	}
+	d.Alarms, d.OverrideAlarms = in.OverrideAlarmConfiguration, in.OverrideAlarmConfiguration != nil
 	d.Rollback = g.Rollback
 	if in.AutoRollbackConfiguration != nil {
 		d.Rollback = in.AutoRollbackConfiguration
 	}
-	return insertDeployment(tx, key(c, d.ID), d, app, g, d.Created)
+	return s.insertDeployment(tx, key(c, d.ID), d, app, g, d.Created)
 }
 
 // insertDeployment stores d as the one running deployment of g.
-func insertDeployment(tx *store.Tx, k store.Key, d *deployment, app *application, g *group, now time.Time) error {
+func (s *Service) insertDeployment(tx *store.Tx, k store.Key, d *deployment, app *application, g *group, now time.Time) error {
 	running, err := deployments.Lookup(tx, "active", g.ID)
 	if err != nil {
 		return err
@@ -97,8 +98,14 @@ func insertDeployment(tx *store.Tx, k store.Key, d *deployment, app *application
 	if err := register(tx, k, app.ID, d.Revision, "", now, true); err != nil {
 		return err
 	}
+	if d.Triggers = g.Triggers; !d.OverrideAlarms {
+		d.Alarms = g.Alarms
+	}
 	emit(tx, k, d.ID, "deployment", string(d.Status))
-	return deployments.Insert(tx, k, d)
+	if err := deployments.Insert(tx, k, d); err != nil {
+		return err
+	}
+	return s.notify(tx, k, d, nil, api.TriggerEventTypeDeploymentStart)
 }
 
 func checkDeployment(in *api.CreateDeploymentInput) error {
@@ -113,8 +120,8 @@ func checkDeployment(in *api.CreateDeploymentInput) error {
 	default:
 		return awserr.New("InvalidFileExistsBehaviorException", "The fileExistsBehavior %s is invalid. Valid values include \"DISALLOW,\" \"OVERWRITE,\" and \"RETAIN.\"", in.FileExistsBehavior)
 	}
-	if in.OverrideAlarmConfiguration != nil {
-		return errUnbuilt("CreateDeployment", "overrideAlarmConfiguration")
+	if err := checkAlarms(in.OverrideAlarmConfiguration); err != nil {
+		return err
 	}
 	return checkRollback(in.AutoRollbackConfiguration)
 }

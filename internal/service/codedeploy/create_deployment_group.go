@@ -79,7 +79,7 @@ func newGroup(in *api.CreateDeploymentGroupInput, c aws.Call) (*group, error) {
 		return nil, err
 	}
 	g := &group{
-		Style: in.DeploymentStyle, BlueGreen: in.BlueGreenDeploymentConfiguration,
+		Alarms: in.AlarmConfiguration, Triggers: in.TriggerConfigurations, Style: in.DeploymentStyle, BlueGreen: in.BlueGreenDeploymentConfiguration,
 		ID: ids.UUID(), Name: name, Config: aws.Val(in.DeploymentConfigName), Filters: in.Ec2TagFilters, TagSet: in.Ec2TagSet,
 		OnPremises: in.OnPremisesInstanceTagFilters, OnPremisesSet: in.OnPremisesTagSet,
 		Role: *in.ServiceRoleArn, Rollback: in.AutoRollbackConfiguration, Outdated: in.OutdatedInstancesStrategy, Tags: tags, Token: c.Token,

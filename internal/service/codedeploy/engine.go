@@ -1,6 +1,7 @@
 package codedeploy
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -19,6 +20,7 @@ func (s *Service) Run(ctx context.Context) error {
 	defer close(s.stopped)
 	work.Go(func() { s.warmSigners(ctx) })
 	work.Go(func() { s.wakePolls(ctx) })
+	work.Go(func() { s.publishNotices(ctx) })
 	for {
 		changed := s.db.Changed(store.Filter{Service: "codedeploy", Kind: "deployment"})
 		active, err := view(ctx, s, func(tx *store.Tx) ([]store.Row[deployment], error) {
@@ -66,6 +68,8 @@ func (s *Service) drive(ctx context.Context, k store.Key) {
 	aboutMachines := store.Filter{Account: k.Account, Region: k.Region, Service: "ec2"}
 	machines := s.db.Changed(aboutMachines)
 	s.failStopped(ctx, k)
+	alarms := s.db.Changed(aboutAlarms(k))
+	unseen := s.obeyAlarms(ctx, k)
 	for ctx.Err() == nil {
 		// The channels come first: a change during the step wakes the wait. What
 		// agents report of events within a target is none of the worker's business.
@@ -74,7 +78,7 @@ func (s *Service) drive(ctx context.Context, k store.Key) {
 		if ended || ctx.Err() != nil {
 			return
 		}
-		if err != nil {
+		if err = cmp.Or(err, unseen); err != nil {
 			s.log.Error("deployment step failed", "deployment", k.ID, "error", err)
 			due = s.clock.Now().Add(retryAfter)
 		}
@@ -89,7 +93,13 @@ func (s *Service) drive(ctx context.Context, k store.Key) {
 		case <-machines:
 			machines = s.db.Changed(aboutMachines)
 			s.failStopped(ctx, k)
+		case <-alarms:
+			alarms = s.db.Changed(aboutAlarms(k))
+			unseen = s.obeyAlarms(ctx, k)
 		case <-timer:
+			if unseen != nil {
+				unseen = s.obeyAlarms(ctx, k)
+			}
 		case <-ctx.Done():
 		}
 	}

@@ -85,8 +85,14 @@ func roleCause(role string, err error) *cause {
 		"CodeDeploy could not assume the service role %s: %v. The role's trust policy must allow sts:AssumeRole to %s.", role, err, servicePrincipal)}
 }
 
+// isRefused reports whether another service has refused the call for want of a
+// permission.
+func isRefused(err error) bool {
+	return awserr.Is(err, "UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "AuthorizationError") || isDenied(err)
+}
+
 func deniedCause(role string, err error) *cause {
-	if !awserr.Is(err, "UnauthorizedOperation", "AccessDenied", "AccessDeniedException") && !isDenied(err) {
+	if !isRefused(err) {
 		return nil
 	}
 	return &cause{api.ErrorCodeIamRolePermissions, fmt.Sprintf(

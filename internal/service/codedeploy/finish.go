@@ -83,6 +83,18 @@ func (s *Service) finish(tx *store.Tx, k store.Key, d *deployment, status api.De
 	if err := deployments.Put(tx, k, d); err != nil {
 		return err
 	}
+	if err := s.concludeGroup(tx, k, d, now); err != nil {
+		return err
+	}
+	return s.notify(tx, k, d, nil, map[api.DeploymentStatus]api.TriggerEventType{
+		api.DeploymentStatusSucceeded: api.TriggerEventTypeDeploymentSuccess, api.DeploymentStatusFailed: api.TriggerEventTypeDeploymentFailure,
+		api.DeploymentStatusStopped: api.TriggerEventTypeDeploymentStop,
+	}[status])
+}
+
+// concludeGroup notes in the group how the deployment ended.
+func (s *Service) concludeGroup(tx *store.Tx, k store.Key, d *deployment, now time.Time) error {
+	status := d.Status
 	gk := store.Key{Account: k.Account, Region: k.Region, ID: d.GroupID}
 	g, err := groups.Get(tx, gk)
 	if isNotFound(err) {
@@ -117,6 +129,9 @@ func (d *deployment) wantsRollback() bool {
 			return *d.StopRollback
 		}
 		when = api.AutoRollbackEventDeploymentStopOnRequest
+		if d.StopMessage != "" {
+			when = api.AutoRollbackEventDeploymentStopOnAlarm
+		}
 	}
 	return d.Rollback != nil && aws.Val(d.Rollback.Enabled) && slices.Contains(d.Rollback.Events, when)
 }
@@ -150,10 +165,11 @@ func (s *Service) rollBack(tx *store.Tx, k store.Key, d *deployment, g *group, n
 		r.BlueGreen, r.Config = &blueGreen{Back: true}, allAtOnce
 		r.Description = "Rollback of deployment " + d.ID + " to its original instances"
 	}
+	r.RollbackMessage = fmt.Sprintf("Deployment %s is triggered to roll back deployment %s.", r.ID, d.ID)
 	rk := store.Key{Account: k.Account, Region: k.Region, ID: r.ID}
-	if err := insertDeployment(tx, rk, r, app, g, now); err != nil {
+	if err := s.insertDeployment(tx, rk, r, app, g, now); err != nil {
 		return err
 	}
-	d.RollbackID, d.RollbackMessage = r.ID, r.Description
+	d.RollbackID, d.RollbackMessage = r.ID, fmt.Sprintf("Deployment %s terminated. Automatic rollback is triggered with a DeploymentId %s.", d.ID, r.ID)
 	return deployments.Put(tx, k, d)
 }

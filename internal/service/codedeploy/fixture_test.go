@@ -14,9 +14,11 @@ import (
 
 	"github.com/hardstand/hardstand/internal/agent/spec"
 	"github.com/hardstand/hardstand/internal/aws"
+	"github.com/hardstand/hardstand/internal/aws/api/cloudwatch"
 	api "github.com/hardstand/hardstand/internal/aws/api/codedeploy"
 	commands "github.com/hardstand/hardstand/internal/aws/api/codedeploycommands"
 	"github.com/hardstand/hardstand/internal/aws/api/ec2"
+	"github.com/hardstand/hardstand/internal/aws/api/sns"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/store"
@@ -30,6 +32,9 @@ const (
 	region  = "us-east-1"
 	roleARN = "arn:aws:iam::123456789012:role/CodeDeployServiceRole"
 )
+
+// limit is how long anything may take.
+const limit = 30 * time.Second
 
 // world is a service with what it needs around it: a wire server, two machines
 // of EC2 that tests change, roles, and a clock that tests move.
@@ -47,12 +52,14 @@ type world struct {
 	noRole     error
 	denied     map[string]bool // actions refused, "*" for all
 	terminated []string
+	alarms     map[string]cloudwatch.StateValue
+	published  []sns.PublishInput
 	stop       func()
 }
 
 func newWorld(t testing.TB, instances ...string) *world {
 	t.Helper()
-	w := &world{t: t, clock: clock.NewManual(time.Now()), denied: map[string]bool{}}
+	w := &world{t: t, clock: clock.NewManual(time.Now()), denied: map[string]bool{}, alarms: map[string]cloudwatch.StateValue{}}
 	w.db = storetest.NewWithClock(t, w.clock)
 	var err error
 	if w.ca, err = tlsca.Open(t.TempDir(), clock.System{}); err != nil {
@@ -74,6 +81,10 @@ func (w *world) start() {
 	err := w.server.Register(w.s.Wire(), w.s.CommandsWire(), wire.Service{Model: ec2.Model(), Operations: []wire.Operation{
 		wire.Op("DescribeInstances", "ec2:DescribeInstances", w.describeInstances, nil),
 		wire.Op("TerminateInstances", "ec2:TerminateInstances", w.terminateInstances, nil),
+	}}, wire.Service{Model: cloudwatch.Model(), Operations: []wire.Operation{
+		wire.Op("DescribeAlarms", "cloudwatch:DescribeAlarms", w.describeAlarms, nil),
+	}}, wire.Service{Model: sns.Model(), Operations: []wire.Operation{
+		wire.Op("Publish", "sns:Publish", w.publish, nil),
 	}})
 	if err != nil {
 		w.t.Fatal(err)
@@ -200,7 +211,7 @@ func (w *world) get(id string) *api.DeploymentInfo {
 // await waits until the deployment satisfies the condition.
 func (w *world) await(id string, what string, ok func(*api.DeploymentInfo) bool) *api.DeploymentInfo {
 	w.t.Helper()
-	limit := time.After(30 * time.Second)
+	timeout := time.After(limit)
 	for {
 		changed := w.db.Changed(store.Filter{Service: "codedeploy"})
 		d := w.get(id)
@@ -209,7 +220,7 @@ func (w *world) await(id string, what string, ok func(*api.DeploymentInfo) bool)
 		}
 		select {
 		case <-changed:
-		case <-limit:
+		case <-timeout:
 			w.t.Fatalf("deployment %s is %s %+v, want %s", id, d.Status, d.DeploymentOverview, what)
 		}
 	}

@@ -27,6 +27,9 @@ func deploymentView(tx *store.Tx, d *deployment) (*api.DeploymentInfo, error) {
 	if d.blueGreen() {
 		info.BlueGreenDeploymentConfiguration = d.BlueGreen.Options
 	}
+	if d.OverrideAlarms {
+		info.OverrideAlarmConfiguration = viewAlarms(d.Alarms)
+	}
 	if d.Description != "" {
 		info.Description = &d.Description
 	}

@@ -13,7 +13,7 @@ func (g *group) view(application string) api.DeploymentGroupInfo {
 		ApplicationName: &application, DeploymentGroupId: &g.ID, DeploymentGroupName: &g.Name, DeploymentConfigName: &g.Config,
 		Ec2TagFilters: append([]api.EC2TagFilter{}, g.Filters...), OnPremisesInstanceTagFilters: append([]api.TagFilter{}, g.OnPremises...),
 		OnPremisesTagSet:  g.OnPremisesSet,
-		AutoScalingGroups: []api.AutoScalingGroup{}, ServiceRoleArn: &g.Role, TriggerConfigurations: []api.TriggerConfig{},
+		AutoScalingGroups: []api.AutoScalingGroup{}, ServiceRoleArn: &g.Role, TriggerConfigurations: append([]api.TriggerConfig{}, g.Triggers...), AlarmConfiguration: viewAlarms(g.Alarms),
 		AutoRollbackConfiguration: g.Rollback, OutdatedInstancesStrategy: g.Outdated, Ec2TagSet: g.TagSet,
 		DeploymentStyle: g.style(), BlueGreenDeploymentConfiguration: g.BlueGreen, ComputePlatform: api.ComputePlatformServer, TerminationHookEnabled: aws.Ptr(false),
 		LastSuccessfulDeployment: g.LastSuccessful.view(), LastAttemptedDeployment: g.LastAttempted.view(),

@@ -36,6 +36,12 @@ func (in groupInput) check() error {
 	if err := checkRollback(in.rollback); err != nil {
 		return err
 	}
+	if err := checkAlarms(in.alarms); err != nil {
+		return err
+	}
+	if err := checkTriggers(in.triggers); err != nil {
+		return err
+	}
 	switch in.outdated {
 	case "", api.OutdatedInstancesStrategyUpdate, api.OutdatedInstancesStrategyIgnore:
 	default:
@@ -68,8 +74,7 @@ func (in groupInput) unbuilt() error {
 		name string
 		set  bool
 	}{
-		{"autoScalingGroups", len(in.scaling) > 0}, {"triggerConfigurations", len(in.triggers) > 0},
-		{"alarmConfiguration", in.alarms != nil && (aws.Val(in.alarms.Enabled) || len(in.alarms.Alarms) > 0)},
+		{"autoScalingGroups", len(in.scaling) > 0},
 		{"loadBalancerInfo", balanced},
 		{"ecsServices", len(in.ecs) > 0}, {"terminationHookEnabled", aws.Val(in.hook)},
 	} {
@@ -86,9 +91,7 @@ func checkRollback(r *api.AutoRollbackConfiguration) error {
 	}
 	for _, e := range r.Events {
 		switch e {
-		case api.AutoRollbackEventDeploymentFailure, api.AutoRollbackEventDeploymentStopOnRequest:
-		case api.AutoRollbackEventDeploymentStopOnAlarm:
-			// Without alarms, which are refused, the event never happens.
+		case api.AutoRollbackEventDeploymentFailure, api.AutoRollbackEventDeploymentStopOnRequest, api.AutoRollbackEventDeploymentStopOnAlarm:
 		default:
 			return awserr.New("InvalidAutoRollbackConfigException", "The automatic rollback event %s is invalid.", e)
 		}

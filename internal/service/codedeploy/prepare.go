@@ -92,6 +92,11 @@ func (s *Service) begin(tx *store.Tx, k store.Key, d *deployment, found []machin
 		}
 	}
 	emit(tx, k, d.ID, "deployment", string(d.Status))
+	if d.RollbackOf != "" {
+		if err := s.notify(tx, k, d, nil, api.TriggerEventTypeDeploymentRollback); err != nil {
+			return err
+		}
+	}
 	return deployments.Put(tx, k, d)
 }
 

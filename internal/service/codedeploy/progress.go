@@ -74,7 +74,16 @@ func (s *Service) endTarget(tx *store.Tx, k store.Key, d *deployment, t *target,
 			return err
 		}
 	}
-	return s.putTarget(tx, k, t, "target", now)
+	if err := s.putTarget(tx, k, t, "target", now); err != nil {
+		return err
+	}
+	switch status {
+	case api.TargetStatusSucceeded:
+		return s.notify(tx, k, d, t, api.TriggerEventTypeInstanceSuccess)
+	case api.TargetStatusFailed:
+		return s.notify(tx, k, d, t, api.TriggerEventTypeInstanceFailure)
+	}
+	return nil
 }
 
 // complete ends the current event as the agent reported it, and goes on to the
@@ -98,7 +107,10 @@ func (s *Service) complete(tx *store.Tx, k store.Key, d *deployment, t *target, 
 	}
 	if d.BlueGreen.holds(t) {
 		t.Status = api.TargetStatusReady
-		return s.putTarget(tx, k, t, "target", now)
+		if err := s.putTarget(tx, k, t, "target", now); err != nil {
+			return err
+		}
+		return s.notify(tx, k, d, t, api.TriggerEventTypeInstanceReady)
 	}
 	t.ready(now)
 	emit(tx, k, t.InstanceID, "command", "a lifecycle event is ready")

@@ -83,6 +83,8 @@ type group struct {
 	Outdated                api.OutdatedInstancesStrategy
 	Style                   *api.DeploymentStyle                  `json:",omitempty"`
 	BlueGreen               *api.BlueGreenDeploymentConfiguration `json:",omitempty"`
+	Alarms                  *api.AlarmConfiguration               `json:",omitempty"`
+	Triggers                []api.TriggerConfig                   `json:",omitempty"`
 	Tags                    map[string]string                     `json:",omitempty"`
 	Token                   string                                `json:",omitempty"`
 	LastSuccessful          *lastDeployment                       `json:",omitempty"`
@@ -128,13 +130,19 @@ type deployment struct {
 	OutdatedOnly                   bool
 	FileExists                     api.FileExistsBehavior
 	Rollback                       *api.AutoRollbackConfiguration
-	Status                         api.DeploymentStatus
-	Created, Started, Completed    time.Time
-	ErrorCode                      api.ErrorCode
-	ErrorMessage                   string
-	RollbackID, RollbackOf         string
-	RollbackMessage                string
-	Messages                       []string `json:",omitempty"` // what else there is to say
+	// Alarms and Triggers are the group's when the deployment was created;
+	// OverrideAlarms tells that the call gave other alarms.
+	Alarms         *api.AlarmConfiguration `json:",omitempty"`
+	OverrideAlarms bool                    `json:",omitempty"`
+	Triggers       []api.TriggerConfig     `json:",omitempty"`
+
+	Status                      api.DeploymentStatus
+	Created, Started, Completed time.Time
+	ErrorCode                   api.ErrorCode
+	ErrorMessage                string
+	RollbackID, RollbackOf      string
+	RollbackMessage             string
+	Messages                    []string `json:",omitempty"` // what else there is to say
 	// BlueGreen is set for a deployment to a replacement environment, which New
 	// selects; see blue_green.go.
 	BlueGreen *blueGreen           `json:",omitempty"`
@@ -147,6 +155,9 @@ type deployment struct {
 	// for, nil leaving it to the configuration.
 	StopAsked    bool
 	StopRollback *bool
+	// StopCode and StopMessage are set when it was not a user that asked.
+	StopCode    api.ErrorCode `json:",omitempty"`
+	StopMessage string        `json:",omitempty"`
 	// ReadyTimeout tells that nobody continued the deployment in time.
 	ReadyTimeout bool `json:",omitempty"`
 	// Token is set for deployments that a stack made.

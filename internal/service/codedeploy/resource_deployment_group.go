@@ -39,6 +39,14 @@ type groupProperties struct {
 		Enabled *bool
 		Events  []string
 	}
+	AlarmConfiguration *struct {
+		Enabled, IgnorePollAlarmFailure *bool
+		Alarms                          []struct{ Name *string }
+	}
+	TriggerConfigurations []struct {
+		TriggerName, TriggerTargetArn *string
+		TriggerEvents                 []string
+	}
 	Deployment                *deploymentProperties
 	DeploymentStyle           *struct{ DeploymentType, DeploymentOption *string }
 	OutdatedInstancesStrategy *string
@@ -130,6 +138,29 @@ func (p *groupProperties) rollback() *api.AutoRollbackConfiguration {
 	return out
 }
 
+func (p *groupProperties) alarms() *api.AlarmConfiguration {
+	a := p.AlarmConfiguration
+	if a == nil {
+		return nil
+	}
+	out := &api.AlarmConfiguration{Enabled: a.Enabled, IgnorePollAlarmFailure: a.IgnorePollAlarmFailure, Alarms: []api.Alarm{}}
+	for _, one := range a.Alarms {
+		out.Alarms = append(out.Alarms, api.Alarm{Name: one.Name})
+	}
+	return out
+}
+
+func (p *groupProperties) triggers() []api.TriggerConfig {
+	out := make([]api.TriggerConfig, len(p.TriggerConfigurations))
+	for i, t := range p.TriggerConfigurations {
+		out[i] = api.TriggerConfig{TriggerName: t.TriggerName, TriggerTargetArn: t.TriggerTargetArn}
+		for _, e := range t.TriggerEvents {
+			out[i].TriggerEvents = append(out[i].TriggerEvents, api.TriggerEventType(e))
+		}
+	}
+	return out
+}
+
 func (p *groupProperties) style() *api.DeploymentStyle {
 	st := p.DeploymentStyle
 	if st == nil {
@@ -155,6 +186,7 @@ func (t resourceDeploymentGroup) Create(ctx context.Context, r stack.Request, st
 		OnPremisesInstanceTagFilters: apiTagFilters(p.OnPremisesInstanceTagFilters), OnPremisesTagSet: p.onPremisesSet(),
 		BlueGreenDeploymentConfiguration: p.BlueGreenDeploymentConfiguration.api(),
 		AutoRollbackConfiguration:        p.rollback(), DeploymentStyle: p.style(),
+		AlarmConfiguration: p.alarms(), TriggerConfigurations: p.triggers(),
 		OutdatedInstancesStrategy: api.OutdatedInstancesStrategy(aws.Val(p.OutdatedInstancesStrategy)), Tags: apiTags(r.TagsWith(p.Tags)),
 	})
 	if err != nil {
@@ -186,8 +218,12 @@ func (t resourceDeploymentGroup) Update(ctx context.Context, r stack.Request) (s
 		DeploymentConfigName: p.DeploymentConfigName, Ec2TagSet: p.tagSet(), AutoRollbackConfiguration: p.rollback(),
 		DeploymentStyle: p.style(), OutdatedInstancesStrategy: api.OutdatedInstancesStrategy(aws.Val(p.OutdatedInstancesStrategy)),
 		OnPremisesTagSet: p.onPremisesSet(), BlueGreenDeploymentConfiguration: p.BlueGreenDeploymentConfiguration.api(),
+		AlarmConfiguration: p.alarms(), TriggerConfigurations: p.triggers(),
 	}
 	p.complete(in, old.AutoRollbackConfiguration != nil)
+	if in.AlarmConfiguration == nil && old.AlarmConfiguration != nil {
+		in.AlarmConfiguration = &api.AlarmConfiguration{Enabled: aws.Ptr(false), Alarms: []api.Alarm{}}
+	}
 	if _, err := invoke[api.UpdateDeploymentGroupOutput](ctx, t.inv, "UpdateDeploymentGroup", in); err != nil {
 		return stack.Result{}, err
 	}

@@ -27,6 +27,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hardstand/hardstand/internal/aws"
@@ -82,6 +83,7 @@ type Service struct {
 	auth    Authorizer
 	signers *signers
 	polls   *polls
+	noticed atomic.Int64  // notices made: their order
 	workers sync.Map      // store.Key of a deployment -> struct{}: those with a worker
 	stopped chan struct{} // closed when Run ends: held polls then return
 }

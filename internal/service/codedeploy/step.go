@@ -47,7 +47,7 @@ func (s *Service) roll(tx *store.Tx, k store.Key, d *deployment, list []*target,
 	for _, t := range list {
 		if begin > 0 && t.Status == api.TargetStatusPending && next.in(t) {
 			begin--
-			if err := s.start(tx, k, t, now); err != nil {
+			if err := s.start(tx, k, d, t, now); err != nil {
 				return next, due, err
 			}
 		}
@@ -73,17 +73,24 @@ func (h *health) count(t *target) {
 }
 
 // start begins with a pending target: its first event may be handed out.
-func (s *Service) start(tx *store.Tx, k store.Key, t *target, now time.Time) error {
+func (s *Service) start(tx *store.Tx, k store.Key, d *deployment, t *target, now time.Time) error {
+	again := t.Status == api.TargetStatusReady
 	t.Status = api.TargetStatusInProgress
 	t.ready(now)
 	emit(tx, k, t.InstanceID, "command", "a lifecycle event is ready")
-	return s.putTarget(tx, k, t, "target", now)
+	if err := s.putTarget(tx, k, t, "target", now); err != nil || again {
+		return err
+	}
+	return s.notify(tx, k, d, t, api.TriggerEventTypeInstanceStart)
 }
 
 func (d *deployment) stopCause() cause {
 	if d.ReadyTimeout {
 		wait, _ := d.BlueGreen.readyWait()
 		return cause{api.ErrorCodeTimeout, fmt.Sprintf("The deployment was stopped because it was not continued within %s of being ready.", wait)}
+	}
+	if d.StopMessage != "" {
+		return cause{d.StopCode, d.StopMessage}
 	}
 	return cause{api.ErrorCodeManualStop, "The deployment was stopped by a user or by an associated action."}
 }

@@ -97,6 +97,12 @@ func (g *group) change(in *api.UpdateDeploymentGroupInput) {
 	if in.AutoRollbackConfiguration != nil {
 		g.Rollback = in.AutoRollbackConfiguration
 	}
+	if in.AlarmConfiguration != nil {
+		g.Alarms = in.AlarmConfiguration
+	}
+	if in.TriggerConfigurations != nil {
+		g.Triggers = in.TriggerConfigurations
+	}
 	if in.DeploymentStyle != nil {
 		g.Style = in.DeploymentStyle
 		if g.style().DeploymentType == api.DeploymentTypeInPlace {
