@@ -117,9 +117,7 @@ func (s *Service) writeChecks(ctx context.Context, in any, w writing) ([]aws.Che
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range tags {
-		c.Context["s3:RequestObjectTag/"+t.Key] = []string{t.Value}
-	}
+	requestTags(&c, tags)
 	checks := []aws.Check{c}
 	for _, more := range []struct {
 		when   bool
@@ -203,9 +201,7 @@ func (s *Service) putObjectTaggingChecks(ctx context.Context, in *s3.PutObjectTa
 		return nil, err
 	}
 	if in.Tagging != nil {
-		for _, t := range in.Tagging.TagSet {
-			c.Context["s3:RequestObjectTag/"+aws.Val(t.Key)] = []string{aws.Val(t.Value)}
-		}
+		requestTags(&c, fromTagSet(in.Tagging.TagSet))
 	}
 	return []aws.Check{forVersion(c, in, "s3:PutObjectVersionTagging")}, nil
 }

@@ -97,19 +97,20 @@ func (s *Service) bucketCheck(ctx context.Context, in any) (aws.Check, error) {
 }
 
 // objectCheck is the check of the operation's action on the object that in names,
-// with the object's tags as they are, where the bucket decides: on writing and
-// deleting.
+// where the bucket decides: on writing and deleting.
 func (s *Service) objectCheck(ctx context.Context, in any) (aws.Check, error) {
 	return s.checkObject(ctx, in, func(b *bucket, key string, _ *object) aws.Check {
 		return b.check(ctx, "", objectARN(b.Name, key))
 	})
 }
 
-// ownedCheck is objectCheck where the object's owner decides: on reading it and on
-// what is said about it.
+// ownedCheck is objectCheck where the object's owner decides, on reading it and on
+// what is said about it, with the object's tags as they are.
 func (s *Service) ownedCheck(ctx context.Context, in any) (aws.Check, error) {
 	return s.checkObject(ctx, in, func(b *bucket, key string, o *object) aws.Check {
-		return b.ownCheck(ctx, "", key, o)
+		c := b.ownCheck(ctx, "", key, o)
+		existingTags(&c, o)
+		return c
 	})
 }
 
@@ -127,7 +128,6 @@ func (s *Service) checkObject(ctx context.Context, in any, of func(b *bucket, ke
 		return aws.Check{}, err
 	}
 	c := of(b, *key, o)
-	existingTags(&c, o)
 	s.describe(ctx, &c, in)
 	return c, nil
 }

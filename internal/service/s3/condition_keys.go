@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hardstand/hardstand/internal/aws"
+	"github.com/hardstand/hardstand/internal/aws/api/s3"
 	"github.com/hardstand/hardstand/internal/clock"
 )
 
@@ -49,7 +50,26 @@ func (s *Service) describe(ctx context.Context, c *aws.Check, in any) {
 			remainingDays(c, until.Sub(s.clock.Now()))
 		}
 	}
+	creation(c, in)
 	describeCaller(ctx, s.clock, c)
+}
+
+// requestTags are the tags that a write brings.
+func requestTags(c *aws.Check, tags []tag) {
+	for _, t := range tags {
+		c.Context["s3:RequestObjectTag/"+t.Key] = []string{t.Value}
+		c.Context["s3:RequestObjectTagKeys"] = append(c.Context["s3:RequestObjectTagKeys"], t.Key)
+	}
+}
+
+// creation tells the writes that make an object from those of its parts.
+func creation(c *aws.Check, in any) {
+	switch in.(type) {
+	case *s3.PutObjectInput, *s3.CopyObjectInput, *s3.CompleteMultipartUploadInput:
+		c.Context["s3:ObjectCreationOperation"] = []string{"true"}
+	case *s3.CreateMultipartUploadInput, *s3.UploadPartInput, *s3.UploadPartCopyInput:
+		c.Context["s3:ObjectCreationOperation"] = []string{"false"}
+	}
 }
 
 func remainingDays(c *aws.Check, left time.Duration) {

@@ -57,15 +57,10 @@ func (s *Service) removeOne(ctx context.Context, b *bucket, id s3.ObjectIdentifi
 	if id.VersionId != nil {
 		action = "s3:DeleteObjectVersion"
 	}
-	o, err := s.find(ctx, b, key, id.VersionId)
-	if err != nil {
-		return removed{}, err
-	}
 	c := b.check(ctx, action, objectARN(b.Name, key))
 	if id.VersionId != nil {
 		c.Context["s3:VersionId"] = []string{*id.VersionId}
 	}
-	existingTags(&c, o)
 	describeCaller(ctx, s.clock, &c)
 	if err := s.auth.Authorize(ctx, c); err != nil {
 		return removed{}, err

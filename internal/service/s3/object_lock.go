@@ -116,7 +116,6 @@ func (s *Service) mayBypass(ctx context.Context, b *bucket, key string, version 
 		return false, err
 	}
 	c := b.ownCheck(ctx, "s3:BypassGovernanceRetention", key, o)
-	existingTags(&c, o)
 	describeCaller(ctx, s.clock, &c)
 	return true, s.auth.Authorize(ctx, c)
 }
