@@ -15,8 +15,12 @@ func (s *Service) GetBucketEncryption(ctx context.Context, in *s3.GetBucketEncry
 	if err != nil {
 		return nil, err
 	}
+	algorithm := s3.ServerSideEncryptionAes256
+	if b.Managed {
+		algorithm = s3.ServerSideEncryptionAwsKms
+	}
 	rule := s3.ServerSideEncryptionRule{
-		ApplyServerSideEncryptionByDefault: &s3.ServerSideEncryptionByDefault{SSEAlgorithm: s3.ServerSideEncryptionAes256},
+		ApplyServerSideEncryptionByDefault: &s3.ServerSideEncryptionByDefault{SSEAlgorithm: algorithm},
 		BucketKeyEnabled:                   &b.BucketKey,
 	}
 	if b.BlockCustomerKeys {
@@ -34,12 +38,15 @@ func (s *Service) PutBucketEncryption(ctx context.Context, in *s3.PutBucketEncry
 	if c == nil || len(c.Rules) != 1 || c.Rules[0].ApplyServerSideEncryptionByDefault == nil && c.Rules[0].BlockedEncryptionTypes == nil {
 		return nil, errMalformedXML
 	}
-	rule := c.Rules[0]
+	rule, managed := c.Rules[0], false
 	if d := rule.ApplyServerSideEncryptionByDefault; d != nil {
-		if d.SSEAlgorithm != s3.ServerSideEncryptionAes256 {
+		managed = d.SSEAlgorithm == s3.ServerSideEncryptionAwsKms
+		switch {
+		case managed && !managedKey(d.KMSMasterKeyID):
+			return nil, notBuilt("PutBucketEncryption", "KMSMasterKeyID other than alias/aws/s3")
+		case !managed && d.SSEAlgorithm != s3.ServerSideEncryptionAes256:
 			return nil, notBuilt("PutBucketEncryption", "SSEAlgorithm "+string(d.SSEAlgorithm))
-		}
-		if d.KMSMasterKeyID != nil {
+		case !managed && d.KMSMasterKeyID != nil:
 			return nil, awserr.New("InvalidArgument", "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse")
 		}
 	}
@@ -52,6 +59,7 @@ func (s *Service) PutBucketEncryption(ctx context.Context, in *s3.PutBucketEncry
 	}
 	err := s.change(ctx, in.Bucket, func(b *bucket) error {
 		b.BucketKey, b.BlockCustomerKeys = aws.Val(rule.BucketKeyEnabled), blocks
+		b.Managed = managed
 		b.Encrypt = rule.ApplyServerSideEncryptionByDefault != nil
 		return nil
 	})
@@ -65,7 +73,7 @@ func (s *Service) PutBucketEncryption(ctx context.Context, in *s3.PutBucketEncry
 // encrypted stays so.
 func (s *Service) DeleteBucketEncryption(ctx context.Context, in *s3.DeleteBucketEncryptionInput) (*s3.DeleteBucketEncryptionOutput, error) {
 	err := s.change(ctx, in.Bucket, func(b *bucket) error {
-		b.Encrypt, b.BucketKey, b.BlockCustomerKeys = false, false, false
+		b.Encrypt, b.Managed, b.BucketKey, b.BlockCustomerKeys = false, false, false, false
 		return nil
 	})
 	if err != nil {

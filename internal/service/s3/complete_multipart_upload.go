@@ -74,7 +74,7 @@ func (s *Service) completed(ctx context.Context, b *bucket, in *s3.CompleteMulti
 		VersionId: b.versionID(o), Expiration: b.expiration(*in.Key, o),
 	}
 	if o.Crypt == nil || !o.Crypt.Customer {
-		out.ServerSideEncryption = s3.ServerSideEncryptionAes256
+		showEncryption(out, o.Crypt, nil)
 	}
 	setChecksum(out, o.Checksum)
 	return out

@@ -158,7 +158,7 @@ func (s *Service) CopyObject(ctx context.Context, in *s3.CopyObjectInput) (*s3.C
 		CopyObjectResult: result,
 		VersionId:        b.versionID(o), CopySourceVersionId: from.in.versionID(src), Expiration: b.expiration(aws.Val(in.Key), o),
 	}
-	showEncryption(out, key)
+	showEncryption(out, o.Crypt, key)
 	return out, nil
 }
 

@@ -54,7 +54,7 @@ func (s *Service) CreateMultipartUpload(ctx context.Context, in *s3.CreateMultip
 		Bucket: &u.Bucket, Key: &u.Key, UploadId: &u.ID,
 		ChecksumAlgorithm: s3.ChecksumAlgorithm(u.Algorithm), ChecksumType: u.ChecksumType,
 	}
-	showEncryption(out, key)
+	showEncryption(out, u.Crypt, key)
 	return out, nil
 }
 

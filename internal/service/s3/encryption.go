@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/aws/api/s3"
@@ -29,6 +30,14 @@ type crypt struct {
 	Key []byte // the data key, sealed
 	// Customer tells SSE-C from SSE-S3.
 	Customer bool `json:",omitempty"`
+	// Managed calls the data dir's key aws:kms, as SSM calls it alias/aws/ssm.
+	Managed bool `json:",omitempty"`
+}
+
+// managedKey reports whether a KMS key is the one that AWS manages for S3, which
+// the data dir's key stands for. There are no others.
+func managedKey(id *string) bool {
+	return id == nil || *id == "alias/aws/s3" || strings.HasPrefix(*id, "arn:aws:kms:") && strings.HasSuffix(*id, ":alias/aws/s3")
 }
 
 // Keeper seals secrets with the data dir's key.
@@ -99,13 +108,16 @@ func (s *Service) encryption(b *bucket, key string, in any) (*crypt, []byte, *cu
 	if c != nil && b.BlockCustomerKeys {
 		return nil, nil, nil, awserr.Status(http.StatusForbidden, "AccessDenied", "Access Denied because SSE-C is blocked by the bucket's encryption configuration.")
 	}
-	asked := textOf(reflect.ValueOf(in).Elem().FieldByName("ServerSideEncryption")) != ""
-	if c == nil && !asked && !b.Encrypt {
+	asked := textOf(reflect.ValueOf(in).Elem().FieldByName("ServerSideEncryption"))
+	if c == nil && asked == "" && !b.Encrypt {
 		return nil, nil, nil, nil
 	}
 	data := make([]byte, sealed.KeySize)
 	_, _ = rand.Read(data)
 	e, err := s.sealKey(b.Name, key, data, c)
+	if err == nil && c == nil {
+		e.Managed = asked == string(s3.ServerSideEncryptionAwsKms) || asked == "" && b.Managed
+	}
 	return e, data, c, err
 }
 
@@ -182,8 +194,12 @@ func etagOf(info blob.Info, data []byte, c *customerKey) string {
 }
 
 // showEncryption says in out, a pointer to an output, how the object is encrypted.
-func showEncryption(out any, c *customerKey) {
+func showEncryption(out any, e *crypt, c *customerKey) {
 	v := reflect.ValueOf(out).Elem()
+	if c == nil && e != nil && e.Managed {
+		v.FieldByName("ServerSideEncryption").Set(reflect.ValueOf(s3.ServerSideEncryptionAwsKms))
+		return
+	}
 	if c == nil {
 		v.FieldByName("ServerSideEncryption").Set(reflect.ValueOf(s3.ServerSideEncryptionAes256))
 		return

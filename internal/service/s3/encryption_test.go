@@ -26,6 +26,9 @@ func TestEncryptedAtRest(t *testing.T) {
 	}{
 		{"plain", func(*api.PutObjectInput) {}, false, true},
 		{"SSE-S3", func(in *api.PutObjectInput) { in.ServerSideEncryption = api.ServerSideEncryptionAes256 }, false, false},
+		{"aws:kms under the managed key", func(in *api.PutObjectInput) {
+			in.ServerSideEncryption, in.SSEKMSKeyId = api.ServerSideEncryptionAwsKms, aws.Ptr("alias/aws/s3")
+		}, false, false},
 		{"the bucket's default", func(*api.PutObjectInput) {}, true, false},
 		{"SSE-C", func(in *api.PutObjectInput) {
 			in.SSECustomerAlgorithm, in.SSECustomerKey = aws.Ptr("AES256"), aws.Ptr(base64.StdEncoding.EncodeToString(key))
@@ -98,5 +101,38 @@ func TestCheckOfEncrypted(t *testing.T) {
 	}
 	if found := check(); len(found) != 2 {
 		t.Errorf("found %+v, want the object and the part", found)
+	}
+}
+
+// TestTheManagedKey holds that aws:kms is taken under the key that AWS manages, which
+// the data dir's own stands for, and under no other.
+func TestTheManagedKey(t *testing.T) {
+	s := withBucket(t)
+	put := func(d *api.ServerSideEncryptionByDefault) error {
+		_, err := call[api.PutBucketEncryptionOutput](t, s, "AKIAROOT", "PutBucketEncryption", &api.PutBucketEncryptionInput{
+			Bucket: aws.Ptr(bucketName), ServerSideEncryptionConfiguration: &api.ServerSideEncryptionConfiguration{
+				Rules: []api.ServerSideEncryptionRule{{ApplyServerSideEncryptionByDefault: d}}}})
+		return err
+	}
+	for _, id := range []*string{nil, aws.Ptr("alias/aws/s3"), aws.Ptr("arn:aws:kms:us-east-1:123456789012:alias/aws/s3")} {
+		if err := put(&api.ServerSideEncryptionByDefault{SSEAlgorithm: api.ServerSideEncryptionAwsKms, KMSMasterKeyID: id}); err != nil {
+			t.Errorf("%s: %v", aws.Val(id), err)
+		}
+	}
+	err := put(&api.ServerSideEncryptionByDefault{SSEAlgorithm: api.ServerSideEncryptionAwsKms, KMSMasterKeyID: aws.Ptr("alias/own")})
+	if err == nil || err.Error() != "NotImplemented: hardstand does not implement KMSMasterKeyID other than alias/aws/s3 of s3:PutBucketEncryption." {
+		t.Errorf("another key: %v", err)
+	}
+	shown := must[api.GetBucketEncryptionOutput](t, s, "GetBucketEncryption", &api.GetBucketEncryptionInput{Bucket: aws.Ptr(bucketName)})
+	if a := shown.ServerSideEncryptionConfiguration.Rules[0].ApplyServerSideEncryptionByDefault.SSEAlgorithm; a != "aws:kms" {
+		t.Errorf("the bucket shows %s", a)
+	}
+	in := &api.PutObjectInput{Bucket: aws.Ptr(bucketName), Key: aws.Ptr("k"), Body: bytes.NewReader([]byte("text"))}
+	if out := must[api.PutObjectOutput](t, s, "PutObject", in); out.ServerSideEncryption != "aws:kms" {
+		t.Errorf("put under %s", out.ServerSideEncryption)
+	}
+	out := must[api.GetObjectOutput](t, s, "GetObject", &api.GetObjectInput{Bucket: aws.Ptr(bucketName), Key: aws.Ptr("k")})
+	if text, err := io.ReadAll(out.Body); err != nil || string(text) != "text" || out.ServerSideEncryption != "aws:kms" {
+		t.Errorf("got %q under %s, %v", text, out.ServerSideEncryption, err)
 	}
 }

@@ -73,7 +73,7 @@ func orNoSuchBucket(err error, name string) error {
 // unbuilt are request members whose meaning is not implemented. A request that
 // sets one is refused, not served as if it had not.
 var unbuilt = []string{
-	"SSEKMSKeyId", "SSEKMSEncryptionContext", "WriteOffsetBytes", "MFA", "BucketNamespace",
+	"SSEKMSEncryptionContext", "WriteOffsetBytes", "MFA", "BucketNamespace",
 	"IfMatchInitiatedTime", "ChecksumXXHASH64", "ChecksumXXHASH3", "ChecksumXXHASH128",
 }
 
@@ -86,8 +86,11 @@ func refuseUnbuilt(operation string, in any) error {
 			return notBuilt(operation, name)
 		}
 	}
+	if !managedKey(member(in, "SSEKMSKeyId")) {
+		return notBuilt(operation, "SSEKMSKeyId other than alias/aws/s3")
+	}
 	if f := v.FieldByName("ServerSideEncryption"); f.IsValid() {
-		if sse := s3.ServerSideEncryption(f.String()); sse != "" && sse != s3.ServerSideEncryptionAes256 {
+		if sse := s3.ServerSideEncryption(f.String()); sse != "" && sse != s3.ServerSideEncryptionAes256 && sse != s3.ServerSideEncryptionAwsKms {
 			return notBuilt(operation, "ServerSideEncryption "+f.String())
 		}
 	}

@@ -151,7 +151,7 @@ func (s *Service) answer(ctx context.Context, b *bucket, o *object, in *s3.GetOb
 	if checksumMode(in.ChecksumMode) {
 		setChecksum(out, o.checksumOf(sp, in.PartNumber))
 	}
-	showEncryption(out, with)
+	showEncryption(out, o.Crypt, with)
 	override(out, in)
 	return out, sp, key, s.showLock(ctx, b, aws.Val(in.Key), o, out)
 }

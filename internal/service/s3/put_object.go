@@ -61,7 +61,7 @@ func (s *Service) PutObject(ctx context.Context, in *s3.PutObjectInput) (*s3.Put
 		return nil, err
 	}
 	out := &s3.PutObjectOutput{ETag: quoted(o.ETag), VersionId: b.versionID(o), Expiration: b.expiration(aws.Val(in.Key), o)}
-	showEncryption(out, key)
+	showEncryption(out, o.Crypt, key)
 	setChecksum(out, o.Checksum)
 	return out, nil
 }

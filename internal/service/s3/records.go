@@ -65,6 +65,8 @@ type bucket struct {
 	Lifecycle *lifecycle         `json:",omitempty"`
 	// Encrypt makes every new object encrypted at rest.
 	Encrypt bool `json:",omitempty"`
+	// Managed calls that aws:kms, under the key that AWS manages (alias/aws/s3).
+	Managed bool `json:",omitempty"`
 	// BlockCustomerKeys refuses SSE-C.
 	BlockCustomerKeys bool `json:",omitempty"`
 	// Lock is nil where object lock was never enabled.

@@ -69,7 +69,7 @@ func (s *Service) UploadPart(ctx context.Context, in *s3.UploadPartInput) (*s3.U
 		return nil, err
 	}
 	out := &s3.UploadPartOutput{ETag: quoted(p.ETag)}
-	showEncryption(out, key)
+	showEncryption(out, u.Crypt, key)
 	setChecksum(out, sum)
 	return out, nil
 }
@@ -132,7 +132,7 @@ func (s *Service) UploadPartCopy(ctx context.Context, in *s3.UploadPartCopyInput
 	result := &s3.CopyPartResult{ETag: quoted(p.ETag), LastModified: &p.Modified}
 	setChecksum(result, sum)
 	out := &s3.UploadPartCopyOutput{CopyPartResult: result, CopySourceVersionId: version}
-	showEncryption(out, key)
+	showEncryption(out, u.Crypt, key)
 	return out, nil
 }
 
