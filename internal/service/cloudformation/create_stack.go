@@ -68,7 +68,7 @@ func (s *Service) CreateStack(ctx context.Context, in *api.CreateStackInput) (*a
 	}
 	st := newStack(c, *in.StackName)
 	p, err := s.prepare(ctx, st, wanted{body: body, parameters: in.Parameters, capabilities: in.Capabilities,
-		resourceTypes: in.ResourceTypes, tags: in.Tags}, nil)
+		resourceTypes: in.ResourceTypes, tags: in.Tags, role: aws.Val(in.RoleARN)}, nil)
 	if err != nil {
 		return nil, err
 	}

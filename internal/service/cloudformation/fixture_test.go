@@ -208,9 +208,13 @@ func (l *lab) describeZones(context.Context, *ec2.DescribeAvailabilityZonesInput
 	return &ec2.DescribeAvailabilityZonesOutput{AvailabilityZones: []ec2.AvailabilityZone{{ZoneName: aws.Ptr("us-east-1b")}, {ZoneName: aws.Ptr("us-east-1a")}}}, nil
 }
 
-func (l *lab) getParameters(_ context.Context, in *ssm.GetParametersInput) (*ssm.GetParametersOutput, error) {
+// getParameters knows an image, and who asks.
+func (l *lab) getParameters(ctx context.Context, in *ssm.GetParametersInput) (*ssm.GetParametersOutput, error) {
 	out := &ssm.GetParametersOutput{}
 	for _, n := range in.Names {
+		if n == "/who" {
+			out.Parameters = append(out.Parameters, ssm.Parameter{Name: aws.Ptr(n), Value: aws.Ptr(aws.CallFrom(ctx).Principal.ARN), Type: "String"})
+		}
 		if n == "/image" {
 			out.Parameters = append(out.Parameters, ssm.Parameter{Name: aws.Ptr(n), Value: aws.Ptr("ami-1"), Type: "String"})
 		}

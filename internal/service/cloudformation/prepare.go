@@ -1,6 +1,7 @@
 package cloudformation
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -23,6 +24,7 @@ type wanted struct {
 	resourceTypes []string
 	tags          []api.Tag
 	topics        []string // NotificationARNs
+	role          string   // the service role, "" for the stack's own
 }
 
 // prepared is a request found sound.
@@ -36,6 +38,10 @@ type prepared struct {
 // capabilities, parameters, conditions, rules, and all that evaluates without
 // resources. st need not be stored yet; previous are its parameters' values.
 func (s *Service) prepare(ctx context.Context, st *stack.Stack, w wanted, previous map[string]template.Value) (*prepared, error) {
+	ctx, err := s.acting(ctx, cmp.Or(w.role, st.RoleARN))
+	if err != nil {
+		return nil, err
+	}
 	processed, err := s.processed(ctx, st, w, previous)
 	if err != nil {
 		return nil, err

@@ -147,6 +147,15 @@ func (s *Service) policyText(ctx context.Context, body, location *string) (strin
 	return "", nil
 }
 
+// acting returns ctx with the role's principal: with a service role, what a template
+// asks of other services is asked in the role's name, as its resources are made.
+func (s *Service) acting(ctx context.Context, roleARN string) (context.Context, error) {
+	who, err := s.principalOf(ctx, roleARN)
+	c := aws.CallFrom(ctx)
+	c.Principal = who
+	return aws.WithCall(ctx, c), err
+}
+
 // principalOf is who acts in an operation: the role given, the stack's role, or
 // the caller.
 func (s *Service) principalOf(ctx context.Context, roleARN string) (aws.Principal, error) {

@@ -245,6 +245,19 @@ func TestTokens(t *testing.T) {
 	wantError(t, err, "TokenAlreadyExistsException", "")
 }
 
+// TestParametersAreReadAsTheRole holds that a service role reads what a template's
+// parameters name in SSM: CDK's deploying role may not.
+func TestParametersAreReadAsTheRole(t *testing.T) {
+	l := newLab(t)
+	body := "Parameters: {Who: {Type: 'AWS::SSM::Parameter::Value<String>', Default: /who}}\n" + simple + "\nOutputs: {Who: {Value: !Ref Who}}"
+	s := l.create("r", body, func(in *api.CreateStackInput) { in.RoleARN = aws.Ptr("arn:aws:iam::123456789012:role/stacks") })
+	l.wantStatus(s, "CREATE_COMPLETE")
+	out := must[api.DescribeStacksOutput](l, "DescribeStacks", &api.DescribeStacksInput{StackName: aws.Ptr("r")})
+	if who := aws.Val(out.Stacks[0].Outputs[0].OutputValue); who != "arn:aws:sts::123456789012:assumed-role/stacks/AWSCloudFormation" {
+		t.Errorf("asked by %s", who)
+	}
+}
+
 func TestRoleAndTerminationProtection(t *testing.T) {
 	l := newLab(t)
 	s := l.create("r", simple, func(in *api.CreateStackInput) {
