@@ -258,6 +258,16 @@ func (v *visit) errorHeaders(e *awserr.Error) {
 	}
 }
 
+// sent is a header that the wire has set for the answer, in whatever case.
+func (v *visit) sent(name string) string {
+	for have, values := range v.w.Header() {
+		if strings.EqualFold(have, name) {
+			return strings.Join(values, "")
+		}
+	}
+	return ""
+}
+
 // page is S3's own page for an error; second is why the error document is not shown.
 func (v *visit) page(e, second *awserr.Error) {
 	v.errorHeaders(e)
@@ -271,9 +281,8 @@ func (v *visit) page(e, second *awserr.Error) {
 		}
 	}
 	items(e)
-	// The names that the wire has given the request, in the form it has sent them.
 	fmt.Fprintf(&b, "<li>RequestId: %s</li>\n<li>HostId: %s</li>\n</ul>\n",
-		strings.Join(v.w.Header()["x-amz-request-id"], ""), strings.Join(v.w.Header()["x-amz-id-2"], ""))
+		v.sent("x-amz-request-id"), v.sent("x-amz-id-2"))
 	if second != nil {
 		b.WriteString("<h3>An Error Occurred While Attempting to Retrieve a Custom Error Document</h3>\n<ul>\n")
 		items(second)
