@@ -116,9 +116,27 @@ func (w *setWorker) as(ctx context.Context, p aws.Principal, account, region str
 		WithVia("cloudformation.amazonaws.com"))
 }
 
+// over reads the operation anew: one that was due when Run looked may have been
+// worked to its end before this worker had its turn.
+func (w *setWorker) over(ctx context.Context) (bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	err := w.s.db.View(ctx, func(tx *store.Tx) (err error) {
+		w.op, err = setOperations.Get(tx, w.set.operationKey(w.op.ID))
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return true, nil
+	}
+	return err != nil || w.op.ended(), err
+}
+
 // work goes through the regions, in the order that the preferences give, and stops
 // where more targets fail than they tolerate.
 func (w *setWorker) work(ctx context.Context) error {
+	if over, err := w.over(ctx); over || err != nil {
+		return err
+	}
 	if w.op.Status == string(api.StackSetOperationStatusQueued) {
 		if err := w.update(ctx, func(_ *store.Tx, o *setOperation) error {
 			o.Status = string(api.StackSetOperationStatusRunning)
