@@ -118,7 +118,7 @@ func writeTypes(w io.Writer, types stack.Registry) error {
 	fmt.Fprintf(&b, "# Resource types\n\nThe %d types that templates may use. A type that is not here is refused by the call with\n"+
 		"`Unrecognized resource types`; a property that is not here fails its resource, and the stack rolls back. Written\nfrom the schemas; do not edit.\n", len(types))
 	for _, name := range slices.Sorted(maps.Keys(types)) {
-		writeType(&b, name, types[name].Schema())
+		writeType(&b, name, types.Schema(name))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

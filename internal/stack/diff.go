@@ -203,11 +203,11 @@ func (d *differ) details(id string) ([]Detail, error) {
 	if len(metadata) > 0 {
 		out = append(out, Detail{Attribute: "Metadata", Recreation: "Never", Source: "DirectModification"})
 	}
-	res, ok := d.e.types[b.Type]
-	if ok && res.Schema().Nested && len(out) == 0 {
+	schema := d.e.schemas[b.Type]
+	if schema.Nested && len(out) == 0 {
 		out = append(out, Detail{Attribute: "Properties", Recreation: "Never", Source: "Automatic", Dynamic: true})
 	}
-	if ok && d.tagged && res.Schema().Taggable {
+	if d.tagged && schema.Taggable {
 		out = append(out, Detail{Attribute: "Tags", Recreation: "Never", Source: "DirectModification"})
 	}
 	return out, nil
@@ -256,11 +256,12 @@ func (d *differ) causes(like Detail, v any) []Detail {
 }
 
 func (d *differ) recreation(resourceType, property string) string {
-	res, ok := d.e.types[resourceType]
+	schema := d.e.schemas[resourceType]
 	switch {
-	case ok && slices.Contains(res.Schema().CreateOnly, property):
+	case slices.Contains(schema.CreateOnly, property):
 		return "Always"
-	case ok && slices.Contains(res.Schema().Conditional, property):
+	case slices.Contains(schema.Conditional, property),
+		slices.ContainsFunc(schema.CreateOnly, func(path string) bool { return strings.HasPrefix(path, property+"/") }):
 		return "Conditionally"
 	}
 	return "Never"

@@ -41,6 +41,8 @@ type Config struct {
 type Engine struct {
 	cfg   Config
 	types Registry
+	// schemas are those of types, merged with AWS's.
+	schemas map[string]Schema
 
 	ctx    context.Context // ends at Close; no result is recorded after that
 	cancel context.CancelFunc
@@ -77,6 +79,7 @@ func New(cfg Config) *Engine {
 	for name, r := range e.ownTypes() {
 		e.types[name] = r
 	}
+	e.schemas = schemasOf(e.types)
 	return e
 }
 
@@ -107,7 +110,10 @@ func (e *Engine) Close() error {
 
 // Register adds resource types of a service that the engine itself is given to. It
 // is called before Resume.
-func (e *Engine) Register(types Registry) { maps.Copy(e.types, types) }
+func (e *Engine) Register(types Registry) {
+	maps.Copy(e.types, types)
+	e.schemas = schemasOf(e.types)
+}
 
 // Types returns the resource types that the engine knows.
 func (e *Engine) Types() Registry { return e.types }

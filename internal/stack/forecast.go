@@ -78,7 +78,7 @@ func (d *differ) after(def *template.Resource) string {
 
 // evaluated are the properties that a nested stack will have.
 func (d *differ) evaluated(def *template.Resource) map[string]any {
-	if res, ok := d.e.types[def.Type]; !ok || !res.Schema().Nested {
+	if !d.e.schemas[def.Type].Nested {
 		return nil
 	}
 	plain := *d.next

@@ -107,7 +107,7 @@ func (r *run) evaluate(m *Member) (*content, error) {
 	m.DeletionPolicy, m.UpdateReplacePolicy = def.DeletionPolicy, def.UpdateReplacePolicy
 	m.Tags = r.tagsFor(m.LogicalID)
 	m.DependsOn = r.graph[m.LogicalID]
-	return &content{Properties: properties, Metadata: metadata}, nil
+	return &content{Properties: properties, Metadata: metadata}, r.e.validate(m.LogicalID, m.Type, properties)
 }
 
 // tagsFor are the tags that a resource gets from its stack.
@@ -204,6 +204,7 @@ func (r *run) finish(ctx context.Context, m *Member, res Result, err error, comp
 		}
 		return errors.Join(r.record(m, func() {}, failed, reason), err)
 	}
+	addID(m.Type, &res)
 	_, known := r.member(m.LogicalID)
 	c := *known
 	c.Ref, c.Attributes = res.Ref, res.Attributes
@@ -230,7 +231,7 @@ func (e *Engine) CheckOutputs(scope *template.Scope) error {
 		}
 		for _, use := range scope.Attributes(o.Value, "/Outputs/"+name+"/Value") {
 			typ := scope.Template.Resources[use.ID].Type
-			if res, ok := e.types[typ]; ok && !res.Schema().HasAttribute(use.Attribute) {
+			if _, ok := e.types[typ]; ok && !e.schemas[typ].HasAttribute(use.Attribute) {
 				return propertyErrorf("[Error] %s: Resource type %s does not support attribute {%s}", use.Path, typ, use.Attribute)
 			}
 		}

@@ -108,8 +108,7 @@ func (r *run) unchanged(m, next *Member, old, c *content) bool {
 
 // nested reports whether a member is a stack.
 func (r *run) nested(m *Member) bool {
-	res, ok := r.e.types[m.Type]
-	return ok && res.Schema().Nested
+	return r.e.schemas[m.Type].Nested
 }
 
 // refresh writes what an update changes of a member without touching the
@@ -165,8 +164,7 @@ func same(a, b *content) bool {
 func equal(a, b map[string]any) bool { return len(a) == 0 && len(b) == 0 || reflect.DeepEqual(a, b) }
 
 func (r *run) taggable(resourceType string) bool {
-	res, ok := r.e.types[resourceType]
-	return ok && res.Schema().Taggable
+	return r.e.schemas[resourceType].Taggable
 }
 
 // permitted is the error of a change that the stack policy or the engine refuses.

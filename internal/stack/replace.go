@@ -19,12 +19,8 @@ func (m *Member) forget() {
 
 // needsReplacement reports whether a create-only property differs.
 func (r *run) needsReplacement(m *Member, old, c *content) bool {
-	res, ok := r.e.types[m.Type]
-	if !ok {
-		return false
-	}
-	for _, name := range res.Schema().CreateOnly {
-		if !reflect.DeepEqual(old.Properties[name], c.Properties[name]) {
+	for _, path := range r.e.schemas[m.Type].CreateOnly {
+		if !reflect.DeepEqual(at(old.Properties, path), at(c.Properties, path)) {
 			return true
 		}
 	}
@@ -37,7 +33,7 @@ func (r *run) replaceable(m *Member, old, c *content) error {
 	if r.keepsGoing() {
 		return propertyErrorf("Replacement type updates not supported on stack with disable-rollback.")
 	}
-	name := r.e.types[m.Type].Schema().NameProperty
+	name := r.e.schemas[m.Type].NameProperty
 	if given := c.Properties[name]; given != nil && reflect.DeepEqual(given, old.Properties[name]) {
 		return propertyErrorf("CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename %v and update the stack again.", given)
 	}

@@ -110,7 +110,7 @@ func (r *run) awaitPolicy(ctx context.Context, m *Member) error {
 	if err := Decode(policy, &p); err != nil {
 		return err
 	}
-	if res := r.e.types[m.Type]; res == nil || !res.Schema().Signals {
+	if !r.e.schemas[m.Type].Signals {
 		return propertyErrorf("CreationPolicy is not supported for resource type %s", m.Type)
 	}
 	count, timeout := 1, 5*time.Minute
@@ -224,11 +224,10 @@ func ParseDuration(s string) (time.Duration, error) {
 func (e *Engine) CheckPolicies(t *template.Template) error {
 	for _, id := range t.ResourceIDs() {
 		def := t.Resources[id]
-		res, known := e.types[def.Type]
-		if !known {
+		if _, known := e.types[def.Type]; !known {
 			continue
 		}
-		if def.CreationPolicy != nil && !res.Schema().Signals {
+		if def.CreationPolicy != nil && !e.schemas[def.Type].Signals {
 			return propertyErrorf("CreationPolicy is not supported for resource type %s", def.Type)
 		}
 		if def.UpdatePolicy != nil {

@@ -17,6 +17,10 @@ import (
 
 const noChanges = "The submitted information didn't contain changes. Submit different information to create a change set."
 
+// failedValidation is the reason of a change set whose properties early validation
+// refuses; clients recognise it and ask DescribeEvents for more.
+const failedValidation = "The following hook(s)/validation failed: [AWS::EarlyValidation::PropertyValidation]. To troubleshoot Early Validation errors, use the DescribeEvents API for detailed failure information."
+
 func (s *Service) createChangeSetChecks(ctx context.Context, in *api.CreateChangeSetInput) ([]aws.Check, error) {
 	checks := s.stackChecks(ctx, aws.Val(in.StackName))
 	keys := map[string][]string{"cloudformation:ChangeSetName": {aws.Val(in.ChangeSetName)}}
@@ -61,6 +65,9 @@ func (s *Service) CreateChangeSet(ctx context.Context, in *api.CreateChangeSetIn
 		if err := s.addNested(ctx, st, cs); err != nil {
 			return nil, err
 		}
+	}
+	if len(cs.Invalid) > 0 {
+		cs.Status, cs.Execution, cs.Reason = "FAILED", "UNAVAILABLE", failedValidation
 	}
 	if len(cs.Changes) == 0 && cs.Status != "FAILED" {
 		cs.Status, cs.Execution, cs.Reason = "FAILED", "UNAVAILABLE", noChanges
@@ -143,7 +150,7 @@ func (s *Service) fill(ctx context.Context, st *stack.Stack, cs *changeSet, in *
 			return asAWS(err)
 		}
 	}
-	cs.Spec = p.spec
+	cs.Spec, cs.Invalid = p.spec, s.engine.Preflight(p.scope)
 	who, err := s.principalOf(ctx, cmp.Or(cs.RoleARN, st.RoleARN))
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/cloudformation"
+	"github.com/hardstand/hardstand/internal/aws/ids"
 	"github.com/hardstand/hardstand/internal/stack"
 	"github.com/hardstand/hardstand/internal/store"
 )
@@ -148,5 +149,11 @@ func (s *Service) changeSetEvents(ctx context.Context, in *api.DescribeEventsInp
 	out.OperationEvents = append(out.OperationEvents, api.OperationEvent{EventId: &id, StackId: &cs.StackID, OperationId: &id, EventType: api.EventTypeStackEvent,
 		OperationType: api.OperationTypeCreateChangeset, OperationStatus: status, Timestamp: &cs.Created, StartTime: &cs.Created, EndTime: &cs.Created,
 		ResourceStatusReason: optional(cs.Reason)})
+	for _, bad := range cs.Invalid {
+		out.OperationEvents = append(out.OperationEvents, api.OperationEvent{EventId: aws.Ptr(ids.UUID()), StackId: &cs.StackID, OperationId: &id,
+			EventType: api.EventTypeValidationError, OperationType: api.OperationTypeCreateChangeset, LogicalResourceId: aws.Ptr(bad.LogicalID),
+			ResourceType: aws.Ptr(bad.Type), Timestamp: &cs.Created, ValidationFailureMode: api.HookFailureModeFail, ValidationName: aws.Ptr("PROPERTY_VALIDATION"),
+			ValidationStatus: api.ValidationStatusFailed, ValidationStatusReason: aws.Ptr(bad.Message), ValidationPath: aws.Ptr(bad.Path)})
+	}
 	return out, nil
 }

@@ -118,7 +118,7 @@ func (s *Service) judgeScope(ctx context.Context, scope *template.Scope) error {
 			continue
 		}
 		for _, use := range scope.Attributes(def.Properties, "") {
-			schema := s.engine.Types()[scope.Template.Resources[use.ID].Type].Schema()
+			schema := s.engine.Schema(scope.Template.Resources[use.ID].Type)
 			if !schema.HasAttribute(use.Attribute) {
 				return invalid("Template error: resource %s does not support attribute type %s in Fn::GetAtt", use.ID, use.Attribute)
 			}

@@ -37,6 +37,8 @@ type changeSet struct {
 	KeepFailures bool   `json:",omitempty"`
 	RoleARN      string `json:",omitempty"`
 	Token        string `json:",omitempty"`
+	// Invalid are the properties for which early validation refused it.
+	Invalid []stack.Invalid `json:",omitempty"`
 }
 
 var changeSets = &store.Table[changeSet]{Name: "cfn.changeset", Version: 2, Indexes: []store.Index[changeSet]{

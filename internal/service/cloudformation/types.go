@@ -68,11 +68,10 @@ func (s *Service) DescribeType(ctx context.Context, in *api.DescribeTypeInput) (
 	if err := notBuilt(map[string]bool{"VersionId": in.VersionId != nil, "PublisherId": in.PublisherId != nil, "PublicVersionNumber": in.PublicVersionNumber != nil}); err != nil {
 		return nil, err
 	}
-	res, ok := s.engine.Types()[name]
-	if !ok || in.Type != "" && in.Type != api.RegistryTypeResource {
+	if _, ok := s.engine.Types()[name]; !ok || in.Type != "" && in.Type != api.RegistryTypeResource {
 		return nil, awserr.Status(http.StatusNotFound, "TypeNotFoundException", "The type '%s' cannot be found.", name)
 	}
-	schema, err := s.typeSchema(name, res.Schema())
+	schema, err := s.typeSchema(name, s.engine.Schema(name))
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ const maxName = 255
 type resourceAlarm struct{ inv Invoker }
 
 type alarmProperties struct {
-	AlarmName                        *string `cfn:",createOnly"`
+	AlarmName                        *string
 	AlarmDescription                 *string
 	ActionsEnabled                   *bool
 	AlarmActions                     []string

@@ -12,8 +12,8 @@ import (
 type resourceCompositeAlarm struct{ inv Invoker }
 
 type compositeProperties struct {
-	AlarmName               *string `cfn:",createOnly"`
-	AlarmRule               string  `cfn:",required"`
+	AlarmName               *string
+	AlarmRule               string `cfn:",required"`
 	AlarmDescription        *string
 	ActionsEnabled          *bool
 	AlarmActions            []string

@@ -13,8 +13,8 @@ import (
 type resourceDashboard struct{ inv Invoker }
 
 type dashboardProperties struct {
-	DashboardName *string `cfn:",createOnly"`
-	DashboardBody string  `cfn:",required"`
+	DashboardName *string
+	DashboardBody string `cfn:",required"`
 }
 
 // Schema implements stack.Resource.

@@ -37,8 +37,8 @@ func invoke[O any](ctx context.Context, inv Invoker, operation string, in any) (
 type resourceApplication struct{ inv Invoker }
 
 type applicationProperties struct {
-	ApplicationName *string `cfn:",createOnly"`
-	ComputePlatform *string `cfn:",createOnly"`
+	ApplicationName *string
+	ComputePlatform *string
 	Tags            []stack.Tag
 }
 

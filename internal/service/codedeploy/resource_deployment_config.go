@@ -19,14 +19,14 @@ type minimumProperties struct {
 }
 
 type configProperties struct {
-	DeploymentConfigName *string            `cfn:",createOnly"`
-	ComputePlatform      *string            `cfn:",createOnly"`
-	MinimumHealthyHosts  *minimumProperties `cfn:",createOnly"`
+	DeploymentConfigName *string
+	ComputePlatform      *string
+	MinimumHealthyHosts  *minimumProperties
 	ZonalConfig          *struct {
 		FirstZoneMonitorDurationInSeconds *int64
 		MonitorDurationInSeconds          *int64
 		MinimumHealthyHostsPerZone        *minimumProperties
-	} `cfn:",createOnly"`
+	}
 }
 
 func (resourceDeploymentConfig) Schema() stack.Schema { return stack.SchemaOf(configProperties{}) }

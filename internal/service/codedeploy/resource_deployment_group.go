@@ -22,9 +22,9 @@ type resourceDeploymentGroup struct {
 type groupTagFilter struct{ Key, Value, Type *string }
 
 type groupProperties struct {
-	ApplicationName      string  `cfn:",required,createOnly"`
-	DeploymentGroupName  *string `cfn:",createOnly"`
-	ServiceRoleArn       string  `cfn:",required"`
+	ApplicationName      string `cfn:",required"`
+	DeploymentGroupName  *string
+	ServiceRoleArn       string `cfn:",required"`
 	DeploymentConfigName *string
 	Ec2TagFilters        []groupTagFilter
 	Ec2TagSet            *struct {

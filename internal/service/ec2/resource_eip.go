@@ -16,7 +16,7 @@ type eipProperties struct {
 	Domain             *string `cfn:",createOnly"`
 	InstanceId         *string
 	PublicIpv4Pool     *string `cfn:",createOnly"`
-	NetworkBorderGroup *string `cfn:",createOnly"`
+	NetworkBorderGroup *string
 	Tags               []stack.Tag
 }
 

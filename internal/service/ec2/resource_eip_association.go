@@ -12,11 +12,11 @@ import (
 type resourceEIPAssociation struct{ s *Service }
 
 type eipAssociationProperties struct {
-	AllocationId       *string `cfn:",createOnly"`
-	EIP                *string `cfn:",createOnly"`
-	InstanceId         *string `cfn:",createOnly"`
-	NetworkInterfaceId *string `cfn:",createOnly"`
-	PrivateIpAddress   *string `cfn:",createOnly"`
+	AllocationId       *string
+	EIP                *string
+	InstanceId         *string
+	NetworkInterfaceId *string
+	PrivateIpAddress   *string
 }
 
 func (resourceEIPAssociation) Schema() stack.Schema {

@@ -14,19 +14,19 @@ import (
 type resourceInstance struct{ s *Service }
 
 type instanceProperties struct {
-	ImageId                           string   `cfn:",createOnly"`
-	InstanceType                      *string  `cfn:",conditional"`
-	KeyName                           *string  `cfn:",createOnly"`
-	SecurityGroups                    []string `cfn:",createOnly"`
+	ImageId                           string
+	InstanceType                      *string
+	KeyName                           *string
+	SecurityGroups                    []string
 	SecurityGroupIds                  []string
-	SubnetId                          *string `cfn:",createOnly"`
-	AvailabilityZone                  *string `cfn:",createOnly"`
-	PrivateIpAddress                  *string `cfn:",createOnly"`
-	UserData                          *string `cfn:",conditional"`
+	SubnetId                          *string
+	AvailabilityZone                  *string
+	PrivateIpAddress                  *string
+	UserData                          *string
 	IamInstanceProfile                *string
 	DisableApiTermination             *bool
 	Monitoring                        *bool
-	EbsOptimized                      *bool `cfn:",conditional"`
+	EbsOptimized                      *bool
 	SourceDestCheck                   *bool
 	Tenancy                           *string
 	InstanceInitiatedShutdownBehavior *string
@@ -34,7 +34,7 @@ type instanceProperties struct {
 	CreditSpecification               *struct{ CPUCredits *string }
 	MetadataOptions                   *metadataProperty
 	BlockDeviceMappings               []blockDeviceProperty `cfn:",createOnly"`
-	NetworkInterfaces                 []interfaceProperty   `cfn:",createOnly"`
+	NetworkInterfaces                 []interfaceProperty
 	Tags                              []stack.Tag
 }
 

@@ -22,7 +22,7 @@ type internetGatewayProperties struct{ Tags []stack.Tag }
 
 type attachmentProperties struct {
 	InternetGatewayId *string
-	VpcId             string `cfn:",required,createOnly"`
+	VpcId             string `cfn:",required"`
 }
 
 func (resourceInternetGateway) Schema() stack.Schema {

@@ -16,10 +16,10 @@ import (
 type resourceKeyPair struct{ s *Service }
 
 type keyPairProperties struct {
-	KeyName           string  `cfn:",required,createOnly"`
-	KeyFormat         *string `cfn:",createOnly"`
-	KeyType           *string `cfn:",createOnly"`
-	PublicKeyMaterial *string `cfn:",createOnly"`
+	KeyName           string `cfn:",required"`
+	KeyFormat         *string
+	KeyType           *string
+	PublicKeyMaterial *string
 	Tags              []stack.Tag
 }
 

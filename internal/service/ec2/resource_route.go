@@ -17,8 +17,8 @@ import (
 type resourceRoute struct{ s *Service }
 
 type routeProperties struct {
-	RouteTableId         string  `cfn:",required,createOnly"`
-	DestinationCidrBlock *string `cfn:",createOnly"`
+	RouteTableId         string `cfn:",required"`
+	DestinationCidrBlock *string
 	GatewayId            *string
 }
 

@@ -16,13 +16,13 @@ type (
 )
 
 type routeTableProperties struct {
-	VpcId string `cfn:",required,createOnly"`
+	VpcId string `cfn:",required"`
 	Tags  []stack.Tag
 }
 
 type routeAssociationProperties struct {
-	RouteTableId string `cfn:",required,createOnly"`
-	SubnetId     string `cfn:",required,createOnly"`
+	RouteTableId string `cfn:",required"`
+	SubnetId     string `cfn:",required"`
 }
 
 func (resourceRouteTable) Schema() stack.Schema {

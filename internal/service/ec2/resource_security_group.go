@@ -19,9 +19,9 @@ const maxGroupName = 255
 type resourceSecurityGroup struct{ s *Service }
 
 type securityGroupProperties struct {
-	GroupDescription     string  `cfn:",required,createOnly"`
-	GroupName            *string `cfn:",createOnly"`
-	VpcId                *string `cfn:",createOnly"`
+	GroupDescription     string `cfn:",required"`
+	GroupName            *string
+	VpcId                *string
 	SecurityGroupIngress []ruleProperty
 	SecurityGroupEgress  []ruleProperty
 	Tags                 []stack.Tag

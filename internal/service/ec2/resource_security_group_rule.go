@@ -17,30 +17,30 @@ type (
 )
 
 type ingressProperties struct {
-	GroupId                    *string `cfn:",createOnly"`
-	GroupName                  *string `cfn:",createOnly"`
-	IpProtocol                 string  `cfn:",required,createOnly"`
-	FromPort                   *int32  `cfn:",createOnly"`
-	ToPort                     *int32  `cfn:",createOnly"`
-	CidrIp                     *string `cfn:",createOnly"`
-	CidrIpv6                   *string `cfn:",createOnly"`
+	GroupId                    *string
+	GroupName                  *string
+	IpProtocol                 string `cfn:",required"`
+	FromPort                   *int32
+	ToPort                     *int32
+	CidrIp                     *string
+	CidrIpv6                   *string
 	Description                *string
-	SourceSecurityGroupId      *string `cfn:",createOnly"`
-	SourceSecurityGroupName    *string `cfn:",createOnly"`
-	SourceSecurityGroupOwnerId *string `cfn:",createOnly"`
-	SourcePrefixListId         *string `cfn:",createOnly"`
+	SourceSecurityGroupId      *string
+	SourceSecurityGroupName    *string
+	SourceSecurityGroupOwnerId *string
+	SourcePrefixListId         *string
 }
 
 type egressProperties struct {
-	GroupId                    string  `cfn:",required,createOnly"`
-	IpProtocol                 string  `cfn:",required,createOnly"`
-	FromPort                   *int32  `cfn:",createOnly"`
-	ToPort                     *int32  `cfn:",createOnly"`
-	CidrIp                     *string `cfn:",createOnly"`
-	CidrIpv6                   *string `cfn:",createOnly"`
+	GroupId                    string `cfn:",required"`
+	IpProtocol                 string `cfn:",required"`
+	FromPort                   *int32
+	ToPort                     *int32
+	CidrIp                     *string
+	CidrIpv6                   *string
 	Description                *string
-	DestinationSecurityGroupId *string `cfn:",createOnly"`
-	DestinationPrefixListId    *string `cfn:",createOnly"`
+	DestinationSecurityGroupId *string
+	DestinationPrefixListId    *string
 }
 
 func (resourceIngress) Schema() stack.Schema {

@@ -13,14 +13,14 @@ type resourceSubnet struct{ s *Service }
 
 type subnetProperties struct {
 	AssignIpv6AddressOnCreation   *bool
-	AvailabilityZone              *string `cfn:",createOnly"`
-	AvailabilityZoneId            *string `cfn:",createOnly"`
-	CidrBlock                     *string `cfn:",createOnly"`
+	AvailabilityZone              *string
+	AvailabilityZoneId            *string
+	CidrBlock                     *string
 	EnableDns64                   *bool
 	MapPublicIpOnLaunch           *bool
 	PrivateDnsNameOptionsOnLaunch *hostnameProperty
 	Tags                          []stack.Tag
-	VpcId                         string `cfn:",required,createOnly"`
+	VpcId                         string `cfn:",required"`
 }
 
 type hostnameProperty struct {

@@ -13,7 +13,7 @@ import (
 type resourceVPC struct{ s *Service }
 
 type vpcProperties struct {
-	CidrBlock          *string `cfn:",createOnly"`
+	CidrBlock          *string
 	EnableDnsHostnames *bool
 	EnableDnsSupport   *bool
 	InstanceTenancy    *string

@@ -21,8 +21,8 @@ func (s *Service) Resources() stack.Registry {
 type resourceRepository struct{ s *Service }
 
 type repositoryProperties struct {
-	RepositoryName                     *string               `cfn:",createOnly"`
-	EncryptionConfiguration            *encryptionProperties `cfn:",createOnly"`
+	RepositoryName                     *string
+	EncryptionConfiguration            *encryptionProperties
 	ImageScanningConfiguration         *struct{ ScanOnPush *bool }
 	ImageTagMutability                 *string
 	ImageTagMutabilityExclusionFilters []exclusionProperties

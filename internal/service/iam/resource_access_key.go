@@ -18,9 +18,9 @@ type resourceAccessKey struct {
 }
 
 type accessKeyProperties struct {
-	Serial   *int32 `cfn:",createOnly"`
+	Serial   *int32
 	Status   *string
-	UserName string `cfn:",required,createOnly"`
+	UserName string `cfn:",required"`
 }
 
 func (resourceAccessKey) Schema() stack.Schema {

@@ -13,7 +13,7 @@ import (
 type resourceGroup struct{ c client }
 
 type groupProperties struct {
-	GroupName         *string `cfn:",createOnly"`
+	GroupName         *string
 	ManagedPolicyArns []string
 	Path              *string
 	Policies          []inlinePolicy

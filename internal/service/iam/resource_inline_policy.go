@@ -16,20 +16,20 @@ type resourceInlinePolicy struct {
 
 type rolePolicyProperties struct {
 	PolicyDocument json.RawMessage `cfn:",required"`
-	PolicyName     string          `cfn:",required,createOnly"`
-	RoleName       string          `cfn:",required,createOnly"`
+	PolicyName     string          `cfn:",required"`
+	RoleName       string          `cfn:",required"`
 }
 
 type userPolicyProperties struct {
 	PolicyDocument json.RawMessage `cfn:",required"`
-	PolicyName     string          `cfn:",required,createOnly"`
-	UserName       string          `cfn:",required,createOnly"`
+	PolicyName     string          `cfn:",required"`
+	UserName       string          `cfn:",required"`
 }
 
 type groupPolicyProperties struct {
-	GroupName      string          `cfn:",required,createOnly"`
+	GroupName      string          `cfn:",required"`
 	PolicyDocument json.RawMessage `cfn:",required"`
-	PolicyName     string          `cfn:",required,createOnly"`
+	PolicyName     string          `cfn:",required"`
 }
 
 func (t resourceInlinePolicy) Schema() stack.Schema {

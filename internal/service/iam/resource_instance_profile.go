@@ -13,8 +13,8 @@ import (
 type resourceInstanceProfile struct{ c client }
 
 type instanceProfileProperties struct {
-	InstanceProfileName *string  `cfn:",createOnly"`
-	Path                *string  `cfn:",createOnly"`
+	InstanceProfileName *string
+	Path                *string
 	Roles               []string `cfn:",required"`
 }
 

@@ -16,9 +16,9 @@ import (
 type resourceManagedPolicy struct{ c client }
 
 type managedPolicyProperties struct {
-	Description       *string         `cfn:",createOnly"`
-	ManagedPolicyName *string         `cfn:",createOnly"`
-	Path              *string         `cfn:",createOnly"`
+	Description       *string
+	ManagedPolicyName *string
+	Path              *string
 	PolicyDocument    json.RawMessage `cfn:",required"`
 	Groups            []string
 	Roles             []string

@@ -16,7 +16,7 @@ type oidcProperties struct {
 	ClientIdList   []string //nolint:revive // the property's name
 	Tags           []stack.Tag
 	ThumbprintList []string
-	Url            string `cfn:",required,createOnly"` //nolint:revive // the property's name
+	Url            string `cfn:",required"` //nolint:revive // the property's name
 }
 
 func (resourceOIDCProvider) Schema() stack.Schema {

@@ -17,10 +17,10 @@ type roleProperties struct {
 	Description              *string
 	ManagedPolicyArns        []string
 	MaxSessionDuration       *int32
-	Path                     *string `cfn:",createOnly"`
+	Path                     *string
 	PermissionsBoundary      *string
 	Policies                 []inlinePolicy
-	RoleName                 *string `cfn:",createOnly"`
+	RoleName                 *string
 	Tags                     []stack.Tag
 }
 

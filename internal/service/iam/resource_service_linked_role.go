@@ -12,8 +12,8 @@ import (
 type resourceServiceLinkedRole struct{ c client }
 
 type serviceLinkedRoleProperties struct {
-	AWSServiceName string  `cfn:",required,createOnly"`
-	CustomSuffix   *string `cfn:",createOnly"`
+	AWSServiceName string `cfn:",required"`
+	CustomSuffix   *string
 	Description    *string
 }
 

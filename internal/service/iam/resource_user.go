@@ -20,7 +20,7 @@ type userProperties struct {
 	PermissionsBoundary *string
 	Policies            []inlinePolicy
 	Tags                []stack.Tag
-	UserName            *string `cfn:",createOnly"`
+	UserName            *string
 }
 
 func (p *userProperties) grants() grants {

@@ -16,7 +16,7 @@ func (s *Service) Resources() stack.Registry {
 			Attributes: []string{"Arn", "KeyId"},
 		}},
 		"AWS::KMS::Alias": refused{stack.Schema{
-			Properties: []string{"AliasName", "TargetKeyId"}, Required: []string{"AliasName", "TargetKeyId"}, CreateOnly: []string{"AliasName"},
+			Properties: []string{"AliasName", "TargetKeyId"}, Required: []string{"AliasName", "TargetKeyId"},
 		}},
 	}
 }

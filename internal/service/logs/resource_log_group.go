@@ -49,7 +49,7 @@ const maxName = 512
 type resourceLogGroup struct{ inv Invoker }
 
 type logGroupProperties struct {
-	LogGroupName    *string `cfn:",createOnly"`
+	LogGroupName    *string
 	RetentionInDays *int32
 	LogGroupClass   *string
 	Tags            []stack.Tag

@@ -13,8 +13,8 @@ import (
 type resourceLogStream struct{ inv Invoker }
 
 type logStreamProperties struct {
-	LogGroupName  string  `cfn:",required,createOnly"`
-	LogStreamName *string `cfn:",createOnly"`
+	LogGroupName  string `cfn:",required"`
+	LogStreamName *string
 }
 
 // Schema implements stack.Resource.

@@ -18,8 +18,8 @@ import (
 type resourceMetricFilter struct{ inv Invoker }
 
 type metricFilterProperties struct {
-	FilterName            *string                `cfn:",createOnly"`
-	LogGroupName          string                 `cfn:",required,createOnly"`
+	FilterName            *string
+	LogGroupName          string                 `cfn:",required"`
 	FilterPattern         string                 `cfn:",required"`
 	MetricTransformations []metricTransformation `cfn:",required"`
 }

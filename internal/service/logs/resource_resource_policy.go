@@ -13,7 +13,7 @@ import (
 type resourceResourcePolicy struct{ inv Invoker }
 
 type resourcePolicyProperties struct {
-	PolicyName     string          `cfn:",required,createOnly"`
+	PolicyName     string          `cfn:",required"`
 	PolicyDocument json.RawMessage `cfn:",required"`
 }
 

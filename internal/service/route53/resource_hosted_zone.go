@@ -16,7 +16,7 @@ import (
 type resourceZone struct{ s *Service }
 
 type zoneProperties struct {
-	Name             string `cfn:",required,createOnly"`
+	Name             string `cfn:",required"`
 	HostedZoneConfig *struct{ Comment *string }
 	HostedZoneTags   []stack.Tag
 	VPCs             []vpcProperties

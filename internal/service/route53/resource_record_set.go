@@ -35,10 +35,10 @@ type aliasProperties struct {
 }
 
 type recordProperties struct {
-	Name             string  `cfn:",required,createOnly"`
+	Name             string  `cfn:",required"`
 	Type             string  `cfn:",required"`
-	HostedZoneId     *string `cfn:",createOnly"` //nolint:revive // the property's name
-	HostedZoneName   *string `cfn:",createOnly"`
+	HostedZoneId     *string //nolint:revive // the property's name
+	HostedZoneName   *string
 	Comment          *string
 	TTL              *int64
 	ResourceRecords  []string

@@ -15,8 +15,8 @@ import (
 type resourceRecordGroup struct{ s *Service }
 
 type groupProperties struct {
-	HostedZoneId   *string `cfn:",createOnly"` //nolint:revive // the property's name
-	HostedZoneName *string `cfn:",createOnly"`
+	HostedZoneId   *string //nolint:revive // the property's name
+	HostedZoneName *string
 	Comment        *string
 	RecordSets     []recordContent
 }

@@ -41,7 +41,7 @@ type resourceBucket struct{ inv Invoker }
 // bucketProperties are the properties of a bucket; those that are set by operations
 // of their own are in bucketSettings.
 type bucketProperties struct {
-	BucketName                     *string `cfn:",createOnly"`
+	BucketName                     *string
 	AccessControl                  *string
 	OwnershipControls              *ownershipProperty
 	PublicAccessBlockConfiguration *publicAccessProperty

@@ -16,7 +16,7 @@ import (
 type resourceBucketPolicy struct{ inv Invoker }
 
 type bucketPolicyProperties struct {
-	Bucket         string          `cfn:",required,createOnly"`
+	Bucket         string          `cfn:",required"`
 	PolicyDocument json.RawMessage `cfn:",required"`
 }
 

@@ -16,7 +16,7 @@ import (
 type resourcePolicy struct{ s *Service }
 
 type policyProperties struct {
-	SecretId          string          `cfn:",required,createOnly"` //nolint:revive // the property's name
+	SecretId          string          `cfn:",required"` //nolint:revive // the property's name
 	ResourcePolicy    json.RawMessage `cfn:",required"`
 	BlockPublicPolicy *bool
 }

@@ -30,7 +30,7 @@ func (s *Service) Resources() stack.Registry {
 type resourceSecret struct{ s *Service }
 
 type secretProperties struct {
-	Name                 *string `cfn:",createOnly"`
+	Name                 *string
 	Description          *string
 	KmsKeyId             *string //nolint:revive // the property's name
 	SecretString         *string

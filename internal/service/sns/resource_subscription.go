@@ -17,9 +17,9 @@ import (
 type resourceSubscription struct{ s *Service }
 
 type subscriptionProperties struct {
-	TopicArn           string  `cfn:",required,createOnly"` //nolint:revive // the property's name
-	Protocol           string  `cfn:",required,createOnly"`
-	Endpoint           *string `cfn:",createOnly"`
+	TopicArn           string `cfn:",required"` //nolint:revive // the property's name
+	Protocol           string `cfn:",required"`
+	Endpoint           *string
 	DeliveryPolicy     json.RawMessage
 	FilterPolicy       json.RawMessage
 	FilterPolicyScope  *string

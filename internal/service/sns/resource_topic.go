@@ -32,8 +32,8 @@ func invoke[O any](ctx context.Context, s *Service, operation string, in any) (*
 type resourceTopic struct{ s *Service }
 
 type topicProperties struct {
-	TopicName                 *string `cfn:",createOnly"`
-	FifoTopic                 *bool   `cfn:",createOnly"`
+	TopicName                 *string
+	FifoTopic                 *bool
 	ContentBasedDeduplication *bool
 	DisplayName               *string
 	FifoThroughputScope       *string

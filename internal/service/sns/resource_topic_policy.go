@@ -152,7 +152,7 @@ type resourceTopicInlinePolicy struct{ s *Service }
 
 type topicInlinePolicyProperties struct {
 	PolicyDocument json.RawMessage `cfn:",required"`
-	TopicArn       string          `cfn:",required,createOnly"` //nolint:revive // the property's name
+	TopicArn       string          `cfn:",required"` //nolint:revive // the property's name
 }
 
 // Schema implements stack.Resource.

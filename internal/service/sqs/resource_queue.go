@@ -30,8 +30,8 @@ type resourceQueue struct{ s *Service }
 
 // queueProperties have the attributes' names; queueAttributes pairs the two.
 type queueProperties struct {
-	QueueName                     *string `cfn:",createOnly"`
-	FifoQueue                     *bool   `cfn:",createOnly"`
+	QueueName                     *string
+	FifoQueue                     *bool
 	ContentBasedDeduplication     *bool
 	DeduplicationScope            *string
 	DelaySeconds                  *int

@@ -133,7 +133,7 @@ type resourceQueueInlinePolicy struct{ s *Service }
 
 type queueInlinePolicyProperties struct {
 	PolicyDocument json.RawMessage `cfn:",required"`
-	Queue          string          `cfn:",required,createOnly"`
+	Queue          string          `cfn:",required"`
 }
 
 // Schema implements stack.Resource.

@@ -21,9 +21,9 @@ func (s *Service) Resources() stack.Registry {
 type resourceParameter struct{ s *Service }
 
 type parameterProperties struct {
-	Name           *string `cfn:",createOnly"`
-	Type           string  `cfn:",required"`
-	Value          string  `cfn:",required"`
+	Name           *string
+	Type           string `cfn:",required"`
+	Value          string `cfn:",required"`
 	Description    *string
 	AllowedPattern *string
 	DataType       *string
