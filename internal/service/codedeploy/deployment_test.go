@@ -294,21 +294,22 @@ func TestDeletingTheGroupStopsItsDeployment(t *testing.T) {
 func TestWhyAnAgentIsSilent(t *testing.T) {
 	ready := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	tests := []struct {
-		name string
-		t    target
-		a    *agent
-		last time.Time
-		want string
+		name   string
+		t      target
+		a      *agent
+		last   time.Time
+		offers int
+		want   string
 	}{
-		{"no profile", target{}, nil, time.Time{}, "No CodeDeploy agent has ever polled from it. The instance has no IAM instance profile, without which its agent has no credentials."},
-		{"no agent", target{Profile: true}, nil, time.Time{}, "No CodeDeploy agent has ever polled from it. Is codedeploy-agent installed and running there? Its user data and console output may tell."},
-		{"refused", target{}, &agent{Refused: "no permission", RefusedAt: ready}, time.Time{}, "Its CodeDeploy agent was refused at 2026-01-02T03:04:05Z: no permission"},
-		{"refused long ago", target{Profile: true}, &agent{Refused: "no", RefusedAt: ready.Add(-1)}, ready, "Its CodeDeploy agent last polled at 2026-01-02T03:04:05Z."},
-		{"takes and drops", target{Profile: true, Offers: 3}, &agent{}, ready, "Its CodeDeploy agent took the command 3 times and never acknowledged it; see the agent's log there."},
+		{"no profile", target{}, nil, time.Time{}, 0, "No CodeDeploy agent has ever polled from it. The instance has no IAM instance profile, without which its agent has no credentials."},
+		{"no agent", target{Profile: true}, nil, time.Time{}, 0, "No CodeDeploy agent has ever polled from it. Is codedeploy-agent installed and running there? Its user data and console output may tell."},
+		{"refused", target{}, &agent{Refused: "no permission", RefusedAt: ready}, time.Time{}, 0, "Its CodeDeploy agent was refused at 2026-01-02T03:04:05Z: no permission"},
+		{"refused long ago", target{Profile: true}, &agent{Refused: "no", RefusedAt: ready.Add(-1)}, ready, 0, "Its CodeDeploy agent last polled at 2026-01-02T03:04:05Z."},
+		{"takes and drops", target{Profile: true}, &agent{}, ready, 3, "Its CodeDeploy agent took the command 3 times and never acknowledged it; see the agent's log there."},
 	}
 	for _, tc := range tests {
 		tc.t.InstanceID, tc.t.Ready = "i-1", ready
-		got := silent(&tc.t, "Install", tc.a, tc.last)
+		got := silent(&tc.t, "Install", tc.a, tc.last, tc.offers)
 		if want := "Install on instance i-1 did not start within 5m0s. " + tc.want; got != want {
 			t.Errorf("%s: %s\nwant %s", tc.name, got, want)
 		}

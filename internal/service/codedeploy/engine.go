@@ -70,11 +70,12 @@ func (s *Service) drive(ctx context.Context, k store.Key) {
 	s.failStopped(ctx, k)
 	alarms := s.db.Changed(aboutAlarms(k))
 	unseen := s.obeyAlarms(ctx, k)
+	var r roster
 	for ctx.Err() == nil {
 		// The channels come first: a change during the step wakes the wait. What
 		// agents report of events within a target is none of the worker's business.
 		target, stop, status := s.changed(k, "target"), s.changed(k, "stop"), s.changed(k, "deployment")
-		due, ended, err := s.advance(ctx, k)
+		due, ended, err := s.advance(ctx, k, &r)
 		if ended || ctx.Err() != nil {
 			return
 		}
@@ -111,7 +112,7 @@ func (s *Service) changed(k store.Key, kind string) <-chan struct{} {
 
 // advance does what can be done for the deployment now and returns when
 // something is due next.
-func (s *Service) advance(ctx context.Context, k store.Key) (due time.Time, ended bool, err error) {
+func (s *Service) advance(ctx context.Context, k store.Key, r *roster) (due time.Time, ended bool, err error) {
 	d, err := view(ctx, s, func(tx *store.Tx) (*deployment, error) { return deployments.Get(tx, k) })
 	if isNotFound(err) {
 		return due, true, nil
@@ -131,8 +132,10 @@ func (s *Service) advance(ctx context.Context, k store.Key) (due time.Time, ende
 		}
 	}
 	err = s.db.Update(ctx, func(tx *store.Tx) error {
-		due, ended, err = s.step(tx, k)
+		r.begin()
+		due, ended, err = s.step(tx, k, r)
 		return err
 	})
+	r.end(err)
 	return due, ended, err
 }

@@ -21,7 +21,13 @@ const (
 )
 
 // expire fails what has waited or run too long.
-func (s *Service) expire(tx *store.Tx, k store.Key, d *deployment, list []*target, now time.Time) error {
+func (s *Service) expire(tx *store.Tx, k store.Key, d *deployment, r *roster, now time.Time) error {
+	list := r.list
+	if s.anyDue(k, d, list, now) {
+		if err := r.refresh(tx, k); err != nil {
+			return err
+		}
+	}
 	if !now.Before(d.deadline()) {
 		d.StopAsked = false // the time-out is the cause, whatever was asked
 		for _, t := range list {
@@ -58,6 +64,24 @@ func (s *Service) expire(tx *store.Tx, k store.Key, d *deployment, list []*targe
 	return nil
 }
 
+// anyDue reports whether anything may be overdue. A target's limit only moves on:
+// where an older state of it is not overdue, the present one is not.
+func (s *Service) anyDue(k store.Key, d *deployment, list []*target, now time.Time) bool {
+	if !now.Before(d.deadline()) {
+		return true
+	}
+	for _, t := range list {
+		if t.Status != api.TargetStatusInProgress {
+			continue
+		}
+		last, limit := s.polls.seen(store.Key{Account: k.Account, Region: k.Region, ID: t.InstanceID}, now)
+		if !now.Before(t.limit(last, limit)) {
+			return true
+		}
+	}
+	return false
+}
+
 // overdue says what is wrong with a target's current event, "" for nothing.
 // issue tells that the agent is to blame.
 func (s *Service) overdue(tx *store.Tx, k store.Key, t *target, now time.Time) (message string, issue bool, err error) {
@@ -80,7 +104,7 @@ func (s *Service) overdue(tx *store.Tx, k store.Key, t *target, now time.Time) (
 			"Is the instance running, and codedeploy-agent in it (codedeploy-agent status)?",
 			t.InstanceID, last.UTC().Format(time.RFC3339), name, verb(t)), true, nil
 	case t.Acked.IsZero() && !now.Before(t.Ready.Add(startTimeout)):
-		return silent(t, name, known, last), true, nil
+		return silent(t, name, known, last, s.polls.offers(host, commandID(t))), true, nil
 	}
 	return "", false, nil
 }
@@ -116,7 +140,7 @@ func verb(t *target) string {
 }
 
 // silent describes an agent that did not take its event in time.
-func silent(t *target, name string, a *agent, last time.Time) string {
+func silent(t *target, name string, a *agent, last time.Time, offers int) string {
 	head := fmt.Sprintf("%s on instance %s did not start within %s. ", name, t.InstanceID, startTimeout)
 	switch {
 	case a != nil && a.Refused != "" && !a.RefusedAt.Before(t.Ready):
@@ -125,8 +149,8 @@ func silent(t *target, name string, a *agent, last time.Time) string {
 		return head + "No CodeDeploy agent has ever polled from it. The instance has no IAM instance profile, without which its agent has no credentials."
 	case last.IsZero():
 		return head + "No CodeDeploy agent has ever polled from it. Is codedeploy-agent installed and running there? Its user data and console output may tell."
-	case t.Offers > 0:
-		return head + fmt.Sprintf("Its CodeDeploy agent took the command %d times and never acknowledged it; see the agent's log there.", t.Offers)
+	case offers > 0:
+		return head + fmt.Sprintf("Its CodeDeploy agent took the command %d times and never acknowledged it; see the agent's log there.", offers)
 	}
 	return head + "Its CodeDeploy agent last polled at " + last.UTC().Format(time.RFC3339) + "."
 }

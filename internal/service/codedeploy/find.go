@@ -2,8 +2,6 @@ package codedeploy
 
 import (
 	"context"
-	"slices"
-	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/store"
@@ -65,12 +63,7 @@ func targetsOf(tx *store.Tx, deployment string) ([]*target, error) {
 	for i, r := range rows {
 		out[i] = r.Value
 	}
-	slices.SortFunc(out, func(a, b *target) int {
-		if a.Rank != b.Rank {
-			return a.Rank - b.Rank
-		}
-		return strings.Compare(a.InstanceID, b.InstanceID)
-	})
+	sortTargets(out)
 	return out, nil
 }
 

@@ -114,6 +114,7 @@ func rollOut(b *testing.B, n int, longest time.Duration) {
 	for i, h := range hosts {
 		h.busy = longest * time.Duration(i) / time.Duration(n)
 	}
+	began := processorTime(b)
 	for i := range b.N {
 		var work sync.WaitGroup
 		var asked time.Time
@@ -148,6 +149,7 @@ func rollOut(b *testing.B, n int, longest time.Duration) {
 	b.ReportMetric(milliseconds(later[len(later)*99/100]), "ms-dispatch-p99")
 	b.ReportMetric(milliseconds(later[len(later)/2]), "ms-dispatch-p50")
 	b.ReportMetric(milliseconds(b.Elapsed())/float64(b.N*n), "ms/host")
+	b.ReportMetric(milliseconds(processorTime(b)-began)/float64(b.N*n), "cpu-ms/host")
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -57,39 +57,23 @@ func (s *Service) PollHostCommand(ctx context.Context, in *api.PollHostCommandIn
 }
 
 // take hands out the host's command, if it has one. wait fires when a command
-// that is out already may be handed out again; nil for never.
+// that is out already may be handed out again; nil for never. Nothing is written:
+// what an agent has taken is what it has acknowledged.
 func (s *Service) take(ctx context.Context, h speaker) (cmd *api.HostCommandInstance, wait <-chan time.Time, err error) {
 	k := h.Key
-	// Most polls find nothing: look before taking the writer.
-	due, err := view(ctx, s, func(tx *store.Tx) (time.Time, error) {
-		t, err := s.waiting(tx, k)
-		if t == nil {
-			return time.Time{}, err
-		}
-		return t.Offered.Add(lease), err
-	})
-	now := s.clock.Now()
-	if err != nil || due.IsZero() {
+	t, err := view(ctx, s, func(tx *store.Tx) (*target, error) { return s.waiting(tx, k) })
+	if err != nil || t == nil {
 		return nil, nil, err
 	}
-	if now.Before(due) {
+	now, id := s.clock.Now(), commandID(t)
+	if due := s.polls.offer(k, id, t.Ready, now); now.Before(due) {
 		return nil, s.clock.After(due.Sub(now)), nil
 	}
-	err = s.db.Update(ctx, func(tx *store.Tx) error {
-		cmd = nil
-		t, err := s.waiting(tx, k)
-		if err != nil || t == nil || now.Before(t.Offered.Add(lease)) {
-			return err
-		}
-		t.Offered, t.Offers = now, t.Offers+1
-		cmd = &api.HostCommandInstance{
-			HostCommandIdentifier: aws.Ptr(commandID(t)), HostIdentifier: &h.identifier,
-			DeploymentExecutionId: aws.Ptr(executionID(k, t.DeploymentID)), CommandName: &t.Events[t.current()].Name,
-			Nonce: aws.Ptr(now.UnixNano()),
-		}
-		return targets.Put(tx, targetKey(k, t.DeploymentID, t.InstanceID), t)
-	})
-	return cmd, nil, err
+	return &api.HostCommandInstance{
+		HostCommandIdentifier: &id, HostIdentifier: &h.identifier,
+		DeploymentExecutionId: aws.Ptr(executionID(k, t.DeploymentID)), CommandName: &t.Events[t.current()].Name,
+		Nonce: aws.Ptr(now.UnixNano()),
+	}, nil, nil
 }
 
 // waiting returns the host's target whose current event no agent has

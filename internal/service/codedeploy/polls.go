@@ -25,7 +25,15 @@ type polling struct {
 	open        int       // polls that are held
 	last, noted time.Time // last sign of life, and the last that was written
 	ours        bool
+	offered     offer
 	wake        chan struct{} // nil when nobody waits
+}
+
+// offer is the command that a host was handed last.
+type offer struct {
+	id    string
+	at    time.Time
+	times int
 }
 
 // noteEvery bounds the writes that agents cause by merely being there.
@@ -102,6 +110,38 @@ func (h *polling) signal() {
 	}
 }
 
+// offer notes that command id, which is due since ready, is handed to k now, or
+// returns until when it must not be. A server that has just started does not know
+// what its predecessor has handed out: AWS's agents, unlike ours, run twice what
+// they get twice, so they get it a lease later.
+func (p *polls) offer(k store.Key, id string, ready, now time.Time) (notBefore time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	h := p.hosts[k]
+	if h.offered.id != id {
+		h.offered = offer{id: id}
+		if !h.ours && ready.Before(p.started) {
+			h.offered.at = p.started
+		}
+	}
+	if due := h.offered.at.Add(lease); now.Before(due) {
+		return due
+	}
+	h.offered.at = now
+	h.offered.times++
+	return time.Time{}
+}
+
+// offers returns how often command id was handed to k.
+func (p *polls) offers(k store.Key, id string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if h := p.hosts[k]; h != nil && h.offered.id == id {
+		return h.offered.times
+	}
+	return 0
+}
+
 // seen returns when this server last heard of k, zero for never, and after how
 // long a silence the agent counts as lost.
 func (p *polls) seen(k store.Key, now time.Time) (last time.Time, limit time.Duration) {
@@ -122,7 +162,8 @@ func (p *polls) seen(k store.Key, now time.Time) (last time.Time, limit time.Dur
 	return last, lostTimeout
 }
 
-// wakePolls wakes the hosts that get something to do, until ctx ends.
+// wakePolls wakes the hosts that a deployment begins with, until ctx ends. What
+// follows within a host comes of its own completions, which wake it themselves.
 func (s *Service) wakePolls(ctx context.Context) {
 	from := s.db.LastSeq()
 	s.polls.wake(store.Key{}) // for what was committed before

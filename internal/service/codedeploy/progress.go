@@ -22,7 +22,7 @@ func (t *target) current() int {
 
 // ready lets the current event be handed out from now on.
 func (t *target) ready(now time.Time) {
-	t.Ready, t.Offered, t.Acked, t.Offers = now, time.Time{}, time.Time{}, 0
+	t.Ready, t.Acked = now, time.Time{}
 }
 
 // began is since when an agent could have polled for the target.
@@ -88,7 +88,7 @@ func (s *Service) endTarget(tx *store.Tx, k store.Key, d *deployment, t *target,
 
 // complete ends the current event as the agent reported it, and goes on to the
 // next one at once, in the same transaction, so that the agent's next poll finds
-// it.
+// it; who completed wakes a poll that is held already.
 func (s *Service) complete(tx *store.Tx, k store.Key, d *deployment, t *target, result event, now time.Time) error {
 	i := t.current()
 	e := &t.Events[i]
@@ -113,6 +113,5 @@ func (s *Service) complete(tx *store.Tx, k store.Key, d *deployment, t *target, 
 		return s.notify(tx, k, d, t, api.TriggerEventTypeInstanceReady)
 	}
 	t.ready(now)
-	emit(tx, k, t.InstanceID, "command", "a lifecycle event is ready")
 	return s.putTarget(tx, k, t, "event", now)
 }

@@ -91,10 +91,12 @@ func (s *Service) PutHostCommandComplete(ctx context.Context, in *api.PutHostCom
 	default:
 		return nil, awserr.New("ClientException", "A command completes as Succeeded or Failed, not as %q.", in.CommandStatus)
 	}
+	var host store.Key
 	err := s.onCommand(ctx, "PutHostCommandComplete", in.HostCommandIdentifier, func(tx *store.Tx, k store.Key, t *target, index int) error {
 		if !t.open(index) {
 			return nil
 		}
+		host = store.Key{Account: k.Account, Region: k.Region, ID: t.InstanceID}
 		d, err := deployments.Get(tx, k)
 		if err != nil {
 			return err
@@ -115,6 +117,9 @@ func (s *Service) PutHostCommandComplete(ctx context.Context, in *api.PutHostCom
 	}
 	if err != nil {
 		return nil, err
+	}
+	if host.ID != "" {
+		s.polls.wake(host)
 	}
 	return &api.PutHostCommandCompleteOutput{}, nil
 }

@@ -1,6 +1,7 @@
 package codedeploy
 
 import (
+	"slices"
 	"time"
 
 	api "github.com/hardstand/hardstand/internal/aws/api/codedeploy"
@@ -37,7 +38,7 @@ var (
 			return []string{joined(k.Account, k.Region, d.Created.UTC().Format(sortable), k.ID)}
 		}},
 		{Name: "token", Unique: true, Value: func(_ store.Key, d *deployment) []string { return given(d.Token) }},
-	}}
+	}, Clone: (*deployment).clone}
 	targets = store.Table[target]{Name: "codedeploy.target", Version: 1, Indexes: []store.Index[target]{
 		{Name: "deployment", Value: func(_ store.Key, t *target) []string { return []string{t.DeploymentID} }},
 		{Name: "host", Value: func(k store.Key, t *target) []string {
@@ -46,7 +47,7 @@ var (
 			}
 			return []string{joined(k.Account, k.Region, t.InstanceID)}
 		}},
-	}}
+	}, Clone: (*target).clone}
 	// Hosts are what is known of an instance in a group, keyed by both.
 	hosts = store.Table[host]{Name: "codedeploy.host", Version: 1}
 	// Agents are keyed by instance.
@@ -164,6 +165,17 @@ type deployment struct {
 	Token string `json:",omitempty"`
 }
 
+// clone copies what is changed in place.
+func (d *deployment) clone() *deployment {
+	c := *d
+	c.Messages = slices.Clone(d.Messages)
+	if d.BlueGreen != nil {
+		b := *d.BlueGreen
+		c.BlueGreen = &b
+	}
+	return &c
+}
+
 func (d *deployment) ended() bool {
 	switch d.Status {
 	case api.DeploymentStatusSucceeded, api.DeploymentStatusFailed, api.DeploymentStatusStopped:
@@ -193,10 +205,15 @@ type target struct {
 	// AgentIssue marks a failure of the agent rather than of the application.
 	AgentIssue bool
 	// The first event that has not ended is the current one. Ready is since when
-	// it may be handed out, Offered when it last was and how often, Acked when
-	// the agent took it.
-	Ready, Offered, Acked time.Time
-	Offers                int
+	// it may be handed out, Acked when the agent took it.
+	Ready, Acked time.Time
+}
+
+// clone copies what is changed in place.
+func (t *target) clone() *target {
+	c := *t
+	c.Events = slices.Clone(t.Events)
+	return &c
 }
 
 // event is one lifecycle event of a target.

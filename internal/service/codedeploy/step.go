@@ -10,20 +10,23 @@ import (
 
 // step makes every transition that is due. It is called in a transaction, again
 // and again; it must not care how often.
-func (s *Service) step(tx *store.Tx, k store.Key) (due time.Time, ended bool, err error) {
+func (s *Service) step(tx *store.Tx, k store.Key, r *roster) (due time.Time, ended bool, err error) {
 	d, err := deployments.Get(tx, k)
 	if err != nil || d.ended() {
 		return due, true, err
 	}
-	list, err := targetsOf(tx, d.ID)
+	list, err := r.read(tx, k)
 	if err != nil {
 		return due, false, err
 	}
 	now := s.clock.Now()
-	if err := s.expire(tx, k, d, list, now); err != nil {
+	if err := s.expire(tx, k, d, r, now); err != nil {
 		return due, false, err
 	}
 	if d.StopAsked {
+		if err := r.refresh(tx, k); err != nil {
+			return due, false, err
+		}
 		return s.stopping(tx, k, d, list, now)
 	}
 	if d.blueGreen() {
