@@ -40,6 +40,7 @@ type commandServer struct {
 	commands  []poll.Command
 	bundle    []byte
 	ackStatus string
+	onAck     func()
 	lose      int // completions to answer with 500 before one is taken
 	log       []string
 	completed map[string]completion
@@ -89,6 +90,9 @@ func (s *commandServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(w).Encode(map[string]any{"DeploymentSystem": "CodeDeploy", "DeploymentSpecification": map[string]any{
 			"GenericEnvelope": spec.Envelope{Format: "TEST", Payload: in.DeploymentExecutionId}}})
 	case "PutHostCommandAcknowledgement":
+		if s.onAck != nil {
+			s.onAck()
+		}
 		s.log = append(s.log, "ack "+in.HostCommandIdentifier+" "+in.Diagnostics.Payload)
 		fmt.Fprintf(w, `{"CommandStatus":%q}`, s.ackStatus)
 	case "PutHostCommandComplete":
@@ -276,6 +280,38 @@ func TestRestartFailsWhatRan(t *testing.T) {
 	}
 	if tracked, err := dir.Tracked(); err != nil || len(tracked) != 0 {
 		t.Errorf("tracked %v, %v", tracked, err)
+	}
+}
+
+// The service never offers again what was acknowledged: an agent that ends right
+// after must know of it.
+func TestCommandIsNotedBeforeItIsAcknowledged(t *testing.T) {
+	s := newCommandServer(t, "BeforeInstall")
+	root := t.TempDir()
+	dir := state.Dir{Root: root, Ongoing: "ongoing-deployment"}
+	s.onAck = func() {
+		if tracked, err := dir.Tracked(); err != nil || tracked["d-1"] != "c0" {
+			t.Errorf("tracked %v, %v", tracked, err)
+		}
+	}
+	runAgent(t, s, root)
+	if tracked, err := dir.Tracked(); err != nil || len(tracked) != 0 || len(s.completed) != 1 {
+		t.Errorf("tracked %v, %v; completed %v", tracked, err, s.completed)
+	}
+}
+
+// One that was noted but not acknowledged is offered again, while the agent still
+// tries to say that it was interrupted: it is not begun.
+func TestInterruptedCommandIsNotBegun(t *testing.T) {
+	s := newCommandServer(t, "BeforeInstall")
+	s.lose = 1
+	root := t.TempDir()
+	if err := (state.Dir{Root: root, Ongoing: "ongoing-deployment"}).Track("d-1", "c0"); err != nil {
+		t.Fatal(err)
+	}
+	runAgent(t, s, root)
+	if want := []string{"out c0"}; !slices.Equal(s.log, want) || s.completed["c0"].Code != 7 {
+		t.Errorf("log %q, completed %+v", s.log, s.completed["c0"])
 	}
 }
 

@@ -66,7 +66,7 @@ func run(cfg config.Config, errs io.Writer) int {
 func connect(ctx context.Context, cfg config.Config, log *slog.Logger) (*poll.Loop, error) {
 	clk := clock.System{}
 	imds := identity.NewIMDS(metadataEndpoint(), !cfg.DisableIMDSv1, clk)
-	for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
+	for wait := time.Second; ; wait = min(2*wait, 5*time.Second) {
 		host, keys, err := identity.Discover(ctx, identity.Options{OnPremisesFile: cfg.OnPremisesFile, IMDS: imds, Clock: clk})
 		if err == nil {
 			log.Info("identity", "host", host.ID, "region", host.Region)

@@ -3,7 +3,10 @@
 // holds that the end is the one without a kill: the stack's status, and exactly
 // the resources of its template, none missing, none twice, none left over. With
 // -story objects it does so while clients write objects: what was acknowledged is
-// there, whole, and nothing else is left.
+// there, whole, and nothing else is left. With -story rollouts it kills the server, the
+// agents of instances, and both, within deployments to five real instances: no hook
+// runs twice, and what the service says is what has happened. That story needs root
+// and namespaces of its own.
 //
 // It owns the stories and the template. It imports the client of internal/wire and
 // runs the server's binary; the flow enters in main, called by scripts/crash.sh,
@@ -23,20 +26,25 @@ func main() {
 	binary := flag.String("server", "bin/hardstand", "the server's `binary`")
 	kills := flag.Int("kills", 100, "how often to kill it")
 	seed := flag.Uint64("seed", 1, "what the delays are made from")
-	story := flag.String("story", "stacks", "stacks or objects")
+	story := flag.String("story", "stacks", "stacks, objects or rollouts")
+	dir := flag.String("dir", "", "a `directory` to work in, in place of a temporary one")
 	flag.Parse()
-	if err := run(*binary, *story, *kills, *seed); err != nil {
+	if err := run(*binary, *dir, *story, *kills, *seed); err != nil {
 		fmt.Fprintln(os.Stderr, "crash:", err)
 		os.Exit(1)
 	}
 }
 
-func run(binary, story string, kills int, seed uint64) (err error) {
-	dir, err := os.MkdirTemp("", "hardstand-crash-")
-	if err != nil {
-		return err
+func run(binary, dir, story string, kills int, seed uint64) (err error) {
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "hardstand-crash-"); err != nil {
+			return err
+		}
 	}
-	s := &server{binary: binary, dir: dir}
+	s := &server{binary: binary, dir: dir, flags: []string{"--instances", "fake"}}
+	if story == "rollouts" {
+		s.flags = []string{"--stop-instances"}
+	}
 	defer func() {
 		s.kill()
 		if err == nil {
@@ -48,10 +56,14 @@ func run(binary, story string, kills int, seed uint64) (err error) {
 	if err := s.start(); err != nil {
 		return err
 	}
-	if story == "objects" {
-		return objects(s, kills, rand.New(rand.NewPCG(seed, 0)))
+	random := rand.New(rand.NewPCG(seed, 0))
+	switch story {
+	case "objects":
+		return objects(s, kills, random)
+	case "rollouts":
+		return rollouts(s, kills, random)
 	}
-	p := &player{server: s, random: rand.New(rand.NewPCG(seed, 0)), longest: map[string]time.Duration{}}
+	p := &player{server: s, random: random, longest: map[string]time.Duration{}}
 	if p.baseline, err = s.inventory(); err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ func TestObjects(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "../../cmd/hardstand").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	if err := run(binary, "objects", kills, seed); err != nil {
+	if err := run(binary, "", "objects", kills, seed); err != nil {
 		t.Error(err)
 	}
 }

@@ -20,10 +20,11 @@ import (
 	"github.com/hardstand/hardstand/internal/wire/client"
 )
 
-// server is one server through all its lives. Its instances are fake: what is
-// tested is the engine, and lives are short.
+// server is one server through all its lives. Its instances are fake where the
+// engine is what is tested: lives are then short.
 type server struct {
 	binary, dir, address string
+	flags                []string
 	process              *exec.Cmd
 	access               map[string]string
 }
@@ -66,7 +67,8 @@ func (s *server) start() error {
 		return err
 	}
 	defer log.Close()
-	s.process = exec.Command(s.binary, "serve", "--data-dir", filepath.Join(s.dir, "data"), "--listen", s.address, "--instances", "fake", "--log-level", "warn")
+	s.process = exec.Command(s.binary, "serve", "--data-dir", filepath.Join(s.dir, "data"), "--listen", s.address, "--log-level", "warn")
+	s.process.Args = append(s.process.Args, s.flags...)
 	s.process.Stdout, s.process.Stderr = log, log
 	s.process.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir}
 	if err := s.process.Start(); err != nil {

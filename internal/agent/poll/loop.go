@@ -90,11 +90,7 @@ func (l *Loop) dispatch(ctx context.Context, cmd *Command) {
 		return
 	}
 	l.work.Go(func() {
-		defer func() {
-			l.mu.Lock()
-			delete(l.inFlight, cmd.HostCommandIdentifier)
-			l.mu.Unlock()
-		}()
+		defer l.landed(cmd.HostCommandIdentifier)
 		l.process(context.WithoutCancel(ctx), cmd)
 	})
 }
@@ -113,8 +109,11 @@ func (l *Loop) drain() error {
 	}
 }
 
-// recoverCommands fails what ran when the agent last ended. What cannot be
-// reported now is tried again at the next start.
+// recoverCommands fails what ran when the agent last ended, beside the polls and
+// for as long as it takes: the service may be away, and offers nothing of what it
+// believes to run. What cannot be reported before ctx ends is tried again at the
+// next start. Until it is reported, the command counts as in flight, so that one
+// that was noted and not yet acknowledged is not begun when it is offered again.
 func (l *Loop) recoverCommands(ctx context.Context) {
 	tracked, err := l.State.Tracked()
 	if err != nil {
@@ -122,14 +121,31 @@ func (l *Loop) recoverCommands(ctx context.Context) {
 		return
 	}
 	for deployment, id := range tracked {
-		d := Diagnostics{Code: hooks.CodeRestarted, Message: "Failed: Failing in-progress lifecycle event after an agent restart."}
 		l.Log.Warn("failing a lifecycle event that ran when the agent ended", "deployment", deployment, "command", id)
-		if err := l.completeSurely(context.WithoutCancel(ctx), id, Failed, d, 3); err != nil {
-			l.Log.Error("report interrupted command", "deployment", deployment, "error", err)
-			continue
-		}
-		if err := l.State.Untrack(deployment); err != nil {
-			l.Log.Error("forget interrupted command", "deployment", deployment, "error", err)
-		}
+		l.inFlight[id] = true
 	}
+	for deployment, id := range tracked {
+		l.work.Go(func() { l.reportInterrupted(ctx, deployment, id) })
+	}
+}
+
+func (l *Loop) reportInterrupted(ctx context.Context, deployment, id string) {
+	defer l.landed(id)
+	d := Diagnostics{Code: hooks.CodeRestarted, Message: "Failed: Failing in-progress lifecycle event after an agent restart."}
+	// An agent that is stopped does not begin another attempt, but ends the one it is at.
+	err := l.retry(ctx, completeTries, func() error { return l.Client.Complete(context.WithoutCancel(ctx), id, Failed, d) })
+	if err != nil {
+		l.Log.Error("report interrupted command", "deployment", deployment, "error", err)
+		return
+	}
+	if err := l.State.Untrack(deployment); err != nil {
+		l.Log.Error("forget interrupted command", "deployment", deployment, "error", err)
+	}
+}
+
+// landed ends the flight of a command.
+func (l *Loop) landed(id string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.inFlight, id)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 
 	"github.com/hardstand/hardstand/internal/agent/hooks"
@@ -13,7 +14,8 @@ import (
 
 // completeTries repeats a completion for about an hour: a completion that is
 // lost makes the service wait for its own time-out and then say less than we
-// know.
+// know. So does an acknowledgement whose answer is lost: the service believes that
+// its command runs.
 const completeTries = 120
 
 // process takes cmd from its specification to its completion. Whatever goes
@@ -26,34 +28,40 @@ func (l *Loop) process(ctx context.Context, cmd *Command) {
 		l.finish(ctx, cmd, "", err)
 		return
 	}
-	status, err := l.acknowledge(ctx, cmd, noop)
-	if err != nil {
-		log.Error("acknowledge command", "error", err)
-		return // the service offers it again or times it out
-	}
-	switch {
-	case status == Succeeded:
-		return
-	case status == Failed && noop:
-		l.finish(ctx, cmd, "Succeeded: CompletedNoopCommand", nil)
-		return
-	case status == Failed:
-		return
-	}
+	// Noted first: the service never offers again what was acknowledged, so that an
+	// agent that ended between the two would leave it waiting for its time-out.
 	if err := l.State.Track(s.DeploymentID, cmd.HostCommandIdentifier); err != nil {
 		l.finish(ctx, cmd, "", fmt.Errorf("track command: %w", err))
 		return
+	}
+	if l.carryOut(ctx, log, cmd, s, noop) {
+		if err := l.State.Untrack(s.DeploymentID); err != nil {
+			log.Error("forget command", "error", err)
+		}
+	}
+}
+
+// carryOut acknowledges cmd, runs it and reports its end; done tells that the
+// service knows all there is to know.
+func (l *Loop) carryOut(ctx context.Context, log *slog.Logger, cmd *Command, s *spec.Spec, noop bool) (done bool) {
+	status, err := l.acknowledge(ctx, cmd, noop)
+	if err != nil {
+		log.Error("acknowledge command", "error", err)
+		return true // the service offers it again or times it out
+	}
+	switch {
+	case status == Failed && noop:
+		l.finish(ctx, cmd, "Succeeded: CompletedNoopCommand", nil)
+		return true
+	case status == Succeeded, status == Failed:
+		return true
 	}
 	log.Info("command started", "deployment", s.DeploymentID)
 	out, sent := l.output(ctx, cmd, s)
 	message, err := l.execute(hooks.WithOutput(ctx, out), cmd, s)
 	sent()
 	log.Info("command ended", "deployment", s.DeploymentID, "error", err)
-	if l.finish(ctx, cmd, message, err) {
-		if err := l.State.Untrack(s.DeploymentID); err != nil {
-			log.Error("forget command", "error", err)
-		}
-	}
+	return l.finish(ctx, cmd, message, err)
 }
 
 func (l *Loop) prepare(ctx context.Context, cmd *Command) (*spec.Spec, bool, error) {
@@ -78,7 +86,7 @@ func (l *Loop) prepare(ctx context.Context, cmd *Command) (*spec.Spec, bool, err
 }
 
 func (l *Loop) acknowledge(ctx context.Context, cmd *Command, noop bool) (status Status, err error) {
-	err = l.retry(ctx, 5, func() (err error) {
+	err = l.retry(ctx, completeTries, func() (err error) {
 		status, err = l.Client.Acknowledge(ctx, cmd, noop)
 		return err
 	})
@@ -102,7 +110,8 @@ func (l *Loop) finish(ctx context.Context, cmd *Command, message string, failure
 	if failure != nil {
 		status, d = Failed, Describe(failure)
 	}
-	if err := l.completeSurely(ctx, cmd.HostCommandIdentifier, status, d, completeTries); err != nil {
+	err := l.retry(ctx, completeTries, func() error { return l.Client.Complete(ctx, cmd.HostCommandIdentifier, status, d) })
+	if err != nil {
 		l.Log.Error("report the end of a command", "command", cmd.CommandName, "error", err)
 		return false
 	}
@@ -116,10 +125,6 @@ func Describe(err error) Diagnostics {
 		return Diagnostics{Code: f.Code, Script: f.Script, Message: f.Message, Log: f.Log}
 	}
 	return Diagnostics{Code: hooks.CodeUnknown, Message: err.Error()}
-}
-
-func (l *Loop) completeSurely(ctx context.Context, id string, status Status, d Diagnostics, tries int) error {
-	return l.retry(ctx, tries, func() error { return l.Client.Complete(ctx, id, status, d) })
 }
 
 // retry repeats call while the service cannot be reached, fails or throttles.
