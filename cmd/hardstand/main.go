@@ -26,6 +26,7 @@ type commands struct {
 	Deploy    deployCommand    `cmd:"" help:"Provision, deploy and verify the application in a directory."`
 	Doctor    doctorCommand    `cmd:"" help:"Say what this machine can do, and how to mend what it cannot."`
 	Why       whyCommand       `cmd:"" help:"Say why a request was refused, or what a principal may do."`
+	Logs      logsCommand      `cmd:"" help:"Print the complete output of a deployment's scripts."`
 	Policy    policyCommand    `cmd:"" help:"Write policies from what was seen."`
 	Fsck      fsckCommand      `cmd:"" help:"Compare the objects of a data dir that no server uses with their bytes."`
 	Account   accountCommand   `cmd:"" help:"Make further accounts."`
