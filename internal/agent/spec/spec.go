@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/hardstand/hardstand/internal/agent/appspec"
@@ -61,7 +62,8 @@ type document struct {
 		AgentOverrides struct{ FileExistsBehavior string }
 	}
 	GitHubAccessToken string
-	SendLogs          bool `json:"HardstandSendLogs"`
+	SendLogs          bool     `json:"HardstandSendLogs"`
+	KnownEvents       []string `json:"HardstandLifecycleEvents"`
 	Revision          *struct {
 		RevisionType   string
 		S3Revision     *struct{ Bucket, Key, BundleType, Version, ETag string }
@@ -97,7 +99,7 @@ func Parse(content []byte) (*Spec, error) {
 		DeploymentID: d.DeploymentID[strings.LastIndexByte(d.DeploymentID, '/')+1:], GroupID: d.DeploymentGroupID,
 		GroupName: d.DeploymentGroupName, ApplicationName: d.ApplicationName,
 		Creator: or(d.DeploymentCreator, "user"), Type: or(d.DeploymentType, "IN_PLACE"),
-		AppSpecFile: or(d.AppSpecFilename, "appspec.yml"), KnownEvents: d.AllPossibleLifecycleEvents,
+		AppSpecFile: or(d.AppSpecFilename, "appspec.yml"), KnownEvents: slices.Concat(d.KnownEvents, d.AllPossibleLifecycleEvents),
 		FileExists:  or(strings.ToUpper(d.AgentActionOverrides.AgentOverrides.FileExistsBehavior), appspec.Disallow),
 		GitHubToken: d.GitHubAccessToken, SendLogs: d.SendLogs,
 	}

@@ -14,17 +14,21 @@ import (
 
 // specification is the document an agent gets, in the names it reads.
 type specification struct {
-	DeploymentID               string `json:"DeploymentId"`
-	DeploymentGroupID          string `json:"DeploymentGroupId"`
-	DeploymentGroupName        string
-	ApplicationName            string
-	DeploymentCreator          string
-	DeploymentType             string
-	AppSpecFilename            string
-	AllPossibleLifecycleEvents []string
-	AgentActionOverrides       agentOverrides
-	Revision                   revisionSpec
-	SendLogs                   bool `json:"HardstandSendLogs"` // for our agent; AWS's ignore it
+	DeploymentID         string `json:"DeploymentId"`
+	DeploymentGroupID    string `json:"DeploymentGroupId"`
+	DeploymentGroupName  string
+	ApplicationName      string
+	DeploymentCreator    string
+	DeploymentType       string
+	AppSpecFilename      string
+	AgentActionOverrides agentOverrides
+	Revision             revisionSpec
+
+	// For our agent; AWS's ignore both. AWS's name for the events must not be
+	// sent: agent 1.8 then looks for code that only codedeploy-local has loaded,
+	// and every Install fails.
+	SendLogs    bool     `json:"HardstandSendLogs"`
+	KnownEvents []string `json:"HardstandLifecycleEvents"`
 }
 
 type agentOverrides struct {
@@ -95,7 +99,7 @@ func (d *deployment) specification() specification {
 	s := specification{
 		DeploymentID: d.ID, DeploymentGroupID: d.GroupID, DeploymentGroupName: d.GroupName, ApplicationName: d.ApplicationName,
 		DeploymentCreator: string(d.Creator), DeploymentType: string(d.deploymentType()), AppSpecFilename: "appspec.yml",
-		AllPossibleLifecycleEvents: lifecycle.Local(), SendLogs: true, Revision: revisionSpec{RevisionType: string(d.Revision.RevisionType)},
+		KnownEvents: lifecycle.Local(), SendLogs: true, Revision: revisionSpec{RevisionType: string(d.Revision.RevisionType)},
 	}
 	s.AgentActionOverrides.AgentOverrides.FileExistsBehavior = string(d.FileExists)
 	if l := d.Revision.S3Location; l != nil {

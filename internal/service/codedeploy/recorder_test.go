@@ -164,9 +164,16 @@ func (r *recorder) specification(w *world, execution string) *spec.Spec {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	// 1.8 as a daemon cannot read a list of events: its Install would fail.
+	if bytes.Contains(content, []byte("AllPossibleLifecycleEvents")) {
+		r.t.Fatalf("the specification lists events by AWS's name: %s", content)
+	}
 	s, err := spec.Parse(content)
 	if err != nil {
 		r.t.Fatal(err)
+	}
+	if len(s.KnownEvents) == 0 {
+		r.t.Fatalf("our agent is not told the events: %s", content)
 	}
 	return s
 }
