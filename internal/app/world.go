@@ -191,7 +191,7 @@ func (w *world) openStacks(context.Context) error {
 			w.sqs.Resources(),
 			w.sns.Resources(),
 		),
-		Outside: cloudformation.Outside{Invoker: w.wire}, Endpoint: w.s.Endpoint(),
+		Outside: cloudformation.Outside{Invoker: w.wire}, Alarms: cloudformation.Outside{Invoker: w.wire}, Endpoint: w.s.Endpoint(),
 	})
 	w.onClose(w.engine.Close)
 	w.cfn = cloudformation.New(cloudformation.Config{
@@ -273,6 +273,7 @@ func (w *world) run(ctx context.Context) {
 	w.upkeep(work, "sns", w.sns.Run)
 	w.background(work, "cloudformation", w.engine.Resume)
 	w.upkeep(work, "stack sets", w.cfn.Run)
+	w.upkeep(work, "stack notifications", w.cfn.Notify)
 }
 
 func (w *world) background(work context.Context, name string, f func(context.Context) error) {

@@ -33,6 +33,8 @@ type Config struct {
 	// Types are the resource types of services; the engine adds its own.
 	Types   Registry
 	Outside Outside
+	// Alarms is needed for rollback triggers alone.
+	Alarms Alarms
 	// Endpoint is the server's own base URL, which handle URLs begin with.
 	Endpoint string
 }

@@ -75,6 +75,9 @@ func (s *Stack) Call() string {
 // emit adds a stack event to the transaction.
 func emit(tx *store.Tx, s *Stack, ev Event) error {
 	ev.Token, ev.Operation, ev.Call = s.RequestToken, s.OperationID, s.Call()
+	if err := notify(tx, s, &ev); err != nil {
+		return err
+	}
 	body, err := json.Marshal(ev)
 	if err != nil {
 		return fmt.Errorf("encode event: %w", err)

@@ -69,7 +69,7 @@ func (s *Stack) begin(b *Begin) {
 	s.Caller, s.OperationName, s.RequestID = b.Caller, b.Operation, b.RequestID
 	s.RequestToken, s.RequestDigest, s.ChangeSetID = b.Token, b.Digest, b.ChangeSetID
 	s.OnFailure, s.DisableRollback, s.RetainExceptOnCreate = b.OnFailure, b.DisableRollback, b.RetainExcept
-	s.Express = b.Express
+	s.Express, s.MonitorUntil = b.Express, time.Time{}
 	s.RetainResources, s.PolicyDuringUpdate = b.Retain, b.PolicyDuringUpdate
 	s.Skip, s.Force, s.Imports = b.Skip, b.Force, b.Imports
 	if b.RoleARN != "" {

@@ -28,6 +28,11 @@ func (r *run) create() error {
 	}
 	ctx, cancel := r.withDeadline()
 	defer cancel()
+	ctx, unwatch, err := r.watch(ctx, &r.stack.Spec)
+	if err != nil {
+		return r.failCreate(err, nil)
+	}
+	defer unwatch()
 	work, keepGoing := r.createMember, r.keepsGoing()
 	if r.hasFailed() && !keepGoing {
 		graph, work = r.unsettled(), r.settle
@@ -39,10 +44,16 @@ func (r *run) create() error {
 	if errors.Is(context.Cause(ctx), errDeadline) {
 		return r.failCreate(errDeadline, nil)
 	}
+	if err := alarmed(ctx); err != nil {
+		return r.failCreate(err, nil)
+	}
 	if len(failed) > 0 || r.hasFailed() {
 		return r.failCreate(nil, append(r.failures(CreateFailed, createCancelled), r.failures(ImportFailed, "")...))
 	}
 	outputs, err := r.outputs()
+	if err == nil {
+		err = r.monitor(ctx, &r.stack.Spec)
+	}
 	if err == nil {
 		err = r.rest(CreateComplete, "", func(tx *store.Tx, s *Stack) error {
 			s.Outputs = outputs

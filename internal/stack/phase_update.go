@@ -24,15 +24,29 @@ func (r *run) update() error {
 	if r.hasFailed() && !keepGoing {
 		graph, work = r.unsettled(), r.settle
 	}
-	failed := schedule(r.ctx, graph, keepGoing, work)
+	ctx, unwatch, err := r.watch(r.ctx, r.stack.Next)
+	if err != nil {
+		return r.failUpdate(err)
+	}
+	defer unwatch()
+	failed := schedule(ctx, graph, keepGoing, work)
 	if err := r.ended(failed); err != nil {
 		return err
+	}
+	if err := alarmed(ctx); err != nil {
+		return r.failUpdate(err)
 	}
 	if len(failed) > 0 || r.hasFailed() {
 		return r.failUpdate(nil)
 	}
 	outputs, err := r.outputs()
+	if err == nil {
+		err = r.monitor(ctx, r.stack.Next)
+	}
 	if err != nil {
+		if stop := r.stopped(); stop != nil {
+			return stop
+		}
 		return r.failUpdate(err)
 	}
 	err = r.rest(UpdateCleanup, "", func(tx *store.Tx, s *Stack) error {

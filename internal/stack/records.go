@@ -49,6 +49,7 @@ type Spec struct {
 	Tags             map[string]string `json:",omitempty"`
 	Capabilities     []string          `json:",omitempty"`
 	NotificationARNs []string          `json:",omitempty"`
+	Rollback         *RollbackConfig   `json:",omitempty"`
 	Description      string            `json:",omitempty"`
 }
 
@@ -103,6 +104,8 @@ type Stack struct {
 	// Deadline ends a creation with TimeoutInMinutes.
 	Deadline         time.Time `json:",omitzero"`
 	TimeoutInMinutes int32     `json:",omitempty"`
+	// MonitorUntil is how long rollback triggers are watched after the last resource.
+	MonitorUntil     time.Time `json:",omitzero"`
 	DisableRollback  bool      `json:",omitempty"`
 	// Express completes resources when they are configured; it holds for one operation.
 	Express               bool `json:",omitempty"`

@@ -113,8 +113,8 @@ func (s *Service) DescribeChangeSet(ctx context.Context, in *api.DescribeChangeS
 	out := &api.DescribeChangeSetOutput{
 		ChangeSetName: &cs.Name, ChangeSetId: &cs.ID, StackId: &cs.StackID, StackName: &cs.StackName, Description: optional(cs.Description),
 		Parameters: parameterViews(cs.Spec.Parameters), CreationTime: &cs.Created, ExecutionStatus: api.ExecutionStatus(s.execution(ctx, cs)),
-		Status: api.ChangeSetStatus(cs.Status), StatusReason: optional(cs.Reason), NotificationARNs: []string{},
-		RollbackConfiguration: &api.RollbackConfiguration{}, Tags: tagViews(cs.Spec.Tags), NextToken: next, Changes: []api.Change{},
+		Status: api.ChangeSetStatus(cs.Status), StatusReason: optional(cs.Reason), NotificationARNs: append([]string{}, cs.Spec.NotificationARNs...),
+		RollbackConfiguration: rollbackView(cs.Spec.Rollback), Tags: tagViews(cs.Spec.Tags), NextToken: next, Changes: []api.Change{},
 		IncludeNestedStacks: &cs.Nested, ParentChangeSetId: optional(cs.Parent), RootChangeSetId: optional(cs.Root), OnStackFailure: api.OnStackFailure(cs.OnStackFailure), ImportExistingResources: &cs.ImportExisting,
 		DeploymentConfig: deploymentConfigView(cs.Express, cs.KeepFailures),
 	}

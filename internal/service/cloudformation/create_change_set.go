@@ -69,7 +69,7 @@ func (s *Service) CreateChangeSet(ctx context.Context, in *api.CreateChangeSetIn
 	if len(cs.Invalid) > 0 {
 		cs.Status, cs.Execution, cs.Reason = "FAILED", "UNAVAILABLE", failedValidation
 	}
-	if len(cs.Changes) == 0 && cs.Status != "FAILED" {
+	if len(cs.Changes) == 0 && cs.Status != "FAILED" && sameSettings(st.Current(), &cs.Spec) {
 		cs.Status, cs.Execution, cs.Reason = "FAILED", "UNAVAILABLE", noChanges
 	}
 	if err := s.keepChangeSet(ctx, st, cs); err != nil {
@@ -85,9 +85,10 @@ func judgeChangeSet(in *api.CreateChangeSetInput) error {
 	if in.OnStackFailure == api.OnStackFailureDelete && in.ChangeSetType != api.ChangeSetTypeCreate {
 		return invalid("OnStackFailure DELETE is only valid when ChangeSetType is CREATE")
 	}
-	return notBuilt(map[string]bool{
-		"NotificationARNs": len(in.NotificationARNs) > 0, "DeploymentMode": in.DeploymentMode != "",
-	})
+	if err := checkTopics(in.NotificationARNs); err != nil {
+		return err
+	}
+	return notBuilt(map[string]bool{"DeploymentMode": in.DeploymentMode != ""})
 }
 
 // reviewed returns the stack that a change set is for; of type CREATE it need not
@@ -128,7 +129,7 @@ func (s *Service) sameName(ctx context.Context, st *stack.Stack, in *api.CreateC
 
 // fill judges the request and writes its Spec and its changes into cs.
 func (s *Service) fill(ctx context.Context, st *stack.Stack, cs *changeSet, in *api.CreateChangeSetInput) error {
-	w := wanted{parameters: in.Parameters, capabilities: in.Capabilities, resourceTypes: in.ResourceTypes, tags: in.Tags, role: cs.RoleARN}
+	w := wanted{parameters: in.Parameters, capabilities: in.Capabilities, resourceTypes: in.ResourceTypes, tags: in.Tags, topics: in.NotificationARNs, rollback: in.RollbackConfiguration, role: cs.RoleARN}
 	var err error
 	if w.body, err = s.updatedBody(ctx, st, in.UsePreviousTemplate, in.TemplateBody, in.TemplateURL); err != nil {
 		return err

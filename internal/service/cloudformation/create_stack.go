@@ -68,7 +68,7 @@ func (s *Service) CreateStack(ctx context.Context, in *api.CreateStackInput) (*a
 	}
 	st := newStack(c, *in.StackName)
 	p, err := s.prepare(ctx, st, wanted{body: body, parameters: in.Parameters, capabilities: in.Capabilities,
-		resourceTypes: in.ResourceTypes, tags: in.Tags, role: aws.Val(in.RoleARN)}, nil)
+		resourceTypes: in.ResourceTypes, tags: in.Tags, topics: in.NotificationARNs, rollback: in.RollbackConfiguration, role: aws.Val(in.RoleARN)}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +149,7 @@ func (s *Service) judgeCreate(in *api.CreateStackInput) (string, error) {
 	if err := checkRollback(in.RollbackConfiguration); err != nil {
 		return "", err
 	}
-	if err := notBuilt(map[string]bool{"NotificationARNs": len(in.NotificationARNs) > 0}); err != nil {
+	if err := checkTopics(in.NotificationARNs); err != nil {
 		return "", err
 	}
 	onFailure := string(in.OnFailure)

@@ -84,7 +84,7 @@ func stackView(st *stack.Stack) api.Stack {
 		LastUpdatedTime: moment(st.Updated), DeletionTime: moment(st.Deleted), StackStatus: api.StackStatus(st.Status),
 		StackStatusReason: optional(st.Reason), DisableRollback: aws.Ptr(st.DisableRollback), NotificationARNs: []string{},
 		RoleARN: optional(st.RoleARN), ParentId: optional(st.Parent), RootId: optional(st.Root), EnableTerminationProtection: aws.Ptr(st.TerminationProtection),
-		RollbackConfiguration: &api.RollbackConfiguration{}, Tags: tagViews(now.Tags), Parameters: parameterViews(now.Parameters),
+		RollbackConfiguration: rollbackView(now.Rollback), Tags: tagViews(now.Tags), Parameters: parameterViews(now.Parameters),
 		DriftInformation: stackDrift(st), LastOperations: lastOperations(st), DeploymentConfig: deploymentConfigView(st.Express, st.DisableRollback),
 	}
 	v.NotificationARNs = append(v.NotificationARNs, now.NotificationARNs...)

@@ -14,8 +14,10 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/cloudformation"
+	"github.com/hardstand/hardstand/internal/aws/api/cloudwatch"
 	"github.com/hardstand/hardstand/internal/aws/api/ec2"
 	"github.com/hardstand/hardstand/internal/aws/api/s3"
+	"github.com/hardstand/hardstand/internal/aws/api/sns"
 	"github.com/hardstand/hardstand/internal/aws/api/ssm"
 	"github.com/hardstand/hardstand/internal/aws/api/sts"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
@@ -114,15 +116,18 @@ type lab struct {
 	// operations are the service's own.
 	operations []wire.Operation
 	// work is the service's work on stack sets; tests that need it call begin.
-	work func(context.Context) error
+	work, notify func(context.Context) error
 
 	mu      sync.Mutex
 	objects map[string]string
+	// published are the messages that topics got, by topic; alarms the states of alarms.
+	published map[string][]string
+	alarms    map[string]string
 }
 
 func newLab(t *testing.T) *lab {
 	t.Helper()
-	l := &lab{t: t, clock: &clock.Offset{}, gate: &gate{}, fake: stacktest.NewFake(), objects: map[string]string{}}
+	l := &lab{t: t, clock: &clock.Offset{}, gate: &gate{}, fake: stacktest.NewFake(), objects: map[string]string{}, published: map[string][]string{}, alarms: map[string]string{}}
 	l.db, l.sealer = storetest.NewWithClock(t, l.clock), storetest.NewSealer(t)
 	l.open()
 	t.Cleanup(func() { _ = l.engine.Close() })
@@ -148,10 +153,10 @@ func (l *lab) open() {
 		Schemes: []wire.Scheme{cloudformation.IdentityScheme{Identities: identities{}}}})
 	l.engine = stack.New(stack.Config{DB: l.db, Sealer: l.sealer, Clock: l.clock, Log: log, Endpoint: endpoint,
 		Types:   stack.Registry{"Test::Fake::Thing": l.fake, "Test::Fake::Role": named{l.fake}},
-		Outside: cloudformation.Outside{Invoker: l.server}})
+		Outside: cloudformation.Outside{Invoker: l.server}, Alarms: cloudformation.Outside{Invoker: l.server}})
 	svc := cloudformation.New(cloudformation.Config{DB: l.db, Clock: l.clock, Log: log, Engine: l.engine, Invoker: l.server,
 		Roles: roles{}, Sessions: roles{}, Endpoint: endpoint})
-	l.work = svc.Run
+	l.work, l.notify = svc.Run, svc.Notify
 	own := svc.Wire()
 	l.operations = own.Operations
 	if err := l.server.Register(append(l.neighbours(), own)...); err != nil {
@@ -167,6 +172,8 @@ func (l *lab) neighbours() []wire.Service {
 			wire.Op("DescribeKeyPairs", "ec2:DescribeKeyPairs", l.describeKeyPairs, nil),
 			wire.Op("DescribeImages", "ec2:DescribeImages", l.describeImages, nil),
 			wire.Op("DescribeAvailabilityZones", "ec2:DescribeAvailabilityZones", l.describeZones, nil)}},
+		{Model: sns.Model(), Operations: []wire.Operation{wire.Op("Publish", "sns:Publish", l.publish, nil)}},
+		{Model: cloudwatch.Model(), Operations: []wire.Operation{wire.Op("DescribeAlarms", "cloudwatch:DescribeAlarms", l.describeAlarms, nil)}},
 		{Model: sts.Model(), Operations: []wire.Operation{wire.Op("AssumeRole", "sts:AssumeRole", l.assumeRole, nil)}},
 		{Model: ssm.Model(), Operations: []wire.Operation{
 			wire.Op("GetParameters", "ssm:GetParameters", l.getParameters, nil),

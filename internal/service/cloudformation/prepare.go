@@ -23,7 +23,9 @@ type wanted struct {
 	capabilities  []api.Capability
 	resourceTypes []string
 	tags          []api.Tag
-	topics        []string // NotificationARNs
+	// topics and rollback are nil where an update leaves them as they are.
+	topics   []string // NotificationARNs
+	rollback *api.RollbackConfiguration
 	role          string   // the service role, "" for the stack's own
 }
 
@@ -76,6 +78,7 @@ func (s *Service) prepare(ctx context.Context, st *stack.Stack, w wanted, previo
 		return nil, err
 	}
 	spec.Processed, spec.Tags, spec.NotificationARNs = processed, tags, w.topics
+	spec.Rollback = rollbackConfig(w.rollback)
 	for _, c := range w.capabilities {
 		spec.Capabilities = append(spec.Capabilities, string(c))
 	}
@@ -219,20 +222,4 @@ func digest(in any) (string, error) {
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:]), nil
-}
-
-// checkRollback refuses rollback triggers: no alarm exists that they could watch.
-func checkRollback(c *api.RollbackConfiguration) error {
-	if c == nil {
-		return nil
-	}
-	for _, trigger := range c.RollbackTriggers {
-		if t := aws.Val(trigger.Type); t != "AWS::CloudWatch::Alarm" && t != "AWS::CloudWatch::CompositeAlarm" {
-			return invalid("Rollback Trigger Type not supported")
-		}
-		if !strings.Contains(aws.Val(trigger.Arn), ":alarm:") {
-			return invalid("RelativeId of a Rollback Trigger's ARN is incorrect")
-		}
-	}
-	return notBuilt(map[string]bool{"RollbackConfiguration": len(c.RollbackTriggers) > 0 || aws.Val(c.MonitoringTimeInMinutes) > 0})
 }

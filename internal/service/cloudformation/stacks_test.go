@@ -105,7 +105,7 @@ func TestMeasuredErrors(t *testing.T) {
 		{"absent resource", "DescribeStackResource", &api.DescribeStackResourceInput{StackName: aws.Ptr("there"), LogicalResourceId: aws.Ptr("X")}, "ValidationError", "Resource X does not exist for stack there"},
 		{"unknown type", "CreateStack", create(func(in *api.CreateStackInput) { in.TemplateBody = aws.Ptr("Resources: {A: {Type: 'AWS::X::Y'}}") }), "ValidationError", "Template format error: Unrecognized resource types: [AWS::X::Y]"},
 		{"not built", "CreateStackRefactor", nil, "NotImplemented", ""},
-		{"notifications", "CreateStack", create(func(in *api.CreateStackInput) { in.NotificationARNs = []string{"arn:aws:sns:us-east-1:1:t"} }), "NotImplemented", ""},
+		{"notifications", "CreateStack", create(func(in *api.CreateStackInput) { in.NotificationARNs = []string{"topic"} }), "ValidationError", "Invalid notification ARN: topic"},
 		{"key pair", "CreateStack", create(func(in *api.CreateStackInput) {
 			in.TemplateBody = aws.Ptr("Parameters: {K: {Type: 'AWS::EC2::KeyPair::KeyName', Default: other}}\n" + simple)
 		}), "ValidationError", ""},

@@ -47,7 +47,7 @@ func (s *Service) UpdateStack(ctx context.Context, in *api.UpdateStackInput) (*a
 	if !updatable(st, keep) {
 		return nil, cannotUpdate(st)
 	}
-	w := wanted{parameters: in.Parameters, capabilities: in.Capabilities, resourceTypes: in.ResourceTypes, tags: in.Tags, role: aws.Val(in.RoleARN)}
+	w := wanted{parameters: in.Parameters, capabilities: in.Capabilities, resourceTypes: in.ResourceTypes, tags: in.Tags, topics: in.NotificationARNs, rollback: in.RollbackConfiguration, role: aws.Val(in.RoleARN)}
 	if w.body, err = s.updatedBody(ctx, st, in.UsePreviousTemplate, in.TemplateBody, in.TemplateURL); err != nil {
 		return nil, err
 	}
@@ -55,7 +55,7 @@ func (s *Service) UpdateStack(ctx context.Context, in *api.UpdateStackInput) (*a
 	if err != nil {
 		return nil, err
 	}
-	if len(changes) == 0 && !failed(st) {
+	if len(changes) == 0 && !failed(st) && sameSettings(st.Current(), &p.spec) {
 		return nil, invalid(noUpdates)
 	}
 	b, err := s.beginUpdate(ctx, st, in, p)
@@ -125,7 +125,7 @@ func judgeUpdate(in *api.UpdateStackInput) error {
 	if err := checkRollback(in.RollbackConfiguration); err != nil {
 		return err
 	}
-	return notBuilt(map[string]bool{"NotificationARNs": len(in.NotificationARNs) > 0})
+	return checkTopics(in.NotificationARNs)
 }
 
 // updatedBody is the template of an update: the stack's own, or a new one.
@@ -159,12 +159,18 @@ func (s *Service) difference(ctx context.Context, st *stack.Stack, w wanted) (*p
 	if err != nil {
 		return nil, nil, err
 	}
+	if w.topics == nil {
+		w.topics = now.NotificationARNs
+	}
 	p, err := s.prepare(ctx, st, w, previous)
 	if err != nil {
 		return nil, nil, err
 	}
 	if w.tags == nil {
 		p.spec.Tags = now.Tags
+	}
+	if w.rollback == nil {
+		p.spec.Rollback = now.Rollback
 	}
 	old, err := s.engine.ScopeOf(st, now)
 	if err != nil {
