@@ -165,7 +165,7 @@ func (w *world) openCompute(ctx context.Context) error {
 
 func (w *world) openDeployment(context.Context) error {
 	cfg := w.s.cfg
-	w.ssm = ssm.New(ssm.Config{DB: w.db, Sealer: w.s.sealer, Invoker: w.wire, ImageID: ec2.ImageIDFor})
+	w.ssm = ssm.New(ssm.Config{DB: w.db, Sealer: w.s.sealer, Clock: cfg.Clock, Invoker: w.wire, ImageID: ec2.ImageIDFor})
 	w.logs = logs.New(logs.Config{DB: w.db, Clock: cfg.Clock, Log: cfg.Log, Invoker: w.wire})
 	w.cloudwatch = cloudwatch.New(cloudwatch.Config{DB: w.db, Clock: cfg.Clock, Log: cfg.Log, Invoker: w.wire})
 	w.ecr, w.kms = ecr.New(ecr.Config{DB: w.db, Invoker: w.wire}), kms.New()
@@ -265,6 +265,7 @@ func (w *world) run(ctx context.Context) {
 	w.background(work, "s3", w.s3.Sweep)
 	w.upkeep(work, "s3 lifecycle", w.s3.RunLifecycle)
 	w.upkeep(work, "secretsmanager", w.secrets.Run)
+	w.upkeep(work, "ssm", w.ssm.Run)
 	w.upkeep(work, "s3 notifications", w.s3.RunNotifications)
 	w.background(work, "codedeploy", w.codedeploy.Run)
 	w.upkeep(work, "logs", w.logs.Run)

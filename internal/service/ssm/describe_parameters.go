@@ -3,121 +3,62 @@ package ssm
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/ssm"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/aws/pages"
 	"github.com/hardstand/hardstand/internal/store"
 )
 
-const defaultDescribed = 50
+const defaultDescribed = 10
+
+var keysDescribed = []string{"Path", "Name", "Type", "KeyId", "Tier"}
 
 // DescribeParameters lists parameters without their values.
 func (s *Service) DescribeParameters(ctx context.Context, in *api.DescribeParametersInput) (*api.DescribeParametersOutput, error) {
-	c := aws.CallFrom(ctx)
-	match, err := matcher(in)
+	match, err := described(in)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.list(ctx, c)
+	list, err := s.list(ctx)
 	if err != nil {
 		return nil, err
 	}
-	rows = slices.DeleteFunc(rows, func(r store.Row[parameter]) bool { return aws.Val(in.Shared) || !match(r.Value) })
-	limit := defaultDescribed
-	if in.MaxResults != nil {
-		limit = int(*in.MaxResults)
-	}
-	rows, next, err := paginate(rows, in.NextToken, limit)
-	if err != nil {
-		return nil, err
+	list = slices.DeleteFunc(list, func(p *parameter) bool { return aws.Val(in.Shared) || !match(p) })
+	list, next, ok := pages.Cut(list, in.NextToken, pages.Limit(in.MaxResults, defaultDescribed))
+	if !ok {
+		return nil, errToken
 	}
 	out := &api.DescribeParametersOutput{Parameters: []api.ParameterMetadata{}, NextToken: next}
-	for _, r := range rows {
-		p := r.Value
-		m := api.ParameterMetadata{Name: &p.Name, ARN: aws.Ptr(parameterARN(c, p.Name)), Type: api.ParameterType(p.Type),
-			LastModifiedDate: aws.Ptr(p.last().Modified), LastModifiedUser: aws.Ptr(p.last().By), Version: aws.Ptr(p.last().Number),
-			Tier: api.ParameterTier(p.Tier), DataType: &p.DataType, Policies: []api.ParameterInlinePolicy{}}
-		if p.Description != "" {
-			m.Description = &p.Description
-		}
-		if p.AllowedPattern != "" {
-			m.AllowedPattern = &p.AllowedPattern
-		}
-		if p.Type == string(api.ParameterTypeSecureString) {
-			m.KeyId = aws.Ptr(defaultKey)
-		}
-		out.Parameters = append(out.Parameters, m)
+	for _, p := range list {
+		out.Parameters = append(out.Parameters, api.ParameterMetadata{Name: &p.Name, ARN: aws.Ptr(parameterARN(aws.CallFrom(ctx), p.Name)),
+			Type: api.ParameterType(p.Type), KeyId: keyOf(p.Type), LastModifiedDate: aws.Ptr(p.last().Modified), LastModifiedUser: aws.Ptr(p.last().By),
+			Description: orNil(p.Description), AllowedPattern: orNil(p.AllowedPattern), Version: aws.Ptr(p.last().Number),
+			Tier: api.ParameterTier(p.Tier), DataType: &p.DataType, Policies: policyViews(p.Policies)})
 	}
 	return out, nil
 }
 
-// matcher makes one test of the two kinds of filters.
-func matcher(in *api.DescribeParametersInput) (func(*parameter) bool, error) {
-	filters := slices.Clone(in.ParameterFilters)
+// described is the test that either kind of filters makes; the older kind looks at
+// the beginning.
+func described(in *api.DescribeParametersInput) (test, error) {
+	if len(in.Filters) > 0 && len(in.ParameterFilters) > 0 {
+		return nil, invalid("You can use either Filters or ParameterFilters in a single request.")
+	}
+	filters := in.ParameterFilters
 	for _, f := range in.Filters {
 		filters = append(filters, api.ParameterStringFilter{Key: aws.Ptr(string(f.Key)), Option: aws.Ptr("BeginsWith"), Values: f.Values})
 	}
-	var tests []func(*parameter) bool
-	for _, f := range filters {
-		test, err := matcherOf(f)
-		if err != nil {
-			return nil, err
-		}
-		tests = append(tests, test)
-	}
-	return func(p *parameter) bool {
-		return !slices.ContainsFunc(tests, func(t func(*parameter) bool) bool { return !t(p) })
-	}, nil
+	return matcher(filters, append(keysDescribed, dataTypeKey(filters)...), true)
 }
 
-func matcherOf(f api.ParameterStringFilter) (func(*parameter) bool, error) {
-	field, err := fieldOf(aws.Val(f.Key))
-	if err != nil {
-		return nil, err
+// dataTypeKey allows the key DataType, of which AWS's message about keys is silent.
+func dataTypeKey(filters []api.ParameterStringFilter) []string {
+	if slices.ContainsFunc(filters, func(f api.ParameterStringFilter) bool { return aws.Val(f.Key) == "DataType" }) {
+		return []string{"DataType"}
 	}
-	option := aws.Val(f.Option)
-	if aws.Val(f.Key) == "Path" {
-		return func(p *parameter) bool {
-			return slices.ContainsFunc(f.Values, func(v string) bool {
-				rest, ok := strings.CutPrefix(p.Name, strings.TrimSuffix(v, "/")+"/")
-				return ok && (option == "Recursive" || !strings.Contains(rest, "/"))
-			})
-		}, nil
-	}
-	var compare func(have, want string) bool
-	switch option {
-	case "", "Equals":
-		compare = func(have, want string) bool { return have == want }
-	case "BeginsWith":
-		compare = strings.HasPrefix
-	case "Contains":
-		compare = strings.Contains
-	default:
-		return nil, awserr.New("InvalidFilterOption", "The filter option %s is not valid.", option)
-	}
-	return func(p *parameter) bool {
-		have, ok := field(p)
-		return ok && (len(f.Values) == 0 || slices.ContainsFunc(f.Values, func(v string) bool { return compare(have, v) }))
-	}, nil
-}
-
-func fieldOf(name string) (func(*parameter) (string, bool), error) {
-	if tag, ok := strings.CutPrefix(name, "tag:"); ok {
-		return func(p *parameter) (string, bool) { v, ok := p.Tags[tag]; return v, ok }, nil
-	}
-	switch name {
-	case "Name", "Path":
-		return func(p *parameter) (string, bool) { return p.Name, true }, nil
-	case "Type":
-		return func(p *parameter) (string, bool) { return p.Type, true }, nil
-	case "Tier":
-		return func(p *parameter) (string, bool) { return p.Tier, true }, nil
-	case "DataType":
-		return func(p *parameter) (string, bool) { return p.DataType, true }, nil
-	}
-	return nil, awserr.New("InvalidFilterKey", "The following filter key is not valid: %s", name)
+	return nil
 }
 
 // edit changes the tags of a parameter.
@@ -125,9 +66,8 @@ func (s *Service) edit(ctx context.Context, kind api.ResourceTypeForTagging, id 
 	if kind != "Parameter" {
 		return awserr.New("InvalidResourceType", "hardstand has resources of type Parameter only.")
 	}
-	k := key(aws.CallFrom(ctx), aws.Val(id))
 	err := s.cfg.DB.Update(ctx, func(tx *store.Tx) error {
-		p, err := parameters.Get(tx, k)
+		k, p, err := find(tx, aws.CallFrom(ctx), aws.Val(id))
 		if err != nil {
 			return err
 		}

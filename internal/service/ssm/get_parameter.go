@@ -2,7 +2,6 @@ package ssm
 
 import (
 	"context"
-	"encoding/base64"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/ssm"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/aws/pages"
 	"github.com/hardstand/hardstand/internal/store"
 )
 
@@ -25,36 +25,63 @@ func splitSelector(name string) (string, string) {
 	return prefix + base, selector
 }
 
-// get finds a parameter, of the version that a selector names.
-func (s *Service) get(tx *store.Tx, c aws.Call, nameAndSelector string, decrypt bool) (api.Parameter, error) {
+// get finds a parameter, of the version that a number or a label selects.
+func (s *Service) get(ctx context.Context, nameAndSelector string, decrypt bool) (out api.Parameter, err error) {
+	c := aws.CallFrom(ctx)
 	name, selector := splitSelector(nameAndSelector)
+	if err := judgeReference(name); err != nil {
+		return api.Parameter{}, err
+	}
+	if strings.HasPrefix(name, secretPrefix) {
+		return s.secret(ctx, name, selector, decrypt)
+	}
 	if p, ok := s.public(c, name); ok && (selector == "" || selector == "1") {
 		return p, nil
 	}
-	p, err := parameters.Get(tx, key(c, name))
-	if err != nil {
-		return api.Parameter{}, orNoParameter(err, name)
-	}
-	v := p.last()
-	if selector != "" {
-		number, err := strconv.ParseInt(selector, 10, 64)
-		i := slices.IndexFunc(p.Versions, func(v version) bool { return v.Number == number })
-		if err != nil || i < 0 {
-			return api.Parameter{}, awserr.New("ParameterVersionNotFound",
-				"Systems Manager could not find version %s of %s. Verify the version and try again.", selector, name)
+	err = s.cfg.DB.View(ctx, func(tx *store.Tx) error {
+		k, p, err := find(tx, c, name)
+		if err != nil {
+			return orNoParameter(err, nameAndSelector)
 		}
-		v = p.Versions[i]
+		v, err := p.pick(name, selector)
+		if err != nil {
+			return err
+		}
+		out, err = s.view(c, k, p, v, name, selector, decrypt)
+		return err
+	})
+	return out, err
+}
+
+// pick is the version that a selector names, the newest without one.
+func (p *parameter) pick(name, selector string) (version, error) {
+	if selector == "" {
+		return p.last(), nil
 	}
-	return s.view(c, p, v, selector, decrypt)
+	if strings.Contains(selector, ":") {
+		return version{}, errNoParameter(name + ":" + selector)
+	}
+	i := p.labelled(selector)
+	if number, err := strconv.ParseInt(selector, 10, 64); err == nil {
+		i = p.at(number)
+	}
+	if i < 0 {
+		return version{}, errNoVersion(selector, name)
+	}
+	return p.Versions[i], nil
+}
+
+// judgeReference refuses what looks like a path and is none.
+func judgeReference(name string) error {
+	if strings.HasPrefix(name, "arn:") || !strings.Contains(name, "//") && (strings.HasPrefix(name, "/") || !strings.Contains(name, "/")) {
+		return nil
+	}
+	return invalid(namePath, `"ssm"`)
 }
 
 // GetParameter returns one parameter.
 func (s *Service) GetParameter(ctx context.Context, in *api.GetParameterInput) (*api.GetParameterOutput, error) {
-	var out api.Parameter
-	err := s.cfg.DB.View(ctx, func(tx *store.Tx) (err error) {
-		out, err = s.get(tx, aws.CallFrom(ctx), *in.Name, aws.Val(in.WithDecryption))
-		return err
-	})
+	out, err := s.get(ctx, *in.Name, aws.Val(in.WithDecryption))
 	if err != nil {
 		return nil, err
 	}
@@ -65,109 +92,111 @@ func (s *Service) GetParameter(ctx context.Context, in *api.GetParameterInput) (
 func (s *Service) GetParameters(ctx context.Context, in *api.GetParametersInput) (*api.GetParametersOutput, error) {
 	out := &api.GetParametersOutput{Parameters: []api.Parameter{}, InvalidParameters: []string{}}
 	seen := map[string]bool{}
-	err := s.cfg.DB.View(ctx, func(tx *store.Tx) error {
-		for _, name := range in.Names {
-			if seen[name] {
-				continue
-			}
-			seen[name] = true
-			p, err := s.get(tx, aws.CallFrom(ctx), name, aws.Val(in.WithDecryption))
-			switch {
-			case err == nil:
-				out.Parameters = append(out.Parameters, p)
-			case awserr.As(err) != nil:
-				out.InvalidParameters = append(out.InvalidParameters, name)
-			default:
-				return err
-			}
+	for _, name := range in.Names {
+		if seen[name] {
+			continue
 		}
-		return nil
-	})
-	return out, err
+		seen[name] = true
+		p, err := s.get(ctx, name, aws.Val(in.WithDecryption))
+		switch {
+		case err == nil:
+			out.Parameters = append(out.Parameters, p)
+		case awserr.Is(err, "ParameterNotFound"), awserr.Is(err, "ParameterVersionNotFound"):
+			out.InvalidParameters = append(out.InvalidParameters, name)
+		default:
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 const defaultByPath = 10
 
-// GetParametersByPath returns the parameters below a path, the public ones too.
+var keysByPath = []string{"Type", "KeyId"}
+
+// GetParametersByPath returns the parameters below a path, the public ones too
+// where the path is theirs.
 func (s *Service) GetParametersByPath(ctx context.Context, in *api.GetParametersByPathInput) (*api.GetParametersByPathOutput, error) {
 	path := aws.Val(in.Path)
-	if !strings.HasPrefix(path, "/") {
-		return nil, invalid("The parameter path must begin with a slash.")
+	if err := judgePath(path); err != nil {
+		return nil, err
 	}
-	if len(in.ParameterFilters) > 0 {
-		return nil, awserr.Status(501, "NotImplemented", "hardstand does not implement ParameterFilters of GetParametersByPath.")
-	}
-	c := aws.CallFrom(ctx)
-	names, err := s.below(ctx, c, strings.TrimSuffix(path, "/")+"/", aws.Val(in.Recursive))
+	match, err := matcher(in.ParameterFilters, keysByPath, false)
 	if err != nil {
 		return nil, err
 	}
-	limit := defaultByPath
-	if in.MaxResults != nil {
-		limit = int(*in.MaxResults)
-	}
-	names, next, err := paginate(names, in.NextToken, limit)
+	names, err := s.below(ctx, path, aws.Val(in.Recursive), match)
 	if err != nil {
 		return nil, err
+	}
+	if l := labelOf(in.ParameterFilters); l != "" {
+		for i := range names {
+			names[i] += ":" + l
+		}
+	}
+	names, next, ok := pages.Cut(names, in.NextToken, pages.Limit(in.MaxResults, defaultByPath))
+	if !ok {
+		return nil, errToken
 	}
 	out := &api.GetParametersByPathOutput{Parameters: []api.Parameter{}, NextToken: next}
-	err = s.cfg.DB.View(ctx, func(tx *store.Tx) error {
-		for _, name := range names {
-			p, err := s.get(tx, c, name, aws.Val(in.WithDecryption))
-			if awserr.As(err) != nil {
-				continue // deleted meanwhile
-			}
-			if err != nil {
-				return err
-			}
-			out.Parameters = append(out.Parameters, p)
+	for _, name := range names {
+		p, err := s.get(ctx, name, aws.Val(in.WithDecryption))
+		if awserr.As(err) != nil {
+			continue // deleted meanwhile
 		}
-		return nil
-	})
-	return out, err
+		if err != nil {
+			return nil, err
+		}
+		out.Parameters = append(out.Parameters, p)
+	}
+	return out, nil
+}
+
+// labelOf is the label by which filters choose: the version that has it is shown,
+// not the newest.
+func labelOf(filters []api.ParameterStringFilter) string {
+	for _, f := range filters {
+		if aws.Val(f.Key) == "Label" && len(f.Values) == 1 && (f.Option == nil || *f.Option == "Equals") {
+			return f.Values[0]
+		}
+	}
+	return ""
 }
 
 // below lists the names under a path, in order.
-func (s *Service) below(ctx context.Context, c aws.Call, prefix string, recursive bool) ([]string, error) {
-	rows, err := s.list(ctx, c)
+func (s *Service) below(ctx context.Context, path string, recursive bool, match test) ([]string, error) {
+	var names []string
+	if strings.HasPrefix(path+"/", publicPrefix) {
+		for _, n := range wellKnown {
+			if isBelow(n, path, recursive) && match(&parameter{Name: n, facts: facts{Type: "String"}}) {
+				names = append(names, n)
+			}
+		}
+	}
+	rows, err := s.list(ctx)
 	if err != nil {
 		return nil, err
 	}
-	names := slices.Clone(wellKnown)
-	for _, row := range rows {
-		names = append(names, row.Value.Name)
+	for _, p := range rows {
+		if isBelow(p.Name, path, recursive) && match(p) {
+			names = append(names, p.Name)
+		}
 	}
-	names = slices.DeleteFunc(names, func(n string) bool {
-		rest, ok := strings.CutPrefix(n, prefix)
-		return !ok || !recursive && strings.Contains(rest, "/")
-	})
 	slices.Sort(names)
 	return names, nil
 }
 
-func (s *Service) list(ctx context.Context, c aws.Call) (rows []store.Row[parameter], err error) {
+// list returns the caller's parameters, without those that have expired.
+func (s *Service) list(ctx context.Context) (list []*parameter, err error) {
+	c := aws.CallFrom(ctx)
 	err = s.cfg.DB.View(ctx, func(tx *store.Tx) error {
-		rows, err = parameters.List(tx, store.Scope{Account: c.Account, Region: c.Region}, "", 0)
+		rows, err := parameters.List(tx, store.Scope{Account: c.Account, Region: c.Region}, "", 0)
+		for _, r := range rows {
+			if !r.Value.expired(tx.Now()) {
+				list = append(list, r.Value)
+			}
+		}
 		return err
 	})
-	return rows, err
-}
-
-// paginate cuts list at the offset that token holds.
-func paginate[T any](list []T, token *string, limit int) ([]T, *string, error) {
-	start := 0
-	if t := aws.Val(token); t != "" {
-		raw, err := base64.RawURLEncoding.DecodeString(t)
-		if err == nil {
-			start, err = strconv.Atoi(string(raw))
-		}
-		if err != nil || start < 0 || start > len(list) {
-			return nil, nil, awserr.New("InvalidNextToken", "The specified token isn't valid.")
-		}
-	}
-	list = list[start:]
-	if len(list) <= limit {
-		return list, nil, nil
-	}
-	return list[:limit], aws.Ptr(base64.RawURLEncoding.EncodeToString([]byte(strconv.Itoa(start + limit)))), nil
+	return list, err
 }

@@ -7,9 +7,11 @@ import (
 	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
+	"github.com/hardstand/hardstand/internal/aws/api/ec2"
 	api "github.com/hardstand/hardstand/internal/aws/api/ssm"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/store"
+	"github.com/hardstand/hardstand/internal/wire"
 )
 
 var nameForm = regexp.MustCompile(`^[a-zA-Z0-9_.\-/]+$`)
@@ -21,36 +23,39 @@ const (
 	defaultKey  = "alias/aws/ssm"
 )
 
+const (
+	namePath = `Parameter name: can't be prefixed with %s (case-insensitive). If formed as a path, it can consist of sub-paths divided by slash symbol; each sub-path can be formed as a mix of letters, numbers and the following 3 symbols .-_`
+	tooLong  = "Standard tier parameters support a maximum parameter value of %d characters. To create a larger parameter value, upgrade the parameter to use the advanced-parameter tier. For more information, see https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html"
+	noReturn = "This parameter uses the advanced-parameter tier. You can't downgrade a parameter from the advanced-parameter tier to the standard-parameter tier. If necessary, you can delete the advanced parameter and recreate it as a standard parameter."
+	image    = "aws:ec2:image"
+)
+
 // PutParameter makes a parameter, or gives it another value.
 func (s *Service) PutParameter(ctx context.Context, in *api.PutParameterInput) (*api.PutParameterOutput, error) {
-	if err := judgePut(in); err != nil {
+	policies, err := judgePut(in)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.judgeImage(ctx, in); err != nil {
 		return nil, err
 	}
 	c := aws.CallFrom(ctx)
-	k := key(c, *in.Name)
 	var p *parameter
-	err := s.cfg.DB.Update(ctx, func(tx *store.Tx) error {
-		var err error
-		p, err = parameters.Get(tx, k)
-		switch {
-		case errors.Is(err, store.ErrNotFound):
-			if in.Type == "" {
-				return invalid("A parameter type is required when you create a parameter.")
-			}
-			p = &parameter{Name: k.ID, Type: string(in.Type), Token: c.Token, Tags: map[string]string{}}
-			for _, t := range in.Tags {
-				p.Tags[aws.Val(t.Key)] = aws.Val(t.Value)
-			}
-		case err != nil:
+	err = s.cfg.DB.Update(ctx, func(tx *store.Tx) error {
+		k, old, err := find(tx, c, *in.Name)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
-		case c.Token != "" && c.Token == p.Token && !aws.Val(in.Overwrite):
-			return nil // a creation repeated after a crash
-		case !aws.Val(in.Overwrite):
-			return awserr.New("ParameterAlreadyExists", "The parameter already exists. To overwrite this value, set the overwrite option in the request to true.")
-		case in.Type != "" && string(in.Type) != p.Type:
-			return awserr.New("HierarchyTypeMismatchException", "The specified parameter type does not match the type of the parameter: %s.", p.Type)
 		}
-		p.describe(in)
+		if p = old; p == nil {
+			p = created(in, k.ID, c.Token)
+		} else if c.Token != "" && c.Token == p.Token && !aws.Val(in.Overwrite) {
+			return nil // a creation repeated after a crash
+		} else if !aws.Val(in.Overwrite) {
+			return awserr.New("ParameterAlreadyExists", "The parameter already exists. To overwrite this value, set the overwrite option in the request to true.")
+		}
+		if err := p.describe(in, policies); err != nil {
+			return err
+		}
 		if err := p.accepts(*in.Value); err != nil {
 			return err
 		}
@@ -66,33 +71,68 @@ func (s *Service) PutParameter(ctx context.Context, in *api.PutParameterInput) (
 	return &api.PutParameterOutput{Version: aws.Ptr(p.last().Number), Tier: api.ParameterTier(p.Tier)}, nil
 }
 
-// describe copies what a request says beside the value.
-func (p *parameter) describe(in *api.PutParameterInput) {
+// created is a parameter without a value yet.
+func created(in *api.PutParameterInput, name, token string) *parameter {
+	p := &parameter{Name: name, Token: token, Tags: map[string]string{}}
+	p.DataType = "text"
+	for _, t := range in.Tags {
+		p.Tags[aws.Val(t.Key)] = aws.Val(t.Value)
+	}
+	return p
+}
+
+// describe copies what a request says beside the value. What it does not say stays.
+func (p *parameter) describe(in *api.PutParameterInput, policies []inlinePolicy) error {
+	switch {
+	case in.Type != "":
+		p.Type = string(in.Type)
+	case p.Type == "":
+		return invalid("A parameter type is required when you create a parameter.")
+	}
+	if in.KeyId != nil && p.Type != string(api.ParameterTypeSecureString) {
+		return invalid("KeyId is required for SecureString type parameter only.")
+	}
 	if in.Description != nil {
 		p.Description = *in.Description
 	}
 	if in.AllowedPattern != nil {
 		p.AllowedPattern = *in.AllowedPattern
 	}
-	p.DataType, p.Tier = "text", string(api.ParameterTierStandard)
 	if in.DataType != nil {
 		p.DataType = *in.DataType
 	}
-	if in.Tier == api.ParameterTierAdvanced || in.Tier == api.ParameterTierIntelligentTiering && len(*in.Value) > maxStandard {
-		p.Tier = string(api.ParameterTierAdvanced)
+	if aws.Val(in.Policies) != "" {
+		p.Policies = policies
 	}
+	return p.settle(in.Tier, len(*in.Value))
+}
+
+// settle finds the tier: the one asked for, or with Intelligent-Tiering the one
+// that value and policies need. There is no way back from Advanced.
+func (p *parameter) settle(asked api.ParameterTier, length int) error {
+	advanced := string(api.ParameterTierAdvanced)
+	switch {
+	case asked == api.ParameterTierStandard && p.Tier == advanced:
+		return invalid(noReturn)
+	case asked == api.ParameterTierAdvanced, asked == api.ParameterTierIntelligentTiering && (length > maxStandard || len(p.Policies) > 0):
+		p.Tier = advanced
+	case p.Tier == "":
+		p.Tier = string(api.ParameterTierStandard)
+	}
+	if len(p.Policies) > 0 && p.Tier != advanced {
+		return invalid("Parameter policies are supported for parameters of the advanced-parameter tier only.")
+	}
+	return nil
 }
 
 // accepts holds a value to the parameter's pattern and size.
 func (p *parameter) accepts(value string) error {
-	limit := maxStandard
-	if p.Tier == string(api.ParameterTierAdvanced) {
-		limit = maxAdvanced
-	}
-	if len(value) > limit {
-		return invalid("Standard tier parameters support a maximum parameter value of %d characters. To create a larger parameter value, upgrade the parameter to use the advanced-parameter tier.", limit)
-	}
-	if p.AllowedPattern == "" {
+	switch {
+	case p.Tier != string(api.ParameterTierAdvanced) && len(value) > maxStandard:
+		return invalid(tooLong, maxStandard)
+	case len(value) > maxAdvanced:
+		return invalid("Advanced tier parameters support a maximum parameter value of %d characters.", maxAdvanced)
+	case p.AllowedPattern == "":
 		return nil
 	}
 	re, err := regexp.Compile(`\A(?:` + p.AllowedPattern + `)\z`)
@@ -105,36 +145,66 @@ func (p *parameter) accepts(value string) error {
 	return nil
 }
 
-func judgePut(in *api.PutParameterInput) error {
-	name := aws.Val(in.Name)
-	first := strings.ToLower(strings.Trim(name, "/"))
+// judgePut refuses what is wrong whatever there is already.
+func judgePut(in *api.PutParameterInput) ([]inlinePolicy, error) {
+	if err := judgeName(aws.Val(in.Name)); err != nil {
+		return nil, err
+	}
 	switch {
-	case strings.HasPrefix(first, "aws") || strings.HasPrefix(first, "ssm"):
-		return invalid(`Parameter name: can't be prefixed with "aws" or "ssm" (case-insensitive). If formed as a path, it can consist of sub-paths divided by slash symbol; each sub-path can be formed as a mix of letters, numbers and the following 3 symbols .-_`)
-	case !nameForm.MatchString(name) || strings.Contains(name, "//") || strings.HasSuffix(name, "/"):
-		return invalid("Parameter name: can be only letters, numbers and the symbols .-_ and, as a path, /.")
-	case strings.Contains(name, "/") && !strings.HasPrefix(name, "/"):
+	case aws.Val(in.Value) == "":
+		return nil, invalid("1 validation error detected: Value '' at 'value' failed to satisfy constraint: Member must have length greater than or equal to 1.")
+	case len(in.Tags) > 0 && aws.Val(in.Overwrite):
+		return nil, invalid("Invalid request: tags and overwrite can't be used together. To create a parameter with tags, please remove overwrite flag. To update tags for an existing parameter, please use AddTagsToResource or RemoveTagsFromResource.")
+	case in.KeyId != nil && *in.KeyId != defaultKey && !strings.HasSuffix(*in.KeyId, ":"+defaultKey):
+		return nil, awserr.Status(501, "NotImplemented", "hardstand does not implement KMS keys: SecureString parameters are sealed with the server's own key.")
+	case aws.Val(in.DataType) == "aws:ssm:integration":
+		return nil, awserr.Status(501, "NotImplemented", "hardstand does not implement the parameter data type aws:ssm:integration.")
+	case in.DataType != nil && *in.DataType != "text" && *in.DataType != image:
+		return nil, invalid("The following data type is not supported: %s (Data type names are all lowercase.)", *in.DataType)
+	case aws.Val(in.Policies) == "":
+		return nil, nil
+	}
+	return parsePolicies(*in.Policies)
+}
+
+// judgeName holds the name of a new parameter to AWS's rules.
+func judgeName(name string) error {
+	low := strings.ToLower(name)
+	path := strings.Contains(name, "/")
+	switch first := strings.TrimPrefix(low, "/"); {
+	case strings.HasPrefix(low, "/aws"):
+		return awserr.New("AccessDeniedException", "No access to reserved parameter name: %s.", name)
+	case path && strings.HasPrefix(first, "ssm"):
+		return invalid(namePath, `"ssm"`)
+	case strings.HasPrefix(first, "aws"), strings.HasPrefix(first, "ssm"):
+		return invalid(`Parameter name: can't be prefixed with "aws" or "ssm" (case-insensitive).`)
+	case path && !strings.HasPrefix(name, "/"):
 		return invalid("Parameter name must be a fully qualified name.")
+	case !nameForm.MatchString(name), strings.Contains(name, "//"), strings.HasSuffix(name, "/"):
+		return invalid(namePath, `"ssm"`)
 	case strings.Count(name, "/") > maxDepth:
 		return awserr.New("HierarchyLevelLimitExceededException", "A hierarchy can have a maximum of %d levels.", maxDepth)
-	case aws.Val(in.Value) == "":
-		return invalid("1 validation error detected: Value '' at 'value' failed to satisfy constraint: Member must have length greater than or equal to 1")
-	case len(in.Tags) > 0 && aws.Val(in.Overwrite):
-		return invalid("Invalid request: tags and overwrite can't be used together. To create a parameter with tags, please remove overwrite flag. To update tags for an existing parameter, please use AddTagsToResource or RemoveTagsFromResource.")
-	case in.KeyId != nil && *in.KeyId != defaultKey:
-		return awserr.Status(501, "NotImplemented", "hardstand does not implement KMS keys: SecureString parameters are sealed with the server's own key.")
-	case aws.Val(in.Policies) != "":
-		return awserr.Status(501, "NotImplemented", "hardstand does not implement parameter policies.")
-	case in.DataType != nil && *in.DataType != "text" && *in.DataType != "aws:ec2:image":
-		return awserr.Status(501, "NotImplemented", "hardstand does not implement the parameter data type %s.", *in.DataType)
 	}
 	return nil
 }
 
+// judgeImage looks whether the image exists that a parameter of type aws:ec2:image
+// names, as the caller. AWS does so after it has answered; a put that would come to
+// nothing is refused here.
+func (s *Service) judgeImage(ctx context.Context, in *api.PutParameterInput) error {
+	if aws.Val(in.DataType) != image {
+		return nil
+	}
+	_, err := wire.Call[ec2.DescribeImagesOutput](ctx, s.cfg.Invoker, "ec2", "DescribeImages", &ec2.DescribeImagesInput{ImageIds: []string{*in.Value}})
+	if awserr.Is(err, "InvalidAMIID.Malformed") || awserr.Is(err, "InvalidAMIID.NotFound") {
+		return invalid("The value of a parameter of data type aws:ec2:image must be the ID of an image that exists: %s", *in.Value)
+	}
+	return err
+}
+
 // DeleteParameter removes a parameter.
 func (s *Service) DeleteParameter(ctx context.Context, in *api.DeleteParameterInput) (*api.DeleteParameterOutput, error) {
-	k := key(aws.CallFrom(ctx), *in.Name)
-	err := s.cfg.DB.Update(ctx, func(tx *store.Tx) error { return parameters.Delete(tx, k) })
+	err := s.cfg.DB.Update(ctx, func(tx *store.Tx) error { return remove(ctx, tx, *in.Name) })
 	return &api.DeleteParameterOutput{}, orNoParameter(err, *in.Name)
 }
 
@@ -144,7 +214,7 @@ func (s *Service) DeleteParameters(ctx context.Context, in *api.DeleteParameters
 	err := s.cfg.DB.Update(ctx, func(tx *store.Tx) error {
 		out = &api.DeleteParametersOutput{DeletedParameters: []string{}, InvalidParameters: []string{}}
 		for _, name := range in.Names {
-			err := parameters.Delete(tx, key(aws.CallFrom(ctx), name))
+			err := remove(ctx, tx, name)
 			switch {
 			case err == nil:
 				out.DeletedParameters = append(out.DeletedParameters, name)
@@ -157,4 +227,12 @@ func (s *Service) DeleteParameters(ctx context.Context, in *api.DeleteParameters
 		return nil
 	})
 	return out, err
+}
+
+func remove(ctx context.Context, tx *store.Tx, name string) error {
+	k, _, err := find(tx, aws.CallFrom(ctx), name)
+	if err != nil {
+		return err
+	}
+	return parameters.Delete(tx, k)
 }

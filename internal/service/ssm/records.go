@@ -1,20 +1,30 @@
 package ssm
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/ssm"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/store"
 )
 
+// facts are what a parameter has beside its values; each version remembers its own.
+type facts struct {
+	Type, Description, AllowedPattern, DataType, Tier string
+	Policies                                          []inlinePolicy `json:",omitempty"`
+}
+
 // parameter is a row of ssm.parameter; the key's ID is the name.
 type parameter struct {
-	Name, Type, Description, AllowedPattern, DataType, Tier string
-	Tags                                                    map[string]string `json:",omitempty"`
+	Name string
+	facts
+	Tags map[string]string `json:",omitempty"`
 	// Versions are kept from the oldest to the newest, at most maxVersions.
 	Versions []version
 	// Token made the parameter, where a stack did.
@@ -27,7 +37,11 @@ type version struct {
 	Value    string `json:",omitempty"`
 	Sealed   []byte `json:",omitempty"`
 	Modified time.Time
-	By       string // ARN
+	By       string   // ARN
+	Labels   []string `json:",omitempty"`
+	// As is how the parameter was described then; nil in rows from before there
+	// was a history, for whose versions the parameter's own facts stand.
+	As *facts `json:",omitempty"`
 }
 
 const maxVersions = 100
@@ -37,9 +51,50 @@ var parameters = &store.Table[parameter]{Name: "ssm.parameter", Version: 1}
 // last is the newest version.
 func (p *parameter) last() version { return p.Versions[len(p.Versions)-1] }
 
+// as is how the parameter was described at a version.
+func (p *parameter) as(v version) facts {
+	if v.As == nil {
+		return p.facts
+	}
+	return *v.As
+}
+
+// at is the place of a version, or -1.
+func (p *parameter) at(number int64) int {
+	return slices.IndexFunc(p.Versions, func(v version) bool { return v.Number == number })
+}
+
+// labelled is the place of the version that has a label, or -1.
+func (p *parameter) labelled(label string) int {
+	return slices.IndexFunc(p.Versions, func(v version) bool { return slices.Contains(v.Labels, label) })
+}
+
+// find returns a parameter that has not expired, and its key. At the top level a
+// leading slash makes no difference: both spellings have the same ARN.
+func find(tx *store.Tx, c aws.Call, name string) (store.Key, *parameter, error) {
+	k := key(c, name)
+	p, err := parameters.Get(tx, k)
+	if errors.Is(err, store.ErrNotFound) && !strings.Contains(strings.TrimPrefix(k.ID, "/"), "/") {
+		other := k
+		if bare, ok := strings.CutPrefix(k.ID, "/"); ok {
+			other.ID = bare
+		} else {
+			other.ID = "/" + k.ID
+		}
+		if q, e := parameters.Get(tx, other); e == nil {
+			k, p, err = other, q, nil
+		}
+	}
+	if err == nil && p.expired(tx.Now()) {
+		return k, nil, store.ErrNotFound
+	}
+	return k, p, err
+}
+
 // put adds a version.
 func (s *Service) put(p *parameter, k store.Key, value string, at time.Time, by string) error {
-	v := version{Number: 1, Value: value, Modified: at, By: by}
+	f := p.facts
+	v := version{Number: 1, Value: value, Modified: at, By: by, As: &f}
 	if len(p.Versions) > 0 {
 		v.Number = p.last().Number + 1
 	}
@@ -50,10 +105,13 @@ func (s *Service) put(p *parameter, k store.Key, value string, at time.Time, by 
 		}
 		v.Value, v.Sealed = "", sealed
 	}
-	p.Versions = append(p.Versions, v)
-	if len(p.Versions) > maxVersions {
+	if len(p.Versions) == maxVersions {
+		if oldest := p.Versions[0]; len(oldest.Labels) > 0 {
+			return awserr.New("ParameterMaxVersionLimitExceeded", "You attempted to create a new version of %s by calling the PutParameter API with the overwrite flag. Version %d, the oldest version, can't be deleted because it has a label associated with it. Move the label to another version of the parameter, and try again.", p.Name, oldest.Number)
+		}
 		p.Versions = slices.Clone(p.Versions[1:])
 	}
+	p.Versions = append(p.Versions, v)
 	return nil
 }
 
@@ -75,15 +133,35 @@ func (s *Service) value(p *parameter, k store.Key, v version, decrypt bool) (str
 	return string(plain), nil
 }
 
-func (s *Service) view(c aws.Call, p *parameter, v version, selector string, decrypt bool) (api.Parameter, error) {
-	k := key(c, p.Name)
+// view shows a version under the name by which it was asked for.
+func (s *Service) view(c aws.Call, k store.Key, p *parameter, v version, name, selector string, decrypt bool) (api.Parameter, error) {
 	text, err := s.value(p, k, v, decrypt)
-	out := api.Parameter{Name: &p.Name, Type: api.ParameterType(p.Type), Value: &text, Version: aws.Ptr(v.Number),
-		LastModifiedDate: aws.Ptr(v.Modified), ARN: aws.Ptr(parameterARN(c, p.Name)), DataType: &p.DataType}
+	was := p.as(v)
+	if strings.HasPrefix(name, "arn:") {
+		name = p.Name
+	}
+	out := api.Parameter{Name: &name, Type: api.ParameterType(was.Type), Value: &text, Version: aws.Ptr(v.Number),
+		LastModifiedDate: aws.Ptr(v.Modified), ARN: aws.Ptr(parameterARN(c, p.Name)), DataType: &was.DataType}
 	if selector != "" {
 		out.Selector = aws.Ptr(":" + selector)
 	}
 	return out, err
+}
+
+// keyOf is the key that a parameter of some type is encrypted with.
+func keyOf(kind string) *string {
+	if kind != string(api.ParameterTypeSecureString) {
+		return nil
+	}
+	return aws.Ptr(defaultKey)
+}
+
+// orNil leaves an empty text out.
+func orNil(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
 }
 
 func tagList(tags map[string]string) []api.Tag {

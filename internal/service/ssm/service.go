@@ -1,11 +1,12 @@
 // Package ssm is the parameter store of Systems Manager: parameters, their
-// versions and tags, the public parameters that name images, and the resource
-// type AWS::SSM::Parameter.
+// versions, labels, policies and tags, the public parameters that name images,
+// references to secrets, and the resource type AWS::SSM::Parameter.
 //
 // It owns the table ssm.parameter. It imports store, stack (its resource type),
-// wire and the API's types. The flow enters through Wire's operations; public
-// parameters are answered from a pattern, without rows, and values of type
-// SecureString are sealed on disk. There is no KMS: who may call the operation
+// wire and the API's types. The flow enters through Wire's operations, and through
+// Run, which removes parameters that expire; it leaves to EC2 (images) and Secrets
+// Manager through the Invoker. Public parameters are answered from a pattern,
+// without rows, and values of type SecureString are sealed on disk. There is no KMS: who may call the operation
 // may decrypt, and a KeyId other than the default is refused.
 package ssm
 
@@ -17,6 +18,7 @@ import (
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/ssm"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/store"
 	"github.com/hardstand/hardstand/internal/wire"
 )
@@ -30,6 +32,7 @@ type Invoker interface {
 type Config struct {
 	DB      *store.DB
 	Sealer  *store.Sealer
+	Clock   clock.Clock
 	Invoker Invoker
 	// ImageID gives the image id that a public parameter's name stands for.
 	ImageID func(name string) string
@@ -52,6 +55,12 @@ func (s *Service) Wire() wire.Service {
 			onNames(func(in *api.GetParametersInput) []string { return in.Names })),
 		wire.Op("GetParametersByPath", "ssm:GetParametersByPath", s.GetParametersByPath,
 			onNames(func(in *api.GetParametersByPathInput) []string { return []string{aws.Val(in.Path)} })),
+		wire.Op("GetParameterHistory", "ssm:GetParameterHistory", s.GetParameterHistory,
+			onNames(func(in *api.GetParameterHistoryInput) []string { return []string{aws.Val(in.Name)} })),
+		wire.Op("LabelParameterVersion", "ssm:LabelParameterVersion", s.LabelParameterVersion,
+			onNames(func(in *api.LabelParameterVersionInput) []string { return []string{aws.Val(in.Name)} })),
+		wire.Op("UnlabelParameterVersion", "ssm:UnlabelParameterVersion", s.UnlabelParameterVersion,
+			onNames(func(in *api.UnlabelParameterVersionInput) []string { return []string{aws.Val(in.Name)} })),
 		wire.Op("DeleteParameter", "ssm:DeleteParameter", s.DeleteParameter,
 			onNames(func(in *api.DeleteParameterInput) []string { return []string{aws.Val(in.Name)} })),
 		wire.Op("DeleteParameters", "ssm:DeleteParameters", s.DeleteParameters,
@@ -107,6 +116,12 @@ func key(c aws.Call, name string) store.Key {
 func errNoParameter(name string) error {
 	return awserr.New("ParameterNotFound", "Parameter %s not found.", name)
 }
+
+func errNoVersion(selector, name string) error {
+	return awserr.New("ParameterVersionNotFound", "Systems Manager could not find version %s of %s. Verify the version and try again.", selector, name)
+}
+
+var errToken = awserr.New("InvalidNextToken", "The specified token isn't valid.")
 
 func invalid(format string, args ...any) error {
 	return awserr.New("ValidationException", format, args...)

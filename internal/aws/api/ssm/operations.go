@@ -59,6 +59,20 @@ type GetParameterOutput struct {
 	Parameter *Parameter
 }
 
+// GetParameterHistoryInput is the input of GetParameterHistory.
+type GetParameterHistoryInput struct {
+	Name           *string
+	WithDecryption *bool
+	MaxResults     *int32
+	NextToken      *string
+}
+
+// GetParameterHistoryOutput is the output of GetParameterHistory.
+type GetParameterHistoryOutput struct {
+	Parameters []ParameterHistory
+	NextToken  *string
+}
+
 // GetParametersInput is the input of GetParameters.
 type GetParametersInput struct {
 	Names          []string
@@ -85,6 +99,19 @@ type GetParametersByPathInput struct {
 type GetParametersByPathOutput struct {
 	Parameters []Parameter
 	NextToken  *string
+}
+
+// LabelParameterVersionInput is the input of LabelParameterVersion.
+type LabelParameterVersionInput struct {
+	Name             *string
+	ParameterVersion *int64
+	Labels           []string
+}
+
+// LabelParameterVersionOutput is the output of LabelParameterVersion.
+type LabelParameterVersionOutput struct {
+	InvalidLabels    []string
+	ParameterVersion *int64
 }
 
 // ListTagsForResourceInput is the input of ListTagsForResource.
@@ -128,4 +155,17 @@ type RemoveTagsFromResourceInput struct {
 
 // RemoveTagsFromResourceOutput is the output of RemoveTagsFromResource.
 type RemoveTagsFromResourceOutput struct {
+}
+
+// UnlabelParameterVersionInput is the input of UnlabelParameterVersion.
+type UnlabelParameterVersionInput struct {
+	Name             *string
+	ParameterVersion *int64
+	Labels           []string
+}
+
+// UnlabelParameterVersionOutput is the output of UnlabelParameterVersion.
+type UnlabelParameterVersionOutput struct {
+	RemovedLabels []string
+	InvalidLabels []string
 }

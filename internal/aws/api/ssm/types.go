@@ -17,6 +17,23 @@ type Parameter struct {
 	DataType         *string
 }
 
+// ParameterHistory is the structure ParameterHistory of the API.
+type ParameterHistory struct {
+	Name             *string
+	Type             ParameterType
+	KeyId            *string
+	LastModifiedDate *time.Time
+	LastModifiedUser *string
+	Description      *string
+	Value            *string
+	AllowedPattern   *string
+	Version          *int64
+	Labels           []string
+	Tier             ParameterTier
+	Policies         []ParameterInlinePolicy
+	DataType         *string
+}
+
 // ParameterInlinePolicy is the structure ParameterInlinePolicy of the API.
 type ParameterInlinePolicy struct {
 	PolicyText   *string
