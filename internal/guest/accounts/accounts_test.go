@@ -98,3 +98,29 @@ func TestAddGroup(t *testing.T) {
 		t.Errorf("web = %+v", g)
 	}
 }
+
+func TestModifyUser(t *testing.T) {
+	root := tree(t)
+	if err := ModifyUser(root, "ec2-user", []string{"wheel", "root"}, "/srv"); err != nil {
+		t.Fatal(err)
+	}
+	u, err := LookupUser(root, "ec2-user")
+	if err != nil || u.Home != "/srv" {
+		t.Errorf("user = %+v, %v", u, err)
+	}
+	if names, err := GroupNames(root, u); err != nil || strings.Join(names, " ") != "root ec2-user wheel" {
+		t.Errorf("groups = %v, %v", names, err)
+	}
+	if b, err := os.ReadFile(root.Path("/etc/passwd")); err != nil || !strings.HasSuffix(string(b), "\nbroken:line\n") {
+		t.Errorf("passwd = %q, %v", b, err)
+	}
+	for name, err := range map[string]error{
+		"absent user":   ModifyUser(root, "nobody", nil, "/"),
+		"absent group":  ModifyUser(root, "ec2-user", []string{"absent"}, "/"),
+		"colon in home": ModifyUser(root, "ec2-user", nil, "/a:b"),
+	} {
+		if err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}

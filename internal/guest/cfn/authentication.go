@@ -22,10 +22,10 @@ type authentication struct {
 	entries  map[string]any
 	region   string
 	metadata *imdsclient.Client
-	helper   *Helper
+	log      *logs
 }
 
-func (h *Helper) newAuthentication(ctx context.Context, f *flags, metadata map[string]any) (*authentication, error) {
+func (l *logs) newAuthentication(ctx context.Context, f *flags, metadata map[string]any) (*authentication, error) {
 	entries, ok := metadata[authKey].(map[string]any)
 	if metadata[authKey] != nil && !ok {
 		return nil, fmt.Errorf("%s is not an object", authKey)
@@ -34,7 +34,7 @@ func (h *Helper) newAuthentication(ctx context.Context, f *flags, metadata map[s
 	if region == "" {
 		region = "us-east-1"
 	}
-	return &authentication{ctx: ctx, entries: entries, region: region, metadata: h.Metadata, helper: h}, nil
+	return &authentication{ctx: ctx, entries: entries, region: region, metadata: l.Metadata, log: l}, nil
 }
 
 // open starts the download of source. name is the entry to use, or "" for the
@@ -48,11 +48,11 @@ func (a *authentication) open(source, name string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	settings, err := a.settings(entry)
+	settings, err := a.settings(u, entry)
 	if err != nil {
 		return nil, err
 	}
-	client, err := awsclient.New(settings, a.helper.Clock)
+	client, err := awsclient.New(settings, a.log.Clock)
 	if err != nil {
 		return nil, err
 	}
@@ -65,6 +65,9 @@ func (a *authentication) open(source, name string) (io.ReadCloser, error) {
 		user, _ := entry["username"].(string)
 		password, _ := entry["password"].(string)
 		req.SetBasicAuth(user, password)
+	case "":
+	default:
+		a.log.logf("WARNING", "Unrecognized authentication type: %s", kind)
 	}
 	return follow(a.ctx, client, r)
 }
@@ -98,17 +101,15 @@ func follow(ctx context.Context, client *awsclient.Client, r awsclient.Request) 
 }
 
 func (a *authentication) entry(u *url.URL, name string) (map[string]any, error) {
-	if name != "" {
-		entry, ok := a.entries[name].(map[string]any)
-		if !ok {
-			return nil, fmt.Errorf("no authentication named %s in the metadata", name)
-		}
+	if entry, ok := a.entries[name].(map[string]any); ok {
 		return entry, nil
+	} else if name != "" {
+		a.log.logf("WARNING", "No authentication named %s in the metadata", name)
 	}
 	for _, key := range sorted(a.entries) {
 		entry, _ := a.entries[key].(map[string]any)
 		if slices.ContainsFunc(texts(entry["buckets"]), func(b string) bool { return isBucket(u, b) }) ||
-			slices.ContainsFunc(texts(entry["uris"]), func(p string) bool { return strings.HasPrefix(u.String(), p) }) {
+			slices.ContainsFunc(texts(entry["uris"]), func(p string) bool { return p == u.Host || strings.HasPrefix(u.String(), p) }) {
 			return entry, nil
 		}
 	}
@@ -120,8 +121,21 @@ func isBucket(u *url.URL, bucket string) bool {
 	return strings.HasPrefix(u.Host, bucket+".s3") || strings.HasPrefix(u.Path, "/"+bucket+"/")
 }
 
-func (a *authentication) settings(entry map[string]any) (*awsclient.Settings, error) {
-	o := awsclient.Options{Region: a.region, Metadata: a.metadata}
+// region is the one that an S3 host name tells, or the one given.
+func region(u *url.URL, otherwise string) string {
+	_, rest, ok := strings.Cut("."+u.Host, ".s3")
+	if !ok {
+		return otherwise
+	}
+	name, _, ok := strings.Cut(strings.TrimLeft(rest, ".-"), ".amazonaws.")
+	if !ok || name == "" || strings.HasPrefix(name, "external") {
+		return otherwise
+	}
+	return name
+}
+
+func (a *authentication) settings(u *url.URL, entry map[string]any) (*awsclient.Settings, error) {
+	o := awsclient.Options{Region: region(u, a.region), Metadata: a.metadata}
 	o.Role, _ = entry["roleName"].(string)
 	key, _ := entry["accessKeyId"].(string)
 	secret, _ := entry["secretKey"].(string)

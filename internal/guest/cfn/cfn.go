@@ -57,14 +57,20 @@ type service struct {
 }
 
 func (h *Helper) connect(ctx context.Context, f *flags) (*service, error) {
-	o := awsclient.Options{Region: f.text("region"), Role: f.text("role"), CredentialFile: f.text("credential-file"), Metadata: h.Metadata}
-	signed := o.Role != "" || o.CredentialFile != ""
-	if key, secret := f.text("access-key"), f.text("secret-key"); key != "" || secret != "" {
-		if key == "" || secret == "" {
-			return nil, said("Error: --access-key and --secret-key must be given together")
+	o := awsclient.Options{Region: f.text("region"), Metadata: h.Metadata}
+	// As the original: a file comes before a role, and a role before keys.
+	switch key, secret := f.text("access-key"), f.text("secret-key"); {
+	case f.has("credential-file"):
+		if err := privateFile(f.text("credential-file")); err != nil {
+			return nil, said("Error retrieving credentials from file:\n\t%w", err)
 		}
+		o.CredentialFile = f.text("credential-file")
+	case f.has("role"):
+		o.Role = f.text("role")
+	case key != "" && secret != "":
 		o.Keys = sign.Credentials{AccessKeyID: key, SecretAccessKey: secret}
-		signed = true
+	case key != "" || secret != "":
+		return nil, said("Error: --access-key and --secret-key must be given together")
 	}
 	if o.Region == "" {
 		o.Region = "us-east-1"
@@ -81,7 +87,20 @@ func (h *Helper) connect(ctx context.Context, f *flags) (*service, error) {
 	if base == "" {
 		base = "https://cloudformation." + o.Region + "." + client.Domain()
 	}
+	signed := o.Role != "" || o.CredentialFile != "" || o.Keys.AccessKeyID != ""
 	return &service{client: client, url: strings.TrimSuffix(base, "/"), metadata: h.Metadata, signed: signed}, nil
+}
+
+// privateFile refuses a file with credentials that others may read.
+func privateFile(path string) error {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return said("Credential file was not found at %s", path)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return said("Credential file cannot be accessible by group or other. Please chmod 600 the credential file.")
+	}
+	return nil
 }
 
 // call makes one request and returns the operation's result.
@@ -106,7 +125,7 @@ func (s *service) call(ctx context.Context, action string, values url.Values) (m
 	}
 	defer resp.Body.Close()
 	var doc map[string]map[string]any
-	if err := json.NewDecoder(resp.Body).Decode(&doc); err != nil {
+	if err := readJSON(resp.Body, &doc); err != nil {
 		return nil, fmt.Errorf("answer of %s: %w", action, err)
 	}
 	result, _ := doc[action+"Response"][action+"Result"].(map[string]any)
@@ -117,6 +136,8 @@ func (s *service) call(ctx context.Context, action string, values url.Values) (m
 type resource struct {
 	metadata   map[string]any // nil when the resource has none
 	physicalID string
+	status     string
+	updated    string // when it last changed
 }
 
 func (s *service) describe(ctx context.Context, stack, logical string) (resource, error) {
@@ -125,103 +146,41 @@ func (s *service) describe(ctx context.Context, stack, logical string) (resource
 		return resource{}, err
 	}
 	detail, _ := result["StackResourceDetail"].(map[string]any)
-	r := resource{}
+	r := resource{updated: fmt.Sprint(detail["LastUpdatedTimestamp"])}
 	r.physicalID, _ = detail["PhysicalResourceId"].(string)
+	r.status, _ = detail["ResourceStatus"].(string)
 	text, _ := detail["Metadata"].(string)
 	if strings.TrimSpace(text) == "" {
 		return r, nil
 	}
-	if err := json.Unmarshal([]byte(text), &r.metadata); err != nil {
+	if err := readJSON(strings.NewReader(text), &r.metadata); err != nil {
 		return r, fmt.Errorf("metadata of %s: %w", logical, err)
 	}
 	return r, nil
 }
 
+// readJSON keeps numbers as they are written.
+func readJSON(from io.Reader, into any) error {
+	dec := json.NewDecoder(from)
+	dec.UseNumber()
+	return dec.Decode(into)
+}
+
 // fail prints an error as the helpers do and returns their exit code.
 func (h *Helper) fail(err error) int {
+	fmt.Fprintln(h.Stderr, describeError(err))
+	return 1
+}
+
+// describeError tells an answer of the service by its code and message alone.
+func describeError(err error) error {
 	var answer *awsclient.Error
 	if errors.As(err, &answer) {
-		fmt.Fprintf(h.Stderr, "%s: %s\n", answer.Code, answer.Message)
-		return 1
+		return errors.New(answer.Code + ": " + answer.Message)
 	}
-	fmt.Fprintln(h.Stderr, err)
-	return 1
+	return err
 }
 
 // said is an error in the originals' own words, which people search for and which
 // begin with a capital letter.
 func said(format string, args ...any) error { return fmt.Errorf(format, args...) }
-
-// connection are the options that every helper has.
-var connection = map[string]string{"region": "", "url": "u", "role": "", "access-key": "", "secret-key": "",
-	"credential-file": "f", "http-proxy": "", "https-proxy": ""}
-
-// flags is a parsed command line.
-type flags struct {
-	values map[string]string
-	args   []string
-}
-
-func (f *flags) text(name string) string { return f.values[name] }
-
-func (f *flags) has(name string) bool { _, ok := f.values[name]; return ok }
-
-// parseFlags reads options that take a value (long name to letter) and switches
-// (likewise), anywhere on the line.
-func parseFlags(args []string, valued, switches map[string]string) (*flags, error) {
-	f := &flags{values: map[string]string{}}
-	find := func(table map[string]string, long, short string) string {
-		for name, letter := range table {
-			if long != "" && name == long || short != "" && letter == short {
-				return name
-			}
-		}
-		return ""
-	}
-	for i := 0; i < len(args); i++ {
-		a := args[i]
-		if a == "-" || !strings.HasPrefix(a, "-") {
-			f.args = append(f.args, a)
-			continue
-		}
-		long, short, value, joined := "", "", "", false
-		if rest, ok := strings.CutPrefix(a, "--"); ok {
-			long, value, joined = strings.Cut(rest, "=")
-		} else {
-			short, value = a[1:2], a[2:]
-			joined = value != ""
-		}
-		if name := find(switches, long, short); name != "" && !joined {
-			f.values[name] = "true"
-			continue
-		}
-		name := find(valued, long, short)
-		if name == "" {
-			return nil, fmt.Errorf("no such option: %s", a)
-		}
-		if !joined {
-			if i++; i >= len(args) {
-				return nil, fmt.Errorf("%s option requires an argument", a)
-			}
-			value = args[i]
-		}
-		f.values[name] = value
-	}
-	if p := f.text("https-proxy"); p != "" {
-		if err := os.Setenv("HTTPS_PROXY", p); err != nil {
-			return nil, err
-		}
-	}
-	return f, nil
-}
-
-// with joins option tables.
-func with(tables ...map[string]string) map[string]string {
-	all := map[string]string{}
-	for _, t := range tables {
-		for k, v := range t {
-			all[k] = v
-		}
-	}
-	return all
-}

@@ -3,51 +3,105 @@ package cfn
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
 )
 
-func sorted(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }
-
-// runCommands runs the commands section, by name.
+// runCommands runs the commands section, by name: all of it, or what an earlier run
+// left.
 func (b *build) runCommands(section map[string]any) error {
-	for _, name := range sorted(section) {
+	names := sorted(section)
+	if b.work.Commands != nil {
+		names = *b.work.Commands
+	}
+	for i, name := range names {
+		// What is kept tells that this command has begun: one that reboots the
+		// instance is not run again.
+		left := names[i+1:]
+		b.work.Commands, b.work.Changed = &left, b.changed
+		if err := b.save(); err != nil {
+			return err
+		}
 		c, ok := section[name].(map[string]any)
 		if !ok {
 			return said("Command %s is not an object", name)
 		}
-		if c["command"] == nil {
-			return said("Command %s does not specify the 'command' attribute", name)
+		if err := b.runCommand(name, c); err != nil {
+			return err
 		}
-		if test := c["test"]; test != nil {
-			if code, _ := b.command("test for "+name, test, c); code != 0 {
-				b.info("Test failed with code %d for command %s: not run", code, name)
-				continue
-			}
-		}
-		code, out := b.command("Command "+name, c["command"], c)
-		if code == 0 {
-			b.info("Command %s succeeded", name)
-			b.changed.commands[name] = true
-			continue
-		}
-		if ignore, _ := truth(c["ignoreErrors"]); ignore {
-			b.info("Command %s failed (exit code %d), ignored", name, code)
-			b.changed.commands[name] = true
-			continue
-		}
-		b.logf("ERROR", "Command %s (%v) failed: exit code %d\n%s", name, c["command"], code, out)
-		return said("Command %s failed", name)
 	}
 	return nil
 }
 
-// command runs a string in a shell or a list as it is, with the settings of c,
-// and returns its exit code and output.
-func (b *build) command(what string, value any, c map[string]any) (int, []byte) {
+func (b *build) runCommand(name string, c map[string]any) error {
+	c, err := b.withDefaults(name, c)
+	if err != nil {
+		return err
+	}
+	if c["command"] == nil {
+		b.logf("ERROR", "No command specified for %s", name)
+		return said("%s does not specify the 'command' attribute, which is required", name)
+	}
+	if c["waitAfterCompletion"] != nil {
+		b.debug("Command %s: waitAfterCompletion is for Windows", name)
+	}
+	if test := c["test"]; test != nil {
+		code, out := b.command("", test, map[string]any{"env": c["env"], "cwd": c["cwd"]})
+		b.debug("Test command output: %s", out)
+		if code != 0 {
+			b.info("Test failed with code %d", code)
+			return nil
+		}
+		b.debug("Test for command %s passed", name)
+	}
+	code, out := b.command("Command "+name, c["command"], c)
+	b.debug("Command %s output: %s", name, out)
+	if code == 0 {
+		b.info("Command %s succeeded", name)
+		b.changed.note("commands", name)
+		return nil
+	}
+	b.logf("ERROR", "Command %s (%s) failed", name, strings.Join(texts(c["command"]), " "))
+	if ignore, _ := truth(c["ignoreErrors"]); !ignore {
+		return said("Command %s failed", name)
+	}
+	b.info("ignoreErrors set to true, continuing build")
+	b.changed.note("commands", name)
+	return nil
+}
+
+// withDefaults returns c over the attributes that its defaults command prints.
+func (b *build) withDefaults(name string, c map[string]any) (map[string]any, error) {
+	if c["defaults"] == nil {
+		return c, nil
+	}
+	cmd, err := b.process(c["defaults"], nil)
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.Output()
+	if err != nil {
+		b.logf("ERROR", "Defaults script failed for %s: %v", name, err)
+		return nil, said("Defaults script for command %s failed", name)
+	}
+	all := map[string]any{}
+	if err := readJSON(strings.NewReader(string(out)), &all); err != nil {
+		return nil, said("Defaults script for command %s: %w", name, err)
+	}
+	for k, v := range c {
+		all[k] = v
+	}
+	return all, nil
+}
+
+// command runs a string in a shell or a list as it is, with the settings of c, and
+// returns its exit code and output. With a title both go into the log of commands.
+func (b *build) command(title string, value any, c map[string]any) (int, []byte) {
+	if title != "" {
+		b.heading("=", title)
+	}
 	cmd, err := b.process(value, c)
 	var out []byte
 	if err == nil {
@@ -57,13 +111,26 @@ func (b *build) command(what string, value any, c map[string]any) (int, []byte) 
 	var exit *exec.ExitError
 	switch {
 	case errors.As(err, &exit):
-		code = exit.ExitCode()
+		if code = exit.ExitCode(); code < 0 {
+			code = 128
+		}
 	case err != nil:
 		code, out = 127, append(out, err.Error()...)
 	}
-	fmt.Fprintf(b.commands, "%s P%d [INFO] %s: exit code %d\n", stamp(b.Clock.Now()), os.Getpid(), what, code)
-	for line := range strings.Lines(string(out)) {
-		fmt.Fprintf(b.commands, "%s P%d [INFO] \t%s\n", stamp(b.Clock.Now()), os.Getpid(), strings.TrimRight(line, "\n"))
+	if title == "" {
+		return code, out
+	}
+	if len(out) > 0 {
+		b.commandf("INFO", "%s", centred("Command Output"))
+		for line := range strings.Lines(string(out)) {
+			b.commandf("INFO", "\t%s", strings.TrimRight(line, "\r\n"))
+		}
+		b.commandf("INFO", "%s", strings.Repeat("-", 60))
+	}
+	if code == 0 {
+		b.commandf("INFO", "Completed successfully.")
+	} else {
+		b.commandf("ERROR", "Exited with error code %d", code)
 	}
 	return code, out
 }
@@ -89,8 +156,12 @@ func (b *build) process(value any, c map[string]any) (*exec.Cmd, error) {
 		}
 	}
 	dir, _ := c["cwd"].(string)
-	if dir == "" {
-		dir = "/"
+	if rest, ok := strings.CutPrefix(dir, "~"); ok && (rest == "" || rest[0] == '/') {
+		home := os.Getenv("HOME")
+		if home == "" {
+			home = "/root"
+		}
+		dir = home + rest
 	}
 	return &exec.Cmd{Path: program, Args: argv, Env: b.environment(c["env"]), Dir: dir}, nil
 }

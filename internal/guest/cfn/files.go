@@ -3,12 +3,12 @@ package cfn
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/hardstand/hardstand/internal/guest"
@@ -27,45 +27,60 @@ func (b *build) files(section map[string]any) error {
 		}
 		changed, err := b.file(path, m)
 		if err != nil {
-			return said("Failed to write %s: %w", path, err)
+			return fmt.Errorf("%s: %w", path, err)
 		}
 		if changed {
-			b.changed.files[path] = true
-			b.info("File %s written", path)
+			b.changed.note("files", path)
+			b.debug("Wrote %s", path)
 		}
 	}
 	return nil
 }
 
+// linkType is the file type of a symbolic link in a mode as stat(2) has it, and
+// typeMask covers the types.
+const (
+	linkType = 0o120000
+	typeMask = 0o170000
+)
+
 func (b *build) file(path string, m map[string]any) (changed bool, err error) {
-	content, err := b.fileContent(m)
+	mode, err := fileMode(m["mode"])
 	if err != nil {
 		return false, err
 	}
 	full := b.Root.Path(path)
-	if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+	parent := filepath.Dir(full)
+	if info, err := os.Stat(parent); err == nil && !info.IsDir() {
+		return false, said("Parent directory %s exists and is a file", filepath.Dir(path))
+	}
+	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return false, err
 	}
-	mode, _ := m["mode"].(string)
-	// 12 is the file type of a link in a mode as stat(2) has it.
-	if len(mode) >= 2 && strings.HasPrefix(mode, "12") && len(mode) > 4 {
-		return b.link(full, strings.TrimSpace(string(content)))
-	}
 	perm := os.FileMode(0o644)
-	if mode != "" {
-		if perm, err = guest.ParseMode(mode[max(0, len(mode)-4):]); err != nil {
+	if mode >= 0 {
+		if perm, err = guest.ParseMode(strconv.FormatInt(int64(mode)&0o7777, 8)); err != nil {
 			return false, err
 		}
+	}
+	if mode >= 0 && mode&typeMask == linkType {
+		target, ok := m["content"].(string)
+		if !ok {
+			return false, said("Symbolic link specified without a destination")
+		}
+		return b.link(full, strings.TrimSpace(target), perm, m)
+	}
+	content, err := b.fileContent(m)
+	if err != nil {
+		return false, err
 	}
 	old, err := os.ReadFile(full)
 	exists := err == nil
-	if exists && bytes.Equal(old, content) {
-		return false, errors.Join(os.Chmod(full, perm), b.own(full, m))
+	if exists && bytes.Equal(old, content) && !isLink(full) {
+		return false, errors.Join(b.own(full, m), os.Chmod(full, perm))
 	}
-	if exists {
-		if err := os.Rename(full, full+".bak"); err != nil {
-			return false, err
-		}
+	if err := setAside(full); err != nil {
+		return false, err
 	}
 	if err := os.WriteFile(full, content, 0o600); err != nil {
 		return false, err
@@ -74,31 +89,62 @@ func (b *build) file(path string, m map[string]any) (changed bool, err error) {
 	return true, errors.Join(b.own(full, m), os.Chmod(full, perm))
 }
 
-func (b *build) link(full, target string) (bool, error) {
+// fileMode reads a mode, -1 where there is none.
+func fileMode(v any) (int, error) {
+	if v == nil || v == "" {
+		return -1, nil
+	}
+	n, err := strconv.ParseUint(fmt.Sprint(v), 8, 18)
+	if err != nil {
+		return 0, said("invalid literal for int() with base 8: '%v'", v)
+	}
+	return int(n), nil
+}
+
+func isLink(full string) bool {
+	info, err := os.Lstat(full)
+	return err == nil && info.Mode()&os.ModeSymlink != 0
+}
+
+// setAside keeps what lies at full, if anything does, as .bak.
+func setAside(full string) error {
+	if err := os.Rename(full, full+".bak"); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return said("Could not rename %s: %w", full, err)
+	}
+	return nil
+}
+
+// link makes a symbolic link. The permissions of its mode are those of its target.
+func (b *build) link(full, target string, perm os.FileMode, m map[string]any) (bool, error) {
 	if old, err := os.Readlink(full); err == nil && old == target {
+		b.info("Symbolic link %s already exists", full)
 		return false, nil
 	}
-	if _, err := os.Lstat(full); err == nil {
-		if err := os.Rename(full, full+".bak"); err != nil {
-			return false, err
-		}
+	if err := setAside(full); err != nil {
+		return false, err
 	}
-	return true, os.Symlink(target, full)
+	if err := os.Symlink(target, full); err != nil {
+		return false, err
+	}
+	if err := os.Chmod(full, perm); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return false, err
+	}
+	return true, b.own(full, m)
 }
 
 func (b *build) own(full string, m map[string]any) error {
 	uid, gid := -1, -1
-	if name, ok := m["owner"].(string); ok {
+	if name, ok := m["owner"].(string); ok && name != "" {
 		u, err := accounts.LookupUser(b.Root, name)
 		if err != nil {
-			return err
+			return said("%s is not a valid user name", name)
 		}
 		uid = u.UID
 	}
-	if name, ok := m["group"].(string); ok {
+	if name, ok := m["group"].(string); ok && name != "" {
 		g, err := accounts.LookupGroup(b.Root, name)
 		if err != nil {
-			return err
+			return said("%s is not a valid group name", name)
 		}
 		gid = g.GID
 	}
@@ -108,98 +154,51 @@ func (b *build) own(full string, m map[string]any) error {
 	return os.Lchown(full, uid, gid)
 }
 
+// fileContent is what a file is to hold. Only text, and what is downloaded, is a
+// template.
 func (b *build) fileContent(m map[string]any) ([]byte, error) {
-	var content []byte
+	context, isTemplate := m["context"].(map[string]any)
 	switch v := m["content"].(type) {
 	case nil:
-		source, _ := m["source"].(string)
-		if source == "" {
-			return nil, said("File specified without source or content")
-		}
-		name, _ := m["authentication"].(string)
-		from, err := b.auth.open(source, name)
-		if err != nil {
-			return nil, err
-		}
-		defer from.Close()
-		if content, err = io.ReadAll(from); err != nil {
-			return nil, err
-		}
 	case string:
-		content = []byte(v)
-		if m["encoding"] == "base64" {
+		switch e := m["encoding"]; {
+		case v == "":
+		case e == "base64":
 			plain, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(v), ""))
 			if err != nil {
-				return nil, fmt.Errorf("content is not base64: %w", err)
+				return nil, said("Malformed base64: %s", v)
 			}
-			content = plain
-		} else if e := m["encoding"]; e != nil && e != "plain" {
+			return plain, nil
+		case e != nil && e != "plain":
 			return nil, fmt.Errorf("unknown encoding %v", e)
+		case isTemplate:
+			return mustache(v, context)
+		default:
+			return []byte(v), nil
 		}
 	default:
-		var buf bytes.Buffer
-		enc := json.NewEncoder(&buf)
-		enc.SetEscapeHTML(false)
-		enc.SetIndent("", "    ")
-		if err := enc.Encode(v); err != nil {
-			return nil, err
-		}
-		content = bytes.TrimRight(buf.Bytes(), "\n")
+		return []byte(toJSON(v, "")), nil
 	}
-	if context, ok := m["context"].(map[string]any); ok {
+	source, _ := m["source"].(string)
+	if source == "" {
+		if _, empty := m["content"].(string); empty {
+			return nil, nil
+		}
+		return nil, said("File specified without source or content")
+	}
+	name, _ := m["authentication"].(string)
+	content, err := b.download(source, name)
+	if err == nil && isTemplate {
 		return mustache(string(content), context)
 	}
-	return content, nil
+	return content, err
 }
 
-// mustache puts values into {{name}}, escaped for HTML, and into {{{name}}} and
-// {{&name}} as they are, as Mustache has it. Sections and partials are refused.
-func mustache(text string, context map[string]any) ([]byte, error) {
-	var out strings.Builder
-	for {
-		before, rest, ok := strings.Cut(text, "{{")
-		out.WriteString(before)
-		if !ok {
-			return []byte(out.String()), nil
-		}
-		closing, raw := "}}", false
-		if strings.HasPrefix(rest, "{") {
-			rest, closing, raw = rest[1:], "}}}", true
-		}
-		tag, after, ok := strings.Cut(rest, closing)
-		if !ok {
-			return nil, errors.New("context: {{ without }}")
-		}
-		tag = strings.TrimSpace(tag)
-		if strings.HasPrefix(tag, "&") {
-			tag, raw = strings.TrimSpace(tag[1:]), true
-		}
-		if tag == "" || strings.ContainsAny(tag[:1], "#^/>=") {
-			return nil, fmt.Errorf("context: {{%s}}: hardstand supports variables only", tag)
-		}
-		if tag[0] != '!' {
-			value := lookup(context, tag)
-			if !raw {
-				value = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;").Replace(value)
-			}
-			out.WriteString(value)
-		}
-		text = after
+func (b *build) download(source, authentication string) ([]byte, error) {
+	from, err := b.auth.open(source, authentication)
+	if err != nil {
+		return nil, said("Failed to retrieve %s: %w", source, err)
 	}
-}
-
-func lookup(context map[string]any, name string) string {
-	if v, ok := context[name]; ok {
-		return fmt.Sprint(v)
-	}
-	var value any = context
-	for part := range strings.SplitSeq(name, ".") {
-		m, _ := value.(map[string]any)
-		v, ok := m[part]
-		if !ok {
-			return ""
-		}
-		value = v
-	}
-	return fmt.Sprint(value)
+	defer from.Close()
+	return io.ReadAll(from)
 }

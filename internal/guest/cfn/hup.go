@@ -2,289 +2,214 @@ package cfn
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"reflect"
-	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/hardstand/hardstand/internal/clock"
-	"github.com/hardstand/hardstand/internal/guest/awsclient"
 )
 
 const (
 	hupConfigDir = "/etc/cfn"
-	hupCache     = "/var/lib/cfn-hup/data/metadata_db"
-	hupLog       = "/var/log/cfn-hup.log"
 	hupPID       = "/run/cfn-hup.pid"
+	// hupChild is set for the process that the command leaves behind.
+	hupChild = "HARDSTAND_CFN_HUP"
 )
 
-// hook is one section of hooks.conf or of a file in hooks.d.
-type hook struct {
-	name     string
-	triggers []string
-	path     string // Resources.<id>.Metadata[.path] or .PhysicalResourceId
-	action   string
-	runAs    string
-}
-
-// hupConfig is cfn-hup.conf.
+// hupConfig is cfn-hup.conf with its hooks.
 type hupConfig struct {
 	stack    string
 	interval time.Duration
-	flags    *flags
+	umask    int
+	verbose  bool
+	flags    *flags // how to reach CloudFormation
 	hooks    []hook
 }
 
-// Hup is cfn-hup: it asks for the resources' metadata again and again and runs
-// hooks when some of it has changed. It becomes a daemon unless told not to.
-func (h *Helper) Hup(args []string) int {
-	f, err := parseFlags(args, map[string]string{"config": "c"}, map[string]string{"no-daemon": "", "verbose": "v", "version": "", "help": "h"})
-	if err != nil {
-		fmt.Fprintf(h.Stderr, "Usage: cfn-hup [options]\ncfn-hup: error: %v\n", err)
-		return 2
-	}
-	dir := hupConfigDir
-	if c := f.text("config"); c != "" {
-		dir = c
-	}
-	cfg, err := h.readHup(dir)
-	if err != nil {
-		return h.fail(err)
-	}
-	if !f.has("no-daemon") {
-		return h.daemonize(args)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
-	log, err := h.openHupLog()
-	if err != nil {
-		return h.fail(err)
-	}
-	defer log.Close()
-	for {
-		if err := h.hupRound(ctx, cfg, log); err != nil {
-			fmt.Fprintf(log, "%s [ERROR] %v\n", stamp(h.Clock.Now()), err)
-		}
-		if clock.Sleep(ctx, h.Clock, cfg.interval) != nil {
-			return 0
-		}
+// daemon is a running cfn-hup.
+type daemon struct {
+	*Helper
+	config *hupConfig
+	log    *os.File
+}
+
+func (d *daemon) logf(level, format string, args ...any) {
+	fmt.Fprintf(d.log, "%s [%s] %s\n", stamp(d.Clock.Now()), level, fmt.Sprintf(format, args...))
+}
+
+func (d *daemon) debug(format string, args ...any) {
+	if d.config != nil && d.config.verbose {
+		d.logf("DEBUG", format, args...)
 	}
 }
 
-func (h *Helper) openHupLog() (*os.File, error) {
-	if err := os.MkdirAll(filepath.Dir(h.Root.Path(hupLog)), 0o755); err != nil {
+// Hup is cfn-hup: it asks for the resources' metadata again and again and runs hooks
+// when some of it has changed. With --no-daemon it asks once. Started by PID 1 it
+// stays where it is; started by anything else it leaves a process behind.
+func (h *Helper) Hup(args []string) int {
+	f, code, done := h.parseArgs("cfn-hup", args, []option{
+		{"config", "c", "CONFIG_PATH", "The directory of the configuration (default: " + hupConfigDir + ")"},
+		{"no-daemon", "", "", "Look once, and do not become a daemon"},
+		{"verbose", "v", "", "Log more"},
+	})
+	if done {
+		return code
+	}
+	d, err := h.newDaemon(f)
+	if err != nil {
+		return h.fail(said("Error: %w", err))
+	}
+	defer d.log.Close()
+	child := os.Getenv(hupChild) != "" || os.Getppid() == 1
+	if err := os.Unsetenv(hupChild); err != nil {
+		return h.fail(err)
+	}
+	switch {
+	case f.has("no-daemon"):
+		syscall.Umask(d.config.umask)
+		if err := d.round(context.Background()); err != nil {
+			d.logf("ERROR", "%v", describeError(err))
+			return h.fail(err)
+		}
+		return 0
+	case child:
+		return d.run()
+	}
+	return h.daemonize(args, d.log)
+}
+
+// newDaemon reads the configuration; what is wrong with it is also logged.
+func (h *Helper) newDaemon(f *flags) (*daemon, error) {
+	dir := hupConfigDir
+	if f.has("config") {
+		dir = f.text("config")
+	}
+	log, err := openLog(h.Root, hupLog)
+	if err != nil {
 		return nil, err
 	}
-	return os.OpenFile(h.Root.Path(hupLog), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	d := &daemon{Helper: h, log: log}
+	d.config, err = readHup(h.Root.Path(dir), func(format string, args ...any) { d.logf("ERROR", format, args...) })
+	if err != nil {
+		d.logf("ERROR", "Error: %v", err)
+		return nil, errors.Join(err, log.Close())
+	}
+	d.config.verbose = d.config.verbose || f.has("verbose")
+	return d, nil
+}
+
+// run is the daemon's life.
+func (d *daemon) run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	lock, err := d.lock()
+	if err != nil {
+		d.logf("ERROR", "%v", err)
+		return d.fail(err)
+	}
+	defer lock.Close()
+	syscall.Umask(d.config.umask)
+	for {
+		if err := d.round(ctx); err != nil && ctx.Err() == nil {
+			d.logf("ERROR", "Unhandled exception: %v", describeError(err))
+		}
+		if clock.Sleep(ctx, d.Clock, d.config.interval) != nil {
+			d.logf("INFO", "Shutting down cfn-hup")
+			return 0
+		}
+		d.debug("cfn-hup processing is alive.")
+	}
+}
+
+// lock makes this the one cfn-hup of the instance and tells its number.
+func (d *daemon) lock() (*os.File, error) {
+	path := d.Root.Path(hupPID)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(said("Error: another cfn-hup is running (%s)", hupPID), f.Close())
+	}
+	if err := f.Truncate(0); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	if _, err := f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
 
 // daemonize starts this program again in the background.
-func (h *Helper) daemonize(args []string) int {
+func (h *Helper) daemonize(args []string, log *os.File) int {
 	self, err := os.Executable()
 	if err != nil {
 		return h.fail(err)
 	}
-	log, err := h.openHupLog()
-	if err != nil {
-		return h.fail(err)
-	}
-	defer log.Close()
-	cmd := &exec.Cmd{Path: self, Args: append([]string{"cfn-hup", "--no-daemon"}, args...), Dir: "/", Env: os.Environ(),
+	cmd := &exec.Cmd{Path: self, Args: append([]string{"cfn-hup"}, args...), Dir: "/", Env: append(os.Environ(), hupChild+"=1"),
 		Stdout: log, Stderr: log, SysProcAttr: &syscall.SysProcAttr{Setsid: true}}
 	if err := cmd.Start(); err != nil {
-		return h.fail(err)
-	}
-	pid := strconv.Itoa(cmd.Process.Pid) + "\n"
-	if err := os.WriteFile(h.Root.Path(hupPID), []byte(pid), 0o644); err != nil {
 		return h.fail(err)
 	}
 	return 0
 }
 
-func (h *Helper) readHup(dir string) (*hupConfig, error) {
-	sections, err := awsclient.ReadINI(h.Root.Path(dir + "/cfn-hup.conf"))
+// readHup reads the configuration in a directory.
+func readHup(dir string, warn func(format string, args ...any)) (*hupConfig, error) {
+	file := dir + "/cfn-hup.conf"
+	content, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, said("Could not find main configuration at %s", file)
+	}
 	if err != nil {
 		return nil, err
 	}
-	main, ok := sections["main"]
-	if !ok || main["stack"] == "" {
-		return nil, said("Error: %s/cfn-hup.conf must have a [main] section with stack", dir)
+	sections, err := parseINI(string(content), nil)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	cfg := &hupConfig{stack: main["stack"], interval: 15 * time.Minute, flags: &flags{values: map[string]string{}}}
+	main := map[string]string{}
+	for _, s := range sections {
+		if s.name == "main" {
+			main = s.values
+		}
+	}
+	c := &hupConfig{stack: main["stack"], interval: 15 * time.Minute, umask: 0o022, flags: &flags{values: map[string]string{}}}
+	if c.stack == "" {
+		return nil, said("[main] section must contain stack option")
+	}
+	c.verbose, _ = truth(main["verbose"])
 	for _, key := range []string{"region", "role", "credential-file", "url"} {
 		if main[key] != "" {
-			cfg.flags.values[key] = main[key]
+			c.flags.values[key] = main[key]
 		}
+	}
+	if c.flags.has("role") { // as the original: a role comes before a file
+		delete(c.flags.values, "credential-file")
 	}
 	if v := main["interval"]; v != "" {
 		minutes, err := strconv.Atoi(v)
 		if err != nil || minutes < 1 {
-			return nil, said("Error: interval %q is not a number of minutes", v)
+			return nil, said("Invalid interval (must be 1 minute or greater): %s", v)
 		}
-		cfg.interval = time.Duration(minutes) * time.Minute
+		c.interval = time.Duration(minutes) * time.Minute
 	}
-	files := []string{h.Root.Path(dir + "/hooks.conf")}
-	more, err := filepath.Glob(h.Root.Path(dir + "/hooks.d/*"))
-	if err != nil {
-		return nil, err
-	}
-	for _, file := range append(files, more...) {
-		hooks, err := readHooks(file)
+	if v := main["umask"]; v != "" {
+		mask, err := strconv.ParseUint(v, 8, 9)
 		if err != nil {
-			return nil, err
+			return nil, said("Invalid umask: %s", v)
 		}
-		cfg.hooks = append(cfg.hooks, hooks...)
+		c.umask = int(mask)
 	}
-	if len(cfg.hooks) == 0 {
-		return nil, said("Error: no hooks in hooks.conf or hooks.d")
-	}
-	return cfg, nil
-}
-
-func readHooks(file string) ([]hook, error) {
-	sections, err := awsclient.ReadINI(file)
-	if err != nil {
-		return nil, err
-	}
-	var hooks []hook
-	for name, s := range sections {
-		k := hook{name: name, path: s["path"], action: s["action"], runAs: s["runas"]}
-		for t := range strings.SplitSeq(s["triggers"], ",") {
-			k.triggers = append(k.triggers, strings.TrimSpace(t))
-		}
-		if k.path == "" || k.action == "" || k.runAs == "" || s["triggers"] == "" {
-			return nil, said("Error: hook %s in %s needs triggers, path, action and runas", name, file)
-		}
-		hooks = append(hooks, k)
-	}
-	slices.SortFunc(hooks, func(a, b hook) int { return strings.Compare(a.name, b.name) })
-	return hooks, nil
-}
-
-// hupRound looks once at everything that the hooks name. The values of the first
-// round are only remembered.
-func (h *Helper) hupRound(ctx context.Context, cfg *hupConfig, log *os.File) error {
-	s, err := h.connect(ctx, cfg.flags)
-	if err != nil {
-		return err
-	}
-	old, seen, err := h.readCache()
-	if err != nil {
-		return err
-	}
-	now := map[string]any{}
-	for _, k := range cfg.hooks {
-		if _, done := now[k.path]; done {
-			continue
-		}
-		v, err := s.value(ctx, cfg.stack, k.path)
-		if err != nil {
-			return err
-		}
-		now[k.path] = v
-	}
-	for _, k := range cfg.hooks {
-		event := change(old[k.path], now[k.path])
-		if !seen || event == "" || !slices.Contains(k.triggers, event) {
-			continue
-		}
-		if err := h.runHook(ctx, k, old[k.path], now[k.path], log); err != nil {
-			// The cache keeps the old value, so that the hook runs again.
-			fmt.Fprintf(log, "%s [ERROR] hook %s: %v\n", stamp(h.Clock.Now()), k.name, err)
-			now[k.path] = old[k.path]
-		}
-	}
-	return h.writeCache(now)
-}
-
-// change names what happened to a value.
-func change(before, after any) string {
-	switch {
-	case reflect.DeepEqual(before, after):
-		return ""
-	case before == nil:
-		return "post.add"
-	case after == nil:
-		return "post.remove"
-	}
-	return "post.update"
-}
-
-// value returns what a hook's path leads to, or nil.
-func (s *service) value(ctx context.Context, stack, path string) (any, error) {
-	parts := strings.Split(path, ".")
-	if len(parts) < 3 || parts[0] != "Resources" {
-		return nil, fmt.Errorf("path %s: must be Resources.<id>.Metadata or Resources.<id>.PhysicalResourceId", path)
-	}
-	r, err := s.describe(ctx, stack, parts[1])
-	if err != nil {
-		return nil, err
-	}
-	if parts[2] == "PhysicalResourceId" {
-		return r.physicalID, nil
-	}
-	if r.metadata == nil {
-		return nil, nil
-	}
-	var v any = r.metadata
-	for _, p := range parts[3:] {
-		m, _ := v.(map[string]any)
-		v = m[p]
-	}
-	return v, nil
-}
-
-func (h *Helper) runHook(ctx context.Context, k hook, before, after any, log *os.File) error {
-	oldJSON, err := json.Marshal(before)
-	if err != nil {
-		return err
-	}
-	newJSON, err := json.Marshal(after)
-	if err != nil {
-		return err
-	}
-	argv := []string{"/bin/sh", "-c", k.action}
-	if k.runAs != "root" {
-		argv = []string{"su", k.runAs, "-s", "/bin/sh", "-c", k.action}
-	}
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Env = append(os.Environ(), "CFN_OLD_METADATA="+string(oldJSON), "CFN_NEW_METADATA="+string(newJSON))
-	cmd.Stdout, cmd.Stderr = log, log
-	fmt.Fprintf(log, "%s [INFO] running hook %s\n", stamp(h.Clock.Now()), k.name)
-	return cmd.Run()
-}
-
-func (h *Helper) readCache() (values map[string]any, seen bool, err error) {
-	content, err := os.ReadFile(h.Root.Path(hupCache))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, false, nil
-	}
-	if err != nil {
-		return nil, false, err
-	}
-	return values, true, json.Unmarshal(content, &values)
-}
-
-func (h *Helper) writeCache(values map[string]any) error {
-	content, err := json.Marshal(values)
-	if err != nil {
-		return err
-	}
-	path := h.Root.Path(hupCache)
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	if err := os.WriteFile(path+".new", content, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(path+".new", path)
+	c.hooks, err = readHooks(dir, warn)
+	return c, err
 }

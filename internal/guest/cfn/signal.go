@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -18,67 +19,52 @@ import (
 // Signal is cfn-signal. Its exit code says whether the signal was taken, not
 // whether it told of success.
 func (h *Helper) Signal(args []string) int {
-	f, err := parseFlags(args, with(connection, map[string]string{"success": "s", "exit-code": "e", "id": "i", "reason": "r", "data": "d",
-		"stack": "", "resource": ""}), map[string]string{"verbose": "v", "version": "", "help": "h"})
-	if err != nil {
-		fmt.Fprintf(h.Stderr, "Usage: cfn-signal [options] [WaitConditionHandle URL]\ncfn-signal: error: %v\n", err)
-		return 2
-	}
-	status, err := signalStatus(f)
-	if err != nil {
-		return h.fail(err)
+	f, code, done := h.parseArgs("cfn-signal", args, connection, []option{
+		{"success", "s", "SUCCESS", "true to signal success (the default), false to signal failure"},
+		{"id", "i", "ID", "The unique id to send (default: the instance's)"},
+		{"exit-code", "e", "EXIT_CODE", "An exit code that tells of success or failure"},
+		{"reason", "r", "REASON", "The reason, for a wait condition handle"},
+		{"data", "d", "DATA", "Data, for a wait condition handle"},
+		{"stack", "", "STACK_NAME", "A CloudFormation stack"},
+		{"resource", "", "LOGICAL_RESOURCE_ID", "The logical id of the resource to signal"},
+		{"verbose", "v", "", "Log more"},
+	})
+	if done {
+		return code
 	}
 	ctx := context.Background()
-	id := f.text("id")
-	if id == "" {
-		id = h.ownName(ctx)
-	}
+	toHandle := len(f.args) > 0 && f.args[0] != ""
 	switch {
-	case f.text("stack") != "" || f.text("resource") != "":
-		if f.text("stack") == "" || f.text("resource") == "" {
-			return h.fail(said("Error: you must specify both a stack name and a logical resource id"))
-		}
-		err = h.signalResource(ctx, f, id, status)
-	case len(f.args) == 1:
-		err = h.signalHandle(ctx, f, id, status)
-	default:
-		return h.fail(said("Error: no stack and resource, and no WaitConditionHandle URL specified"))
+	case toHandle && f.has("resource"):
+		return h.fail(said("Error: Cannot specify both a WaitConditionHandle URL and a logical resource id"))
+	case toHandle:
+		return h.signalHandle(ctx, f)
+	case !f.has("resource"):
+		return h.wrong(f, "No WaitConditionHandle URL or logical resource id specified")
+	case f.text("stack") == "":
+		return h.wrong(f, "You must specify a stack name when signaling a resource")
 	}
-	if err != nil {
+	if err := h.signalResource(ctx, f); err != nil {
 		return h.fail(err)
-	}
-	if f.has("verbose") {
-		fmt.Fprintf(h.Stdout, "signaled %s as %s\n", status, id)
 	}
 	return 0
 }
 
 // signalStatus tells what to signal: an exit code of zero is success, any other
 // is failure.
-func signalStatus(f *flags) (string, error) {
-	success := true
-	if v, ok := f.values["success"]; ok {
-		switch strings.ToLower(v) {
-		case "true", "yes", "1":
-		default:
-			success = false
-		}
+func signalStatus(f *flags) string {
+	code, err := strconv.Atoi(strings.TrimSpace(f.text("exit-code")))
+	if f.text("success") == "false" || err == nil && code != 0 {
+		return "FAILURE"
 	}
-	if v, ok := f.values["exit-code"]; ok {
-		code, err := strconv.Atoi(strings.TrimSpace(v))
-		if err != nil {
-			return "", said("Error: invalid exit code %q", v)
-		}
-		success = success && code == 0
-	}
-	if success {
-		return "SUCCESS", nil
-	}
-	return "FAILURE", nil
+	return "SUCCESS"
 }
 
-// ownName is who signals: the instance's id, or the host's name off EC2.
-func (h *Helper) ownName(ctx context.Context) string {
+// sender is who signals: the id given, the instance's, or the host's name off EC2.
+func (h *Helper) sender(ctx context.Context, f *flags) string {
+	if f.has("id") {
+		return f.text("id")
+	}
 	if id, err := h.Metadata.Get(ctx, "meta-data/instance-id"); err == nil {
 		return string(bytes.TrimSpace(id))
 	}
@@ -89,34 +75,48 @@ func (h *Helper) ownName(ctx context.Context) string {
 	return name
 }
 
-func (h *Helper) signalResource(ctx context.Context, f *flags, id, status string) error {
+func (h *Helper) signalResource(ctx context.Context, f *flags) error {
 	s, err := h.connect(ctx, f)
 	if err != nil {
 		return err
 	}
 	_, err = s.call(ctx, "SignalResource", url.Values{"StackName": {f.text("stack")}, "LogicalResourceId": {f.text("resource")},
-		"UniqueId": {id}, "Status": {status}})
+		"UniqueId": {h.sender(ctx, f)}, "Status": {signalStatus(f)}})
 	return err
 }
 
 // signalHandle puts the signal to the presigned URL of a wait condition handle.
-func (h *Helper) signalHandle(ctx context.Context, f *flags, id, status string) error {
+func (h *Helper) signalHandle(ctx context.Context, f *flags) int {
 	target := f.args[0]
-	if !strings.HasPrefix(target, "http") {
+	if !isURL(target) {
 		plain, err := base64.StdEncoding.DecodeString(target)
-		if err != nil || !strings.HasPrefix(string(plain), "http") {
-			return said("Error: invalid WaitConditionHandle URL: %s", target)
+		if err != nil || !isURL(string(plain)) {
+			return h.fail(said("Error: Invalid WaitConditionHandle URL specified: %s", target))
 		}
 		target = string(plain)
 	}
-	reason := f.text("reason")
+	status, reason := signalStatus(f), f.text("reason")
 	if reason == "" && status == "FAILURE" {
 		reason = "Configuration failed."
 	}
-	body, err := json.Marshal(map[string]string{"Status": status, "Reason": reason, "UniqueId": id, "Data": f.text("data")})
+	body, err := json.Marshal(map[string]string{"Status": status, "Reason": reason, "UniqueId": h.sender(ctx, f), "Data": f.text("data")})
 	if err != nil {
-		return err
+		return h.fail(err)
 	}
+	if err := h.put(ctx, target, body); err != nil {
+		var answer *awsclient.Error
+		if errors.As(err, &answer) {
+			err = fmt.Errorf("HTTP Error %d : %s: %s", answer.Status, answer.Code, answer.Message) //nolint:staticcheck // the original's words
+		}
+		return h.fail(said("Error signaling CloudFormation: %w", err))
+	}
+	fmt.Fprintf(h.Stdout, "CloudFormation signaled successfully with %s.\n", status)
+	return 0
+}
+
+func isURL(s string) bool { return strings.HasPrefix(s, "http://") || strings.HasPrefix(s, "https://") }
+
+func (h *Helper) put(ctx context.Context, target string, body []byte) error {
 	settings, err := awsclient.Load(ctx, awsclient.Options{Region: "us-east-1", Metadata: h.Metadata})
 	if err != nil {
 		return err
@@ -132,59 +132,4 @@ func (h *Helper) signalHandle(ctx context.Context, f *flags, id, status string) 
 		return err
 	}
 	return resp.Body.Close()
-}
-
-// GetMetadata is cfn-get-metadata.
-func (h *Helper) GetMetadata(args []string) int {
-	f, err := parseFlags(args, with(connection, map[string]string{"stack": "s", "resource": "r", "key": "k"}),
-		map[string]string{"verbose": "v", "version": "", "help": "h"})
-	if err != nil {
-		fmt.Fprintf(h.Stderr, "Usage: cfn-get-metadata [options]\ncfn-get-metadata: error: %v\n", err)
-		return 2
-	}
-	metadata, err := h.fetch(context.Background(), f)
-	if err != nil {
-		return h.fail(err)
-	}
-	var value any = metadata
-	if key := f.text("key"); key != "" {
-		for part := range strings.SplitSeq(key, ".") {
-			m, _ := value.(map[string]any)
-			v, ok := m[part]
-			if !ok {
-				return h.fail(said("Error: %s is not present in the metadata for %s", key, f.text("resource")))
-			}
-			value = v
-		}
-	}
-	if text, ok := value.(string); ok {
-		fmt.Fprintln(h.Stdout, text)
-		return 0
-	}
-	enc := json.NewEncoder(h.Stdout)
-	enc.SetIndent("", "    ")
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(value); err != nil {
-		return h.fail(err)
-	}
-	return 0
-}
-
-// fetch returns the metadata of the resource that the command line names.
-func (h *Helper) fetch(ctx context.Context, f *flags) (map[string]any, error) {
-	if f.text("stack") == "" || f.text("resource") == "" {
-		return nil, said("Error: You must specify both a stack name and logical resource id")
-	}
-	s, err := h.connect(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	r, err := s.describe(ctx, f.text("stack"), f.text("resource"))
-	if err != nil {
-		return nil, err
-	}
-	if r.metadata == nil {
-		return nil, said("Error: %s does not specify any metadata", f.text("resource"))
-	}
-	return r.metadata, nil
 }

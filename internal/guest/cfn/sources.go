@@ -1,22 +1,13 @@
 package cfn
 
 import (
-	"archive/tar"
-	"archive/zip"
-	"bytes"
-	"compress/bzip2"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 )
-
-// maxArchive bounds an archive, and what one unpacks to.
-const maxArchive = 4 << 30
 
 // sources runs the sources section: archives unpacked into directories.
 func (b *build) sources(section map[string]any) error {
@@ -26,27 +17,21 @@ func (b *build) sources(section map[string]any) error {
 			return fmt.Errorf("source of %s is not a URL", dir)
 		}
 		if err := b.source(dir, source); err != nil {
-			return said("Failed to retrieve %s: %w", source, err)
+			return err
 		}
-		b.changed.sources[dir] = true
-		b.info("Source %s unpacked into %s", source, dir)
+		b.changed.note("sources", dir)
+		b.debug("Expanded %s into %s", source, dir)
 	}
 	return nil
 }
 
 func (b *build) source(dir, source string) error {
-	from, err := b.auth.open(source, "")
+	archive, err := b.archive(source)
 	if err != nil {
 		return err
 	}
-	defer from.Close()
-	tmp, err := os.CreateTemp("", "cfn-init-source-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	defer tmp.Close()
-	size, err := io.Copy(tmp, io.LimitReader(from, maxArchive))
+	defer archive.Close()
+	info, err := archive.Stat()
 	if err != nil {
 		return err
 	}
@@ -59,13 +44,40 @@ func (b *build) source(dir, source string) error {
 		return err
 	}
 	defer root.Close()
-	x := extraction{root: root, strip: isGitHub(source)}
-	if err := x.unpack(tmp, size); errors.Is(err, errNoArchive) {
+	x := extraction{root: root, accounts: b.Root, strip: isGitHub(source)}
+	err = x.unpack(archive, info.Size())
+	if errors.Is(err, errNoArchive) {
 		return said("Unsupported source file (not zip or tarball): %s", source)
-	} else if err != nil {
-		return err
+	}
+	if err != nil {
+		return fmt.Errorf("%s into %s: %w", source, dir, err)
 	}
 	return nil
+}
+
+// archive opens a file, or one that is downloaded and has no name.
+func (b *build) archive(source string) (*os.File, error) {
+	if !strings.Contains(source, "://") {
+		f, err := os.Open(b.Root.Path(source))
+		if err != nil {
+			return nil, said("%s does not exist", source)
+		}
+		return f, nil
+	}
+	from, err := b.auth.open(source, "")
+	if err != nil {
+		return nil, said("Failed to retrieve %s: %w", source, err)
+	}
+	defer from.Close()
+	f, err := os.CreateTemp("", "cfn-init-source-*")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := io.Copy(f, io.LimitReader(from, maxArchive)); err != nil {
+		err = said("Failed to retrieve %s: %w", source, err)
+		return nil, errors.Join(err, os.Remove(f.Name()), f.Close())
+	}
+	return f, os.Remove(f.Name())
 }
 
 // isGitHub tells archives of GitHub, which have one folder around everything.
@@ -75,162 +87,4 @@ func isGitHub(source string) bool {
 		return false
 	}
 	return strings.Contains(u.Path, "/zipball/") || strings.Contains(u.Path, "/tarball/")
-}
-
-var errNoArchive = errors.New("not an archive")
-
-// extraction writes an archive's members below root. Names that lead out of it
-// are refused by os.Root, also through links.
-type extraction struct {
-	root  *os.Root
-	strip bool
-	total int64
-}
-
-func (x *extraction) unpack(f *os.File, size int64) error {
-	head := make([]byte, 512)
-	n, err := f.ReadAt(head, 0)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
-	head = head[:n]
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	switch {
-	case bytes.HasPrefix(head, []byte("PK\x03\x04")):
-		r, err := zip.NewReader(f, size)
-		if err != nil {
-			return err
-		}
-		return x.zip(r)
-	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
-		r, err := gzip.NewReader(f)
-		if err != nil {
-			return err
-		}
-		return x.tar(r)
-	case bytes.HasPrefix(head, []byte("BZh")):
-		return x.tar(bzip2.NewReader(f))
-	case len(head) >= 262 && string(head[257:262]) == "ustar":
-		return x.tar(f)
-	}
-	return errNoArchive
-}
-
-// name is where a member goes; "" means that it is left out.
-func (x *extraction) name(member string) string {
-	member = strings.TrimPrefix(filepath.ToSlash(filepath.Clean(member)), "/")
-	if x.strip {
-		_, member, _ = strings.Cut(member, "/")
-	}
-	if member == "." {
-		return ""
-	}
-	return member
-}
-
-func (x *extraction) zip(r *zip.Reader) error {
-	for _, f := range r.File {
-		name := x.name(f.Name)
-		if name == "" {
-			continue
-		}
-		if f.FileInfo().IsDir() {
-			if err := x.root.MkdirAll(name, 0o755); err != nil {
-				return err
-			}
-			continue
-		}
-		from, err := f.Open()
-		if err != nil {
-			return err
-		}
-		perm := f.Mode().Perm()
-		if perm == 0 {
-			perm = 0o644
-		}
-		if f.Mode()&os.ModeSymlink != 0 {
-			err = x.linkFrom(name, from)
-		} else {
-			err = x.write(name, from, perm)
-		}
-		if err := errors.Join(err, from.Close()); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (x *extraction) linkFrom(name string, from io.Reader) error {
-	target, err := io.ReadAll(io.LimitReader(from, 4096))
-	if err != nil {
-		return err
-	}
-	return x.link(name, string(target))
-}
-
-func (x *extraction) link(name, target string) error {
-	if err := x.parents(name); err != nil {
-		return err
-	}
-	if err := x.root.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return x.root.Symlink(target, name)
-}
-
-func (x *extraction) tar(from io.Reader) error {
-	r := tar.NewReader(from)
-	for {
-		h, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("%w: %w", errNoArchive, err)
-		}
-		name := x.name(h.Name)
-		if name == "" {
-			continue
-		}
-		switch h.Typeflag {
-		case tar.TypeDir:
-			err = x.root.MkdirAll(name, 0o755)
-		case tar.TypeReg:
-			err = x.write(name, r, os.FileMode(h.Mode).Perm())
-		case tar.TypeSymlink:
-			err = x.link(name, h.Linkname)
-		case tar.TypeLink:
-			if err = x.parents(name); err == nil {
-				err = x.root.Link(x.name(h.Linkname), name)
-			}
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", h.Name, err)
-		}
-	}
-}
-
-func (x *extraction) parents(name string) error {
-	if dir := filepath.Dir(name); dir != "." {
-		return x.root.MkdirAll(dir, 0o755)
-	}
-	return nil
-}
-
-func (x *extraction) write(name string, from io.Reader, perm os.FileMode) error {
-	if err := x.parents(name); err != nil {
-		return err
-	}
-	f, err := x.root.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, perm)
-	if err != nil {
-		return err
-	}
-	n, err := io.Copy(f, io.LimitReader(from, maxArchive-x.total+1))
-	x.total += n
-	if x.total > maxArchive {
-		err = errors.Join(err, fmt.Errorf("archive unpacks to more than %d bytes", int64(maxArchive)))
-	}
-	return errors.Join(err, f.Chmod(perm), f.Close())
 }
