@@ -10,7 +10,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
-	"strings"
 	"syscall"
 	"time"
 
@@ -21,6 +20,7 @@ import (
 	"github.com/hardstand/hardstand/internal/agent/poll"
 	"github.com/hardstand/hardstand/internal/agent/spec"
 	"github.com/hardstand/hardstand/internal/agent/state"
+	"github.com/hardstand/hardstand/internal/aws/imdsclient"
 	"github.com/hardstand/hardstand/internal/clock"
 )
 
@@ -65,7 +65,7 @@ func run(cfg config.Config, errs io.Writer) int {
 // loop.
 func connect(ctx context.Context, cfg config.Config, log *slog.Logger) (*poll.Loop, error) {
 	clk := clock.System{}
-	imds := identity.NewIMDS(metadataEndpoint(), !cfg.DisableIMDSv1, clk)
+	imds := imdsclient.NewWith(imdsclient.Options{AllowV1: !cfg.DisableIMDSv1, Tries: 3, Clock: clk})
 	for wait := time.Second; ; wait = min(2*wait, 5*time.Second) {
 		host, keys, err := identity.Discover(ctx, identity.Options{OnPremisesFile: cfg.OnPremisesFile, IMDS: imds, Clock: clk})
 		if err == nil {
@@ -80,13 +80,6 @@ func connect(ctx context.Context, cfg config.Config, log *slog.Logger) (*poll.Lo
 			return nil, err
 		}
 	}
-}
-
-func metadataEndpoint() string {
-	if e := os.Getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT"); e != "" {
-		return strings.TrimSuffix(e, "/")
-	}
-	return identity.DefaultIMDS
 }
 
 func newLoop(cfg config.Config, host identity.Host, keys *identity.Source, log *slog.Logger) (*poll.Loop, error) {

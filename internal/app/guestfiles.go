@@ -18,7 +18,9 @@ func (w *world) guestFiles() (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string][]byte{config.DefaultSignerCA: w.s.ca.PEM(), guest.DigestFiles[1]: digests}, nil
+	files := guest.Units()
+	files[config.DefaultSignerCA], files[guest.DigestFiles[1]] = w.s.ca.PEM(), digests
+	return files, nil
 }
 
 // metadata is the metadata service of all instances.

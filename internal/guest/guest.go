@@ -32,6 +32,8 @@ const (
 	// EnvironmentFile holds KEY=VALUE lines that every session starts with: the
 	// trust variables of the certificate authority, above all.
 	EnvironmentFile = "/etc/environment"
+	// UnitDir holds the units that an image of AWS has.
+	UnitDir = "/opt/aws/lib/systemd/system"
 )
 
 // DefaultPath is PATH where nothing else set it, as on a distribution with

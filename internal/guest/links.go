@@ -60,6 +60,24 @@ func Links() []Link {
 func Dirs() []string {
 	return []string{
 		"/usr/lib/hardstand", "/usr/local/bin", "/opt/aws/bin", "/run/hardstand",
-		"/etc/systemd/system", "/etc/init.d", "/var/lib/cloud", "/var/log",
+		"/etc/systemd/system", "/etc/init.d", "/var/lib/cloud", "/var/log", UnitDir,
 	}
+}
+
+// Units are the units that lie in an image without anybody having enabled them, by
+// path.
+func Units() map[string][]byte {
+	return map[string][]byte{UnitDir + "/cfn-hup.service": []byte(`[Unit]
+Description=cfn-hup daemon
+After=network.target
+
+[Service]
+Type=simple
+ExecStart=/opt/aws/bin/cfn-hup
+Restart=on-failure
+RestartSec=10
+
+[Install]
+WantedBy=multi-user.target
+`)}
 }

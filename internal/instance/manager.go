@@ -29,6 +29,16 @@ const (
 	terminateGrace = 3 * time.Second
 )
 
+// An instance that reboots itself again and again comes back at once for the first
+// quickReboots times; then it waits, twice as long each time. A life of steadyLife
+// begins anew.
+const (
+	quickReboots = 3
+	firstPause   = time.Second
+	longestPause = time.Minute
+	steadyLife   = 2 * time.Minute
+)
+
 // adoptions is how many instances are recovered at the same time.
 const adoptions = 8
 
@@ -53,6 +63,12 @@ type entry struct {
 	handle Handle
 	// ending is the handle that an operation is ending, whose end is no news.
 	ending Handle
+	// since is when it was launched, reboots how often it has rebooted itself without
+	// a steady life between, and orders counts what others had it do: a wait for the
+	// next boot ends in nothing when there was something.
+	since   time.Time
+	reboots int
+	orders  int
 }
 
 // New returns a manager without instances; Adopt brings in those of an earlier
@@ -81,6 +97,7 @@ func (m *Manager) Start(ctx context.Context, spec Spec) error {
 	if e.running() != nil {
 		return nil
 	}
+	e.order()
 	return m.launch(ctx, e, spec)
 }
 
@@ -97,7 +114,7 @@ func (m *Manager) launch(ctx context.Context, e *entry, spec Spec) error {
 func (m *Manager) took(e *entry, spec Spec, h Handle) {
 	spec.FirstBoot = false // whatever comes next finds a disk
 	e.mu.Lock()
-	e.spec, e.handle, e.ending = spec, h, nil
+	e.spec, e.handle, e.ending, e.since = spec, h, nil, m.cfg.Clock.Now()
 	e.mu.Unlock()
 	m.watchers.Go(func() { m.watch(e, h) })
 }
@@ -133,10 +150,17 @@ func (m *Manager) watch(e *entry, h Handle) {
 // restart brings up again an instance that rebooted itself. It reports false when
 // that failed.
 func (m *Manager) restart(e *entry) bool {
+	pause, orders := e.rebooted(m.cfg.Clock.Now())
+	if pause > 0 {
+		m.cfg.Log.Warn("instance keeps rebooting itself: it waits before the next boot", "instance", e.spec.ID, "wait", pause)
+		if clock.Sleep(m.closing, m.cfg.Clock, pause) != nil {
+			return true // the next daemon finds how it ended
+		}
+	}
 	e.op.Lock()
 	defer e.op.Unlock()
-	if !m.current(e) || e.running() != nil {
-		return true // terminated or started meanwhile
+	if !m.current(e) || e.running() != nil || e.ordered() != orders {
+		return true // terminated, stopped or started meanwhile
 	}
 	if err := m.launch(m.closing, e, e.spec); err != nil {
 		m.cfg.Log.Error("instance did not come back from a reboot", "instance", e.spec.ID, "error", err)
@@ -145,12 +169,41 @@ func (m *Manager) restart(e *entry) bool {
 	return true
 }
 
+// rebooted counts a reboot and returns how long to wait with the next boot.
+func (e *entry) rebooted(now time.Time) (pause time.Duration, orders int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if now.Sub(e.since) >= steadyLife {
+		e.reboots = 0
+	}
+	e.reboots++
+	if over := e.reboots - quickReboots; over > 0 {
+		pause = min(firstPause<<min(over-1, 10), longestPause)
+	}
+	return pause, e.orders
+}
+
+func (e *entry) ordered() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.orders
+}
+
+// order notes that somebody has the instance do something.
+func (e *entry) order() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.orders++
+	e.reboots = 0
+}
+
 // Stop ends an instance and keeps its disk; force does not ask first. Stopping
 // what does not run is no error.
 func (m *Manager) Stop(ctx context.Context, id string, force bool) error {
 	e := m.entry(id)
 	e.op.Lock()
 	defer e.op.Unlock()
+	e.order()
 	grace := stopGrace
 	if force {
 		grace = 0
@@ -166,6 +219,7 @@ func (m *Manager) Reboot(ctx context.Context, id string) error {
 	if e.running() == nil {
 		return fmt.Errorf("reboot %s: it does not run", id)
 	}
+	e.order()
 	if err := m.end(ctx, e, stopGrace); err != nil {
 		return err
 	}

@@ -233,6 +233,58 @@ func TestRebootFromInsideComesBack(t *testing.T) {
 	f.exit(t, "i-1 killed") // could not come back
 }
 
+// An instance that reboots again and again waits before it boots; who stops it
+// meanwhile finds it stopped.
+func TestRebootLoopIsDamped(t *testing.T) {
+	f := newFixture(t)
+	h := f.start(t, "i-1")
+	next := func() {
+		t.Helper()
+		was := h
+		h.end(instance.ReasonReboot)
+		for h == was {
+			h = f.driver.of("i-1")
+		}
+	}
+	for range 3 {
+		next()
+	}
+	for _, pause := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second} {
+		was := h
+		h.end(instance.ReasonReboot)
+		if err := f.clock.BlockUntil(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		f.clock.Advance(pause - 1)
+		if f.driver.of("i-1") != was {
+			t.Fatalf("it booted before %s were over", pause)
+		}
+		f.clock.Advance(1)
+		for h == was {
+			h = f.driver.of("i-1")
+		}
+	}
+	f.clock.Advance(2 * time.Minute) // a steady life
+	next()
+
+	for range 2 {
+		next()
+	}
+	h.end(instance.ReasonReboot)
+	if err := f.clock.BlockUntil(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Stop(t.Context(), "i-1", false); err != nil {
+		t.Fatal(err)
+	}
+	launches := len(f.driver.launches)
+	f.clock.Advance(time.Minute)
+	f.Close()
+	if n := len(f.driver.launches); n != launches {
+		t.Error("it booted after it was stopped")
+	}
+}
+
 func TestTerminateRemoves(t *testing.T) {
 	f := newFixture(t)
 	f.start(t, "i-1")

@@ -16,7 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"github.com/hardstand/hardstand/internal/aws/model"
-	"github.com/hardstand/hardstand/internal/clock"
+	"github.com/hardstand/hardstand/internal/clock/clocktest"
 	"github.com/hardstand/hardstand/internal/wire/client"
 )
 
@@ -34,21 +34,9 @@ const (
 	pause      = 10 * time.Millisecond
 )
 
-// until repeats try until it is done or fails.
+// until waits for what a server or an instance does.
 func until(limit time.Duration, what string, try func() (bool, error)) error {
-	deadline := clock.System{}.Now().Add(limit)
-	for {
-		done, err := try()
-		if done || err != nil {
-			return err
-		}
-		if (clock.System{}).Now().After(deadline) {
-			return fmt.Errorf("%s: not within %s", what, limit)
-		}
-		if err := clock.Sleep(context.Background(), clock.System{}, pause); err != nil {
-			return err
-		}
-	}
+	return clocktest.Until(limit, pause, what, try)
 }
 
 func (s *server) start() error {

@@ -2,7 +2,6 @@ package script_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,7 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/hardstand/hardstand/internal/aws/model"
-	"github.com/hardstand/hardstand/internal/clock"
+	"github.com/hardstand/hardstand/internal/clock/clocktest"
 	"github.com/hardstand/hardstand/internal/wire/client"
 )
 
@@ -46,21 +45,9 @@ const (
 	pause        = 50 * time.Millisecond
 )
 
-// until repeats try until it is done, fails or time is over.
+// until waits for what a server or an instance does.
 func until(limit time.Duration, what string, try func() (bool, error)) error {
-	deadline := clock.System{}.Now().Add(limit)
-	for {
-		done, err := try()
-		if done || err != nil {
-			return err
-		}
-		if (clock.System{}).Now().After(deadline) {
-			return fmt.Errorf("%s: not within %s", what, limit)
-		}
-		if err := clock.Sleep(context.Background(), clock.System{}, pause); err != nil {
-			return err
-		}
-	}
+	return clocktest.Until(limit, pause, what, try)
 }
 
 func newServer(name string) (*serverUnderTest, error) {

@@ -6,11 +6,13 @@ package identity
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
 	"time"
 
+	"github.com/hardstand/hardstand/internal/aws/imdsclient"
 	"github.com/hardstand/hardstand/internal/aws/sign"
 	"github.com/hardstand/hardstand/internal/clock"
 )
@@ -33,7 +35,7 @@ type provider interface {
 // Options say where to look.
 type Options struct {
 	OnPremisesFile string
-	IMDS           *IMDS
+	IMDS           *imdsclient.Client
 	Clock          clock.Clock
 	Getenv         func(string) string
 }
@@ -56,23 +58,37 @@ func Discover(ctx context.Context, o Options) (Host, *Source, error) {
 }
 
 func fromIMDS(ctx context.Context, o Options) (*Host, error) {
-	h := &Host{Region: o.Getenv("AWS_REGION"), ID: o.Getenv("AWS_HOST_IDENTIFIER"), Partition: "aws", provider: o.IMDS}
+	h := &Host{Region: o.Getenv("AWS_REGION"), ID: o.Getenv("AWS_HOST_IDENTIFIER"), Partition: "aws", provider: instanceRole{o.IMDS}}
 	if h.Region == "" || h.ID == "" {
-		doc, err := o.IMDS.document(ctx)
+		doc, err := o.IMDS.Identity(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("find out which instance this is: %w", err)
 		}
-		if p, err := o.IMDS.get(ctx, "/latest/meta-data/services/partition"); err == nil && p != "" {
-			h.Partition = p
+		if doc.Region == "" || doc.AccountID == "" || doc.InstanceID == "" {
+			return nil, errors.New("find out which instance this is: the identity document names no region, account or instance")
+		}
+		if p, err := o.IMDS.Get(ctx, "meta-data/services/partition"); err == nil && len(p) > 0 {
+			h.Partition = string(p)
 		}
 		h.Region = doc.Region
 		h.ID = "arn:" + h.Partition + ":ec2:" + doc.Region + ":" + doc.AccountID + ":instance/" + doc.InstanceID
 	}
 	h.Domain = defaultDomain(h.Region)
-	if d, err := o.IMDS.get(ctx, "/latest/meta-data/services/domain"); err == nil && d != "" {
-		h.Domain = d
+	if d, err := o.IMDS.Get(ctx, "meta-data/services/domain"); err == nil && len(d) > 0 {
+		h.Domain = string(d)
 	}
 	return h, nil
+}
+
+// instanceRole provides the credentials of the instance profile's role.
+type instanceRole struct{ metadata *imdsclient.Client }
+
+func (r instanceRole) retrieve(ctx context.Context) (sign.Credentials, error) {
+	c, err := r.metadata.Credentials(ctx, "")
+	if errors.Is(err, imdsclient.ErrNotFound) {
+		return c, errors.New("the instance has no IAM role: attach an instance profile to it, then restart the agent")
+	}
+	return c, err
 }
 
 // Source caches credentials and renews them before they expire.

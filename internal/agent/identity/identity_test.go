@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hardstand/hardstand/internal/aws/imdsclient"
 	"github.com/hardstand/hardstand/internal/clock"
 )
 
@@ -52,7 +53,7 @@ func discover(t *testing.T, m *metadata, c clock.Clock, env map[string]string, f
 	server := httptest.NewServer(m)
 	t.Cleanup(server.Close)
 	m.asked, m.now = map[string]int{}, c.Now
-	return Discover(context.Background(), Options{OnPremisesFile: file, IMDS: NewIMDS(server.URL, false, c), Clock: c,
+	return Discover(context.Background(), Options{OnPremisesFile: file, IMDS: imdsclient.NewWith(imdsclient.Options{Base: server.URL, Clock: c}), Clock: c,
 		Getenv: func(k string) string { return env[k] }})
 }
 

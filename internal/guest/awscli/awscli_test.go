@@ -15,10 +15,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hardstand/hardstand/internal/aws/imdsclient"
 	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/guest"
 	"github.com/hardstand/hardstand/internal/guest/awsclient"
-	"github.com/hardstand/hardstand/internal/guest/imdsclient"
 )
 
 // cloud is a bucket in memory, and answers of other services by action.

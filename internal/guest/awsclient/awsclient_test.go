@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hardstand/hardstand/internal/aws/imdsclient"
 	"github.com/hardstand/hardstand/internal/aws/sign"
-	"github.com/hardstand/hardstand/internal/guest/imdsclient"
 )
 
 // home gives the test a home of its own with the files given, no AWS variables,

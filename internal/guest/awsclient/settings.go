@@ -12,8 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hardstand/hardstand/internal/aws/imdsclient"
 	"github.com/hardstand/hardstand/internal/aws/sign"
-	"github.com/hardstand/hardstand/internal/guest/imdsclient"
 )
 
 // ErrNoCredentials is returned when no source has credentials.

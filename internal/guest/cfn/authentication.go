@@ -10,9 +10,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hardstand/hardstand/internal/aws/imdsclient"
 	"github.com/hardstand/hardstand/internal/aws/sign"
 	"github.com/hardstand/hardstand/internal/guest/awsclient"
-	"github.com/hardstand/hardstand/internal/guest/imdsclient"
 )
 
 // authentication fetches files and sources with the credentials that the metadata

@@ -21,11 +21,11 @@ import (
 	"os"
 	"strings"
 
+	"github.com/hardstand/hardstand/internal/aws/imdsclient"
 	"github.com/hardstand/hardstand/internal/aws/sign"
 	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/guest"
 	"github.com/hardstand/hardstand/internal/guest/awsclient"
-	"github.com/hardstand/hardstand/internal/guest/imdsclient"
 )
 
 const apiVersion = "2010-05-15"

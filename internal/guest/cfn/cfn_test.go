@@ -14,9 +14,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hardstand/hardstand/internal/aws/imdsclient"
 	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/guest"
-	"github.com/hardstand/hardstand/internal/guest/imdsclient"
 )
 
 // host is an instance of a stack: its metadata service, CloudFormation and some

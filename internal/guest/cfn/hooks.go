@@ -110,6 +110,7 @@ func (d *daemon) round(ctx context.Context) error {
 		return err
 	}
 	seen := map[string]resource{}
+	d.inFlight = false
 	for _, k := range d.config.hooks {
 		if err := d.look(ctx, s, k, seen, cache); err != nil {
 			d.logf("ERROR", "Exception caught while running hook %s: %v", k.name, describeError(err))
@@ -134,6 +135,7 @@ func (d *daemon) look(ctx context.Context, s *service, k hook, seen map[string]r
 	}
 	if strings.HasSuffix(r.status, "_IN_PROGRESS") {
 		d.debug("Skipping resource %s in %s as it is in status %s", p.logical, d.config.stack, r.status)
+		d.inFlight = true
 		return nil
 	}
 	key, now := k.name+"|"+k.path, r.value(p)

@@ -37,7 +37,13 @@ type daemon struct {
 	*Helper
 	config *hupConfig
 	log    *os.File
+	// inFlight says that the last round found a resource that was being changed.
+	inFlight bool
 }
+
+// soon is when a resource that was being changed is looked at again, so that what it
+// is in the end is known before the next update of it.
+const soon = 5 * time.Second
 
 func (d *daemon) logf(level, format string, args ...any) {
 	fmt.Fprintf(d.log, "%s [%s] %s\n", stamp(d.Clock.Now()), level, fmt.Sprintf(format, args...))
@@ -119,7 +125,11 @@ func (d *daemon) run() int {
 		if err := d.round(ctx); err != nil && ctx.Err() == nil {
 			d.logf("ERROR", "Unhandled exception: %v", describeError(err))
 		}
-		if clock.Sleep(ctx, d.Clock, d.config.interval) != nil {
+		pause := d.config.interval
+		if d.inFlight {
+			pause = soon
+		}
+		if clock.Sleep(ctx, d.Clock, pause) != nil {
 			d.logf("INFO", "Shutting down cfn-hup")
 			return 0
 		}

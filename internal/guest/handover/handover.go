@@ -52,6 +52,9 @@ type Identity struct {
 	Hostname   string `json:"hostname"`
 	// Address is the private address, or "".
 	Address string `json:"address,omitempty"`
+	// SharedMiB bounds the shared memory; 0 leaves it as large as half of the
+	// machine's memory.
+	SharedMiB int `json:"sharedMiB,omitempty"`
 	// FirstBoot says that the disk is new.
 	FirstBoot bool `json:"firstBoot"`
 	// UserData is what the instance was launched with, base64 decoded.

@@ -26,6 +26,9 @@ func (m *machine) assume(id handover.Identity) error {
 	if err := unix.Sethostname([]byte(id.Hostname)); err != nil {
 		return fmt.Errorf("set host name %q: %w", id.Hostname, err)
 	}
+	if err := sizeShared(id.SharedMiB); err != nil {
+		return err
+	}
 	if err := dropCapabilities(m.kept); err != nil {
 		return err
 	}

@@ -25,9 +25,23 @@ var ownMounts = []struct {
 	{"proc", "proc", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, ""},
 	{"sysfs", "sys", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_RDONLY, ""},
 	{"devpts", "dev/pts", unix.MS_NOSUID | unix.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620,gid=5"},
-	{"tmpfs", "dev/shm", unix.MS_NOSUID | unix.MS_NODEV, "mode=1777"},
+	{"tmpfs", "dev/shm", sharedFlags, "mode=1777"},
 	{"mqueue", "dev/mqueue", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, ""},
 	{"tmpfs", "run", unix.MS_NOSUID | unix.MS_NODEV, "mode=0755"},
+}
+
+const sharedFlags = unix.MS_NOSUID | unix.MS_NODEV
+
+// sizeShared gives /dev/shm the size that it has on a machine with the instance's
+// memory: half of that.
+func sizeShared(mib int) error {
+	if mib == 0 {
+		return nil
+	}
+	if err := unix.Mount("", "/dev/shm", "", unix.MS_REMOUNT|sharedFlags, fmt.Sprintf("mode=1777,size=%dm", mib)); err != nil {
+		return fmt.Errorf("size /dev/shm: %w", err)
+	}
+	return nil
 }
 
 // maskedFiles and maskedDirs tell about, or act on, the whole machine. A user

@@ -128,7 +128,11 @@ func (s *Shim) installName(name string, say func(string, Class, string)) error {
 	if v.class == "" {
 		return &refusal{name,
 			"it is not in this image, and hardstand's default image is the host's /usr, which packages cannot be added to",
-			fmt.Sprintf("install %s on the host that runs hardstand, or start the instance from an image that has it", name)}
+			fmt.Sprintf("install %s on the host that runs hardstand, and start the instance anew", name)}
+	}
+	if plain, version, ok := strings.Cut(name, "="); ok && v.class == Present && strings.Trim(version, "*") != "" {
+		return &refusal{name, "the image has no record of the versions of what it contains",
+			fmt.Sprintf("install version %s on the host that runs hardstand, and ask for %s alone", version, plain)}
 	}
 	if plainName(name) == agentPackage && agentInstalled(s.Root) == "" {
 		if err := s.placeAgent(s.agentVersion()); err != nil {
@@ -167,7 +171,7 @@ func (s *Shim) installFile(arg string, say func(string, Class, string)) error {
 	if !ok || d.Package != agentPackage {
 		return &refusal{arg,
 			fmt.Sprintf("its digest (sha256 %s) is not that of one of hardstand's own packages, and other packages cannot be unpacked", sum),
-			"take the package from the bucket aws-codedeploy-<region> of this server, or start the instance from an image that has what it contains"}
+			"take the package from the bucket aws-codedeploy-<region> of this server, or install what it contains on the host that runs hardstand"}
 	}
 	if err := s.placeAgent(d.Version); err != nil {
 		return fmt.Errorf("install %s: %w", arg, err)

@@ -70,7 +70,7 @@ type refusalVerb struct{ manager, verb string }
 
 func (r *refusalVerb) Error() string {
 	return fmt.Sprintf("%q is not supported: hardstand's default image has no package database or repositories\n"+
-		"  remedy: prepare the host that runs hardstand, or start the instance from an image that has %s itself", r.verb, r.manager)
+		"  remedy: do it with %s on the host that runs hardstand, and start the instance anew", r.verb, r.manager)
 }
 
 // yum answers to yum and dnf.
@@ -139,14 +139,19 @@ func (s *Shim) remove(name string, packages []string) int {
 	return 0
 }
 
-// query lists packages that are there, and fails when one is not.
+// query lists packages that are there, or that can be asked for, and fails when one is
+// not.
 func (s *Shim) query(name string, packages []string, absent string) int {
 	code := 0
+	available := slices.Contains(packages, "available")
 	for _, p := range packages {
 		if p == "installed" || p == "available" {
 			continue
 		}
 		version, ok := s.installed(p)
+		if available && !ok {
+			version, ok = "image", judge(s.Root, p).class != ""
+		}
 		if !ok {
 			fmt.Fprintln(s.Stderr, absent)
 			code = 1

@@ -44,7 +44,7 @@ func (s *Shim) Run(name string, args []string) int {
 		var found bool
 		if program, found = s.Root.RealProgram("python3"); !found {
 			fmt.Fprintf(s.Stderr, "%s: this image has no Python\n"+
-				"  remedy: install python3 on the host that runs hardstand, or start the instance from an image that has it\n", name)
+				"  remedy: install python3 on the host that runs hardstand, and start the instance anew\n", name)
 			return 127
 		}
 		argv = append([]string{"python3"}, translate(args)...)

@@ -12,9 +12,10 @@ import (
 	"github.com/hardstand/hardstand/internal/guest"
 )
 
-// unitDirs are searched in order, as systemd's are.
+// unitDirs are searched in order, as systemd's are. Ours come last: a template brings
+// its own cfn-hup.service.
 var unitDirs = []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system",
-	"/usr/lib/systemd/system", "/lib/systemd/system"}
+	"/usr/lib/systemd/system", "/lib/systemd/system", guest.UnitDir}
 
 // initDir holds scripts for units without a unit file.
 const initDir = "/etc/init.d"

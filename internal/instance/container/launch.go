@@ -77,7 +77,7 @@ func (l *launch) nameDisk(context.Context) error {
 func (l *launch) giveIdentity(context.Context) error {
 	id := handover.Identity{
 		InstanceID: l.spec.ID, Hostname: l.spec.Hostname, UserData: l.spec.UserData,
-		FirstBoot: l.spec.FirstBoot, AuthorizedKeys: l.spec.AuthorizedKeys,
+		FirstBoot: l.spec.FirstBoot, AuthorizedKeys: l.spec.AuthorizedKeys, SharedMiB: l.spec.MemoryMiB / 2,
 	}
 	if l.spec.NIC.Private.IsValid() {
 		id.Address = l.spec.NIC.Private.String()

@@ -66,6 +66,7 @@ var probes = []struct{ name, command, want string }{
 	{"descriptors by name", "echo x | cat /dev/stdin", "x"},
 	{"terminals", "script -qc 'tty' /dev/null </dev/null | grep -c /dev/pts/", "1"},
 	{"shared memory", "echo x > /dev/shm/probe && cat /dev/shm/probe", "x"},
+	{"shared memory is half of the instance's", "df -m --output=size /dev/shm | tail -n 1 | tr -d ' '", "512"},
 	{"no devices of the host", "ls /dev | grep -cE '^(sd|vd|nvme|mem|kmem|kmsg)'", "0"},
 	{"devices cannot be made", "mknod /tmp/mem c 1 1 2>/dev/null; echo $?", "1"},
 	{"kernel memory is masked", "head -c1 /proc/kcore 2>/dev/null | wc -c", "0"},

@@ -91,7 +91,7 @@ func (s *Service) DescribeInstanceTypes(_ context.Context, in *api.DescribeInsta
 func typeFields(t instanceType) fields {
 	return fields{
 		"instance-type": {t.Name}, "current-generation": {fmt.Sprint(t.Current)}, "burstable-performance-supported": {fmt.Sprint(t.Burstable)},
-		"processor-info.supported-architecture": {"x86_64"}, "vcpu-info.default-vcpus": {itoa(t.VCPUs)}, "memory-info.size-in-mib": {fmt.Sprint(t.MemoryMiB)},
+		"processor-info.supported-architecture": {architecture}, "vcpu-info.default-vcpus": {itoa(t.VCPUs)}, "memory-info.size-in-mib": {fmt.Sprint(t.MemoryMiB)},
 		"bare-metal": {"false"}, "supported-virtualization-type": {"hvm"}, "supported-root-device-type": {"ebs"}, "free-tier-eligible": {fmt.Sprint(freeTier(t))},
 	}
 }
@@ -103,7 +103,7 @@ func apiType(t instanceType) api.InstanceTypeInfo {
 		InstanceType: api.InstanceType(t.Name), CurrentGeneration: aws.Ptr(t.Current), FreeTierEligible: aws.Ptr(freeTier(t)),
 		SupportedUsageClasses: []api.UsageClassType{"on-demand"}, SupportedRootDeviceTypes: []api.RootDeviceType{"ebs"},
 		SupportedVirtualizationTypes: []api.VirtualizationType{"hvm"}, BareMetal: aws.Ptr(false), Hypervisor: "xen",
-		ProcessorInfo: &api.ProcessorInfo{SupportedArchitectures: []api.ArchitectureType{"x86_64"}},
+		ProcessorInfo: &api.ProcessorInfo{SupportedArchitectures: []api.ArchitectureType{api.ArchitectureType(architecture)}},
 		VCpuInfo:      &api.VCpuInfo{DefaultVCpus: aws.Ptr(t.VCPUs), DefaultCores: aws.Ptr(t.VCPUs), DefaultThreadsPerCore: aws.Ptr[int32](1)},
 		MemoryInfo:    &api.MemoryInfo{SizeInMiB: aws.Ptr(t.MemoryMiB)}, InstanceStorageSupported: aws.Ptr(false),
 		NetworkInfo:          &api.NetworkInfo{MaximumNetworkInterfaces: aws.Ptr[int32](1), Ipv4AddressesPerInterface: aws.Ptr[int32](1), Ipv6Supported: aws.Ptr(false), EnaSupport: "supported"},

@@ -151,7 +151,7 @@ func instanceFields(c aws.Call, r *instance, names naming) fields {
 		"instance-id": {r.ID}, "instance-state-name": {r.State}, "instance-state-code": {itoa(stateCodes[r.State])},
 		"instance-type": {r.Type}, "image-id": {r.ImageID}, "key-name": {r.KeyName},
 		"availability-zone": {r.Zone}, "reservation-id": {r.ReservationID}, "owner-id": {c.Account},
-		"architecture": {"x86_64"}, "root-device-type": {"ebs"}, "root-device-name": {rootDevice}, "hypervisor": {"xen"},
+		"architecture": {architecture}, "root-device-type": {"ebs"}, "root-device-name": {rootDevice}, "hypervisor": {"xen"},
 		"virtualization-type": {"hvm"}, "launch-time": {r.LaunchTime.Format("2006-01-02T15:04:05.000Z")},
 		"launch-index": {itoa(r.LaunchIndex)}, "monitoring-state": {monitoringState(r.Monitoring)}, "platform-details": {"Linux/UNIX"},
 		"tenancy": {"default"}, "metadata-options.http-tokens": {r.Metadata.Tokens}, "requester-id": {r.Via},

@@ -82,7 +82,7 @@ func imageFor(id string) api.Image {
 func apiImage(id string, p publicImage) api.Image {
 	return api.Image{
 		ImageId: aws.Ptr(id), Name: aws.Ptr(p.Name), Description: aws.Ptr(imageNote), OwnerId: aws.Ptr(p.OwnerID), ImageOwnerAlias: aws.Ptr(p.Owner),
-		ImageLocation: aws.Ptr(p.Owner + "/" + p.Name), State: "available", Architecture: "x86_64", ImageType: "machine", Public: aws.Ptr(true),
+		ImageLocation: aws.Ptr(p.Owner + "/" + p.Name), State: "available", Architecture: api.ArchitectureValues(architecture), ImageType: "machine", Public: aws.Ptr(true),
 		RootDeviceName: aws.Ptr(rootDevice), RootDeviceType: "ebs", VirtualizationType: "hvm", Hypervisor: "xen", EnaSupport: aws.Ptr(true),
 		PlatformDetails: aws.Ptr("Linux/UNIX"), UsageOperation: aws.Ptr("RunInstances"), CreationDate: aws.Ptr("2025-01-16T00:00:00.000Z"),
 		BlockDeviceMappings: []api.BlockDeviceMapping{{DeviceName: aws.Ptr(rootDevice), Ebs: &api.EbsBlockDevice{DeleteOnTermination: aws.Ptr(true), VolumeSize: aws.Ptr(defaultRoot), VolumeType: "gp2", Encrypted: aws.Ptr(false)}}},
@@ -91,7 +91,7 @@ func apiImage(id string, p publicImage) api.Image {
 
 func imageFields(i api.Image) fields {
 	return fields{
-		"image-id": {*i.ImageId}, "name": {*i.Name}, "owner-id": {*i.OwnerId}, "owner-alias": {*i.ImageOwnerAlias}, "architecture": {"x86_64"},
+		"image-id": {*i.ImageId}, "name": {*i.Name}, "owner-id": {*i.OwnerId}, "owner-alias": {*i.ImageOwnerAlias}, "architecture": {architecture},
 		"state": {"available"}, "root-device-type": {"ebs"}, "virtualization-type": {"hvm"}, "is-public": {"true"}, "image-type": {"machine"},
 		"hypervisor": {"xen"}, "platform-details": {"Linux/UNIX"}, "ena-support": {"true"}, "root-device-name": {rootDevice}, "description": {imageNote},
 		"block-device-mapping.volume-type": {"gp2"},

@@ -16,7 +16,7 @@ func (s *Service) describe(c aws.Call, r *instance, names naming) api.Instance {
 	out := api.Instance{
 		InstanceId: aws.Ptr(r.ID), ImageId: aws.Ptr(r.ImageID), InstanceType: api.InstanceType(r.Type),
 		State: apiState(r.State), LaunchTime: aws.Ptr(r.LaunchTime), AmiLaunchIndex: aws.Ptr(r.LaunchIndex),
-		Architecture: "x86_64", Hypervisor: "xen", VirtualizationType: "hvm", RootDeviceName: aws.Ptr(rootDevice), RootDeviceType: "ebs",
+		Architecture: api.ArchitectureValues(architecture), Hypervisor: "xen", VirtualizationType: "hvm", RootDeviceName: aws.Ptr(rootDevice), RootDeviceType: "ebs",
 		EbsOptimized: aws.Ptr(r.EBSOptimized), EnaSupport: aws.Ptr(true), PlatformDetails: aws.Ptr("Linux/UNIX"), UsageOperation: aws.Ptr("RunInstances"),
 		UsageOperationUpdateTime: aws.Ptr(r.LaunchTime), StateTransitionReason: aws.Ptr(r.TransitionReason),
 		Monitoring:         &api.Monitoring{State: api.MonitoringState(monitoringState(r.Monitoring))},

@@ -42,7 +42,7 @@ func (s *Service) Metadata(ctx context.Context, id string) (imds.Metadata, error
 func plainMetadata(k store.Key, r *instance) imds.Metadata {
 	m := imds.Metadata{
 		Account: k.Account, Partition: "aws", Domain: "amazonaws.com", Region: k.Region, Zone: r.Zone,
-		InstanceID: r.ID, InstanceType: r.Type, ImageID: r.ImageID, ReservationID: r.ReservationID, Architecture: "x86_64",
+		InstanceID: r.ID, InstanceType: r.Type, ImageID: r.ImageID, ReservationID: r.ReservationID, Architecture: architecture,
 		LaunchIndex: int(r.LaunchIndex), LaunchTime: r.LaunchTime, RootDevice: rootDevice,
 		PrivateIP: r.NIC.Private, PublicIP: r.NIC.Public,
 		PrivateHost: privateDNS(k.Region, r.NIC.Private),

@@ -4,7 +4,11 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/hardstand/hardstand/internal/clock"
 )
 
 // service answers IMDSv2 with the paths given.
@@ -60,3 +64,45 @@ func TestNoProfile(t *testing.T) {
 		t.Errorf("without a profile: %v", err)
 	}
 }
+
+// A service that is slow to come, forgets a token or has no version 2.
+func TestPatience(t *testing.T) {
+	tests := []struct {
+		name    string
+		answers []int // of tokens and paths, in turn
+		tries   int
+		allowV1 bool
+		want    string
+	}{
+		{name: "once", answers: []int{500}, want: "answered 500 to a request for a token"},
+		{name: "token comes late", answers: []int{500, 500, 200, 200}, tries: 3},
+		{name: "never comes", answers: []int{500, 500, 500}, tries: 3, want: "answered 500"},
+		{name: "token forgotten", answers: []int{200, 401, 200, 200}, tries: 3},
+		{name: "path fails", answers: []int{200, 503, 200}, tries: 2},
+		{name: "refused", answers: []int{200, 403}, tries: 3, want: "403 Forbidden"},
+		{name: "absent", answers: []int{200, 404}, tries: 3, want: ErrNotFound.Error()},
+		{name: "version 1", answers: []int{404, 200}, allowV1: true},
+		{name: "version 1 is not asked", answers: []int{404}, want: "answered 404 to a request for a token"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			asked := 0
+			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(tt.answers[asked])
+				asked++
+				_, _ = w.Write([]byte("x"))
+			}))
+			defer srv.Close()
+			c := NewWith(Options{Base: srv.URL, AllowV1: tt.allowV1, Tries: tt.tries, Clock: atOnce{}})
+			body, err := c.Get(t.Context(), "meta-data/instance-id")
+			if asked != len(tt.answers) || (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) || err == nil && string(body) != "x" {
+				t.Errorf("asked %d times, %q, %v", asked, body, err)
+			}
+		})
+	}
+}
+
+// atOnce does not wait between tries.
+type atOnce struct{ clock.System }
+
+func (atOnce) After(time.Duration) <-chan time.Time { return clock.System{}.After(0) }
