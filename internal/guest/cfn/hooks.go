@@ -133,12 +133,17 @@ func (d *daemon) look(ctx context.Context, s *service, k hook, seen map[string]r
 		}
 		seen[p.logical] = r
 	}
+	key, now := k.name+"|"+k.path, r.value(p)
 	if strings.HasSuffix(r.status, "_IN_PROGRESS") {
 		d.debug("Skipping resource %s in %s as it is in status %s", p.logical, d.config.stack, r.status)
 		d.inFlight = true
+		if _, known := cache[key]; !known && !slices.Contains(k.triggers, "post.add") {
+			// What it is while it is being made is what cfn-init has applied: an update
+			// that comes at once is none the less one.
+			cache[key] = now
+		}
 		return nil
 	}
-	key, now := k.name+"|"+k.path, r.value(p)
 	before := cache[key]
 	switch event := change(before, now); {
 	case event == "" || !slices.Contains(k.triggers, event):

@@ -340,7 +340,7 @@ func limitsMemory(t *testing.T, sub Subject) {
 // anybody, so it takes everything down, PID 1 last.
 func endsOutOfMemory(t *testing.T, sub Subject) {
 	d := open(t, sub)
-	s := Spec("#!/bin/bash\nmount -o remount,size=1g /dev/shm\nwhile :; do head -c 64M /dev/zero >> /dev/shm/x; done\n")
+	s := Spec("#!/bin/bash\nmount -t tmpfs -o size=1g none /mnt\nwhile :; do head -c 64M /dev/zero >> /mnt/x; done\n")
 	s.MemoryMiB = 128
 	h := Launch(t, d, s)
 	if got := ended(t, h); got.Reason != instance.ReasonMemory {
