@@ -244,7 +244,7 @@ func (d *differ) causes(like Detail, v any) []Detail {
 		seen[use.ID+"."+use.Attribute] = true
 		switch {
 		case use.Attribute != "":
-			like.Source, like.Entity, like.Dynamic = "ResourceAttribute", use.ID+"."+use.Attribute, true
+			like.Source, like.Entity, like.Dynamic = "ResourceAttribute", use.ID+"."+use.Attribute, c.Replacement != "True"
 		case c.Replacement != "False":
 			like.Source, like.Entity, like.Dynamic = "ResourceReference", use.ID, c.Replacement == "Conditional"
 		default:

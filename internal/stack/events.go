@@ -110,10 +110,15 @@ func setMember(tx *store.Tx, s *Stack, m *Member, status, reason string) error {
 	return emitMember(tx, s, m, &shape, status, reason)
 }
 
-// emitMember adds the event of one of a member's resources.
+// emitMember adds the event of one of a member's resources. Those of the clean-up
+// after an update have other ids at AWS, and say nothing of the properties.
 func emitMember(tx *store.Tx, s *Stack, m *Member, shape *Shape, status, reason string) error {
-	return emit(tx, s, Event{
-		ID:        fmt.Sprintf("%s-%s-%s", m.LogicalID, status, tx.Now().UTC().Format("2006-01-02T15:04:05.000Z")),
-		LogicalID: m.LogicalID, PhysicalID: shape.PhysicalID, Type: m.Type, Status: status, Reason: reason, Properties: shape.Public,
-	})
+	ev := Event{LogicalID: m.LogicalID, PhysicalID: shape.PhysicalID, Type: m.Type, Status: status, Reason: reason}
+	if s.Status == UpdateCleanup || s.Status == UpdateRollbackCleanup {
+		ev.ID = m.LogicalID + "-" + ids.UUID()
+	} else {
+		ev.ID = fmt.Sprintf("%s-%s-%s", m.LogicalID, status, tx.Now().UTC().Format("2006-01-02T15:04:05.000Z"))
+		ev.Properties = shape.Public
+	}
+	return emit(tx, s, ev)
 }

@@ -16,16 +16,27 @@ const nameRandom = 12
 // The last part comes from the token, so that a creation repeated after a crash
 // finds the name it chose before.
 func (r Request) Name(limit int) string {
-	sum := sha256.Sum256([]byte("name\x00" + r.Token))
-	tail := make([]byte, nameRandom)
-	for i := range tail {
-		tail[i] = nameDigits[int(sum[i])%len(nameDigits)]
-	}
 	front := r.StackName + "-" + r.LogicalID
 	if room := limit - nameRandom - 1; len(front) > room {
 		front = shorten(r.StackName, r.LogicalID, room)
 	}
-	return front + "-" + string(tail)
+	return front + "-" + r.tail(nameDigits)
+}
+
+// tail is the part of a generated name that comes from the token.
+func (r Request) tail(digits string) string {
+	sum := sha256.Sum256([]byte("name\x00" + r.Token))
+	tail := make([]byte, nameRandom)
+	for i := range tail {
+		tail[i] = digits[int(sum[i])%len(digits)]
+	}
+	return string(tail)
+}
+
+// MixedName returns CFN-<LogicalId>-<12 letters and digits>, the form of names that
+// the provider of a type makes up rather than CloudFormation.
+func (r Request) MixedName() string {
+	return "CFN-" + r.LogicalID + "-" + r.tail(nameDigits+"abcdefghijklmnopqrstuvwxyz")
 }
 
 // LowerName is Name in lower case, for buckets.

@@ -35,10 +35,14 @@ func (o *oneOrMany) UnmarshalJSON(b []byte) error {
 
 var policyActions = []string{"Update:Modify", "Update:Replace", "Update:Delete", "Update:*", "*"}
 
-// ParsePolicy reads a stack policy.
+// ParsePolicy reads a stack policy. The empty document is no policy, nil.
 func ParsePolicy(text string) (*Policy, error) {
 	var doc struct{ Statement []policyStatement }
 	invalid := propertyErrorf("Error validating stack policy: Invalid stack policy")
+	var members map[string]any
+	if json.Unmarshal([]byte(text), &members) == nil && members != nil && len(members) == 0 {
+		return nil, nil // as good as none
+	}
 	if json.Unmarshal([]byte(text), &doc) != nil || len(doc.Statement) == 0 {
 		return nil, invalid
 	}

@@ -34,12 +34,18 @@ func TestStackPolicy(t *testing.T) {
 			}
 		})
 	}
-	for _, bad := range []string{`{}`, `[]`, `{"Statement":[]}`, `{"Statement":[{"Effect":"Allow","Action":"ec2:*","Principal":"*","Resource":"*"}]}`,
+	for _, bad := range []string{`null`, `[]`, `{"Statement":[]}`, `{"Statement":[{"Effect":"Allow","Action":"ec2:*","Principal":"*","Resource":"*"}]}`,
 		`{"Statement":[{"Effect":"Allow","Action":"Update:*","Principal":"me","Resource":"*"}]}`,
 		`{"Statement":[{"Effect":"Allow","Action":"Update:*","Principal":"*","Resource":"Web"}]}`} {
 		if _, err := ParsePolicy(bad); err == nil {
 			t.Errorf("accepted %s", bad)
 		}
+	}
+}
+
+func TestEmptyPolicyIsNone(t *testing.T) {
+	if p, err := ParsePolicy(" {} "); err != nil || p.Check("Update:Replace", "A", "T") != nil {
+		t.Errorf("%v, %v", p, err)
 	}
 }
 

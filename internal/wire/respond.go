@@ -86,7 +86,7 @@ const xmlHeader = `<?xml version="1.0" encoding="UTF-8"?>` + "\n"
 // listsAlways names the operations whose answers always hold their lists, empty
 // or not: clients index them without asking.
 func listsAlways(name string) bool {
-	if name == "DescribeSecret" { // of one thing, which AWS describes without what it lacks
+	if name == "DescribeSecret" || name == "DescribeChangeSet" { // of one thing, which AWS describes without what it lacks
 		return false
 	}
 	return strings.HasPrefix(name, "Describe") || strings.HasPrefix(name, "List") || strings.HasPrefix(name, "BatchGet")

@@ -114,9 +114,12 @@ func (s *Service) DescribeChangeSet(ctx context.Context, in *api.DescribeChangeS
 		ChangeSetName: &cs.Name, ChangeSetId: &cs.ID, StackId: &cs.StackID, StackName: &cs.StackName, Description: optional(cs.Description),
 		Parameters: parameterViews(cs.Spec.Parameters), CreationTime: &cs.Created, ExecutionStatus: api.ExecutionStatus(s.execution(ctx, cs)),
 		Status: api.ChangeSetStatus(cs.Status), StatusReason: optional(cs.Reason), NotificationARNs: append([]string{}, cs.Spec.NotificationARNs...),
-		RollbackConfiguration: rollbackView(cs.Spec.Rollback), Tags: tagViews(cs.Spec.Tags), NextToken: next, Changes: []api.Change{},
-		IncludeNestedStacks: &cs.Nested, ParentChangeSetId: optional(cs.Parent), RootChangeSetId: optional(cs.Root), OnStackFailure: api.OnStackFailure(cs.OnStackFailure), ImportExistingResources: &cs.ImportExisting,
-		DeploymentConfig: deploymentConfigView(cs.Express, cs.KeepFailures),
+		RollbackConfiguration: rollbackView(cs.Spec.Rollback), Capabilities: []api.Capability{}, NextToken: next, Changes: []api.Change{},
+		IncludeNestedStacks: &cs.Nested, ParentChangeSetId: optional(cs.Parent), RootChangeSetId: optional(cs.Root), OnStackFailure: api.OnStackFailure(cs.OnStackFailure),
+		ImportExistingResources: onlyTrue(cs.ImportExisting), DeploymentConfig: deploymentConfigView(cs.Express, cs.KeepFailures),
+	}
+	if len(cs.Spec.Tags) > 0 {
+		out.Tags = tagViews(cs.Spec.Tags)
 	}
 	for _, c := range cs.Spec.Capabilities {
 		out.Capabilities = append(out.Capabilities, api.Capability(c))
@@ -125,6 +128,14 @@ func (s *Service) DescribeChangeSet(ctx context.Context, in *api.DescribeChangeS
 		out.Changes = append(out.Changes, api.Change{Type: api.ChangeTypeResource, ResourceChange: changeView(c, aws.Val(in.IncludePropertyValues))})
 	}
 	return out, nil
+}
+
+// onlyTrue is a flag that AWS leaves out of its answers unless it is set.
+func onlyTrue(set bool) *bool {
+	if set {
+		return &set
+	}
+	return nil
 }
 
 // ListChangeSets lists the change sets of a stack.
@@ -147,7 +158,7 @@ func (s *Service) ListChangeSets(ctx context.Context, in *api.ListChangeSetsInpu
 			StackId: &cs.StackID, StackName: &cs.StackName, ChangeSetId: &cs.ID, ChangeSetName: &cs.Name,
 			ExecutionStatus: api.ExecutionStatus(s.execution(ctx, cs)), Status: api.ChangeSetStatus(cs.Status),
 			StatusReason: optional(cs.Reason), CreationTime: &cs.Created, Description: optional(cs.Description), IncludeNestedStacks: &cs.Nested,
-			ParentChangeSetId: optional(cs.Parent), RootChangeSetId: optional(cs.Root), ImportExistingResources: &cs.ImportExisting,
+			ParentChangeSetId: optional(cs.Parent), RootChangeSetId: optional(cs.Root), ImportExistingResources: onlyTrue(cs.ImportExisting),
 		})
 	}
 	return out, nil

@@ -2,6 +2,7 @@ package cloudformation
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/cloudformation"
@@ -17,6 +18,9 @@ func changeView(c stack.Change, values bool) *api.ResourceChange {
 		v.BeforeContext, v.AfterContext = optional(c.Before), optional(c.After)
 	}
 	for _, d := range c.Details {
+		if !values && follows(d, c.Details) {
+			continue
+		}
 		if a := api.ResourceAttribute(d.Attribute); !slices.Contains(v.Scope, a) {
 			v.Scope = append(v.Scope, a)
 		}
@@ -26,6 +30,17 @@ func changeView(c stack.Change, values bool) *api.ResourceChange {
 		}
 	}
 	return v
+}
+
+// follows tells whether d says of a property only that its value will follow that
+// of another resource, where another detail names that resource and is certain.
+// Without values AWS shows such a detail for parameters alone.
+func follows(d stack.Detail, all []stack.Detail) bool {
+	return d.Source == "DirectModification" && d.Dynamic && slices.ContainsFunc(all, func(cause stack.Detail) bool {
+		return cause.Attribute == d.Attribute && cause.Name == d.Name && strings.HasPrefix(cause.Source, "Resource") && !cause.Dynamic
+	}) && !slices.ContainsFunc(all, func(cause stack.Detail) bool {
+		return cause.Attribute == d.Attribute && cause.Name == d.Name && cause.Source == "ParameterReference"
+	})
 }
 
 func detailView(d stack.Detail, values bool) api.ResourceChangeDetail {

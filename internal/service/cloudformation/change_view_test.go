@@ -50,7 +50,7 @@ func TestChangeSetDetails(t *testing.T) {
 		"Modify ByAttribute Conditional ReplaceAndDelete [Properties]",
 		"  DirectModification Dynamic Kind Always", "  ResourceAttribute Dynamic Kind Always by Direct.Value",
 		"Modify ByRef True ReplaceAndDelete [Properties]",
-		"  DirectModification Dynamic Kind Always", "  ResourceReference Static Kind Always by Kept",
+		"  ResourceReference Static Kind Always by Kept",
 		"  DirectModification Dynamic Value Never", "  ResourceAttribute Dynamic Value Never by Direct.Value",
 		"Modify Direct False  [Properties]", "  DirectModification Static Any Never", "  DirectModification Static Value Never",
 		"Remove Gone  Retain []",

@@ -97,7 +97,7 @@ func (s *Service) reviewed(ctx context.Context, in *api.CreateChangeSetInput, ki
 	st, err := s.find(ctx, in.StackName, noStack)
 	switch {
 	case err == nil && kind == "CREATE" && st.Status != stack.ReviewInProgress:
-		return nil, invalid("Stack [%s] already exists and cannot be created again with the changeSet [%s].", st.Name, *in.ChangeSetName)
+		return nil, invalid("Stack [%s] already exists and cannot be created again with the changeSet [%s].", *in.StackName, *in.ChangeSetName)
 	case err == nil && kind == "UPDATE" && !updatable(st, in.OnStackFailure == api.OnStackFailureDoNothing),
 		err == nil && kind == kindImport && st.Status != stack.ReviewInProgress && !stack.Updatable(st.Status, false):
 		return nil, cannotUpdate(st)

@@ -53,10 +53,14 @@ func (s *Service) CreateStack(ctx context.Context, in *api.CreateStackInput) (*a
 	if err != nil {
 		return nil, err
 	}
-	if st, err := s.find(ctx, in.StackName, noStack); err == nil {
+	st, err := s.find(ctx, in.StackName, noStack)
+	switch {
+	case err == nil && st.Status != stack.ReviewInProgress:
 		return repeated(st, in.ClientRequestToken, sum)
-	} else if awserr.As(err) == nil {
+	case err != nil && awserr.As(err) == nil:
 		return nil, err
+	case err != nil:
+		st = newStack(c, *in.StackName)
 	}
 	onFailure, err := s.judgeCreate(in)
 	if err != nil {
@@ -66,7 +70,6 @@ func (s *Service) CreateStack(ctx context.Context, in *api.CreateStackInput) (*a
 	if err != nil {
 		return nil, err
 	}
-	st := newStack(c, *in.StackName)
 	p, err := s.prepare(ctx, st, wanted{body: body, parameters: in.Parameters, capabilities: in.Capabilities,
 		resourceTypes: in.ResourceTypes, tags: in.Tags, topics: in.NotificationARNs, rollback: in.RollbackConfiguration, role: aws.Val(in.RoleARN)}, nil)
 	if err != nil {
@@ -77,7 +80,7 @@ func (s *Service) CreateStack(ctx context.Context, in *api.CreateStackInput) (*a
 		return nil, err
 	}
 	b.Digest, b.OnFailure, b.DisableRollback = sum, onFailure, onFailure == "DO_NOTHING"
-	made, err := s.startCreation(ctx, b)
+	made, err := s.startCreation(ctx, st, b)
 	if err != nil {
 		return nil, err
 	}
@@ -105,12 +108,18 @@ func newStack(c aws.Call, name string) *stack.Stack {
 	return &stack.Stack{ID: stack.NewStackID(c.Region, c.Account, name), Name: name, Account: c.Account, Region: c.Region}
 }
 
-func (s *Service) startCreation(ctx context.Context, b stack.Begin) (*stack.Stack, error) {
+// startCreation starts on a stack: a new one, or st if it waits for a change set, of
+// which none can be executed then.
+func (s *Service) startCreation(ctx context.Context, st *stack.Stack, b stack.Begin) (*stack.Stack, error) {
 	if parent := parentOf(ctx); parent != nil {
 		b.Parent, b.Root = parent.ID, rootOf(parent)
 	}
-	made, err := s.engine.Create(ctx, b)
-	if errors.Is(err, store.ErrExists) {
+	start := s.engine.Create
+	if st.Status == stack.ReviewInProgress {
+		start = func(ctx context.Context, b stack.Begin) (*stack.Stack, error) { return s.engine.Start(ctx, st.Key(), b) }
+	}
+	made, err := start(ctx, b)
+	if errors.Is(err, store.ErrExists) || errors.Is(err, stack.ErrBusy) {
 		return nil, awserr.New("AlreadyExistsException", "Stack [%s] already exists", b.StackName)
 	}
 	s.linger(ctx, made, err)

@@ -35,7 +35,7 @@ func (s *Service) DescribeStackResource(ctx context.Context, in *api.DescribeSta
 	}
 	i := slices.IndexFunc(list, func(m *stack.Member) bool { return m.LogicalID == aws.Val(in.LogicalResourceId) })
 	if i < 0 {
-		return nil, invalid("Resource %s does not exist for stack %s", aws.Val(in.LogicalResourceId), st.Name)
+		return nil, invalid("Resource %s does not exist for stack %s", aws.Val(in.LogicalResourceId), aws.Val(in.StackName))
 	}
 	m := list[i]
 	v := &api.StackResourceDetail{

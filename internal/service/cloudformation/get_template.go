@@ -20,7 +20,7 @@ func (s *Service) GetTemplate(ctx context.Context, in *api.GetTemplateInput) (*a
 	switch {
 	case in.ChangeSetName != nil:
 		if in.StackName == nil && !isARN(*in.ChangeSetName) {
-			return nil, invalid("StackName is required if ChangeSetName is not specified.")
+			return nil, invalid("StackName is a required parameter.")
 		}
 		cs, err := s.changeSet(ctx, in.StackName, in.ChangeSetName)
 		if err != nil {
@@ -118,9 +118,11 @@ func (s *Service) GetTemplateSummary(ctx context.Context, in *api.GetTemplateSum
 		p := t.Parameters[name]
 		out.Parameters = append(out.Parameters, api.ParameterDeclaration{ParameterKey: aws.Ptr(name), DefaultValue: shownDefault(p),
 			ParameterType: aws.Ptr(p.Type), NoEcho: aws.Ptr(p.NoEcho), Description: optional(p.Description),
-			ParameterConstraints: &api.ParameterConstraints{AllowedValues: p.AllowedValues}})
+			ParameterConstraints: &api.ParameterConstraints{AllowedValues: append([]string{}, p.AllowedValues...)}})
 	}
-	out.ResourceIdentifierSummaries = s.identifierSummaries(t)
+	if in.StackSetName == nil {
+		out.ResourceIdentifierSummaries = s.identifierSummaries(t)
+	}
 	return out, nil
 }
 

@@ -96,7 +96,7 @@ func TestMeasuredErrors(t *testing.T) {
 		{"trigger arn", "CreateStack", create(func(in *api.CreateStackInput) {
 			in.RollbackConfiguration = &api.RollbackConfiguration{RollbackTriggers: []api.RollbackTrigger{{Arn: aws.Ptr("arn:aws:cloudwatch:us-east-1:1:x"), Type: aws.Ptr("AWS::CloudWatch::Alarm")}}}
 		}), "ValidationError", "RelativeId of a Rollback Trigger's ARN is incorrect"},
-		{"stack policy", "SetStackPolicy", &api.SetStackPolicyInput{StackName: there.StackId, StackPolicyBody: aws.Ptr("{}")}, "ValidationError", "Error validating stack policy: Invalid stack policy"},
+		{"stack policy", "SetStackPolicy", &api.SetStackPolicyInput{StackName: there.StackId, StackPolicyBody: aws.Ptr("[]")}, "ValidationError", "Error validating stack policy: Invalid stack policy"},
 		{"two policies", "CreateStack", create(func(in *api.CreateStackInput) { in.StackPolicyBody, in.StackPolicyURL = aws.Ptr("x"), aws.Ptr("y") }), "ValidationError", "You cannot specify both StackPolicyURL and StackPolicyBody"},
 		{"change set exists", "CreateChangeSet", &api.CreateChangeSetInput{StackName: aws.Ptr("there"), ChangeSetName: aws.Ptr("c"), ChangeSetType: "CREATE", TemplateBody: aws.Ptr(simple)}, "ValidationError", "Stack [there] already exists and cannot be created again with the changeSet [c]."},
 		{"absent change set", "DescribeChangeSet", &api.DescribeChangeSetInput{StackName: aws.Ptr("there"), ChangeSetName: aws.Ptr("c")}, "ChangeSetNotFound", "ChangeSet [c] does not exist"},

@@ -53,11 +53,11 @@ func (t resourcePolicy) Create(ctx context.Context, r stack.Request, started fun
 	if err := stack.Decode(r.Properties, &p); err != nil {
 		return stack.Result{}, err
 	}
+	id := r.Name(128)
+	started(id)
 	if err := p.check(); err != nil {
 		return stack.Result{}, err
 	}
-	id := r.Name(128)
-	started(id)
 	return policyResult(id), t.write(ctx, p)
 }
 
@@ -130,6 +130,9 @@ func (t resourcePolicy) remove(ctx context.Context, p policyProperties, keep []h
 func (t resourcePolicy) Delete(ctx context.Context, r stack.Request) error {
 	var p policyProperties
 	if err := stack.Decode(r.Properties, &p); err != nil {
+		return err
+	}
+	if err := p.check(); err != nil { // AWS deletes no more than it creates
 		return err
 	}
 	return t.remove(ctx, p, nil)

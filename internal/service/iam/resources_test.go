@@ -89,3 +89,21 @@ func TestStackActsAsItsCaller(t *testing.T) {
 		t.Errorf("role is %s with %v", *got.Arn, got.Tags)
 	}
 }
+
+// A policy that is written to nothing fails with an id and cannot be deleted either,
+// so that its stack ends in ROLLBACK_FAILED, as it does at AWS.
+func TestPolicyOfNobody(t *testing.T) {
+	s := newSystem(t)
+	policy := s.iam.Resources(s.server)["AWS::IAM::Policy"]
+	request := stack.Request{StackName: "web", LogicalID: "Own", Token: "t", Properties: props(t, `{"PolicyName":"own","PolicyDocument":`+allowing("s3:*", "*", "")+`}`)}
+	const refused = "At least one of [Groups,Roles,Users] must be non-empty."
+	var id string
+	_, err := policy.Create(s.root(), request, func(made string) { id = made })
+	if err == nil || err.Error() != refused || !strings.HasPrefix(id, "web-Own-") {
+		t.Errorf("made %q: %v", id, err)
+	}
+	request.PhysicalID = id
+	if err := policy.Delete(s.root(), request); err == nil || err.Error() != refused {
+		t.Errorf("delete: %v", err)
+	}
+}

@@ -33,9 +33,6 @@ type parameterProperties struct {
 	Tags map[string]string
 }
 
-// maxGenerated is how long a generated name may be.
-const maxGenerated = 128
-
 // Schema implements stack.Resource.
 func (resourceParameter) Schema() stack.Schema {
 	sc := stack.SchemaOf(parameterProperties{})
@@ -53,7 +50,7 @@ func (t resourceParameter) Create(ctx context.Context, r stack.Request, started 
 		return stack.Result{}, &stack.PropertyError{Message: "Value of property Type must be one of String, StringList; CloudFormation cannot create parameters of type SecureString"}
 	}
 	tags := tagList(merged(r.Tags, p.Tags))
-	in.Name, in.Tags = aws.Ptr(r.Name(maxGenerated)), tags
+	in.Name, in.Tags = aws.Ptr(r.MixedName()), tags
 	if p.Name != nil {
 		in.Name = p.Name
 	}

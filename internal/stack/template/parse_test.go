@@ -20,6 +20,7 @@ var measured = []struct{ name, body, err string }{
 	{"unresolved sub", "Resources: {A: {Type: T, Properties: {P: !Sub '${X}'}}}", "Template format error: Unresolved resource dependencies [X] in the Resources block of the template"},
 	{"unresolved dependson", "Resources: {A: {Type: T, DependsOn: NonExistingResource}}", "Template format error: Unresolved resource dependencies [NonExistingResource] in the Resources block of the template"},
 	{"unresolved output", "Resources: {A: {Type: T}}\nOutputs: {O: {Value: !Ref X}}", "Unresolved resource dependencies [X] in the Outputs block of the template"},
+	{"null output beside what is unknown", "Resources: {A: {Type: T}}\nOutputs: {MyOutput: {Value: null, Another: null}}", "[/Outputs/MyOutput/Value] 'null' values are not allowed in templates"},
 	{"null output", "Resources: {A: {Type: T}}\nOutputs: {MyOutput: {Value: null}}", "[/Outputs/MyOutput/Value] 'null' values are not allowed in templates"},
 	{"output without value", "Resources: {A: {Type: T}}\nOutputs: {O: {Description: d}}", "Template format error: Every Outputs member must contain a Value object"},
 	{"mapping member", "Mappings: {M: {A: x}}\nResources: {A: {Type: T}}", "Template format error: Every Mappings member A must be a map"},

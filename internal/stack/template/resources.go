@@ -147,13 +147,16 @@ func parseOutput(name string, v any) (*Output, error) {
 	if _, given := m["Value"]; !ok || !given {
 		return nil, errorf("Template format error: Every Outputs member must contain a Value object")
 	}
+	if path := findNull(m["Value"], "/Outputs/"+name+"/Value"); path != "" {
+		return nil, errorf("[%s] 'null' values are not allowed in templates", path)
+	}
 	for _, member := range slices.Sorted(maps.Keys(m)) {
 		if !slices.Contains([]string{"Value", "Description", "Export", "Condition"}, member) {
 			return nil, errorf("Invalid template output property '%s'", member)
 		}
-	}
-	if path := findNull(v, "/Outputs/"+name); path != "" {
-		return nil, errorf("[%s] 'null' values are not allowed in templates", path)
+		if path := findNull(m[member], "/Outputs/"+name+"/"+member); path != "" {
+			return nil, errorf("[%s] 'null' values are not allowed in templates", path)
+		}
 	}
 	o := &Output{Name: name, Value: m["Value"]}
 	o.Description, _ = m["Description"].(string)
