@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +9,9 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
+
+	"github.com/hardstand/hardstand/internal/clock"
 )
 
 // ErrLocked says that another server holds the data dir.
@@ -17,14 +21,30 @@ var ErrLocked = errors.New("data dir is in use by another hardstand server")
 // ends, however it ends.
 type DirLock struct{ f *os.File }
 
+// A holder that was killed may leave the lock for a moment to a process that it was
+// about to start, which has it until its exec. Who starts the next server at once
+// shall not be refused for that.
+const (
+	lockPatience = time.Second
+	lockTry      = 10 * time.Millisecond
+)
+
 // LockDir takes the lock of the data dir, which must exist, or returns
-// ErrLocked at once, with the holder's process id in the text when known.
+// ErrLocked when another process keeps it, with its process id in the text when
+// known.
 func LockDir(dir string) (*DirLock, error) {
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE|syscall.O_CLOEXEC, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock the data dir: %w", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	for waited := time.Duration(0); errors.Is(err, syscall.EWOULDBLOCK) && waited < lockPatience; waited += lockTry {
+		if err := clock.Sleep(context.Background(), clock.System{}, lockTry); err != nil {
+			break
+		}
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	}
+	if err != nil {
 		defer f.Close()
 		if !errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, fmt.Errorf("lock the data dir: %w", err)

@@ -1,0 +1,39 @@
+#!/bin/bash
+# Measures CodeDeploy: idle agents, a rollout to simulated hosts, deployments to real
+# instances (which need root). IDLE, HOSTS and INSTANCES choose other sizes.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+port=${BENCH_PORT:-4699}
+dir=$(mktemp -d /var/tmp/hardstand-bench.XXXXXX)
+server=
+stop_server() {
+  [ -z "$server" ] || { kill -TERM "$server" 2>/dev/null && wait "$server" 2>/dev/null; } || true
+  server=
+}
+trap 'stop_server; rm -rf --one-file-system "$dir"' EXIT
+start() {
+  bin/hardstand serve --data-dir "$dir/$1" --listen "127.0.0.1:$port" --log-level warn --stop-instances "${@:2}" >"$dir/log" 2>&1 &
+  server=$!
+  until curl -sf -o /dev/null "http://127.0.0.1:$port/_hardstand/health"; do
+    kill -0 "$server" 2>/dev/null || { cat "$dir/log" >&2; exit 1; }
+    sleep 0.05
+  done
+  eval "$(bin/hardstand env --data-dir "$dir/$1")"
+}
+ulimit -n "$(ulimit -Hn)"
+go build -o "$dir/codedeploy" ./bench/codedeploy
+for n in ${HOSTS:-10 100 1000}; do
+  start "hosts$n" --instances fake
+  "$dir/codedeploy" -pid "$server" -n "$n" rollout
+  stop_server
+done
+for n in ${IDLE:-1000 20000}; do
+  start "idle$n" --instances fake
+  "$dir/codedeploy" -pid "$server" -n "$n" idle
+  stop_server
+done
+for n in ${INSTANCES:-1 10 100}; do
+  start "instances$n"
+  "$dir/codedeploy" -n "$n" instances
+  stop_server
+done
