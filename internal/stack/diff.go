@@ -203,7 +203,7 @@ func (d *differ) details(id string) ([]Detail, error) {
 	if len(metadata) > 0 {
 		out = append(out, Detail{Attribute: "Metadata", Recreation: "Never", Source: "DirectModification"})
 	}
-	schema := d.e.schemas[b.Type]
+	schema := d.e.Schema(b.Type)
 	if schema.Nested && len(out) == 0 {
 		out = append(out, Detail{Attribute: "Properties", Recreation: "Never", Source: "Automatic", Dynamic: true})
 	}
@@ -256,7 +256,7 @@ func (d *differ) causes(like Detail, v any) []Detail {
 }
 
 func (d *differ) recreation(resourceType, property string) string {
-	schema := d.e.schemas[resourceType]
+	schema := d.e.Schema(resourceType)
 	switch {
 	case slices.Contains(schema.CreateOnly, property):
 		return "Always"

@@ -78,7 +78,7 @@ func (d *differ) after(def *template.Resource) string {
 
 // evaluated are the properties that a nested stack will have.
 func (d *differ) evaluated(def *template.Resource) map[string]any {
-	if !d.e.schemas[def.Type].Nested {
+	if !d.e.Schema(def.Type).Nested {
 		return nil
 	}
 	plain := *d.next

@@ -44,7 +44,7 @@ func (e *Engine) Import(ctx context.Context, key store.Key, b Begin) (*Stack, er
 // Exists reads a resource that is no stack's yet, as the caller in ctx; ErrNotFound
 // when there is none.
 func (e *Engine) Exists(ctx context.Context, s *Stack, resourceType, logicalID, physicalID string) error {
-	res, ok := e.types[resourceType]
+	res, ok := e.types.Of(resourceType)
 	if !ok {
 		return propertyErrorf("Unrecognized resource type %s", resourceType)
 	}

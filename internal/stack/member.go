@@ -96,7 +96,7 @@ func (r *run) evaluate(m *Member) (*content, error) {
 		return nil, err
 	}
 	shown := maskedScope(r.scope)
-	shown.World = veiled{shown.World}
+	shown.World, shown.Resources = veiled{shown.World}, veiledMembers{members{r}}
 	public, err := shown.Eval(def.Properties, path+"/Properties")
 	if err != nil {
 		return nil, err
@@ -132,7 +132,7 @@ func (r *run) request(m *Member) (Request, Resource, error) {
 }
 
 func (r *run) requestFor(m *Member, c *content) (Request, Resource, error) {
-	res, ok := r.e.types[m.Type]
+	res, ok := r.e.types.Of(m.Type)
 	if !ok {
 		return Request{}, nil, propertyErrorf("Unrecognized resource type %s", m.Type)
 	}
@@ -207,7 +207,7 @@ func (r *run) finish(ctx context.Context, m *Member, res Result, err error, comp
 	addID(m.Type, &res)
 	_, known := r.member(m.LogicalID)
 	c := *known
-	c.Ref, c.Attributes = res.Ref, res.Attributes
+	c.Ref, c.Attributes, c.Secret = res.Ref, res.Attributes, res.Secret
 	sealed, err := r.e.seal(m, &c)
 	if err != nil {
 		return err
@@ -215,10 +215,19 @@ func (r *run) finish(ctx context.Context, m *Member, res Result, err error, comp
 	err = r.record(m, func() {
 		m.Sealed, r.content[m.LogicalID] = sealed, &c
 		if res.PhysicalID != "" {
-			m.PhysicalID = res.PhysicalID
+			r.replacedBy(m, res.PhysicalID)
 		}
 	}, complete, r.stack.completion())
 	return err
+}
+
+// replacedBy gives a member the physical id that its type returned. Another one after
+// an update means that the type has replaced the resource by itself.
+func (r *run) replacedBy(m *Member, id string) {
+	if m.Status == UpdateInProgress && !m.Replaced && m.PhysicalID != "" && m.PhysicalID != id && m.Other != nil && m.Before == nil {
+		m.Replaced, m.Created = true, r.stack.Operation
+	}
+	m.PhysicalID = id
 }
 
 // CheckOutputs refuses outputs that ask for an attribute which no resource of its
@@ -231,7 +240,7 @@ func (e *Engine) CheckOutputs(scope *template.Scope) error {
 		}
 		for _, use := range scope.Attributes(o.Value, "/Outputs/"+name+"/Value") {
 			typ := scope.Template.Resources[use.ID].Type
-			if _, ok := e.types[typ]; ok && !e.schemas[typ].HasAttribute(use.Attribute) {
+			if known(e.types, typ) && !e.Schema(typ).HasAttribute(use.Attribute) {
 				return propertyErrorf("[Error] %s: Resource type %s does not support attribute {%s}", use.Path, typ, use.Attribute)
 			}
 		}

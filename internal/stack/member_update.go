@@ -108,7 +108,7 @@ func (r *run) unchanged(m, next *Member, old, c *content) bool {
 
 // nested reports whether a member is a stack.
 func (r *run) nested(m *Member) bool {
-	return r.e.schemas[m.Type].Nested
+	return r.e.Schema(m.Type).Nested
 }
 
 // refresh writes what an update changes of a member without touching the
@@ -164,7 +164,7 @@ func same(a, b *content) bool {
 func equal(a, b map[string]any) bool { return len(a) == 0 && len(b) == 0 || reflect.DeepEqual(a, b) }
 
 func (r *run) taggable(resourceType string) bool {
-	return r.e.schemas[resourceType].Taggable
+	return r.e.Schema(resourceType).Taggable
 }
 
 // permitted is the error of a change that the stack policy or the engine refuses.

@@ -105,8 +105,8 @@ type Stack struct {
 	Deadline         time.Time `json:",omitzero"`
 	TimeoutInMinutes int32     `json:",omitempty"`
 	// MonitorUntil is how long rollback triggers are watched after the last resource.
-	MonitorUntil     time.Time `json:",omitzero"`
-	DisableRollback  bool      `json:",omitempty"`
+	MonitorUntil    time.Time `json:",omitzero"`
+	DisableRollback bool      `json:",omitempty"`
 	// Express completes resources when they are configured; it holds for one operation.
 	Express               bool `json:",omitempty"`
 	TerminationProtection bool `json:",omitempty"`
@@ -239,6 +239,7 @@ type content struct {
 	Metadata   map[string]any `json:"metadata,omitempty"`
 	Ref        string         `json:"ref,omitempty"`
 	Attributes map[string]any `json:"attributes,omitempty"`
+	Secret     bool           `json:"secret,omitempty"` // the attributes
 }
 
 // Members is the table of resources.

@@ -19,7 +19,7 @@ func (m *Member) forget() {
 
 // needsReplacement reports whether a create-only property differs.
 func (r *run) needsReplacement(m *Member, old, c *content) bool {
-	for _, path := range r.e.schemas[m.Type].CreateOnly {
+	for _, path := range r.e.Schema(m.Type).CreateOnly {
 		if !reflect.DeepEqual(at(old.Properties, path), at(c.Properties, path)) {
 			return true
 		}
@@ -33,7 +33,7 @@ func (r *run) replaceable(m *Member, old, c *content) error {
 	if r.keepsGoing() {
 		return propertyErrorf("Replacement type updates not supported on stack with disable-rollback.")
 	}
-	name := r.e.schemas[m.Type].NameProperty
+	name := r.e.Schema(m.Type).NameProperty
 	if given := c.Properties[name]; given != nil && reflect.DeepEqual(given, old.Properties[name]) {
 		return propertyErrorf("CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename %v and update the stack again.", given)
 	}

@@ -38,7 +38,9 @@ type Request struct {
 
 // Result is what a resource has become.
 type Result struct {
-	// PhysicalID must not change between Create, Read and Update.
+	// PhysicalID does not change between Create, Read and Update, but where a type makes
+	// another resource by itself: an Update that returns another id has replaced the
+	// resource, and the old one is deleted in the clean-up.
 	PhysicalID string
 	// Ref is what {"Ref": id} gives; empty means PhysicalID.
 	Ref string
@@ -46,6 +48,8 @@ type Result struct {
 	// that have a value must be there. Values have the types of
 	// Request.Properties.
 	Attributes map[string]any
+	// Secret attributes are masked wherever properties are shown.
+	Secret bool
 }
 
 // Resource makes, reads, changes and deletes one type of resource. It is

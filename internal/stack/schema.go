@@ -2,6 +2,7 @@ package stack
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -58,7 +59,26 @@ func schemasOf(types Registry) map[string]Schema {
 }
 
 // Schema returns the schema of a type that the engine knows.
-func (e *Engine) Schema(name string) Schema { return e.schemas[name] }
+func (e *Engine) Schema(name string) Schema { return e.schemas[canonical(name)] }
+
+// customType is the type that all Custom:: types are.
+const customType = "AWS::CloudFormation::CustomResource"
+
+var customName = regexp.MustCompile(`^Custom::[A-Za-z0-9_@-]{1,60}$`)
+
+// canonical is the name that a type is registered under.
+func canonical(name string) string {
+	if customName.MatchString(name) {
+		return customType
+	}
+	return name
+}
+
+// Of returns a type by the name that templates give it.
+func (r Registry) Of(name string) (Resource, bool) {
+	res, ok := r[canonical(name)]
+	return res, ok
+}
 
 // addID adds the attribute that is the physical id, where a type leaves it out.
 func addID(resourceType string, res *Result) {
@@ -129,7 +149,7 @@ func (e *Engine) Preflight(scope *template.Scope) []Invalid {
 	for _, id := range scope.Template.ResourceIDs() {
 		def := scope.Template.Resources[id]
 		t := resourceschema.Of(def.Type)
-		if t == nil || e.types[def.Type] == nil || !scope.Active(def.Condition) {
+		if t == nil || !known(e.types, def.Type) || !scope.Active(def.Condition) {
 			continue
 		}
 		path := "/Resources/" + id + "/Properties"
@@ -142,6 +162,11 @@ func (e *Engine) Preflight(scope *template.Scope) []Invalid {
 		}
 	}
 	return out
+}
+
+func known(types Registry, name string) bool {
+	_, ok := types.Of(name)
+	return ok
 }
 
 func preflightText(v resourceschema.Violation) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/stack/template"
@@ -95,7 +96,26 @@ func (m members) GetAtt(id, attribute string) (any, error) {
 	if v, ok := m.r.content[id].Attributes[attribute]; ok {
 		return v, nil
 	}
+	if canonical(member.Type) == customType {
+		return nil, propertyErrorf("CustomResource attribute error: Vendor response doesn't contain %s key in object %s in S3 bucket cloudformation-custom-resource-storage-%s",
+			attribute, member.StackID+"|"+id, strings.ReplaceAll(m.r.stack.Region, "-", ""))
+	}
 	return nil, unsupportedAttribute(member.Type, attribute)
+}
+
+// veiledMembers are members for what is shown: attributes that are secret are masked.
+type veiledMembers struct{ members }
+
+// GetAtt implements template.Resources.
+func (v veiledMembers) GetAtt(id, attribute string) (any, error) {
+	value, err := v.members.GetAtt(id, attribute)
+	if err != nil {
+		return nil, err
+	}
+	if _, c := v.r.member(id); c != nil && c.Secret {
+		return masked, nil
+	}
+	return value, nil
 }
 
 func unsupportedAttribute(resourceType, attribute string) error {

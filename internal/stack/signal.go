@@ -110,7 +110,7 @@ func (r *run) awaitPolicy(ctx context.Context, m *Member) error {
 	if err := Decode(policy, &p); err != nil {
 		return err
 	}
-	if !r.e.schemas[m.Type].Signals {
+	if !r.e.Schema(m.Type).Signals {
 		return propertyErrorf("CreationPolicy is not supported for resource type %s", m.Type)
 	}
 	count, timeout := 1, 5*time.Minute
@@ -224,10 +224,10 @@ func ParseDuration(s string) (time.Duration, error) {
 func (e *Engine) CheckPolicies(t *template.Template) error {
 	for _, id := range t.ResourceIDs() {
 		def := t.Resources[id]
-		if _, known := e.types[def.Type]; !known {
+		if !known(e.types, def.Type) {
 			continue
 		}
-		if def.CreationPolicy != nil && !e.schemas[def.Type].Signals {
+		if def.CreationPolicy != nil && !e.Schema(def.Type).Signals {
 			return propertyErrorf("CreationPolicy is not supported for resource type %s", def.Type)
 		}
 		if def.UpdatePolicy != nil {

@@ -123,6 +123,8 @@ type lab struct {
 	// published are the messages that topics got, by topic; alarms the states of alarms.
 	published map[string][]string
 	alarms    map[string]string
+	// provider, when set, gets each message that is published.
+	provider func(string)
 }
 
 func newLab(t *testing.T) *lab {
@@ -154,7 +156,7 @@ func (l *lab) open() {
 	l.engine = stack.New(stack.Config{DB: l.db, Sealer: l.sealer, Clock: l.clock, Log: log, Endpoint: endpoint,
 		Types:   stack.Registry{"Test::Fake::Thing": l.fake, "Test::Fake::Role": named{l.fake}},
 		Outside: cloudformation.Outside{Invoker: l.server}, Alarms: cloudformation.Outside{Invoker: l.server}})
-	svc := cloudformation.New(cloudformation.Config{DB: l.db, Clock: l.clock, Log: log, Engine: l.engine, Invoker: l.server,
+	svc := cloudformation.New(cloudformation.Config{DB: l.db, Clock: l.clock, Sealer: l.sealer, Log: log, Engine: l.engine, Invoker: l.server,
 		Roles: roles{}, Sessions: roles{}, Endpoint: endpoint})
 	l.work, l.notify = svc.Run, svc.Notify
 	own := svc.Wire()
@@ -163,6 +165,7 @@ func (l *lab) open() {
 		l.t.Fatal(err)
 	}
 	l.server.Mount(stack.HandlePrefix, l.engine.HandleHandler())
+	l.server.Mount(cloudformation.ResponsePrefix, svc.ResponseHandler())
 }
 
 func (l *lab) neighbours() []wire.Service {

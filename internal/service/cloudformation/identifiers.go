@@ -58,7 +58,7 @@ func (s *Service) identifierOf(resourceType string) string {
 	if name, ok := identifiers[resourceType]; ok {
 		return name
 	}
-	res, ok := s.engine.Types()[resourceType]
+	res, ok := s.engine.Types().Of(resourceType)
 	if !ok || len(resourceType) > 5 && resourceType[:5] == "AWS::" {
 		return ""
 	}
@@ -83,7 +83,7 @@ func (s *Service) identifierSummaries(t *template.Template) []api.ResourceIdenti
 // the resource is made.
 func (s *Service) nameOf(scope *template.Scope, id string) string {
 	def := scope.Template.Resources[id]
-	res, ok := s.engine.Types()[def.Type]
+	res, ok := s.engine.Types().Of(def.Type)
 	if !ok || s.identifierOf(def.Type) == "" || s.identifierOf(def.Type) != namedBy(def.Type, res) {
 		return ""
 	}

@@ -26,7 +26,7 @@ type wanted struct {
 	// topics and rollback are nil where an update leaves them as they are.
 	topics   []string // NotificationARNs
 	rollback *api.RollbackConfiguration
-	role          string   // the service role, "" for the stack's own
+	role     string // the service role, "" for the stack's own
 }
 
 // prepared is a request found sound.
@@ -94,7 +94,7 @@ func (s *Service) judgeTemplate(body string) (*template.Template, error) {
 	}
 	var unknown []string
 	for _, name := range t.Types() {
-		if _, ok := s.engine.Types()[name]; !ok {
+		if _, ok := s.engine.Types().Of(name); !ok {
 			unknown = append(unknown, name)
 		}
 	}
@@ -152,7 +152,7 @@ func allowTypes(t *template.Template, allowed []string) error {
 func neededCapabilities(t *template.Template, types stack.Registry) (capability string, because []string) {
 	for _, id := range t.ResourceIDs() {
 		def := t.Resources[id]
-		res, ok := types[def.Type]
+		res, ok := types.Of(def.Type)
 		if !ok || !res.Schema().Capability {
 			continue
 		}

@@ -19,7 +19,7 @@ import (
 
 // Resources returns the resource types that templates may use.
 func (s *Service) Resources() stack.Registry {
-	return stack.Registry{nestedType: resourceStack{s}}
+	return stack.Registry{nestedType: resourceStack{s}, customType: resourceCustom{s}}
 }
 
 const nestedType = "AWS::CloudFormation::Stack"

@@ -40,9 +40,11 @@ type Sessions interface {
 
 // Config is what New needs.
 type Config struct {
-	DB      *store.DB
-	Clock   clock.Clock
-	Log     *slog.Logger
+	DB    *store.DB
+	Clock clock.Clock
+	Log   *slog.Logger
+	// Sealer keeps what custom resources answer.
+	Sealer  *store.Sealer
 	Engine  *stack.Engine
 	Invoker Invoker
 	Roles   Roles
@@ -56,6 +58,8 @@ type Config struct {
 type Service struct {
 	db       *store.DB
 	clock    clock.Clock
+	sealer   *store.Sealer
+	endpoint string
 	log      *slog.Logger
 	engine   *stack.Engine
 	invoker  Invoker
@@ -66,7 +70,7 @@ type Service struct {
 
 // New returns the service. It adds its resource types to the engine.
 func New(cfg Config) *Service {
-	s := &Service{db: cfg.DB, clock: cfg.Clock, log: cfg.Log, engine: cfg.Engine, invoker: cfg.Invoker,
+	s := &Service{db: cfg.DB, clock: cfg.Clock, sealer: cfg.Sealer, endpoint: cfg.Endpoint, log: cfg.Log, engine: cfg.Engine, invoker: cfg.Invoker,
 		roles: cfg.Roles, sessions: cfg.Sessions, hosts: newS3Hosts(cfg.Endpoint)}
 	if cfg.Engine != nil {
 		cfg.Engine.Register(s.Resources())

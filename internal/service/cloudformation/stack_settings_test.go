@@ -22,6 +22,9 @@ func (l *lab) publish(_ context.Context, in *sns.PublishInput) (*sns.PublishOutp
 	if strings.HasSuffix(*in.TopicArn, ":gone") {
 		return nil, awserr.Status(404, "NotFound", "Topic does not exist")
 	}
+	if l.provider != nil {
+		l.provider(*in.Message)
+	}
 	l.mu.Lock()
 	l.published[*in.TopicArn] = append(l.published[*in.TopicArn], *in.Message)
 	l.mu.Unlock()
