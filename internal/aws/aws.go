@@ -161,6 +161,28 @@ type Check struct {
 	ResourceAccount string
 }
 
+// Offer gives the check a condition key, unless it has it or there is no value.
+func (c *Check) Offer(key string, values ...string) {
+	if _, ok := c.Context[key]; ok || len(values) == 0 {
+		return
+	}
+	if c.Context == nil {
+		c.Context = map[string][]string{}
+	}
+	c.Context[key] = values
+}
+
+// OfferText is Offer of a text that may be empty, where that means that the key does
+// not apply.
+func (c *Check) OfferText(key, value string) {
+	if value != "" {
+		c.Offer(key, value)
+	}
+}
+
+// OfferTag offers the condition key of a tag that the resource has.
+func (c *Check) OfferTag(key, value string) { c.Offer("aws:ResourceTag/"+key, value) }
+
 // Denied is the refusal of one Check. wire turns it into the code and the
 // status that the service's protocol uses; Error gives AWS's sentence.
 type Denied struct {

@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"fmt"
+	"reflect"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
@@ -42,15 +43,20 @@ type Operation struct {
 }
 
 // Op is an operation under the IAM action. checks names the resources; nil means
-// one check on "*". A check without an Action gets the operation's.
+// one check on "*". A check without an Action gets the operation's, and all get the
+// condition keys of the input's Tags and TagKeys.
 func Op[I, O any](name, action string, h func(context.Context, *I) (*O, error), checks func(context.Context, *I) ([]aws.Check, error)) Operation {
 	op := FreeOp(name, "", h)
 	op.Action = action
+	tags := tagMembers(reflect.TypeFor[I]())
 	op.Checks = func(ctx context.Context, in any) ([]aws.Check, error) {
-		if checks == nil {
-			return []aws.Check{{Action: action, Resource: "*"}}, nil
+		list, err := []aws.Check{{Resource: "*"}}, error(nil)
+		if checks != nil {
+			list, err = checks(ctx, in.(*I))
 		}
-		list, err := checks(ctx, in.(*I))
+		if len(tags) > 0 {
+			addRequestTags(list, reflect.ValueOf(in).Elem(), tags)
+		}
 		for i := range list {
 			if list[i].Action == "" {
 				list[i].Action = action
@@ -59,6 +65,26 @@ func Op[I, O any](name, action string, h func(context.Context, *I) (*O, error), 
 		return list, err
 	}
 	return op
+}
+
+// Completed makes the operations show each of their checks to complete, which adds
+// condition keys: what the service knows of the resource, its tags for example, and
+// what it reads in every input.
+func Completed(operations []Operation, complete func(ctx context.Context, in any, c *aws.Check) error) []Operation {
+	for i := range operations {
+		checks := operations[i].Checks
+		if checks == nil {
+			continue
+		}
+		operations[i].Checks = func(ctx context.Context, in any) ([]aws.Check, error) {
+			list, err := checks(ctx, in)
+			for i := 0; err == nil && i < len(list); i++ {
+				err = complete(ctx, in, &list[i])
+			}
+			return list, err
+		}
+	}
+	return operations
 }
 
 // FreeOp is an operation that needs no permission; why says so.

@@ -26,6 +26,8 @@ var tables embed.FS
 type Service struct {
 	Actions map[string]*Action `json:"actions"` // by lower-case name
 	Types   map[string]*Type   `json:"types"`
+
+	prefix string
 }
 
 // Action is one action; Name is spelled as AWS does.
@@ -79,6 +81,7 @@ func unpack(prefix string) *Service {
 	if err := json.NewDecoder(z).Decode(&s); err != nil {
 		panic(fmt.Sprintf("authref: read %s: %v", prefix, err))
 	}
+	s.prefix = prefix
 	for _, a := range s.Actions {
 		a.service = &s
 	}
@@ -164,7 +167,7 @@ func (a *Action) keysOf(resourceType string) keySet {
 	set := keySet{whole: map[string]bool{}}
 	for _, k := range slices.Concat(lists...) {
 		k = strings.ToLower(k)
-		if prefix, _, placed := strings.Cut(k, "${"); placed {
+		if prefix, placed := placeholder(k); placed {
 			set.prefixes = append(set.prefixes, prefix)
 		} else {
 			set.whole[k] = true
@@ -172,6 +175,18 @@ func (a *Action) keysOf(resourceType string) keySet {
 	}
 	a.sets.Store(resourceType, set)
 	return set
+}
+
+// placeholder returns what stands before the name in a key that the reference lists
+// for all names: ${TagKey}, or tag-key.
+func placeholder(key string) (prefix string, placed bool) {
+	if prefix, _, placed = strings.Cut(key, "${"); placed {
+		return prefix, true
+	}
+	if prefix, placed = strings.CutSuffix(key, "tag-key"); placed {
+		return prefix, true
+	}
+	return key, false
 }
 
 // fits matches text against a pattern with ${Placeholders}: each stands for any

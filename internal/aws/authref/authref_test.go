@@ -44,6 +44,7 @@ func TestHasKey(t *testing.T) {
 		{"of another action", "s3:VersionId", "bucket", list, false},
 		{"of the type", "ec2:InstanceType", "instance", run, true},
 		{"of another type", "ec2:InstanceType", "image", run, false},
+		{"with a name that is written otherwise", "secretsmanager:ResourceTag/Team", "Secret", ActionOf("secretsmanager:GetSecretValue"), true},
 		{"with a name in it", "aws:RequestTag/Team", "instance", run, true},
 	}
 	for _, c := range cases {

@@ -23,10 +23,7 @@ func onChangeSet[I any](s *Service, names func(*I) (stackName, changeSetName *st
 			target = cs.StackID
 		}
 		checks := s.stackChecks(ctx, target)
-		if checks[0].Context == nil {
-			checks[0].Context = map[string][]string{}
-		}
-		checks[0].Context["cloudformation:ChangeSetName"] = []string{aws.Val(name)}
+		checks[0].OfferText("cloudformation:ChangeSetName", aws.Val(name))
 		return checks, nil
 	}
 }

@@ -23,9 +23,7 @@ const failedValidation = "The following hook(s)/validation failed: [AWS::EarlyVa
 
 func (s *Service) createChangeSetChecks(ctx context.Context, in *api.CreateChangeSetInput) ([]aws.Check, error) {
 	checks := s.stackChecks(ctx, aws.Val(in.StackName))
-	keys := map[string][]string{"cloudformation:ChangeSetName": {aws.Val(in.ChangeSetName)}}
-	addRequestKeys(keys, in.RoleARN, in.TemplateURL, in.ResourceTypes)
-	checks[0].Context = keys
+	checks[0].OfferText("cloudformation:ChangeSetName", aws.Val(in.ChangeSetName))
 	return append(checks, passRole(in.RoleARN)...), nil
 }
 

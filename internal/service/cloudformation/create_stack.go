@@ -13,29 +13,9 @@ import (
 )
 
 // createStackChecks asks for CreateStack on the stack and, where a role is handed
-// over, for iam:PassRole on it.
+// over, for iam:PassRole.
 func (s *Service) createStackChecks(ctx context.Context, in *api.CreateStackInput) ([]aws.Check, error) {
-	checks := s.stackChecks(ctx, aws.Val(in.StackName))
-	context := map[string][]string{}
-	for _, t := range in.Tags {
-		context["aws:RequestTag/"+aws.Val(t.Key)] = []string{aws.Val(t.Value)}
-		context["aws:TagKeys"] = append(context["aws:TagKeys"], aws.Val(t.Key))
-	}
-	addRequestKeys(context, in.RoleARN, in.TemplateURL, in.ResourceTypes)
-	checks[0].Context = context
-	return append(checks, passRole(in.RoleARN)...), nil
-}
-
-func addRequestKeys(keys map[string][]string, role, url *string, types []string) {
-	if role != nil {
-		keys["cloudformation:RoleArn"] = []string{*role}
-	}
-	if url != nil {
-		keys["cloudformation:TemplateUrl"] = []string{*url}
-	}
-	if len(types) > 0 {
-		keys["cloudformation:ResourceTypes"] = types
-	}
+	return append(s.stackChecks(ctx, aws.Val(in.StackName)), passRole(in.RoleARN)...), nil
 }
 
 func passRole(role *string) []aws.Check {

@@ -73,18 +73,10 @@ func (s *Service) stackChecks(ctx context.Context, nameOrID string) []aws.Check 
 		return []aws.Check{{Resource: nameOrID}}
 	}
 	if st, err := s.find(ctx, &nameOrID, noStack); err == nil {
-		return []aws.Check{{Resource: st.ID, Context: stackTagKeys(st)}}
+		return []aws.Check{{Resource: st.ID}}
 	}
 	c := aws.CallFrom(ctx)
 	return []aws.Check{{Resource: "arn:aws:cloudformation:" + c.Region + ":" + c.Account + ":stack/" + nameOrID + "/*"}}
-}
-
-func stackTagKeys(st *stack.Stack) map[string][]string {
-	keys := map[string][]string{}
-	for k, v := range st.Spec.Tags {
-		keys["aws:ResourceTag/"+k] = []string{v}
-	}
-	return keys
 }
 
 // fromMember is onStack for the calls that helper scripts make with nothing but

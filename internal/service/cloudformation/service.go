@@ -86,7 +86,7 @@ func (s *Service) Wire() wire.Service {
 	rows = append(rows, s.changeSetRows()...)
 	rows = append(rows, s.driftRows()...)
 	rows = append(rows, s.stackSetRows()...)
-	return wire.Service{Model: api.Model(), Operations: rows}
+	return wire.Service{Model: api.Model(), Operations: wire.Completed(rows, s.describe)}
 }
 
 func (s *Service) stackRows() []wire.Operation {
@@ -126,7 +126,12 @@ func (s *Service) viewRows() []wire.Operation {
 		wire.Op("GetTemplate", "cloudformation:GetTemplate", s.GetTemplate,
 			onStack(s, func(in *api.GetTemplateInput) *string { return in.StackName })),
 		wire.Op("GetTemplateSummary", "cloudformation:GetTemplateSummary", s.GetTemplateSummary,
-			onStack(s, func(in *api.GetTemplateSummaryInput) *string { return in.StackName })),
+			func(ctx context.Context, in *api.GetTemplateSummaryInput) ([]aws.Check, error) {
+				if in.StackSetName != nil {
+					return s.setChecks(ctx, *in.StackSetName), nil
+				}
+				return s.stackChecks(ctx, aws.Val(in.StackName)), nil
+			}),
 		wire.Op("ValidateTemplate", "cloudformation:ValidateTemplate", s.ValidateTemplate, nil),
 		wire.Op("EstimateTemplateCost", "cloudformation:EstimateTemplateCost", s.EstimateTemplateCost, nil),
 		wire.Op("ListExports", "cloudformation:ListExports", s.ListExports, nil),

@@ -13,12 +13,7 @@ import (
 )
 
 func (s *Service) updateStackChecks(ctx context.Context, in *api.UpdateStackInput) ([]aws.Check, error) {
-	checks := s.stackChecks(ctx, aws.Val(in.StackName))
-	if checks[0].Context == nil {
-		checks[0].Context = map[string][]string{}
-	}
-	addRequestKeys(checks[0].Context, in.RoleARN, in.TemplateURL, in.ResourceTypes)
-	return append(checks, passRole(in.RoleARN)...), nil
+	return append(s.stackChecks(ctx, aws.Val(in.StackName)), passRole(in.RoleARN)...), nil
 }
 
 const noUpdates = "No updates are to be performed."

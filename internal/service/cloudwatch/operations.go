@@ -2,23 +2,32 @@ package cloudwatch
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/cloudwatch"
+	"github.com/hardstand/hardstand/internal/store"
 	"github.com/hardstand/hardstand/internal/wire"
 )
 
 // Wire lists the operations. Those on metrics are judged on "*", as on AWS.
 func (s *Service) Wire() wire.Service {
-	return wire.Service{Model: api.Model(), Operations: []wire.Operation{
+	return wire.Service{Model: api.Model(), Operations: wire.Completed([]wire.Operation{
 		wire.Op("PutMetricData", "cloudwatch:PutMetricData", s.PutMetricData, putting),
 		wire.Op("GetMetricStatistics", "cloudwatch:GetMetricStatistics", s.GetMetricStatistics, nil),
 		wire.Op("GetMetricData", "cloudwatch:GetMetricData", s.GetMetricData, nil),
 		wire.Op("ListMetrics", "cloudwatch:ListMetrics", s.ListMetrics, nil),
 		wire.Op("PutMetricAlarm", "cloudwatch:PutMetricAlarm", s.PutMetricAlarm,
-			onAlarms(func(in *api.PutMetricAlarmInput) []string { return []string{*in.AlarmName} })),
+			withActions(onAlarms(func(in *api.PutMetricAlarmInput) []string { return []string{*in.AlarmName} }),
+				func(in *api.PutMetricAlarmInput) []string {
+					return slices.Concat(in.AlarmActions, in.OKActions, in.InsufficientDataActions)
+				})),
 		wire.Op("PutCompositeAlarm", "cloudwatch:PutCompositeAlarm", s.PutCompositeAlarm,
-			onAlarms(func(in *api.PutCompositeAlarmInput) []string { return []string{*in.AlarmName} })),
+			withActions(onAlarms(func(in *api.PutCompositeAlarmInput) []string { return []string{*in.AlarmName} }),
+				func(in *api.PutCompositeAlarmInput) []string {
+					return slices.Concat(in.AlarmActions, in.OKActions, in.InsufficientDataActions)
+				})),
 		wire.Op("DescribeAlarms", "cloudwatch:DescribeAlarms", s.DescribeAlarms,
 			onAlarms(func(in *api.DescribeAlarmsInput) []string { return in.AlarmNames })),
 		wire.Op("DescribeAlarmsForMetric", "cloudwatch:DescribeAlarmsForMetric", s.DescribeAlarmsForMetric, nil),
@@ -49,7 +58,36 @@ func (s *Service) Wire() wire.Service {
 		wire.Op("DeleteDashboards", "cloudwatch:DeleteDashboards", s.DeleteDashboards,
 			onDashboards(func(in *api.DeleteDashboardsInput) []string { return in.DashboardNames })),
 		wire.Op("DescribeAnomalyDetectors", "cloudwatch:DescribeAnomalyDetectors", s.DescribeAnomalyDetectors, nil),
-	}}
+	}, s.tagCheck)}
+}
+
+// tagCheck adds the tags of an alarm or a dashboard to the check on it.
+func (s *Service) tagCheck(ctx context.Context, _ any, check *aws.Check) error {
+	c := aws.CallFrom(ctx)
+	err := s.cfg.DB.View(ctx, func(tx *store.Tx) error {
+		var tags map[string]string
+		if name, ok := strings.CutPrefix(check.Resource, dashboardARN(c.Account, "")); ok {
+			d, err := dashboards.Get(tx, dashboardKey(c, name))
+			if err != nil {
+				return err
+			}
+			tags = d.Tags
+		} else if name, ok := strings.CutPrefix(check.Resource, alarmARN(key(c, ""))); ok {
+			a, err := alarms.Get(tx, key(c, name))
+			if err != nil {
+				return err
+			}
+			tags = a.Tags
+		}
+		for k, v := range tags {
+			check.OfferTag(k, v)
+		}
+		return nil
+	})
+	if isNotFound(err) {
+		return nil
+	}
+	return err
 }
 
 // services lets services put metrics for the accounts that they work for: the
@@ -76,6 +114,17 @@ func onAlarms[I any](names func(*I) []string) func(context.Context, *I) ([]aws.C
 			checks = []aws.Check{{Resource: alarmARN(key(aws.CallFrom(ctx), "*"))}}
 		}
 		return checks, nil
+	}
+}
+
+// withActions adds what the alarm will do to its checks.
+func withActions[I any](checks func(context.Context, *I) ([]aws.Check, error), actions func(*I) []string) func(context.Context, *I) ([]aws.Check, error) {
+	return func(ctx context.Context, in *I) ([]aws.Check, error) {
+		list, err := checks(ctx, in)
+		for i := range list {
+			list[i].Offer("cloudwatch:AlarmActions", actions(in)...)
+		}
+		return list, err
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/codedeploy"
 	"github.com/hardstand/hardstand/internal/aws/api/codedeploycommands"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/store"
 	"github.com/hardstand/hardstand/internal/wire"
 )
@@ -17,7 +18,22 @@ func (s *Service) Wire() wire.Service {
 	rows = append(rows, s.groupRows()...)
 	rows = append(rows, s.deploymentRows()...)
 	rows = append(rows, s.onPremisesRows()...)
-	return wire.Service{Model: api.Model(), Operations: rows}
+	return wire.Service{Model: api.Model(), Operations: wire.Completed(rows, s.tagCheck)}
+}
+
+// tagCheck adds the tags of an application or a deployment group to the check on it.
+func (s *Service) tagCheck(ctx context.Context, _ any, check *aws.Check) error {
+	err := s.db.View(ctx, func(tx *store.Tx) error {
+		r, err := findTagged(tx, aws.CallFrom(ctx), &check.Resource)
+		for k, v := range r.tags {
+			check.OfferTag(k, v)
+		}
+		return err
+	})
+	if awserr.As(err) != nil || isNotFound(err) { // another kind of resource, or none
+		return nil
+	}
+	return err
 }
 
 func (s *Service) applicationRows() []wire.Operation {

@@ -174,9 +174,7 @@ func viewAddress(tx *store.Tx, c aws.Call, a *address) (api.Address, fields, err
 // newAddressChecks is the permission to allocate an address, with its tags.
 func newAddressChecks(ctx context.Context, specs []api.TagSpecification) []aws.Check {
 	c := aws.CallFrom(ctx)
-	cond := requestTagContext(specs, "elastic-ip")
-	cond["ec2:Region"] = []string{c.Region}
-	checks := []aws.Check{{Resource: ec2ARN(c, "elastic-ip/*"), Context: cond}}
+	checks := []aws.Check{{Resource: ec2ARN(c, "elastic-ip/*"), Context: requestTagContext(specs, "elastic-ip")}}
 	return append(checks, createTagsChecks(c, "AllocateAddress", specs)...)
 }
 
@@ -198,12 +196,11 @@ func (s *Service) addressChecks(ctx context.Context, find func(*store.Tx, aws.Ca
 	if err != nil {
 		return nil, err
 	}
-	checks := []aws.Check{{Resource: ec2ARN(c, "elastic-ip/"+a.AllocationID), Context: resourceTagContext(c, a.Tags)}}
+	checks := []aws.Check{{Resource: ec2ARN(c, "elastic-ip/"+a.AllocationID)}}
 	if len(instanceIDs) == 0 {
 		return checks, nil
 	}
-	more, err := s.instanceChecks(ctx, instanceIDs...)
-	return append(checks, more...), err
+	return append(checks, instanceChecks(ctx, instanceIDs...)...), nil
 }
 
 // associateChecks judges the address, and the instance or the interface that gets it.
@@ -215,6 +212,5 @@ func (s *Service) associateChecks(ctx context.Context, in *api.AssociateAddressI
 	if err != nil {
 		return nil, err
 	}
-	more, err := s.partChecks(ctx, *in.NetworkInterfaceId)
-	return append(checks, more...), err
+	return append(checks, partChecks(ctx, *in.NetworkInterfaceId)...), nil
 }

@@ -167,32 +167,14 @@ func (s *Service) setMonitoring(ctx context.Context, ids []string, on bool) ([]a
 	return out, err
 }
 
-// instanceChecks asks for the operation's action on each instance, with its tags,
-// type and profile as condition keys.
-func (s *Service) instanceChecks(ctx context.Context, ids ...string) ([]aws.Check, error) {
-	c := aws.CallFrom(ctx)
+// instanceChecks asks for the operation's action on each instance.
+func instanceChecks(ctx context.Context, ids ...string) []aws.Check {
 	out := make([]aws.Check, 0, len(ids))
-	err := s.db.View(ctx, func(tx *store.Tx) error {
-		for _, id := range ids {
-			check := aws.Check{Resource: ec2ARN(c, "instance/"+id), Context: map[string][]string{"ec2:Region": {c.Region}}}
-			r, err := instances.Get(tx, key(c, id))
-			if err != nil && !isNotFound(err) {
-				return err
-			}
-			if err == nil {
-				check.Context = resourceTagContext(c, r.Tags)
-				check.Context["ec2:InstanceType"] = []string{r.Type}
-				check.Context["ec2:AvailabilityZone"] = []string{r.Zone}
-				if r.Profile != nil {
-					check.Context["ec2:InstanceProfile"] = []string{r.Profile.ARN}
-				}
-			}
-			out = append(out, check)
-		}
-		return nil
-	})
+	for _, id := range ids {
+		out = append(out, aws.Check{Resource: ec2ARN(aws.CallFrom(ctx), "instance/"+id)})
+	}
 	if len(ids) == 0 {
 		out = append(out, aws.Check{Resource: "*"})
 	}
-	return out, err
+	return out
 }

@@ -120,9 +120,8 @@ func (s *Service) editTags(ctx context.Context, c aws.Call, resources []string, 
 	})
 }
 
-// tagChecks asks for the operation's action on each resource, with the tags it has
-// and those in the request.
-func (s *Service) tagChecks(ctx context.Context, resources []string, tags []api.Tag) ([]aws.Check, error) {
+// tagChecks asks for the operation's action on each resource.
+func tagChecks(ctx context.Context, resources []string) ([]aws.Check, error) {
 	c := aws.CallFrom(ctx)
 	out := make([]aws.Check, 0, len(resources))
 	for _, id := range resources {
@@ -130,16 +129,7 @@ func (s *Service) tagChecks(ctx context.Context, resources []string, tags []api.
 		if err != nil {
 			return nil, err
 		}
-		own, err := s.tagsOf(ctx, c, t, id)
-		if err != nil {
-			return nil, err
-		}
-		cond := resourceTagContext(c, own)
-		for _, tag := range tags {
-			cond["aws:RequestTag/"+aws.Val(tag.Key)] = []string{aws.Val(tag.Value)}
-			cond["aws:TagKeys"] = append(cond["aws:TagKeys"], aws.Val(tag.Key))
-		}
-		out = append(out, aws.Check{Resource: ec2ARN(c, t.kind+"/"+id), Context: cond})
+		out = append(out, aws.Check{Resource: ec2ARN(c, t.kind+"/"+id)})
 	}
 	return out, nil
 }

@@ -299,10 +299,7 @@ func apiKey(r *keyPair, public bool) api.KeyPairInfo {
 // newKeyChecks is the permission to make the key pair name, with its tags.
 func newKeyChecks(ctx context.Context, operation, name string, specs []api.TagSpecification) []aws.Check {
 	c := aws.CallFrom(ctx)
-	cond := requestTagContext(specs, "key-pair")
-	cond["ec2:Region"] = []string{c.Region}
-	cond["ec2:KeyPairName"] = []string{name}
-	checks := []aws.Check{{Resource: ec2ARN(c, "key-pair/"+orAny(name)), Context: cond}}
+	checks := []aws.Check{{Resource: ec2ARN(c, "key-pair/"+orAny(name)), Context: requestTagContext(specs, "key-pair")}}
 	return append(checks, createTagsChecks(c, operation, specs)...)
 }
 
@@ -327,7 +324,5 @@ func (s *Service) deleteKeyChecks(ctx context.Context, in *api.DeleteKeyPairInpu
 		}
 		return err
 	})
-	cond := resourceTagContext(c, row.Tags)
-	cond["ec2:KeyPairName"] = []string{row.Name}
-	return []aws.Check{{Resource: ec2ARN(c, "key-pair/"+orAny(row.Name)), Context: cond}}, err
+	return []aws.Check{{Resource: ec2ARN(c, "key-pair/"+orAny(row.Name))}}, err
 }

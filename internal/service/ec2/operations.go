@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/hardstand/hardstand/internal/aws"
@@ -20,19 +21,19 @@ func (s *Service) Wire() wire.Service {
 	ops = append(ops, s.vpcOperations()...)
 	ops = append(ops, s.routeOperations()...)
 	ops = append(ops, s.describeOperations()...)
-	return wire.Service{Model: api.Model(), Operations: ops}
+	return wire.Service{Model: api.Model(), Operations: wire.Completed(ops, s.describeCheck)}
 }
 
 // onInstances is an operation that is judged on the instances its input names.
-func onInstances[I, O any](s *Service, name string, h func(context.Context, *I) (*O, error), ids func(*I) []string) wire.Operation {
+func onInstances[I, O any](name string, h func(context.Context, *I) (*O, error), ids func(*I) []string) wire.Operation {
 	return wire.Op(name, "ec2:"+name, h, func(ctx context.Context, in *I) ([]aws.Check, error) {
-		return s.instanceChecks(ctx, ids(in)...)
+		return instanceChecks(ctx, ids(in)...), nil
 	})
 }
 
 // onInstance is onInstances for an operation on one.
-func onInstance[I, O any](s *Service, name string, h func(context.Context, *I) (*O, error), id func(*I) *string) wire.Operation {
-	return onInstances(s, name, h, func(in *I) []string { return []string{aws.Val(id(in))} })
+func onInstance[I, O any](name string, h func(context.Context, *I) (*O, error), id func(*I) *string) wire.Operation {
+	return onInstances(name, h, func(in *I) []string { return []string{aws.Val(id(in))} })
 }
 
 // onGroup is an operation that is judged on the security group its input names,
@@ -53,17 +54,23 @@ func onAnything[I, O any](name string, h func(context.Context, *I) (*O, error)) 
 func (s *Service) instanceOperations() []wire.Operation {
 	return []wire.Operation{
 		wire.Op("RunInstances", "ec2:RunInstances", s.RunInstances, s.runChecks),
-		onInstances(s, "StartInstances", s.StartInstances, func(in *api.StartInstancesInput) []string { return in.InstanceIds }),
-		onInstances(s, "StopInstances", s.StopInstances, func(in *api.StopInstancesInput) []string { return in.InstanceIds }),
-		onInstances(s, "RebootInstances", s.RebootInstances, func(in *api.RebootInstancesInput) []string { return in.InstanceIds }),
-		onInstances(s, "TerminateInstances", s.TerminateInstances, func(in *api.TerminateInstancesInput) []string { return in.InstanceIds }),
-		onInstances(s, "MonitorInstances", s.MonitorInstances, func(in *api.MonitorInstancesInput) []string { return in.InstanceIds }),
-		onInstances(s, "UnmonitorInstances", s.UnmonitorInstances, func(in *api.UnmonitorInstancesInput) []string { return in.InstanceIds }),
-		onInstance(s, "GetConsoleOutput", s.GetConsoleOutput, func(in *api.GetConsoleOutputInput) *string { return in.InstanceId }),
-		onInstance(s, "GetPasswordData", s.GetPasswordData, func(in *api.GetPasswordDataInput) *string { return in.InstanceId }),
-		onInstance(s, "DescribeInstanceAttribute", s.DescribeInstanceAttribute, func(in *api.DescribeInstanceAttributeInput) *string { return in.InstanceId }),
-		onInstance(s, "ModifyInstanceAttribute", s.ModifyInstanceAttribute, func(in *api.ModifyInstanceAttributeInput) *string { return in.InstanceId }),
-		onInstance(s, "ModifyInstanceMetadataOptions", s.ModifyInstanceMetadataOptions, func(in *api.ModifyInstanceMetadataOptionsInput) *string { return in.InstanceId }),
+		onInstances("StartInstances", s.StartInstances, func(in *api.StartInstancesInput) []string { return in.InstanceIds }),
+		onInstances("StopInstances", s.StopInstances, func(in *api.StopInstancesInput) []string { return in.InstanceIds }),
+		onInstances("RebootInstances", s.RebootInstances, func(in *api.RebootInstancesInput) []string { return in.InstanceIds }),
+		onInstances("TerminateInstances", s.TerminateInstances, func(in *api.TerminateInstancesInput) []string { return in.InstanceIds }),
+		onInstances("MonitorInstances", s.MonitorInstances, func(in *api.MonitorInstancesInput) []string { return in.InstanceIds }),
+		onInstances("UnmonitorInstances", s.UnmonitorInstances, func(in *api.UnmonitorInstancesInput) []string { return in.InstanceIds }),
+		onInstance("GetConsoleOutput", s.GetConsoleOutput, func(in *api.GetConsoleOutputInput) *string { return in.InstanceId }),
+		onInstance("GetPasswordData", s.GetPasswordData, func(in *api.GetPasswordDataInput) *string { return in.InstanceId }),
+		onInstance("DescribeInstanceAttribute", s.DescribeInstanceAttribute, func(in *api.DescribeInstanceAttributeInput) *string { return in.InstanceId }),
+		wire.Op("ModifyInstanceAttribute", "ec2:ModifyInstanceAttribute", s.ModifyInstanceAttribute, func(ctx context.Context, in *api.ModifyInstanceAttributeInput) ([]aws.Check, error) {
+			checks := instanceChecks(ctx, aws.Val(in.InstanceId))
+			for _, g := range in.Groups {
+				checks = append(checks, aws.Check{Resource: groupARN(aws.CallFrom(ctx), g)})
+			}
+			return checks, nil
+		}),
+		onInstance("ModifyInstanceMetadataOptions", s.ModifyInstanceMetadataOptions, func(in *api.ModifyInstanceMetadataOptionsInput) *string { return in.InstanceId }),
 	}
 }
 
@@ -98,7 +105,13 @@ func (s *Service) groupOperations() []wire.Operation {
 			return in.GroupId, in.GroupName, nil
 		}),
 		onGroup(s, "RevokeSecurityGroupEgress", s.RevokeSecurityGroupEgress, func(in *api.RevokeSecurityGroupEgressInput) (_, _ *string, _ tags) { return in.GroupId, nil, nil }),
-		onGroup(s, "ModifySecurityGroupRules", s.ModifySecurityGroupRules, func(in *api.ModifySecurityGroupRulesInput) (_, _ *string, _ tags) { return in.GroupId, nil, nil }),
+		wire.Op("ModifySecurityGroupRules", "ec2:ModifySecurityGroupRules", s.ModifySecurityGroupRules, func(ctx context.Context, in *api.ModifySecurityGroupRulesInput) ([]aws.Check, error) {
+			checks, err := s.groupChecks(ctx, in.GroupId, nil)
+			for _, r := range in.SecurityGroupRules {
+				checks = append(checks, aws.Check{Resource: ec2ARN(aws.CallFrom(ctx), "security-group-rule/"+aws.Val(r.SecurityGroupRuleId))})
+			}
+			return checks, err
+		}),
 		onGroup(s, "UpdateSecurityGroupRuleDescriptionsIngress", s.UpdateSecurityGroupRuleDescriptionsIngress, func(in *api.UpdateSecurityGroupRuleDescriptionsIngressInput) (_, _ *string, _ tags) {
 			return in.GroupId, in.GroupName, nil
 		}),
@@ -111,17 +124,19 @@ func (s *Service) groupOperations() []wire.Operation {
 func (s *Service) keyAndTagOperations() []wire.Operation {
 	return []wire.Operation{
 		wire.Op("CreateKeyPair", "ec2:CreateKeyPair", s.CreateKeyPair, func(ctx context.Context, in *api.CreateKeyPairInput) ([]aws.Check, error) {
-			return newKeyChecks(ctx, "CreateKeyPair", aws.Val(in.KeyName), in.TagSpecifications), nil
+			checks := newKeyChecks(ctx, "CreateKeyPair", aws.Val(in.KeyName), in.TagSpecifications)
+			checks[0].OfferText("ec2:KeyPairType", cmp.Or(string(in.KeyType), "rsa"))
+			return checks, nil
 		}),
 		wire.Op("ImportKeyPair", "ec2:ImportKeyPair", s.ImportKeyPair, func(ctx context.Context, in *api.ImportKeyPairInput) ([]aws.Check, error) {
 			return newKeyChecks(ctx, "ImportKeyPair", aws.Val(in.KeyName), in.TagSpecifications), nil
 		}),
 		wire.Op("DeleteKeyPair", "ec2:DeleteKeyPair", s.DeleteKeyPair, s.deleteKeyChecks),
 		wire.Op("CreateTags", "ec2:CreateTags", s.CreateTags, func(ctx context.Context, in *api.CreateTagsInput) ([]aws.Check, error) {
-			return s.tagChecks(ctx, in.Resources, in.Tags)
+			return tagChecks(ctx, in.Resources)
 		}),
 		wire.Op("DeleteTags", "ec2:DeleteTags", s.DeleteTags, func(ctx context.Context, in *api.DeleteTagsInput) ([]aws.Check, error) {
-			return s.tagChecks(ctx, in.Resources, in.Tags)
+			return tagChecks(ctx, in.Resources)
 		}),
 	}
 }

@@ -121,13 +121,13 @@ func TestChecks(t *testing.T) {
 		want            []string
 	}{
 		{"plain run", "RunInstances", run(func(*api.RunInstancesInput) {}), []string{
-			image, r + "instance/* ec2:InstanceType=m1.small", r + "network-interface/*", r + "volume/*", r + "subnet/*", r + "security-group/" + def}},
+			image, r + "instance/* ec2:InstanceType=m1.small", r + "network-interface/*", r + "volume/*", r + "subnet/" + sub, r + "security-group/" + def}},
 		{"full run", "RunInstances", run(func(in *api.RunInstancesInput) {
 			in.KeyName, in.InstanceType, in.SecurityGroups = aws.Ptr("k"), "t3.nano", []string{"web"}
 			in.IamInstanceProfile = &api.IamInstanceProfileSpecification{Name: aws.Ptr("web")}
 			in.TagSpecifications = []api.TagSpecification{{ResourceType: "instance", Tags: tagList("Name", "x")}, {ResourceType: "volume", Tags: tagList("Name", "y")}}
 		}), []string{
-			image, r + "instance/* ec2:InstanceType=t3.nano aws:RequestTag/Name=x aws:TagKeys=Name", r + "network-interface/*", r + "volume/* aws:RequestTag/Name=y aws:TagKeys=Name", r + "subnet/*", r + "key-pair/k", r + "security-group/" + sg + " aws:ResourceTag/Env=prod",
+			image, r + "instance/* ec2:InstanceType=t3.nano ec2:InstanceProfile=" + w.profiles["web"].ARN + " aws:RequestTag/Name=x aws:TagKeys=Name", r + "network-interface/*", r + "volume/* aws:RequestTag/Name=y aws:TagKeys=Name", r + "subnet/" + sub, r + "key-pair/k ec2:KeyPairName=k", r + "security-group/" + sg + " aws:ResourceTag/Env=prod",
 			"ec2:CreateTags instance/* ec2:CreateAction=RunInstances aws:RequestTag/Name=x aws:TagKeys=Name", "ec2:CreateTags volume/* ec2:CreateAction=RunInstances aws:RequestTag/Name=y aws:TagKeys=Name",
 			"iam:PassRole arn:aws:iam::123456789012:role/web iam:PassedToService=ec2.amazonaws.com"}},
 		{"run by interface", "RunInstances", run(func(in *api.RunInstancesInput) {
@@ -138,7 +138,7 @@ func TestChecks(t *testing.T) {
 		{"console", "GetConsoleOutput", &api.GetConsoleOutputInput{InstanceId: &id}, []string{"ec2:GetConsoleOutput " + machine}},
 		{"describe", "DescribeInstances", &api.DescribeInstancesInput{InstanceIds: []string{id}}, []string{"ec2:DescribeInstances *"}},
 		{"tag", "CreateTags", &api.CreateTagsInput{Resources: []string{id, sg}, Tags: tagList("Name", "x"), DryRun: aws.Ptr(true)}, []string{
-			"ec2:CreateTags instance/" + id + " aws:RequestTag/Name=x aws:TagKeys=Name aws:ResourceTag/Env=prod", "ec2:CreateTags security-group/" + sg + " aws:RequestTag/Name=x aws:TagKeys=Name aws:ResourceTag/Env=prod"}},
+			"ec2:CreateTags instance/" + id + " ec2:InstanceType=t3.micro ec2:InstanceProfile=" + w.profiles["web"].ARN + " aws:RequestTag/Name=x aws:TagKeys=Name aws:ResourceTag/Env=prod", "ec2:CreateTags security-group/" + sg + " aws:RequestTag/Name=x aws:TagKeys=Name aws:ResourceTag/Env=prod"}},
 		{"group by name", "DeleteSecurityGroup", &api.DeleteSecurityGroupInput{GroupName: aws.Ptr("web"), DryRun: aws.Ptr(true)}, []string{"ec2:DeleteSecurityGroup security-group/" + sg + " aws:ResourceTag/Env=prod"}},
 		{"tagged rule", "AuthorizeSecurityGroupIngress", &api.AuthorizeSecurityGroupIngressInput{GroupId: &sg, DryRun: aws.Ptr(true), TagSpecifications: []api.TagSpecification{{ResourceType: "security-group-rule", Tags: tagList("Name", "x")}}}, []string{
 			"ec2:AuthorizeSecurityGroupIngress security-group/" + sg + " aws:ResourceTag/Env=prod", "ec2:CreateTags security-group-rule/* ec2:CreateAction=AuthorizeSecurityGroupIngress aws:RequestTag/Name=x aws:TagKeys=Name"}},

@@ -158,10 +158,15 @@ func (s *Service) associationChecks(ctx context.Context, association *string, sp
 
 // profileChecks asks for the action on the instance and iam:PassRole on the role.
 func (s *Service) profileChecks(ctx context.Context, id *string, spec *api.IamInstanceProfileSpecification) ([]aws.Check, error) {
-	checks, err := s.instanceChecks(ctx, aws.Val(id))
-	if err != nil {
-		return nil, err
+	checks := instanceChecks(ctx, aws.Val(id))
+	p, pass, err := s.passRoleCheck(ctx, aws.CallFrom(ctx), spec)
+	for i := range checks {
+		if p != nil {
+			checks[i].Offer("ec2:NewInstanceProfile", p.ARN)
+		}
+		for j := range pass {
+			pass[j].Offer("iam:AssociatedResourceArn", checks[i].Resource)
+		}
 	}
-	pass, err := s.passRoleCheck(ctx, aws.CallFrom(ctx), spec)
 	return append(checks, pass...), err
 }

@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
@@ -23,13 +24,11 @@ func (s *Service) runChecks(ctx context.Context, in *api.RunInstancesInput) ([]a
 	if err := r.placement(in); err != nil {
 		return nil, err
 	}
-	checks := []aws.Check{
-		{Resource: arn.New("ec2", c.Region, "", "image/"+aws.Val(in.ImageId))},
-		{Resource: ec2ARN(c, "instance/*"), Context: runContext(in)},
-		{Resource: ec2ARN(c, "network-interface/*"), Context: requestTagContext(in.TagSpecifications, "network-interface")},
-		{Resource: ec2ARN(c, "volume/*"), Context: requestTagContext(in.TagSpecifications, "volume")},
-		{Resource: ec2ARN(c, "subnet/"+orAny(r.subnetID))},
+	made, pass, err := s.launchChecks(ctx, c, r, in)
+	if err != nil {
+		return nil, err
 	}
+	checks := append([]aws.Check{{Resource: arn.New("ec2", c.Region, "", "image/"+aws.Val(in.ImageId))}}, made...)
 	if in.KeyName != nil {
 		checks = append(checks, aws.Check{Resource: ec2ARN(c, "key-pair/"+*in.KeyName)})
 	}
@@ -40,28 +39,73 @@ func (s *Service) runChecks(ctx context.Context, in *api.RunInstancesInput) ([]a
 	checks = append(checks, groups...)
 	for i := range checks {
 		checks[i].Action = "ec2:RunInstances"
-		if checks[i].Context == nil {
-			checks[i].Context = map[string][]string{}
-		}
-		checks[i].Context["ec2:Region"] = []string{c.Region}
 	}
 	checks = append(checks, createTagsChecks(c, "RunInstances", in.TagSpecifications)...)
-	pass, err := s.passRoleCheck(ctx, c, in.IamInstanceProfile)
-	return append(checks, pass...), err
+	return append(checks, pass...), nil
 }
 
-// runContext holds the condition keys of the instance to be made.
-func runContext(in *api.RunInstancesInput) map[string][]string {
-	kind := string(in.InstanceType)
-	if kind == "" {
-		kind = defaultType
+// launchChecks gives the checks of what a launch makes, described as it will be, of the
+// subnet that it will be in, and of the role that it hands over. What is wrong with the
+// request is left to the operation to say.
+func (s *Service) launchChecks(ctx context.Context, c aws.Call, r *runRequest, in *api.RunInstancesInput) (made, pass []aws.Check, err error) {
+	v, sub, err := s.launchSubnet(ctx, c, r)
+	if err != nil {
+		return nil, nil, err
 	}
-	out := map[string][]string{"ec2:InstanceType": {kind}}
-	if m := in.MetadataOptions; m != nil && m.HttpTokens != "" {
-		out["ec2:MetadataHttpTokens"] = []string{string(m.HttpTokens)}
+	wanted := instance{Type: string(in.InstanceType), Zone: sub.Zone, EBSOptimized: aws.Val(in.EbsOptimized)}
+	if wanted.Type == "" {
+		wanted.Type = defaultType
 	}
-	maps.Copy(out, requestTagContext(in.TagSpecifications, "instance"))
-	return out
+	wanted.Metadata, _ = requestedMetadata(in.MetadataOptions)
+	wanted.Root, _ = requestedRoot(in.BlockDeviceMappings)
+	if wanted.Profile, pass, err = s.passRoleCheck(ctx, c, in.IamInstanceProfile); err != nil {
+		return nil, nil, err
+	}
+	for i := range pass {
+		pass[i].Offer("iam:AssociatedResourceArn", ec2ARN(c, "instance/*"))
+	}
+	for _, kind := range []string{"instance", "network-interface", "volume"} {
+		check := aws.Check{Resource: ec2ARN(c, kind+"/*"), Context: requestTagContext(in.TagSpecifications, kind)}
+		d := description{c, &check}
+		d.zone(sub.Zone)
+		switch kind {
+		case "instance":
+			d.instance(wanted)
+		case "volume":
+			d.volume(wanted.Root)
+		default:
+			d.belongs(v.ID, sub.ID)
+			if r.public != nil {
+				d.set("AssociatePublicIpAddress", strconv.FormatBool(*r.public))
+			}
+		}
+		made = append(made, check)
+	}
+	return append(made, aws.Check{Resource: ec2ARN(c, "subnet/"+orAny(sub.ID))}), pass, nil
+}
+
+// launchSubnet is the subnet that pickSubnet will pick, without making the default
+// VPC, and its VPC; empty ones where that is not known.
+func (s *Service) launchSubnet(ctx context.Context, c aws.Call, r *runRequest) (v *vpc, sub *subnet, err error) {
+	err = s.db.View(ctx, func(tx *store.Tx) (err error) {
+		if r.subnetID != "" {
+			v, sub, err = vpcOfSubnet(tx, c, r.subnetID)
+			return err
+		}
+		if v, err = findDefaultVPC(tx, c); err == nil && v != nil {
+			if i := slices.IndexFunc(v.Subnets, r.suits); i >= 0 {
+				sub = &v.Subnets[i]
+			}
+		}
+		return err
+	})
+	if awserr.As(err) != nil {
+		err = nil
+	}
+	if v == nil || sub == nil {
+		v, sub = &vpc{}, &subnet{ID: r.subnetID, Zone: r.zone}
+	}
+	return v, sub, err
 }
 
 // runGroupChecks judges each security group that the instances will be in. A name
@@ -96,7 +140,7 @@ func (s *Service) runGroupChecks(ctx context.Context, c aws.Call, r *runRequest)
 	})
 	var out []aws.Check
 	for _, g := range groups {
-		out = append(out, aws.Check{Resource: groupARN(c, g.ID), Context: resourceTagContext(c, g.Tags)})
+		out = append(out, aws.Check{Resource: groupARN(c, g.ID)})
 	}
 	return out, err
 }
@@ -123,23 +167,24 @@ func orAny(id string) string {
 	return id
 }
 
-// passRoleCheck asks for iam:PassRole on the role of the instance profile. A
-// profile that does not exist is reported by the operation, after authorisation.
-func (s *Service) passRoleCheck(ctx context.Context, c aws.Call, spec *api.IamInstanceProfileSpecification) ([]aws.Check, error) {
+// passRoleCheck asks for iam:PassRole on the role of the instance profile, and
+// returns the profile. One that does not exist is reported by the operation, after
+// authorisation.
+func (s *Service) passRoleCheck(ctx context.Context, c aws.Call, spec *api.IamInstanceProfileSpecification) (*Profile, []aws.Check, error) {
 	if spec == nil {
-		return nil, nil
+		return nil, nil, nil
 	}
 	p, err := s.profile(ctx, c, aws.Val(spec.Name), aws.Val(spec.Arn))
 	if err != nil {
 		if awserr.As(err) != nil {
-			return nil, nil
+			return nil, nil, nil
 		}
-		return nil, err
+		return nil, nil, err
 	}
 	if p.RoleARN == "" {
-		return nil, nil
+		return p, nil, nil
 	}
-	return []aws.Check{aws.PassRole(p.RoleARN, "ec2.amazonaws.com")}, nil
+	return p, []aws.Check{aws.PassRole(p.RoleARN, "ec2.amazonaws.com")}, nil
 }
 
 func (s *Service) profile(ctx context.Context, c aws.Call, name, profileARN string) (*Profile, error) {

@@ -138,7 +138,7 @@ func (r *runRequest) pickSubnet(tx *store.Tx, c aws.Call) (*vpc, *subnet, error)
 	if r.zone != "" && !slices.ContainsFunc(zones(c.Region), func(z zone) bool { return z.Name == r.zone }) {
 		return nil, nil, awserr.New("InvalidParameterValue", "Invalid availability zone: [%s]", r.zone)
 	}
-	i := slices.IndexFunc(v.Subnets, func(s subnet) bool { return s.Default && (r.zone == "" || s.Zone == r.zone) })
+	i := slices.IndexFunc(v.Subnets, r.suits)
 	switch {
 	case i >= 0:
 		return v, &v.Subnets[i], nil
@@ -147,6 +147,9 @@ func (r *runRequest) pickSubnet(tx *store.Tx, c aws.Call) (*vpc, *subnet, error)
 	}
 	return nil, nil, awserr.New("MissingInput", "No subnets found for the default VPC '%s'. Please specify a subnet.", v.ID)
 }
+
+// suits says whether a subnet is the default one for the launch.
+func (r *runRequest) suits(s subnet) bool { return s.Default && (r.zone == "" || s.Zone == r.zone) }
 
 func (s *Service) newInstance(tx *store.Tx, v *vpc, sub *subnet, r *runRequest, groups []string, i int32) (*instance, error) {
 	row := r.template

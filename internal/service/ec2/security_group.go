@@ -212,7 +212,7 @@ func resolveGroups(tx *store.Tx, c aws.Call, v *vpc, subnetID string, byID, byNa
 }
 
 // groupChecks asks for the operation's action on the group that is named by id or
-// by name, with its tags as condition keys.
+// by name.
 func (s *Service) groupChecks(ctx context.Context, id, name *string) ([]aws.Check, error) {
 	c := aws.CallFrom(ctx)
 	g := &securityGroup{ID: orAny(aws.Val(id))}
@@ -235,16 +235,14 @@ func (s *Service) groupChecks(ctx context.Context, id, name *string) ([]aws.Chec
 		}
 		return err
 	})
-	return []aws.Check{{Resource: groupARN(c, g.ID), Context: resourceTagContext(c, g.Tags)}}, err
+	return []aws.Check{{Resource: groupARN(c, g.ID)}}, err
 }
 
 func (s *Service) createGroupChecks(ctx context.Context, in *api.CreateSecurityGroupInput) ([]aws.Check, error) {
 	c := aws.CallFrom(ctx)
-	cond := requestTagContext(in.TagSpecifications, "security-group")
-	cond["ec2:Region"] = []string{c.Region}
 	checks := []aws.Check{
-		{Resource: groupARN(c, "*"), Context: cond},
-		{Resource: ec2ARN(c, "vpc/"+orAny(aws.Val(in.VpcId))), Context: map[string][]string{"ec2:Region": {c.Region}}},
+		{Resource: groupARN(c, "*"), Context: requestTagContext(in.TagSpecifications, "security-group")},
+		{Resource: ec2ARN(c, "vpc/"+orAny(aws.Val(in.VpcId)))},
 	}
 	return append(checks, createTagsChecks(c, "CreateSecurityGroup", in.TagSpecifications)...), nil
 }

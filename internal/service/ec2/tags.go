@@ -126,20 +126,9 @@ func createTagsChecks(c aws.Call, action string, specs []api.TagSpecification) [
 		}
 		ctx := requestTagContext(specs, string(s.ResourceType))
 		ctx["ec2:CreateAction"] = []string{action}
-		ctx["ec2:Region"] = []string{c.Region}
 		out = append(out, aws.Check{
 			Action: "ec2:CreateTags", Resource: ec2ARN(c, string(s.ResourceType)+"/*"), Context: ctx,
 		})
-	}
-	return out
-}
-
-// resourceTagContext fills the condition keys for the tags a resource has.
-func resourceTagContext(c aws.Call, tags map[string]string) map[string][]string {
-	out := map[string][]string{"ec2:Region": {c.Region}}
-	for k, v := range tags {
-		out["aws:ResourceTag/"+k] = []string{v}
-		out["ec2:ResourceTag/"+k] = []string{v}
 	}
 	return out
 }

@@ -11,35 +11,32 @@ import (
 
 // onParts is an operation that is judged on the parts of networks that its input
 // names.
-func onParts[I, O any](s *Service, name string, h func(context.Context, *I) (*O, error), ids func(*I) []string) wire.Operation {
+func onParts[I, O any](name string, h func(context.Context, *I) (*O, error), ids func(*I) []string) wire.Operation {
 	return wire.Op(name, "ec2:"+name, h, func(ctx context.Context, in *I) ([]aws.Check, error) {
-		return s.partChecks(ctx, ids(in)...)
+		return partChecks(ctx, ids(in)...), nil
 	})
 }
 
 // onPart is onParts for an operation on one.
-func onPart[I, O any](s *Service, name string, h func(context.Context, *I) (*O, error), id func(*I) *string) wire.Operation {
-	return onParts(s, name, h, func(in *I) []string { return []string{aws.Val(id(in))} })
+func onPart[I, O any](name string, h func(context.Context, *I) (*O, error), id func(*I) *string) wire.Operation {
+	return onParts(name, h, func(in *I) []string { return []string{aws.Val(id(in))} })
 }
 
 // newPart is an operation that makes a part of a kind; it is judged on any of that
 // kind, on what the new one belongs to, and on the tags that it gets.
-func newPart[I, O any](s *Service, name, kind string, h func(context.Context, *I) (*O, error), of func(*I) ([]api.TagSpecification, []string)) wire.Operation {
+func newPart[I, O any](name, kind string, h func(context.Context, *I) (*O, error), of func(*I) ([]api.TagSpecification, []string)) wire.Operation {
 	return wire.Op(name, "ec2:"+name, h, func(ctx context.Context, in *I) ([]aws.Check, error) {
 		c := aws.CallFrom(ctx)
 		tags, owners := of(in)
-		cond := requestTagContext(tags, kind)
-		cond["ec2:Region"] = []string{c.Region}
-		checks := []aws.Check{{Resource: ec2ARN(c, kind+"/*"), Context: cond}}
-		more, err := s.partChecks(ctx, owners...)
-		checks = append(checks, more...)
-		return append(checks, createTagsChecks(c, name, tags)...), err
+		checks := []aws.Check{{Resource: ec2ARN(c, kind+"/*"), Context: requestTagContext(tags, kind)}}
+		checks = append(checks, partChecks(ctx, owners...)...)
+		return append(checks, createTagsChecks(c, name, tags)...), nil
 	})
 }
 
-// partChecks asks for the operation's action on each id, with its tags. An id that
-// names nothing known is judged as any resource.
-func (s *Service) partChecks(ctx context.Context, ids ...string) ([]aws.Check, error) {
+// partChecks asks for the operation's action on each id. One that names nothing
+// known is judged as any resource.
+func partChecks(ctx context.Context, ids ...string) []aws.Check {
 	c := aws.CallFrom(ctx)
 	out := make([]aws.Check, 0, len(ids))
 	for _, id := range ids {
@@ -48,13 +45,9 @@ func (s *Service) partChecks(ctx context.Context, ids ...string) ([]aws.Check, e
 			out = append(out, aws.Check{Resource: "*"})
 			continue
 		}
-		tags, err := s.tagsOf(ctx, c, t, id)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, aws.Check{Resource: ec2ARN(c, t.kind+"/"+id), Context: resourceTagContext(c, tags)})
+		out = append(out, aws.Check{Resource: ec2ARN(c, t.kind+"/"+id)})
 	}
-	return out, nil
+	return out
 }
 
 // associationParts returns what an association joins: a route table and perhaps a
@@ -84,23 +77,23 @@ func (s *Service) associationParts(ctx context.Context, id string) ([]string, er
 func (s *Service) vpcOperations() []wire.Operation {
 	type tags = []api.TagSpecification
 	return []wire.Operation{
-		newPart(s, "CreateVpc", "vpc", s.CreateVpc, func(in *api.CreateVpcInput) (tags, []string) { return in.TagSpecifications, nil }),
-		onPart(s, "DeleteVpc", s.DeleteVpc, func(in *api.DeleteVpcInput) *string { return in.VpcId }),
-		onPart(s, "ModifyVpcAttribute", s.ModifyVpcAttribute, func(in *api.ModifyVpcAttributeInput) *string { return in.VpcId }),
-		onPart(s, "DescribeVpcAttribute", s.DescribeVpcAttribute, func(in *api.DescribeVpcAttributeInput) *string { return in.VpcId }),
+		newPart("CreateVpc", "vpc", s.CreateVpc, func(in *api.CreateVpcInput) (tags, []string) { return in.TagSpecifications, nil }),
+		onPart("DeleteVpc", s.DeleteVpc, func(in *api.DeleteVpcInput) *string { return in.VpcId }),
+		onPart("ModifyVpcAttribute", s.ModifyVpcAttribute, func(in *api.ModifyVpcAttributeInput) *string { return in.VpcId }),
+		onPart("DescribeVpcAttribute", s.DescribeVpcAttribute, func(in *api.DescribeVpcAttributeInput) *string { return in.VpcId }),
 		onAnything("CreateDefaultVpc", s.CreateDefaultVpc),
-		newPart(s, "CreateSubnet", "subnet", s.CreateSubnet, func(in *api.CreateSubnetInput) (tags, []string) {
+		newPart("CreateSubnet", "subnet", s.CreateSubnet, func(in *api.CreateSubnetInput) (tags, []string) {
 			return in.TagSpecifications, []string{aws.Val(in.VpcId)}
 		}),
-		onPart(s, "DeleteSubnet", s.DeleteSubnet, func(in *api.DeleteSubnetInput) *string { return in.SubnetId }),
-		onPart(s, "ModifySubnetAttribute", s.ModifySubnetAttribute, func(in *api.ModifySubnetAttributeInput) *string { return in.SubnetId }),
+		onPart("DeleteSubnet", s.DeleteSubnet, func(in *api.DeleteSubnetInput) *string { return in.SubnetId }),
+		onPart("ModifySubnetAttribute", s.ModifySubnetAttribute, func(in *api.ModifySubnetAttributeInput) *string { return in.SubnetId }),
 		onAnything("CreateDefaultSubnet", s.CreateDefaultSubnet),
-		newPart(s, "CreateInternetGateway", "internet-gateway", s.CreateInternetGateway, func(in *api.CreateInternetGatewayInput) (tags, []string) { return in.TagSpecifications, nil }),
-		onPart(s, "DeleteInternetGateway", s.DeleteInternetGateway, func(in *api.DeleteInternetGatewayInput) *string { return in.InternetGatewayId }),
-		onParts(s, "AttachInternetGateway", s.AttachInternetGateway, func(in *api.AttachInternetGatewayInput) []string {
+		newPart("CreateInternetGateway", "internet-gateway", s.CreateInternetGateway, func(in *api.CreateInternetGatewayInput) (tags, []string) { return in.TagSpecifications, nil }),
+		onPart("DeleteInternetGateway", s.DeleteInternetGateway, func(in *api.DeleteInternetGatewayInput) *string { return in.InternetGatewayId }),
+		onParts("AttachInternetGateway", s.AttachInternetGateway, func(in *api.AttachInternetGatewayInput) []string {
 			return []string{aws.Val(in.InternetGatewayId), aws.Val(in.VpcId)}
 		}),
-		onParts(s, "DetachInternetGateway", s.DetachInternetGateway, func(in *api.DetachInternetGatewayInput) []string {
+		onParts("DetachInternetGateway", s.DetachInternetGateway, func(in *api.DetachInternetGatewayInput) []string {
 			return []string{aws.Val(in.InternetGatewayId), aws.Val(in.VpcId)}
 		}),
 	}
@@ -108,14 +101,14 @@ func (s *Service) vpcOperations() []wire.Operation {
 
 func (s *Service) routeOperations() []wire.Operation {
 	return []wire.Operation{
-		newPart(s, "CreateRouteTable", "route-table", s.CreateRouteTable, func(in *api.CreateRouteTableInput) ([]api.TagSpecification, []string) {
+		newPart("CreateRouteTable", "route-table", s.CreateRouteTable, func(in *api.CreateRouteTableInput) ([]api.TagSpecification, []string) {
 			return in.TagSpecifications, []string{aws.Val(in.VpcId)}
 		}),
-		onPart(s, "DeleteRouteTable", s.DeleteRouteTable, func(in *api.DeleteRouteTableInput) *string { return in.RouteTableId }),
-		onPart(s, "CreateRoute", s.CreateRoute, func(in *api.CreateRouteInput) *string { return in.RouteTableId }),
-		onPart(s, "ReplaceRoute", s.ReplaceRoute, func(in *api.ReplaceRouteInput) *string { return in.RouteTableId }),
-		onPart(s, "DeleteRoute", s.DeleteRoute, func(in *api.DeleteRouteInput) *string { return in.RouteTableId }),
-		onParts(s, "AssociateRouteTable", s.AssociateRouteTable, func(in *api.AssociateRouteTableInput) []string {
+		onPart("DeleteRouteTable", s.DeleteRouteTable, func(in *api.DeleteRouteTableInput) *string { return in.RouteTableId }),
+		onPart("CreateRoute", s.CreateRoute, func(in *api.CreateRouteInput) *string { return in.RouteTableId }),
+		onPart("ReplaceRoute", s.ReplaceRoute, func(in *api.ReplaceRouteInput) *string { return in.RouteTableId }),
+		onPart("DeleteRoute", s.DeleteRoute, func(in *api.DeleteRouteInput) *string { return in.RouteTableId }),
+		onParts("AssociateRouteTable", s.AssociateRouteTable, func(in *api.AssociateRouteTableInput) []string {
 			out := []string{aws.Val(in.RouteTableId)}
 			if in.SubnetId != nil {
 				out = append(out, *in.SubnetId)
@@ -127,14 +120,14 @@ func (s *Service) routeOperations() []wire.Operation {
 			if err != nil {
 				return nil, err
 			}
-			return s.partChecks(ctx, parts...)
+			return partChecks(ctx, parts...), nil
 		}),
 		wire.Op("ReplaceRouteTableAssociation", "ec2:ReplaceRouteTableAssociation", s.ReplaceRouteTableAssociation, func(ctx context.Context, in *api.ReplaceRouteTableAssociationInput) ([]aws.Check, error) {
 			parts, err := s.associationParts(ctx, aws.Val(in.AssociationId))
 			if err != nil {
 				return nil, err
 			}
-			return s.partChecks(ctx, append(parts, aws.Val(in.RouteTableId))...)
+			return partChecks(ctx, append(parts, aws.Val(in.RouteTableId))...), nil
 		}),
 	}
 }

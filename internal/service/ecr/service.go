@@ -78,18 +78,14 @@ func (s *Service) Wire() wire.Service {
 			return in.RegistryId, in.RepositoryName
 		})),
 		wire.Op("DescribeRegistry", "ecr:DescribeRegistry", s.DescribeRegistry, nil),
-		wire.Op("TagResource", "ecr:TagResource", s.TagResource, onARN(func(in *api.TagResourceInput) *string { return in.ResourceArn })),
-		wire.Op("UntagResource", "ecr:UntagResource", s.UntagResource, onARN(func(in *api.UntagResourceInput) *string { return in.ResourceArn })),
-		wire.Op("ListTagsForResource", "ecr:ListTagsForResource", s.ListTagsForResource, onARN(func(in *api.ListTagsForResourceInput) *string { return in.ResourceArn })),
+		wire.Op("TagResource", "ecr:TagResource", s.TagResource, onARN(s, func(in *api.TagResourceInput) *string { return in.ResourceArn })),
+		wire.Op("UntagResource", "ecr:UntagResource", s.UntagResource, onARN(s, func(in *api.UntagResourceInput) *string { return in.ResourceArn })),
+		wire.Op("ListTagsForResource", "ecr:ListTagsForResource", s.ListTagsForResource, onARN(s, func(in *api.ListTagsForResourceInput) *string { return in.ResourceArn })),
 	}}
 }
 
 func createChecks(ctx context.Context, in *api.CreateRepositoryInput) ([]aws.Check, error) {
-	check := aws.Check{Resource: arnOf(keyOf(aws.CallFrom(ctx), in.RegistryId, aws.Val(in.RepositoryName))), Context: map[string][]string{}}
-	for _, t := range in.Tags {
-		check.Context["aws:RequestTag/"+aws.Val(t.Key)] = []string{aws.Val(t.Value)}
-		check.Context["aws:TagKeys"] = append(check.Context["aws:TagKeys"], aws.Val(t.Key))
-	}
+	check := aws.Check{Resource: arnOf(keyOf(aws.CallFrom(ctx), in.RegistryId, aws.Val(in.RepositoryName)))}
 	if len(in.Tags) == 0 {
 		return []aws.Check{check}, nil
 	}
@@ -137,8 +133,13 @@ func (s *Service) checks(ctx context.Context, registry *string, names []string) 
 	return list, err
 }
 
-func onARN[I any](arn func(*I) *string) func(context.Context, *I) ([]aws.Check, error) {
-	return func(_ context.Context, in *I) ([]aws.Check, error) {
-		return []aws.Check{{Resource: aws.Val(arn(in))}}, nil
+// onARN is on for an input that names the repository by its ARN.
+func onARN[I any](s *Service, arn func(*I) *string) func(context.Context, *I) ([]aws.Check, error) {
+	return func(ctx context.Context, in *I) ([]aws.Check, error) {
+		k, err := keyOfARN(arn(in))
+		if err != nil || k.Region != aws.CallFrom(ctx).Region {
+			return []aws.Check{{Resource: aws.Val(arn(in))}}, nil //nolint:nilerr // the operation says what is wrong
+		}
+		return s.checks(ctx, &k.Account, []string{k.ID})
 	}
 }

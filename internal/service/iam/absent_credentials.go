@@ -23,7 +23,7 @@ func (s *Service) absentOperations(user target) []wire.Operation {
 		on("ListMFADevices", s.ListMFADevices, user),
 		on("DeactivateMFADevice", s.DeactivateMFADevice, user),
 		on("ListVirtualMFADevices", s.ListVirtualMFADevices, onAll),
-		on("DeleteVirtualMFADevice", s.DeleteVirtualMFADevice, onAll),
+		on("DeleteVirtualMFADevice", s.DeleteVirtualMFADevice, onDevice),
 		on("ListSSHPublicKeys", s.ListSSHPublicKeys, user),
 		on("GetSSHPublicKey", s.GetSSHPublicKey, user),
 		on("DeleteSSHPublicKey", s.DeleteSSHPublicKey, user),
@@ -35,8 +35,8 @@ func (s *Service) absentOperations(user target) []wire.Operation {
 		on("GetServerCertificate", s.GetServerCertificate, onNew("server-certificate", "ServerCertificateName")),
 		on("DeleteServerCertificate", s.DeleteServerCertificate, onNew("server-certificate", "ServerCertificateName")),
 		on("ListSAMLProviders", s.ListSAMLProviders, onAll),
-		on("GetSAMLProvider", s.GetSAMLProvider, onAll),
-		on("DeleteSAMLProvider", s.DeleteSAMLProvider, onAll),
+		on("GetSAMLProvider", s.GetSAMLProvider, onProvider),
+		on("DeleteSAMLProvider", s.DeleteSAMLProvider, onProvider),
 	}
 }
 

@@ -93,6 +93,9 @@ func (s *Service) refuse(ctx context.Context, j policy.Judgement, explain bool) 
 // question is what the policies are asked, and the policies.
 func (s *Service) question(ctx context.Context, call aws.Call, who caller, c aws.Check) (policy.Request, policy.Set, error) {
 	set, account, err := s.policySet(ctx, call.Principal, who, c)
+	if err == nil {
+		err = s.DescribeRole(ctx, &c)
+	}
 	return policy.Request{Principal: call.Principal, Action: c.Action, Resource: c.Resource,
 		Account: account, Context: s.conditionKeys(call, who, c, account)}, set, err
 }

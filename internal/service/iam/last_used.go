@@ -11,6 +11,7 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/iam"
+	"github.com/hardstand/hardstand/internal/aws/arn"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/store"
@@ -183,6 +184,17 @@ func (s *Service) onKeyOwner(ctx context.Context, in any) (aws.Check, error) {
 			return aws.Check{}, err
 		}
 		p, err := owner(tx, k)
-		return aws.Check{Resource: p.ARN}, err
+		if err != nil {
+			return aws.Check{}, err
+		}
+		c := aws.Check{Resource: p.ARN}
+		e, err := entities.Get(tx, entityKey(k.Account, userKind, arn.Name(p.ARN)))
+		if errors.Is(err, store.ErrNotFound) { // root's key
+			return c, nil
+		}
+		if err == nil {
+			e.describe(&c)
+		}
+		return c, err
 	})
 }

@@ -41,9 +41,9 @@ func (s *Service) onEntity(kind, nameMember string) target {
 		if err != nil { // absent; a broken store shows in the operation itself
 			return aws.Check{Resource: iamARN(account, kind, "/", name), Context: requestKeys(in)}, nil //nolint:nilerr // see above
 		}
-		keys := requestKeys(in)
-		tagKeys(keys, e.Tags)
-		return aws.Check{Resource: e.arn(account), Context: keys}, nil
+		c := aws.Check{Resource: e.arn(account), Context: requestKeys(in)}
+		e.describe(&c)
+		return c, nil
 	}
 }
 
@@ -89,16 +89,35 @@ func (s *Service) onIssuer(ctx context.Context, in any) (aws.Check, error) {
 	return aws.Check{Resource: providerARN, Context: keys}, nil
 }
 
-func onPolicy(_ context.Context, in any) (aws.Check, error) {
-	return aws.Check{Resource: member(in, "PolicyArn"), Context: requestKeys(in)}, nil
+func (s *Service) onPolicy(ctx context.Context, in any) (aws.Check, error) {
+	c := aws.Check{Resource: member(in, "PolicyArn"), Context: requestKeys(in)}
+	m, err := view(ctx, s, func(tx *store.Tx) (*managed, error) { return findPolicy(tx, accountOf(ctx), c.Resource) })
+	if m != nil {
+		tagKeys(c.Context, m.Tags)
+	}
+	return c, err
 }
 
-func onSource(_ context.Context, in any) (aws.Check, error) {
-	return aws.Check{Resource: member(in, "PolicySourceArn")}, nil
+// onARN is the user, group or role whose ARN the member holds.
+func (s *Service) onARN(name string) target {
+	return func(ctx context.Context, in any) (aws.Check, error) {
+		c := aws.Check{Resource: member(in, name)}
+		e, err := s.named(ctx, c.Resource)
+		if e != nil {
+			e.describe(&c)
+		}
+		return c, err
+	}
 }
 
-func onIdentity(_ context.Context, in any) (aws.Check, error) {
-	return aws.Check{Resource: member(in, "Arn")}, nil
+// onProvider is the SAML provider whose ARN the input holds.
+func onProvider(_ context.Context, in any) (aws.Check, error) {
+	return aws.Check{Resource: member(in, "SAMLProviderArn")}, nil
+}
+
+// onDevice is the MFA device whose ARN the input holds.
+func onDevice(_ context.Context, in any) (aws.Check, error) {
+	return aws.Check{Resource: member(in, "SerialNumber")}, nil
 }
 
 func onAll(context.Context, any) (aws.Check, error) { return aws.Check{Resource: "*"}, nil }

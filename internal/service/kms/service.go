@@ -30,10 +30,12 @@ func (s *Service) Wire() wire.Service {
 		wire.Op("ListAliases", "kms:ListAliases", s.ListAliases, nil),
 		wire.Op("DescribeKey", "kms:DescribeKey", s.DescribeKey, func(ctx context.Context, in *api.DescribeKeyInput) ([]aws.Check, error) {
 			arn := arnOf(ctx, aws.Val(in.KeyId))
+			keys := map[string][]string{"kms:CallerAccount": {aws.CallFrom(ctx).Principal.Account}}
 			if strings.Contains(arn, ":alias/") { // permissions are given for keys
 				arn = "arn:aws:kms:" + aws.CallFrom(ctx).Region + ":" + aws.CallFrom(ctx).Account + ":key/*"
+				keys["kms:RequestAlias"] = []string{"alias/" + aws.Val(in.KeyId)[strings.LastIndex(aws.Val(in.KeyId), "alias/")+len("alias/"):]}
 			}
-			return []aws.Check{{Resource: arn}}, nil
+			return []aws.Check{{Resource: arn, Context: keys}}, nil
 		}),
 	}}
 }

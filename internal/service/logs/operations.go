@@ -2,9 +2,11 @@ package logs
 
 import (
 	"context"
+	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/logs"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/aws/model"
 	"github.com/hardstand/hardstand/internal/wire"
 	"github.com/hardstand/hardstand/internal/wire/validate"
@@ -12,7 +14,25 @@ import (
 
 // Wire lists the operations, each judged on the ARN of its group or stream.
 func (s *Service) Wire() wire.Service {
-	return wire.Service{Model: api.Model(), Invalid: violated, Operations: append(s.groupOperations(), s.eventOperations()...)}
+	return wire.Service{Model: api.Model(), Invalid: violated, Operations: wire.Completed(append(s.groupOperations(), s.eventOperations()...), s.tagCheck)}
+}
+
+// tagCheck adds the tags of the group that the check is on, or on a stream of.
+func (s *Service) tagCheck(ctx context.Context, _ any, check *aws.Check) error {
+	c := aws.CallFrom(ctx)
+	name, ok := strings.CutPrefix(check.Resource, groupARN(c, ""))
+	name, _, _ = strings.Cut(name, ":")
+	if !ok || name == "" {
+		return nil
+	}
+	tags, err := s.tags(ctx, name, errNoGroup)
+	for k, v := range tags {
+		check.OfferTag(k, v)
+	}
+	if awserr.As(err) != nil { // no such group: the operation says so
+		return nil
+	}
+	return err
 }
 
 // violated is how this service words what violates its model.
@@ -86,20 +106,11 @@ func groupResource(c aws.Call, name string) string { return streamARN(c, name, "
 
 func creating(ctx context.Context, in *api.CreateLogGroupInput) ([]aws.Check, error) {
 	c := aws.CallFrom(ctx)
-	checks := []aws.Check{{Resource: groupResource(c, *in.LogGroupName), Context: requestTags(in.Tags)}}
+	checks := []aws.Check{{Resource: groupResource(c, *in.LogGroupName)}}
 	if len(in.Tags) > 0 {
-		checks = append(checks, aws.Check{Action: "logs:TagResource", Resource: groupARN(c, *in.LogGroupName), Context: requestTags(in.Tags)})
+		checks = append(checks, aws.Check{Action: "logs:TagResource", Resource: groupARN(c, *in.LogGroupName)})
 	}
 	return checks, nil
-}
-
-func requestTags(tags map[string]string) map[string][]string {
-	out := map[string][]string{}
-	for k, v := range tags {
-		out["aws:RequestTag/"+k] = []string{v}
-		out["aws:TagKeys"] = append(out["aws:TagKeys"], k)
-	}
-	return out
 }
 
 // onGroup checks the action on the group that the input names.

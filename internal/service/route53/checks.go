@@ -24,6 +24,22 @@ func onZone[I any](id func(*I) *string) func(context.Context, *I) ([]aws.Check, 
 	}
 }
 
+// withVPC adds the VPC of the input to checks; nil stands for one on "*".
+func withVPC[I any](checks func(context.Context, *I) ([]aws.Check, error), vpc func(*I) *api.VPC) func(context.Context, *I) ([]aws.Check, error) {
+	return func(ctx context.Context, in *I) ([]aws.Check, error) {
+		list, err := []aws.Check{{Resource: "*"}}, error(nil)
+		if checks != nil {
+			list, err = checks(ctx, in)
+		}
+		if v := vpc(in); v != nil {
+			for i := range list {
+				list[i].Offer("route53:VPCs", "VPCId="+aws.Val(v.VPCId)+",VPCRegion="+string(v.VPCRegion))
+			}
+		}
+		return list, err
+	}
+}
+
 // changeChecks names what is changed by the condition keys that AWS has for it.
 func changeChecks(_ context.Context, in *api.ChangeResourceRecordSetsInput) ([]aws.Check, error) {
 	conditions := map[string][]string{}

@@ -40,23 +40,28 @@ const name = "route53"
 // Wire lists the operations, each judged on the zone it is about.
 func (s *Service) Wire() wire.Service {
 	return wire.Service{Model: api.Model(), Operations: []wire.Operation{
-		wire.Op("CreateHostedZone", "route53:CreateHostedZone", s.CreateHostedZone, nil),
+		wire.Op("CreateHostedZone", "route53:CreateHostedZone", s.CreateHostedZone, withVPC(nil, func(in *api.CreateHostedZoneInput) *api.VPC { return in.VPC })),
 		wire.Op("GetHostedZone", "route53:GetHostedZone", s.GetHostedZone, onZone(func(in *api.GetHostedZoneInput) *string { return in.Id })),
 		wire.Op("DeleteHostedZone", "route53:DeleteHostedZone", s.DeleteHostedZone, onZone(func(in *api.DeleteHostedZoneInput) *string { return in.Id })),
 		wire.Op("UpdateHostedZoneComment", "route53:UpdateHostedZoneComment", s.UpdateHostedZoneComment,
 			onZone(func(in *api.UpdateHostedZoneCommentInput) *string { return in.Id })),
 		wire.Op("ListHostedZones", "route53:ListHostedZones", s.ListHostedZones, nil),
 		wire.Op("ListHostedZonesByName", "route53:ListHostedZonesByName", s.ListHostedZonesByName, nil),
-		wire.Op("ListHostedZonesByVPC", "route53:ListHostedZonesByVPC", s.ListHostedZonesByVPC, nil),
+		wire.Op("ListHostedZonesByVPC", "route53:ListHostedZonesByVPC", s.ListHostedZonesByVPC,
+			withVPC(nil, func(in *api.ListHostedZonesByVPCInput) *api.VPC {
+				return &api.VPC{VPCId: in.VPCId, VPCRegion: in.VPCRegion}
+			})),
 		wire.Op("GetHostedZoneCount", "route53:GetHostedZoneCount", s.GetHostedZoneCount, nil),
 		wire.Op("GetHostedZoneLimit", "route53:GetHostedZoneLimit", s.GetHostedZoneLimit,
 			onZone(func(in *api.GetHostedZoneLimitInput) *string { return in.HostedZoneId })),
 		wire.Op("GetAccountLimit", "route53:GetAccountLimit", s.GetAccountLimit, nil),
 		wire.Op("GetDNSSEC", "route53:GetDNSSEC", s.GetDNSSEC, onZone(func(in *api.GetDNSSECInput) *string { return in.HostedZoneId })),
 		wire.Op("AssociateVPCWithHostedZone", "route53:AssociateVPCWithHostedZone", s.AssociateVPCWithHostedZone,
-			onZone(func(in *api.AssociateVPCWithHostedZoneInput) *string { return in.HostedZoneId })),
+			withVPC(onZone(func(in *api.AssociateVPCWithHostedZoneInput) *string { return in.HostedZoneId }),
+				func(in *api.AssociateVPCWithHostedZoneInput) *api.VPC { return in.VPC })),
 		wire.Op("DisassociateVPCFromHostedZone", "route53:DisassociateVPCFromHostedZone", s.DisassociateVPCFromHostedZone,
-			onZone(func(in *api.DisassociateVPCFromHostedZoneInput) *string { return in.HostedZoneId })),
+			withVPC(onZone(func(in *api.DisassociateVPCFromHostedZoneInput) *string { return in.HostedZoneId }),
+				func(in *api.DisassociateVPCFromHostedZoneInput) *api.VPC { return in.VPC })),
 		wire.Op("ChangeResourceRecordSets", "route53:ChangeResourceRecordSets", s.ChangeResourceRecordSets, changeChecks),
 		wire.Op("ListResourceRecordSets", "route53:ListResourceRecordSets", s.ListResourceRecordSets,
 			onZone(func(in *api.ListResourceRecordSetsInput) *string { return in.HostedZoneId })),

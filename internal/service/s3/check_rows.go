@@ -51,9 +51,13 @@ func (s *Service) deleteObjectChecks(ctx context.Context, in *s3.DeleteObjectInp
 }
 
 func (s *Service) createBucketChecks(ctx context.Context, in *s3.CreateBucketInput) ([]aws.Check, error) {
-	c := aws.Check{Resource: bucketARN(aws.Val(in.Bucket)), Context: map[string][]string{}}
-	if in.CreateBucketConfiguration != nil && in.CreateBucketConfiguration.LocationConstraint != "" {
-		c.Context["s3:LocationConstraint"] = []string{string(in.CreateBucketConfiguration.LocationConstraint)}
+	c := aws.Check{Resource: bucketARN(aws.Val(in.Bucket)), Context: map[string][]string{"s3:ResourceAccount": {aws.CallFrom(ctx).Account}}}
+	if cfg := in.CreateBucketConfiguration; cfg != nil {
+		c.OfferText("s3:LocationConstraint", string(cfg.LocationConstraint))
+		for _, t := range cfg.Tags {
+			c.Context["aws:RequestTag/"+aws.Val(t.Key)] = []string{aws.Val(t.Value)}
+			c.Context["aws:TagKeys"] = append(c.Context["aws:TagKeys"], aws.Val(t.Key))
+		}
 	}
 	s.describe(ctx, &c, in)
 	checks := []aws.Check{c}
@@ -69,6 +73,12 @@ func (s *Service) createBucketChecks(ctx context.Context, in *s3.CreateBucketInp
 	also(in.CreateBucketConfiguration != nil && len(in.CreateBucketConfiguration.Tags) > 0, "s3:TagResource")
 	also(aws.Val(in.ObjectLockEnabledForBucket), "s3:PutBucketObjectLockConfiguration", "s3:PutBucketVersioning")
 	return checks, nil
+}
+
+func (s *Service) listBucketsChecks(ctx context.Context, _ *s3.ListBucketsInput) ([]aws.Check, error) {
+	c := aws.Check{Resource: "*", Context: map[string][]string{"s3:ResourceAccount": {aws.CallFrom(ctx).Account}}}
+	describeCaller(ctx, s.clock, &c)
+	return []aws.Check{c}, nil
 }
 
 func (s *Service) listChecks(ctx context.Context, in any, maxKeys *int32) ([]aws.Check, error) {
@@ -146,7 +156,19 @@ func (s *Service) copyObjectChecks(ctx context.Context, in *s3.CopyObjectInput) 
 	if err != nil {
 		return nil, err
 	}
-	return s.withSource(ctx, checks, in.CopySource, in.ExpectedSourceBucketOwner)
+	checks, o, err := s.withSource(ctx, checks, in.CopySource, in.ExpectedSourceBucketOwner)
+	if err == nil && o != nil && len(o.Tags) > 0 && in.TaggingDirective != s3.TaggingDirectiveReplace {
+		checks = append(checks, copiedTags(checks)...)
+	}
+	return checks, err
+}
+
+// copiedTags are the permissions to read the tags of what is copied and to give them
+// to the copy.
+func copiedTags(checks []aws.Check) []aws.Check {
+	from := checks[len(checks)-1]
+	reading := map[string]string{"s3:GetObject": "s3:GetObjectTagging", "s3:GetObjectVersion": "s3:GetObjectVersionTagging"}
+	return []aws.Check{withAction(from, reading[from.Action]), withAction(checks[0], "s3:PutObjectTagging")}
 }
 
 func (s *Service) uploadPartCopyChecks(ctx context.Context, in *s3.UploadPartCopyInput) ([]aws.Check, error) {
@@ -154,25 +176,27 @@ func (s *Service) uploadPartCopyChecks(ctx context.Context, in *s3.UploadPartCop
 	if err != nil {
 		return nil, err
 	}
-	return s.withSource(ctx, []aws.Check{c}, in.CopySource, in.ExpectedSourceBucketOwner)
+	checks, _, err := s.withSource(ctx, []aws.Check{c}, in.CopySource, in.ExpectedSourceBucketOwner)
+	return checks, err
 }
 
-// withSource adds the permission to read the object that is copied.
-func (s *Service) withSource(ctx context.Context, checks []aws.Check, source, owner *string) ([]aws.Check, error) {
+// withSource adds the permission to read the object that is copied, as the last, and
+// returns that object; nil where there is none.
+func (s *Service) withSource(ctx context.Context, checks []aws.Check, source, owner *string) ([]aws.Check, *object, error) {
 	from, err := parseCopySource(aws.Val(source))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	b, err := s.lookup(ctx, from.bucket)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := b.ownedBy(owner); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	o, err := s.find(ctx, b, from.key, from.version)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	c := b.ownCheck(ctx, "s3:GetObject", from.key, o)
 	if from.version != nil {
@@ -184,7 +208,7 @@ func (s *Service) withSource(ctx context.Context, checks []aws.Check, source, ow
 	for i := range checks {
 		checks[i].Context["s3:x-amz-copy-source"] = []string{from.bucket + "/" + from.key}
 	}
-	return append(checks, c), nil
+	return append(checks, c), o, nil
 }
 
 func (s *Service) getObjectAttributesChecks(ctx context.Context, in *s3.GetObjectAttributesInput) ([]aws.Check, error) {

@@ -108,7 +108,7 @@ func (s *Service) Wire() wire.Service {
 
 func (s *Service) bucketRows() []wire.Operation {
 	return []wire.Operation{
-		wire.Op("ListBuckets", "s3:ListAllMyBuckets", s.ListBuckets, nil),
+		wire.Op("ListBuckets", "s3:ListAllMyBuckets", s.ListBuckets, s.listBucketsChecks),
 		wire.Op("CreateBucket", "s3:CreateBucket", s.CreateBucket, s.createBucketChecks),
 		wire.Op("DeleteBucket", "s3:DeleteBucket", s.DeleteBucket, onBucket[s3.DeleteBucketInput](s)),
 		wire.Op("HeadBucket", "s3:ListBucket", s.HeadBucket, onBucket[s3.HeadBucketInput](s)),

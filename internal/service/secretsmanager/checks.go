@@ -61,6 +61,7 @@ func on[I any](s *Service, of func(*I) asked) func(context.Context, *I) ([]aws.C
 			return nil, err
 		}
 		check.Resource, check.ResourcePolicy, check.ResourceAccount = arnOf(k, sec.Suffix), sec.Policy, k.Account
+		conditions["secretsmanager:SecretPrimaryRegion"] = []string{k.Region}
 		for _, t := range sec.Tags {
 			conditions["aws:ResourceTag/"+t.Key] = []string{t.Value}
 			conditions["secretsmanager:ResourceTag/"+t.Key] = []string{t.Value}

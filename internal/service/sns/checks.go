@@ -67,6 +67,9 @@ func (s *Service) checkSubscription(ctx context.Context, k store.Key) (aws.Check
 		if err != nil {
 			return err
 		}
+		if t, err := topics.Get(tx, topicOf(k)); err == nil {
+			check.Context = tagKeys(t)
+		}
 		found, check.ResourceAccount = sub, sub.Owner
 		if sub.Owner != k.Account && aws.CallFrom(ctx).Principal.Account == k.Account {
 			check.ResourceAccount = k.Account // the topic's owner may, too
@@ -115,12 +118,7 @@ func (s *Service) onUnsubscribe(ctx context.Context, in *api.UnsubscribeInput) (
 
 // onName is for the topic that is to be made.
 func onName(ctx context.Context, in *api.CreateTopicInput) ([]aws.Check, error) {
-	check := aws.Check{Resource: topicARN(ownKey(ctx, aws.Val(in.Name))), Context: map[string][]string{}}
-	for _, t := range in.Tags {
-		check.Context["aws:RequestTag/"+aws.Val(t.Key)] = []string{aws.Val(t.Value)}
-		check.Context["aws:TagKeys"] = append(check.Context["aws:TagKeys"], aws.Val(t.Key))
-	}
-	return []aws.Check{check}, nil
+	return []aws.Check{{Resource: topicARN(ownKey(ctx, aws.Val(in.Name)))}}, nil
 }
 
 // ownKey is a topic of the caller's account.

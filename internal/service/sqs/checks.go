@@ -62,12 +62,7 @@ func tagKeys(q *queue) map[string][]string {
 
 // onName is for the queue that is to be made.
 func onName(ctx context.Context, in *api.CreateQueueInput) ([]aws.Check, error) {
-	check := aws.Check{Resource: queueARN(ownKey(ctx, aws.Val(in.QueueName))), Context: map[string][]string{}}
-	for k, v := range in.Tags {
-		check.Context["aws:RequestTag/"+k] = []string{v}
-		check.Context["aws:TagKeys"] = append(check.Context["aws:TagKeys"], k)
-	}
-	return []aws.Check{check}, nil
+	return []aws.Check{{Resource: queueARN(ownKey(ctx, aws.Val(in.QueueName)))}}, nil
 }
 
 // onQueueURL is for a queue that is asked for by name.
@@ -78,26 +73,50 @@ func (s *Service) onQueueURL(ctx context.Context, in *api.GetQueueUrlInput) ([]a
 
 // onMove: a task receives and deletes at its source and sends to its destination.
 func (s *Service) onMove(ctx context.Context, in *api.StartMessageMoveTaskInput) ([]aws.Check, error) {
-	source := aws.Val(in.SourceArn)
-	checks := []aws.Check{{Resource: source}}
+	source, err := s.identityCheck(ctx, aws.Val(in.SourceArn))
+	if err != nil {
+		return nil, err
+	}
+	checks := []aws.Check{source}
 	for _, action := range []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"} {
-		checks = append(checks, aws.Check{Action: action, Resource: source})
+		source.Action = action
+		checks = append(checks, source)
 	}
 	if in.DestinationArn != nil {
-		checks = append(checks, aws.Check{Action: "sqs:SendMessage", Resource: *in.DestinationArn})
+		destination, err := s.identityCheck(ctx, *in.DestinationArn)
+		if err != nil {
+			return nil, err
+		}
+		destination.Action = "sqs:SendMessage"
+		checks = append(checks, destination)
 	}
 	return checks, nil
 }
 
-func onSource(_ context.Context, in *api.ListMessageMoveTasksInput) ([]aws.Check, error) {
-	return []aws.Check{{Resource: aws.Val(in.SourceArn)}}, nil
+// identityCheck is the check on the queue of an ARN where its policy does not count,
+// with its tags.
+func (s *Service) identityCheck(ctx context.Context, queue string) (aws.Check, error) {
+	check := aws.Check{Resource: queue}
+	k, ok := keyOf(queue)
+	if !ok || k.Account != aws.CallFrom(ctx).Account {
+		return check, nil
+	}
+	found, err := s.checkOf(ctx, k, owners)
+	check.Context = found.Context
+	return check, err
+}
+
+func (s *Service) onSource(ctx context.Context, in *api.ListMessageMoveTasksInput) ([]aws.Check, error) {
+	check, err := s.identityCheck(ctx, aws.Val(in.SourceArn))
+	return []aws.Check{check}, err
 }
 
 // onHandle: the handle of a task names its source.
-func onHandle(_ context.Context, in *api.CancelMessageMoveTaskInput) ([]aws.Check, error) {
+func (s *Service) onHandle(ctx context.Context, in *api.CancelMessageMoveTaskInput) ([]aws.Check, error) {
 	_, source, err := openTaskHandle(aws.Val(in.TaskHandle))
 	if err != nil {
 		return nil, err
 	}
-	return []aws.Check{{Resource: source}}, nil
+	check, err := s.identityCheck(ctx, source)
+	return []aws.Check{check}, err
 }

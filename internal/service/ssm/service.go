@@ -13,6 +13,7 @@ package ssm
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
@@ -46,15 +47,19 @@ func New(cfg Config) *Service { return &Service{cfg} }
 
 // Wire lists the operations, each judged on the ARNs of its parameters.
 func (s *Service) Wire() wire.Service {
-	return wire.Service{Model: api.Model(), Operations: []wire.Operation{
+	return wire.Service{Model: api.Model(), Operations: wire.Completed([]wire.Operation{
 		wire.Op("PutParameter", "ssm:PutParameter", s.PutParameter,
-			onNames(func(in *api.PutParameterInput) []string { return []string{aws.Val(in.Name)} })),
+			asking(func(in *api.PutParameterInput) []string { return []string{aws.Val(in.Name)} }, func(in *api.PutParameterInput, c *aws.Check) {
+				c.Offer("ssm:Overwrite", strconv.FormatBool(aws.Val(in.Overwrite)))
+			})),
 		wire.Op("GetParameter", "ssm:GetParameter", s.GetParameter,
 			onNames(func(in *api.GetParameterInput) []string { return []string{aws.Val(in.Name)} })),
 		wire.Op("GetParameters", "ssm:GetParameters", s.GetParameters,
 			onNames(func(in *api.GetParametersInput) []string { return in.Names })),
 		wire.Op("GetParametersByPath", "ssm:GetParametersByPath", s.GetParametersByPath,
-			onNames(func(in *api.GetParametersByPathInput) []string { return []string{aws.Val(in.Path)} })),
+			asking(func(in *api.GetParametersByPathInput) []string { return []string{aws.Val(in.Path)} }, func(in *api.GetParametersByPathInput, c *aws.Check) {
+				c.Offer("ssm:Recursive", strconv.FormatBool(aws.Val(in.Recursive)))
+			})),
 		wire.Op("GetParameterHistory", "ssm:GetParameterHistory", s.GetParameterHistory,
 			onNames(func(in *api.GetParameterHistoryInput) []string { return []string{aws.Val(in.Name)} })),
 		wire.Op("LabelParameterVersion", "ssm:LabelParameterVersion", s.LabelParameterVersion,
@@ -72,7 +77,42 @@ func (s *Service) Wire() wire.Service {
 			onNames(func(in *api.RemoveTagsFromResourceInput) []string { return []string{aws.Val(in.ResourceId)} })),
 		wire.Op("ListTagsForResource", "ssm:ListTagsForResource", s.ListTagsForResource,
 			onNames(func(in *api.ListTagsForResourceInput) []string { return []string{aws.Val(in.ResourceId)} })),
-	}}
+	}, s.tagCheck)}
+}
+
+// tagCheck adds the tags of the parameter that the check is on.
+func (s *Service) tagCheck(ctx context.Context, _ any, check *aws.Check) error {
+	err := s.cfg.DB.View(ctx, func(tx *store.Tx) error {
+		k := key(aws.CallFrom(ctx), check.Resource)
+		p, err := parameters.Get(tx, k)
+		if errors.Is(err, store.ErrNotFound) && !strings.Contains(k.ID, "/") { // /a and a have the same ARN
+			k.ID = "/" + k.ID
+			p, err = parameters.Get(tx, k)
+		}
+		if err != nil {
+			return err
+		}
+		for k, v := range p.Tags {
+			check.OfferTag(k, v)
+			check.Offer("ssm:resourceTag/"+k, v)
+		}
+		return nil
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// asking is onNames with what else the input says.
+func asking[I any](names func(*I) []string, keys func(*I, *aws.Check)) func(context.Context, *I) ([]aws.Check, error) {
+	return func(ctx context.Context, in *I) ([]aws.Check, error) {
+		checks, err := onNames(names)(ctx, in)
+		for i := range checks {
+			keys(in, &checks[i])
+		}
+		return checks, err
+	}
 }
 
 // onNames checks the operation's action on each parameter that the input names.
