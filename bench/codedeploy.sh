@@ -20,14 +20,16 @@ start() {
   done
   eval "$(bin/hardstand env --data-dir "$dir/$1")"
 }
-ulimit -n "$(ulimit -Hn)"
+ulimit -n 65536 2>/dev/null || ulimit -n "$(ulimit -Hn)" # a connection for each simulated host
+files=$(ulimit -n)
+most=$((files < 20500 ? files - 500 : 20000))
 go build -o "$dir/codedeploy" ./bench/codedeploy
 for n in ${HOSTS:-10 100 1000}; do
   start "hosts$n" --instances fake
   "$dir/codedeploy" -pid "$server" -n "$n" rollout
   stop_server
 done
-for n in ${IDLE:-1000 20000}; do
+for n in ${IDLE:-1000 $most}; do
   start "idle$n" --instances fake
   "$dir/codedeploy" -pid "$server" -n "$n" idle
   stop_server

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -14,20 +15,22 @@ import (
 
 	"github.com/hardstand/hardstand/internal/agent/command"
 	"github.com/hardstand/hardstand/internal/agent/config"
-	"github.com/hardstand/hardstand/internal/agent/download"
 	"github.com/hardstand/hardstand/internal/agent/hooks"
 	"github.com/hardstand/hardstand/internal/agent/lifecycle"
 	"github.com/hardstand/hardstand/internal/agent/poll"
 	"github.com/hardstand/hardstand/internal/agent/spec"
 	"github.com/hardstand/hardstand/internal/agent/state"
 	"github.com/hardstand/hardstand/internal/aws/ids"
-	"github.com/hardstand/hardstand/internal/clock"
 )
 
 const localUsage = `usage: codedeploy-local [options]: deploy a revision on this host without the service
 
-  -l, --bundle-location PATH         directory or bundle file (default: the current directory)
-  -t, --type TYPE                    directory, zip, tar or tgz (default directory)
+  -l, --bundle-location PATH         directory, bundle file, s3://BUCKET/KEY[?versionId=V&etag=E] or
+                                     https://github.com/ACCOUNT/REPOSITORY/tree/REF
+                                     (default: the current directory)
+  -t, --type TYPE                    directory, zip, tar or tgz (default directory, or what the name of
+                                     an object in S3 tells)
+      --github-token TOKEN           for a private repository (or CODEDEPLOY_GITHUB_TOKEN)
   -b, --file-exists-behavior B       DISALLOW, OVERWRITE or RETAIN
   -g, --deployment-group ID          default default-local-deployment-group
   -d, --deployment-group-name NAME   default LocalFleet
@@ -37,16 +40,19 @@ const localUsage = `usage: codedeploy-local [options]: deploy a revision on this
   -A, --appspec-filename NAME        default appspec.yml
 `
 
+// typeDirectory is the one type that is no archive.
+const typeDirectory = "directory"
+
 // local is one run of codedeploy-local.
 type local struct {
-	Location, Type, Behavior, Group, GroupName, Application, Events, Config, AppSpec string
+	Location, Type, Behavior, Group, GroupName, Application, Events, Config, AppSpec, Token string
 }
 
 // LocalMain is the codedeploy-local command; args are without the program's
 // name. It returns the exit code.
 func LocalMain(args []string) int {
 	l := local{
-		Type: "directory", Behavior: "DISALLOW", Group: "default-local-deployment-group",
+		Type: typeDirectory, Token: os.Getenv("CODEDEPLOY_GITHUB_TOKEN"), Behavior: "DISALLOW", Group: "default-local-deployment-group",
 		GroupName: "LocalFleet", Config: config.DefaultFile, AppSpec: "appspec.yml", Location: ".",
 	}
 	if slices.ContainsFunc(args, func(a string) bool { return a == "-h" || a == "--help" }) {
@@ -75,7 +81,7 @@ func (l *local) parse(args []string) error {
 		"-b": &l.Behavior, "--file-exists-behavior": &l.Behavior, "-g": &l.Group, "--deployment-group": &l.Group,
 		"-d": &l.GroupName, "--deployment-group-name": &l.GroupName, "-a": &l.Application, "--application-name": &l.Application,
 		"-e": &l.Events, "--events": &l.Events, "-c": &l.Config, "--agent-configuration-file": &l.Config,
-		"-A": &l.AppSpec, "--appspec-filename": &l.AppSpec,
+		"-A": &l.AppSpec, "--appspec-filename": &l.AppSpec, "--github-token": &l.Token,
 	}
 	for i := 0; i < len(args); i++ {
 		name, value, joined := strings.Cut(args[i], "=")
@@ -91,7 +97,7 @@ func (l *local) parse(args []string) error {
 		}
 		*target = value
 	}
-	if !slices.Contains([]string{"directory", "zip", "tar", "tgz"}, l.Type) {
+	if !slices.Contains([]string{typeDirectory, "zip", "tar", "tgz"}, l.Type) {
 		return fmt.Errorf("type %q is none of tgz, tar, zip, directory", l.Type)
 	}
 	return nil
@@ -99,27 +105,15 @@ func (l *local) parse(args []string) error {
 
 // spec builds the specification that the service would have signed.
 func (l *local) spec() (*spec.Spec, error) {
-	location, err := filepath.Abs(l.Location)
+	revision, err := l.revision()
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(location); err != nil {
-		return nil, fmt.Errorf("location %s: %w", l.Location, err)
-	}
-	kind := "Local File"
-	if l.Type == "directory" {
-		kind = "Local Directory"
-	}
-	application := l.Application
-	if application == "" {
-		application = location
-	}
 	doc, err := json.Marshal(map[string]any{
 		"DeploymentId": ids.Deployment() + "-local", "DeploymentGroupId": l.Group, "DeploymentGroupName": l.GroupName,
-		"ApplicationName": application, "AppSpecFilename": l.AppSpec,
+		"ApplicationName": cmp.Or(l.Application, l.Location), "AppSpecFilename": l.AppSpec, "GitHubAccessToken": l.Token,
 		"AgentActionOverrides": map[string]any{"AgentOverrides": map[string]any{"FileExistsBehavior": l.Behavior}},
-		"Revision": map[string]any{"RevisionType": kind,
-			"LocalRevision": map[string]any{"Location": location, "BundleType": l.Type}},
+		"Revision":             revision,
 	})
 	if err != nil {
 		return nil, err
@@ -156,7 +150,11 @@ func (l *local) run() error {
 	defer cancel()
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	dir := state.Dir{Root: cfg.RootDir, Ongoing: cfg.OngoingDir}
-	x := newExecutor(cfg, dir, &download.Client{Clock: clock.System{}}, log)
+	fetcher, err := l.fetcher(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	x := newExecutor(cfg, dir, fetcher, log)
 	if err := os.MkdirAll(filepath.Join(cfg.RootDir, "deployment-instructions"), 0o755); err != nil {
 		return err
 	}

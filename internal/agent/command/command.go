@@ -111,7 +111,23 @@ func (x *Executor) download(ctx context.Context, s *spec.Spec) error {
 	if _, err := os.Stat(filepath.Join(archive, filepath.FromSlash(s.AppSpecFile))); err != nil {
 		return noAppSpec(archive, s.AppSpecFile)
 	}
+	x.share(s)
 	return x.State.SetMostRecent(s.GroupID, dir)
+}
+
+// share saves the room of what the revision before has as well. That it cannot is
+// no reason to fail a deployment.
+func (x *Executor) share(s *spec.Spec) {
+	earlier, err := x.State.MostRecent(s.GroupID)
+	if err == nil && earlier == "" {
+		earlier, err = x.State.LastSuccessful(s.GroupID)
+	}
+	if err == nil {
+		_, err = x.State.Share(s.GroupID, s.DeploymentID, earlier)
+	}
+	if err != nil {
+		x.Log.Warn("revisions take more room than they need", "error", err)
+	}
 }
 
 func copyTree(from, to string) error {

@@ -21,7 +21,9 @@ const (
 )
 
 // ansi matches colours and cursor movements.
-var ansi = regexp.MustCompile("\x1b\\[[0-9;?]*[ -/]*[@-~]|\x1b\\][^\x07\x1b]*(\x07|\x1b\\\\)|\x1b[@-_]")
+var ansi = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile("\x1b\\[[0-9;?]*[ -/]*[@-~]|\x1b\\][^\x07\x1b]*(\x07|\x1b\\\\)|\x1b[@-_]")
+})
 
 // scriptLog writes scripts.log, and the log of all deployments if there is one,
 // and remembers its end.
@@ -119,7 +121,7 @@ func (l *scriptLog) close() {
 
 // line writes one line, without colours.
 func (l *scriptLog) line(text string) {
-	text = strings.ToValidUTF8(ansi.ReplaceAllString(text, ""), "?")
+	text = strings.ToValidUTF8(ansi().ReplaceAllString(text, ""), "?")
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.remember(text)

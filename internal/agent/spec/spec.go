@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/hardstand/hardstand/internal/agent/appspec"
 	"github.com/hardstand/hardstand/internal/agent/sentence"
@@ -75,9 +76,14 @@ type document struct {
 	}
 }
 
+// Patterns are compiled when first used: this package is part of every process of
+// the guest binary, most of which never see a specification.
 var (
-	idPattern    = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
-	groupPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+	idPattern    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`) })
+	groupPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`) })
+	signerName   = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^codedeploy-signer-[a-z0-9-]+\.amazonaws\.com(\.cn)?$`)
+	})
 )
 
 // Parse reads the JSON content of a specification. Ids become directory names,
@@ -103,7 +109,7 @@ func Parse(content []byte) (*Spec, error) {
 		FileExists:  or(strings.ToUpper(d.AgentActionOverrides.AgentOverrides.FileExistsBehavior), appspec.Disallow),
 		GitHubToken: d.GitHubAccessToken, SendLogs: d.SendLogs,
 	}
-	if !idPattern.MatchString(s.DeploymentID) || !groupPattern.MatchString(s.GroupID) {
+	if !idPattern().MatchString(s.DeploymentID) || !groupPattern().MatchString(s.GroupID) {
 		return nil, fmt.Errorf("deployment specification names deployment %q of group %q, which are no ids", s.DeploymentID, s.GroupID)
 	}
 	if c := path.Clean(s.AppSpecFile); path.IsAbs(c) || c == ".." || strings.HasPrefix(c, "../") {

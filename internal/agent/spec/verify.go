@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"regexp"
 
 	"github.com/smallstep/pkcs7"
 
@@ -25,8 +24,6 @@ type Verifier struct {
 	strict bool
 	warn   func(string)
 }
-
-var signerName = regexp.MustCompile(`^codedeploy-signer-[a-z0-9-]+\.amazonaws\.com(\.cn)?$`)
 
 // NewVerifier returns a verifier that accepts signers certified by the roots in
 // the first of files that exists. Without such a file the system's roots are
@@ -85,7 +82,7 @@ func (v *Verifier) checkSigner(p7 *pkcs7.PKCS7) error {
 	if signer == nil {
 		return errors.New("deployment specification: not exactly one signer")
 	}
-	if name := signer.Subject.CommonName; !signerName.MatchString(name) {
+	if name := signer.Subject.CommonName; !signerName().MatchString(name) {
 		return fmt.Errorf("deployment specification: signed by %q, not by CodeDeploy", name)
 	}
 	between := x509.NewCertPool()
