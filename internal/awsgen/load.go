@@ -170,7 +170,7 @@ func readModel(data, tool, name string) ([]byte, error) {
 // override merges a file of the model's own form: protocols and namespace are
 // replaced, shapes that are new are added, of shapes that exist the members given
 // are replaced, or added where the model is older, and keys, values and errors get the names given, an operation's
-// output gets the root element given, and an operation that is null is dropped.
+// output gets the root element given, its success the status given, and an operation that is null is dropped.
 func (a *api) override(file string) error {
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -199,10 +199,16 @@ func (a *api) override(file string) error {
 			delete(a.Operations, name)
 			continue
 		}
-		if a.Operations[name] == nil || a.Operations[name].Output == nil {
+		old := a.Operations[name]
+		if old == nil || op.Output != nil && old.Output == nil {
 			return fmt.Errorf("%s: no output of %s", file, name)
 		}
-		a.Operations[name].Output.LocationName = op.Output.LocationName
+		if op.Output != nil {
+			old.Output.LocationName = op.Output.LocationName
+		}
+		if op.HTTP.Status != 0 {
+			old.HTTP.Status = op.HTTP.Status
+		}
 	}
 	return nil
 }

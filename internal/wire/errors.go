@@ -184,6 +184,7 @@ var s3Refusals = map[string]string{
 	"x-amz-object-attributes":      "Invalid attribute name specified.",
 	"x-amz-metadata-directive":     "Unknown metadata directive.",
 	"x-amz-tagging-directive":      "Unknown tagging directive.",
+	"x-amz-acl":                    "", // S3 says nothing
 }
 
 func s3Violation(v validate.Violation) error {
@@ -201,10 +202,12 @@ func s3Violation(v validate.Violation) error {
 		return awserr.New("InvalidRequest", "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]")
 	case "x-amz-sdk-checksum-algorithm":
 		return awserr.New("InvalidRequest", "Value for x-amz-sdk-checksum-algorithm header is invalid.")
+	case "x-amz-object-ownership":
+		return awserr.New("InvalidArgument", "Invalid x-amz-object-ownership header: %s", printable(v.Value)).With("ArgumentName", v.Member.WireName())
 	case "x-amz-storage-class":
 		return awserr.New("InvalidStorageClass", "The storage class you specified is not valid").With("StorageClassRequested", printable(v.Value))
 	}
-	if text := s3Refusals[v.Member.WireName()]; text != "" {
+	if text, ok := s3Refusals[v.Member.WireName()]; ok {
 		return awserr.New("InvalidArgument", "%s", text).With("ArgumentName", v.Member.WireName()).With("ArgumentValue", printable(v.Value))
 	}
 	return awserr.New("InvalidArgument", "Provided argument is not valid: %s", v.Must).

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -94,6 +95,9 @@ func (e *exchange) serve() error {
 	out, err := e.server.run(ctx, e.service, row, in)
 	if err != nil {
 		return err
+	}
+	if f := e.service.Headers; f != nil {
+		maps.Copy(e.w.Header(), f(ctx, out))
 	}
 	return e.respond(op, out)
 }
@@ -193,6 +197,7 @@ func (e *exchange) setRequestID() {
 		e.id = ids.Upper(16)
 		h["x-amz-request-id"] = []string{e.id}
 		h["x-amz-id-2"] = []string{e.hostID()}
+		h["Server"] = []string{"AmazonS3"}
 		return
 	}
 	h["x-amzn-RequestId"] = []string{e.id}

@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"reflect"
 
 	"github.com/hardstand/hardstand/internal/aws"
@@ -24,6 +25,9 @@ type Service struct {
 	// Address names the member of inputs that the URL of a query request stands for
 	// when its path is not the root and the parameter is left out (QueueUrl).
 	Address string
+	// Headers, where it is set, returns headers of an answer that the model knows
+	// nothing of.
+	Headers func(ctx context.Context, out any) http.Header
 	// Web answers what reaches a REST service beside its operations; nil for none.
 	Web Web
 }

@@ -153,9 +153,9 @@ func parseGrantee(text, header, whole string) (grant, error) {
 	}
 	switch strings.ToLower(strings.TrimSpace(kind)) {
 	case "id":
-		return byID(value)
+		return byID(value, "id")
 	case "uri":
-		return byGroup(value)
+		return byGroup(value, "uri")
 	case "emailaddress":
 		return grant{}, errUnresolvableEmail(value)
 	}
@@ -165,19 +165,20 @@ func parseGrantee(text, header, whole string) (grant, error) {
 // canonicalForm is that of an account's canonical id, and of the anonymous one.
 var canonicalForm = regexp.MustCompile(`^([0-9a-f]{64}|[0-9a-f]{32})$`)
 
-func byID(id string) (grant, error) {
+// byID is a grant to an account; name is what the request calls the id.
+func byID(id, name string) (grant, error) {
 	if !canonicalForm.MatchString(id) {
-		return grant{}, errInvalidArgument("Invalid id", "CanonicalUser/ID", id)
+		return grant{}, errInvalidArgument("Invalid id", name, id)
 	}
 	return grant{ID: id}, nil
 }
 
-func byGroup(uri string) (grant, error) {
+func byGroup(uri, name string) (grant, error) {
 	switch uri {
 	case allUsers, authenticatedUsers, logDelivery:
 		return grant{Group: uri}, nil
 	}
-	return grant{}, errInvalidArgument("Invalid group uri", "Group/URI", uri)
+	return grant{}, errInvalidArgument("Invalid group uri", name, uri)
 }
 
 // errUnresolvableEmail: accounts have no address here.
@@ -224,9 +225,9 @@ func granteeOf(g *s3.Grantee) (grant, error) {
 	switch {
 	case g == nil:
 	case g.Type == s3.TypeCanonicalUser && g.ID != nil:
-		return byID(*g.ID)
+		return byID(*g.ID, "CanonicalUser/ID")
 	case g.Type == s3.TypeGroup && g.URI != nil:
-		return byGroup(*g.URI)
+		return byGroup(*g.URI, "Group/URI")
 	case g.Type == s3.TypeAmazonCustomerByEmail && g.EmailAddress != nil:
 		return grant{}, errUnresolvableEmail(*g.EmailAddress)
 	}

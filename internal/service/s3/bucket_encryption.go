@@ -47,7 +47,8 @@ func (s *Service) PutBucketEncryption(ctx context.Context, in *s3.PutBucketEncry
 		case !managed && d.SSEAlgorithm != s3.ServerSideEncryptionAes256:
 			return nil, notBuilt("PutBucketEncryption", "SSEAlgorithm "+string(d.SSEAlgorithm))
 		case !managed && d.KMSMasterKeyID != nil:
-			return nil, awserr.New("InvalidArgument", "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse")
+			return nil, awserr.New("InvalidArgument", "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse").
+				With("ArgumentName", "ApplyServerSideEncryptionByDefault")
 		}
 	}
 	blocks := false

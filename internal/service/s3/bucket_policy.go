@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -58,7 +59,7 @@ func (s *Service) PutBucketPolicy(ctx context.Context, in *s3.PutBucketPolicyInp
 	doc, err := policy.Parse(text, policy.Resource)
 	if err != nil {
 		if m := new(policy.Malformed); errors.As(err, &m) {
-			return nil, awserr.New("MalformedPolicy", "%s", m.Message)
+			return nil, malformedPolicy(text, m.Message)
 		}
 		return nil, err
 	}
@@ -78,6 +79,20 @@ func (s *Service) PutBucketPolicy(ctx context.Context, in *s3.PutBucketPolicyInp
 		return nil, err
 	}
 	return &s3.PutBucketPolicyOutput{}, nil
+}
+
+var errPolicyNotJSON = awserr.New("MalformedPolicy", "Policies must be valid JSON and the first byte must be '{'")
+
+// malformedPolicy has S3's own words for two faults, and IAM's for all others.
+func malformedPolicy(text, message string) error {
+	var members map[string]json.RawMessage
+	if !strings.HasPrefix(text, "{") || json.Unmarshal([]byte(text), &members) != nil {
+		return errPolicyNotJSON
+	}
+	if _, ok := members["Statement"]; !ok {
+		return awserr.New("MalformedPolicy", "Missing required field Statement")
+	}
+	return awserr.New("MalformedPolicy", "%s", message)
 }
 
 // ownResources refuses statements about other buckets and other services. A

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"reflect"
+	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
@@ -174,7 +175,12 @@ func (s *Service) read(ctx context.Context, b *bucket, key string, version *stri
 	if err := s.mayList(ctx, b, version); err != nil {
 		return nil, err
 	}
-	return nil, b.absent(key, o, version)
+	if o == nil && version != nil && b.Versioning != "" {
+		if err := invented(*version); err != nil {
+			return nil, err
+		}
+	}
+	return nil, b.absent(ctx, key, o, version)
 }
 
 // mayList refuses who may not list the bucket.
@@ -187,18 +193,32 @@ func (s *Service) mayList(ctx context.Context, b *bucket, version *string) error
 }
 
 // absent is the error of reading what is not there, or is the delete marker o.
-func (b *bucket) absent(key string, o *object, version *string) error {
+func (b *bucket) absent(ctx context.Context, key string, o *object, version *string) error {
+	method, refuses := onMarker(aws.CallFrom(ctx).Operation)
 	switch {
 	case o == nil && version != nil && (b.Versioning != "" || *version != nullVersion):
 		return errNoSuchVersion(key, *version)
 	case o == nil:
 		return errNoSuchKey(key)
-	case version != nil:
+	case version != nil, refuses:
 		return b.markerHeaders(o, awserr.Status(http.StatusMethodNotAllowed, "MethodNotAllowed", "The specified method is not allowed against this resource.").
-			With("Method", "GET").With("ResourceType", "DeleteMarker")).
+			With("Method", method).With("ResourceType", "DeleteMarker")).
 			WithHeader("Allow", "DELETE").WithHeader("Last-Modified", o.Modified.Format(http.TimeFormat))
 	}
 	return b.markerHeaders(o, errNoSuchKey(key))
+}
+
+// onMarker is the method of an operation on a delete marker, and whether the
+// operation is refused also where the marker is just the latest version: changes
+// and everything about tags are, while reading finds nothing there.
+func onMarker(operation string) (method string, refuses bool) {
+	switch {
+	case strings.HasPrefix(operation, "Put"):
+		return http.MethodPut, true
+	case strings.HasPrefix(operation, "Delete"):
+		return http.MethodDelete, true
+	}
+	return http.MethodGet, operation == "GetObjectTagging"
 }
 
 func (b *bucket) markerHeaders(o *object, err *awserr.Error) *awserr.Error {

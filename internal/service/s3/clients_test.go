@@ -10,7 +10,7 @@ import (
 // TestBoto3 has AWS's own client library use the service; the script asserts.
 func TestBoto3(t *testing.T) {
 	clienttest.NeedBoto3(t)
-	for _, script := range []string{"buckets", "objects", "listing", "multipart", "access", "versions", "acls", "locks", "lifecycle", "encryption", "conditions"} {
+	for _, script := range []string{"buckets", "objects", "listing", "multipart", "access", "versions", "acls", "locks", "lifecycle", "encryption", "conditions", "answers"} {
 		t.Run(script, func(t *testing.T) {
 			t.Parallel()
 			path, err := filepath.Abs("testdata/" + script + ".py")

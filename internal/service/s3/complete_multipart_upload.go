@@ -21,26 +21,24 @@ import (
 // object's row takes over the parts' blobs. Repeating the call after a lost
 // answer gives the answer again.
 func (s *Service) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMultipartUploadInput) (*s3.CompleteMultipartUploadOutput, error) {
-	if err := refuseUnbuilt("CompleteMultipartUpload", in); err != nil {
-		return nil, err
-	}
-	if in.MultipartUpload == nil || len(in.MultipartUpload.Parts) == 0 {
-		return nil, errMalformedXML
-	}
-	b, err := s.lookup(ctx, aws.Val(in.Bucket))
+	b, err := s.completable(ctx, in)
 	if err != nil {
 		return nil, err
 	}
 	key, id := aws.Val(in.Key), aws.Val(in.UploadId)
 	o := &object{Upload: id}
 	var unused []segment
-	err = s.install(ctx, b, key, o, writeCondition{in.IfMatch, in.IfNoneMatch}, func(tx *store.Tx) error {
+	row, cond := objectKey(b.Name, key).ID, writeCondition{in.IfMatch, in.IfNoneMatch}
+	err = s.install(ctx, b, key, o, cond, func(tx *store.Tx) error {
 		u, err := getUpload(tx, b.Name, key, id)
 		if err != nil {
 			return err
 		}
 		pieces, err := partsOf(tx, id)
 		if err != nil {
+			return err
+		}
+		if err := s.overtaken.judge(row, id, key, cond); err != nil {
 			return err
 		}
 		if in.SSECustomerKey != nil {
@@ -63,8 +61,27 @@ func (s *Service) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMu
 	if err != nil {
 		return nil, err
 	}
+	s.overtaken.end(row, id)
 	s.blobs.discard(unused)
 	return s.completed(ctx, b, in, o), nil
+}
+
+// completable refuses a completion that names no parts and returns the bucket.
+func (s *Service) completable(ctx context.Context, in *s3.CompleteMultipartUploadInput) (*bucket, error) {
+	if err := refuseUnbuilt("CompleteMultipartUpload", in); err != nil {
+		return nil, err
+	}
+	if in.MultipartUpload != nil && len(in.MultipartUpload.Parts) == 0 {
+		return nil, errMalformedXML
+	}
+	b, err := s.lookup(ctx, aws.Val(in.Bucket))
+	if err != nil || in.MultipartUpload != nil {
+		return b, err
+	}
+	if _, err := s.findUpload(ctx, in.Bucket, in.Key, in.UploadId); err != nil {
+		return nil, err
+	}
+	return nil, errInvalidRequest("You must specify at least one part")
 }
 
 func (s *Service) completed(ctx context.Context, b *bucket, in *s3.CompleteMultipartUploadInput, o *object) *s3.CompleteMultipartUploadOutput {
@@ -114,7 +131,8 @@ func choose(u *upload, have map[int32]*part, listed []s3.CompletedPart) ([]*part
 	var chosen []*part
 	for i, l := range listed {
 		if i > 0 && aws.Val(l.PartNumber) <= aws.Val(listed[i-1].PartNumber) {
-			return nil, awserr.New("InvalidPartOrder", "The list of parts was not in ascending order. Parts must be ordered by part number.")
+			return nil, awserr.New("InvalidPartOrder", "The list of parts was not in ascending order. Parts must be ordered by part number.").
+				With("UploadId", u.ID)
 		}
 	}
 	for _, l := range listed {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/aws/api/s3"
@@ -65,7 +66,7 @@ func (s *Service) copySource(ctx context.Context, in any, source *string, c read
 	if from.data, err = s.dataKey(from.bucket, from.key, from.object.Crypt, from.customer); err != nil {
 		return from, err
 	}
-	if broken := c.judgeCopy(from.object); broken != "" {
+	if broken := c.judgeCopy(from.object, s.clock.Now()); broken != "" {
 		return from, errPrecondition(broken)
 	}
 	return from, nil
@@ -73,7 +74,7 @@ func (s *Service) copySource(ctx context.Context, in any, source *string, c read
 
 // judgeCopy returns the header whose condition does not hold. A copy knows no
 // "not modified".
-func (c readCondition) judgeCopy(o *object) string {
+func (c readCondition) judgeCopy(o *object, now time.Time) string {
 	switch {
 	case c.ifMatch != nil && !matches(*c.ifMatch, o.ETag):
 		return "x-amz-copy-source-If-Match"
@@ -81,7 +82,7 @@ func (c readCondition) judgeCopy(o *object) string {
 		return "x-amz-copy-source-If-Unmodified-Since"
 	case c.ifNoneMatch != nil && matches(*c.ifNoneMatch, o.ETag):
 		return "x-amz-copy-source-If-None-Match"
-	case c.ifNoneMatch == nil && c.modifiedSince != nil && !o.Modified.After(*c.modifiedSince):
+	case c.ifNoneMatch == nil && c.unmodified(o, now):
 		return "x-amz-copy-source-If-Modified-Since"
 	}
 	return ""
@@ -154,9 +155,10 @@ func (s *Service) CopyObject(ctx context.Context, in *s3.CopyObjectInput) (*s3.C
 	}
 	result := &s3.CopyObjectResult{ETag: quoted(o.ETag), LastModified: &o.Modified}
 	setChecksum(result, o.Checksum)
+	result.ChecksumType = "" // S3 leaves it out here
 	out := &s3.CopyObjectOutput{
 		CopyObjectResult: result,
-		VersionId:        b.versionID(o), CopySourceVersionId: from.in.versionID(src), Expiration: b.expiration(aws.Val(in.Key), o),
+		VersionId:        b.versionID(o), CopySourceVersionId: from.in.written(src), Expiration: b.expiration(aws.Val(in.Key), o),
 	}
 	showEncryption(out, o.Crypt, key)
 	return out, nil

@@ -48,6 +48,7 @@ func (s *Service) CreateMultipartUpload(ctx context.Context, in *s3.CreateMultip
 	if err != nil {
 		return nil, err
 	}
+	s.overtaken.begin(objectKey(u.Bucket, u.Key).ID, u.ID)
 	abortDate, abortRule := b.abortion(u)
 	out := &s3.CreateMultipartUploadOutput{
 		AbortDate: abortDate, AbortRuleId: abortRule,

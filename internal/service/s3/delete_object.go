@@ -2,7 +2,6 @@ package s3
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	"github.com/hardstand/hardstand/internal/aws"
@@ -58,11 +57,12 @@ func (s *Service) DeleteObject(ctx context.Context, in *s3.DeleteObjectInput) (*
 		return nil, err
 	}
 	if in.BypassGovernanceRetention != nil {
-		if b, err := s.lookup(ctx, aws.Val(in.Bucket)); err != nil {
+		b, err := s.lookup(ctx, aws.Val(in.Bucket))
+		if err == nil {
+			err = b.bypassable()
+		}
+		if err != nil {
 			return nil, err
-		} else if b.Lock == nil {
-			return nil, errInvalidArgument("x-amz-bypass-governance-retention is only applicable to Object Lock enabled buckets.",
-				"x-amz-bypass-governance-retention", strconv.FormatBool(*in.BypassGovernanceRetention))
 		}
 	}
 	done, err := s.remove(ctx, aws.Val(in.Bucket), removal{
@@ -77,6 +77,16 @@ func (s *Service) DeleteObject(ctx context.Context, in *s3.DeleteObjectInput) (*
 		out.DeleteMarker = &done.marker
 	}
 	return out, nil
+}
+
+// bypassable refuses the header that bypasses a retention, whatever it says, where
+// there can be none.
+func (b *bucket) bypassable() error {
+	if b.Lock != nil {
+		return nil
+	}
+	return awserr.New("InvalidArgument", "x-amz-bypass-governance-retention is only applicable to Object Lock enabled buckets.").
+		With("ArgumentName", "x-amz-bypass-governance-retention")
 }
 
 func (s *Service) remove(ctx context.Context, bucketName string, r removal) (removed, error) {
@@ -120,6 +130,7 @@ func (s *Service) remove(ctx context.Context, bucketName string, r removal) (rem
 	if err != nil {
 		return removed{}, err
 	}
+	s.overtaken.happen(objectKey(bucketName, r.key).ID)
 	s.blobs.discard(gone)
 	return done, nil
 }
@@ -131,6 +142,9 @@ func removeVersion(tx *store.Tx, b *bucket, r removal, now time.Time) ([]segment
 		done.version = r.version
 	}
 	o, err := versionOf(tx, b.Name, r.key, *r.version)
+	if err == nil && o == nil && b.Versioning != "" {
+		err = invented(*r.version)
+	}
 	if err != nil || o == nil {
 		return nil, done, err
 	}

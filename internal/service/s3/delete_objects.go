@@ -23,6 +23,11 @@ func (s *Service) DeleteObjects(ctx context.Context, in *s3.DeleteObjectsInput) 
 	if err != nil {
 		return nil, err
 	}
+	if in.BypassGovernanceRetention != nil {
+		if err := b.bypassable(); err != nil {
+			return nil, err
+		}
+	}
 	out := &s3.DeleteObjectsOutput{}
 	for _, id := range in.Delete.Objects {
 		done, err := s.removeOne(ctx, b, id, aws.Val(in.BypassGovernanceRetention))

@@ -56,8 +56,13 @@ func errInvalidRequest(format string, args ...any) *awserr.Error {
 
 // invalid is S3's answer to what violates the model where it is not the usual one.
 func invalid(_ *model.Operation, violations []validate.Violation) error {
-	if v := violations[0]; v.Member.WireName() == "LocationConstraint" {
+	switch v := violations[0]; v.Member.WireName() {
+	case "LocationConstraint":
 		return awserr.New("InvalidLocationConstraint", "The specified location-constraint is not valid").With("LocationConstraint", fmt.Sprint(v.Value))
+	case "Protocol":
+		return errInvalidRequest("Invalid protocol, protocol can be http or https. If not defined the protocol will be selected automatically.")
+	case "Policy":
+		return errPolicyNotJSON
 	}
 	return nil
 }

@@ -120,7 +120,7 @@ func (s *Service) answer(ctx context.Context, b *bucket, o *object, in *s3.GetOb
 		return nil, span{}, nil, err
 	}
 	c := readCondition{in.IfMatch, in.IfNoneMatch, in.IfModifiedSince, in.IfUnmodifiedSince}
-	if err := c.judge(o); err != nil {
+	if err := c.judge(o, s.clock.Now()); err != nil {
 		return nil, span{}, nil, err
 	}
 	sp, err := spanOf(o, in.Range, in.PartNumber)
@@ -160,7 +160,7 @@ func (s *Service) answer(ctx context.Context, b *bucket, o *object, in *s3.GetOb
 // it, a part's with the part, none with another range.
 func (o *object) checksumOf(sp span, part *int32) checksum {
 	switch {
-	case !sp.partial || part != nil && o.Upload == "":
+	case sp.length == o.Size && (part == nil || o.Upload == ""):
 		return o.Checksum
 	case part != nil && o.Segments[*part-1].Checksum != "":
 		return checksum{o.Checksum.Algorithm, o.Segments[*part-1].Checksum, o.Checksum.Type}
@@ -194,17 +194,23 @@ type readCondition struct {
 	modifiedSince, unmodifiedNow *time.Time
 }
 
-func (c readCondition) judge(o *object) error {
+func (c readCondition) judge(o *object, now time.Time) error {
 	switch {
 	case c.ifMatch != nil && !matches(*c.ifMatch, o.ETag):
 		return errPrecondition("If-Match")
 	case c.ifMatch == nil && c.unmodifiedNow != nil && o.Modified.After(*c.unmodifiedNow):
 		return errPrecondition("If-Unmodified-Since")
 	case c.ifNoneMatch != nil && matches(*c.ifNoneMatch, o.ETag),
-		c.ifNoneMatch == nil && c.modifiedSince != nil && !o.Modified.After(*c.modifiedSince):
+		c.ifNoneMatch == nil && c.unmodified(o, now):
 		return errNotModified.WithHeader("ETag", *quoted(o.ETag)).WithHeader("Last-Modified", o.Modified.Format(http.TimeFormat))
 	}
 	return nil
+}
+
+// unmodified reports whether the object has not changed since the date asked for.
+// A date in the future asks for nothing.
+func (c readCondition) unmodified(o *object, now time.Time) bool {
+	return c.modifiedSince != nil && !c.modifiedSince.After(now) && !o.Modified.After(*c.modifiedSince)
 }
 
 // span is a run of an object's bytes.

@@ -235,6 +235,7 @@ func (s *Service) abort(ctx context.Context, u *upload) error {
 	if err != nil {
 		return err
 	}
+	s.overtaken.end(objectKey(u.Bucket, u.Key).ID, u.ID)
 	s.blobs.discard(gone)
 	return nil
 }

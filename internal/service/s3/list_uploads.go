@@ -27,6 +27,7 @@ func (s *Service) AbortMultipartUpload(ctx context.Context, in *s3.AbortMultipar
 	if err != nil {
 		return nil, err
 	}
+	s.overtaken.end(objectKey(aws.Val(in.Bucket), aws.Val(in.Key)).ID, aws.Val(in.UploadId))
 	s.blobs.discard(gone)
 	return &s3.AbortMultipartUploadOutput{}, nil
 }
@@ -52,7 +53,8 @@ func (s *Service) ListParts(ctx context.Context, in *s3.ListPartsInput) (*s3.Lis
 	out := &s3.ListPartsOutput{
 		Bucket: in.Bucket, Key: in.Key, UploadId: in.UploadId, PartNumberMarker: &marker,
 		MaxParts: aws.Ptr(int32(limit)), IsTruncated: aws.Ptr(false), StorageClass: cmp.Or(u.Class, s3.StorageClassStandard),
-		Owner: owner(b.Account), Initiator: initiator(u),
+		NextPartNumberMarker: aws.Ptr(int32(0)),
+		Owner:                owner(b.Account), Initiator: initiator(u),
 		ChecksumAlgorithm: s3.ChecksumAlgorithm(u.Algorithm), ChecksumType: u.ChecksumType,
 	}
 	var rows []store.Row[part]
@@ -101,7 +103,7 @@ func (s *Service) ListMultipartUploads(ctx context.Context, in *s3.ListMultipart
 	out := &s3.ListMultipartUploadsOutput{
 		Bucket: in.Bucket, KeyMarker: enc.text(aws.Val(in.KeyMarker)), UploadIdMarker: aws.Ptr(aws.Val(in.UploadIdMarker)),
 		Prefix: enc.opt(in.Prefix), Delimiter: enc.opt(in.Delimiter), MaxUploads: aws.Ptr(int32(limit)),
-		IsTruncated: aws.Ptr(false), EncodingType: in.EncodingType,
+		IsTruncated: aws.Ptr(false), EncodingType: in.EncodingType, NextKeyMarker: aws.Ptr(""), NextUploadIdMarker: aws.Ptr(""),
 	}
 	l := listing{prefix: aws.Val(in.Prefix), delimiter: aws.Val(in.Delimiter), after: aws.Val(in.KeyMarker), max: limit}
 	switch id := aws.Val(in.UploadIdMarker); {

@@ -60,7 +60,7 @@ func (s *Service) PutObject(ctx context.Context, in *s3.PutObjectInput) (*s3.Put
 	if err := s.install(ctx, b, aws.Val(in.Key), o, cond, nil); err != nil {
 		return nil, err
 	}
-	out := &s3.PutObjectOutput{ETag: quoted(o.ETag), VersionId: b.versionID(o), Expiration: b.expiration(aws.Val(in.Key), o)}
+	out := &s3.PutObjectOutput{ETag: quoted(o.ETag), VersionId: b.written(o), Expiration: b.expiration(aws.Val(in.Key), o)}
 	showEncryption(out, o.Crypt, key)
 	setChecksum(out, o.Checksum)
 	return out, nil
@@ -211,6 +211,7 @@ func (s *Service) install(ctx context.Context, b *bucket, key string, o *object,
 		}
 		return err
 	}
+	s.overtaken.happen(objectKey(name, key).ID)
 	s.blobs.discard(replaced)
 	return nil
 }

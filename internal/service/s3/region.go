@@ -1,9 +1,11 @@
 package s3
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/hardstand/hardstand/internal/aws"
+	"github.com/hardstand/hardstand/internal/aws/api/s3"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 )
 
@@ -30,6 +32,26 @@ func atHome(call aws.Call, b *bucket) error {
 	return awserr.Status(http.StatusMovedPermanently, "PermanentRedirect",
 		"The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.").
 		With("Endpoint", b.Name+".s3."+b.Region+".amazonaws.com").With("Bucket", b.Name).WithHeader(regionHeader, b.Region)
+}
+
+// headers are those of answers that the API's model leaves out.
+func (s *Service) headers(ctx context.Context, out any) http.Header {
+	var name *string
+	switch o := out.(type) {
+	case *s3.HeadBucketOutput:
+		return http.Header{"Content-Type": {"application/xml"}}
+	case *s3.ListObjectsOutput:
+		name = o.Name
+	case *s3.ListObjectsV2Output:
+		name = o.Name
+	default:
+		return nil
+	}
+	b, err := s.lookup(ctx, aws.Val(name))
+	if err != nil {
+		return nil // deleted since it was listed
+	}
+	return http.Header{regionHeader: {b.Region}}
 }
 
 // regionHeader tells a client where a bucket is.

@@ -82,6 +82,7 @@ type Service struct {
 	log       *slog.Logger
 	// lifecycles wakes the worker when rules have changed.
 	lifecycles chan struct{}
+	overtaken  overtakings
 }
 
 // New returns the service.
@@ -103,7 +104,7 @@ func (s *Service) Wire() wire.Service {
 	rows = append(rows, s.uploadRows()...)
 	rows = append(rows, s.siteRows()...)
 	rows = append(rows, s.unsetRows()...)
-	return wire.Service{Model: s3.Model(), Operations: rows, Anonymous: true, Web: s, Invalid: invalid}
+	return wire.Service{Model: s3.Model(), Operations: rows, Anonymous: true, Web: s, Invalid: invalid, Headers: s.headers}
 }
 
 func (s *Service) bucketRows() []wire.Operation {

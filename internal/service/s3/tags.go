@@ -79,7 +79,17 @@ func bucketTags(set []s3.Tag) ([]tag, error) {
 func reserved(tags []tag, old []tag) error {
 	for _, t := range tags {
 		if strings.HasPrefix(strings.ToLower(t.Key), "aws:") && !slices.Contains(old, t) {
-			return awserr.New("InvalidTag", "System tags cannot be added/updated by requester")
+			return awserr.New("InvalidTag", "System tags cannot be added/updated by requester").With("TagKey", t.Key)
+		}
+	}
+	return nil
+}
+
+// unreserved is reserved for objects.
+func unreserved(tags []tag) error {
+	for _, t := range tags {
+		if strings.HasPrefix(strings.ToLower(t.Key), "aws:") {
+			return awserr.New("InvalidTag", "Your TagKey cannot be prefixed with aws:").With("TagKey", t.Key)
 		}
 	}
 	return nil
@@ -92,7 +102,8 @@ func parseTagging(header *string) ([]tag, error) {
 	}
 	q, err := url.ParseQuery(*header)
 	twice := func(values []string) bool { return len(values) > 1 }
-	if err != nil || slices.ContainsFunc(slices.Collect(maps.Values(q)), twice) {
+	odd := func(pair string) bool { return strings.Count(pair, "=") > 1 }
+	if err != nil || slices.ContainsFunc(slices.Collect(maps.Values(q)), twice) || slices.ContainsFunc(strings.Split(*header, "&"), odd) {
 		return nil, errInvalidArgument("The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.", "x-amz-tagging", *header)
 	}
 	var tags []tag
@@ -102,7 +113,7 @@ func parseTagging(header *string) ([]tag, error) {
 		}
 	}
 	slices.SortFunc(tags, func(a, b tag) int { return cmp.Compare(a.Key, b.Key) })
-	if err := reserved(tags, nil); err != nil {
+	if err := unreserved(tags); err != nil {
 		return nil, err
 	}
 	return tags, validTags(tags, maxObjectTags)
@@ -161,6 +172,9 @@ func (s *Service) GetObjectTagging(ctx context.Context, in *s3.GetObjectTaggingI
 		return nil, err
 	}
 	o, err := s.read(ctx, b, aws.Val(in.Key), in.VersionId)
+	if awserr.Is(err, "NoSuchKey") {
+		err = errNoSuchKey(b.Name + "/" + aws.Val(in.Key)) // as S3 names it here, and only here
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +190,7 @@ func (s *Service) PutObjectTagging(ctx context.Context, in *s3.PutObjectTaggingI
 	if err := validTags(tags, maxObjectTags); err != nil {
 		return nil, err
 	}
-	if err := reserved(tags, nil); err != nil {
+	if err := unreserved(tags); err != nil {
 		return nil, err
 	}
 	version, err := s.setObjectTags(ctx, in.Bucket, in.Key, in.VersionId, tags)
@@ -218,7 +232,7 @@ func (s *Service) edit(ctx context.Context, bucketName, key, version *string, fn
 			return err
 		}
 		if o == nil || o.Marker {
-			return b.absent(aws.Val(key), o, version)
+			return b.absent(ctx, aws.Val(key), o, version)
 		}
 		if err := fn(b, o); err != nil {
 			return err

@@ -130,7 +130,9 @@ func (s *Service) UploadPartCopy(ctx context.Context, in *s3.UploadPartCopyInput
 		return nil, err
 	}
 	result := &s3.CopyPartResult{ETag: quoted(p.ETag), LastModified: &p.Modified}
-	setChecksum(result, sum)
+	if u.Algorithm != "" {
+		setChecksum(result, sum)
+	}
 	out := &s3.UploadPartCopyOutput{CopyPartResult: result, CopySourceVersionId: version}
 	showEncryption(out, u.Crypt, key)
 	return out, nil
@@ -150,6 +152,9 @@ func (s *Service) copyRange(ctx context.Context, in *s3.UploadPartCopyInput, dat
 		if !ok || first < 0 || last < 0 {
 			return blob.Info{}, checksum{}, nil, errInvalidArgument("The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy", "x-amz-copy-source-range", *r)
 		}
+		if first >= from.object.Size {
+			return blob.Info{}, checksum{}, nil, errInvalidRequest("The specified copy range is invalid for the source object size")
+		}
 		if last >= from.object.Size {
 			return blob.Info{}, checksum{}, nil, errInvalidArgument("Range specified is not valid for source object of size: "+strconv.FormatInt(from.object.Size, 10), "x-amz-copy-source-range", *r)
 		}
@@ -167,5 +172,5 @@ func (s *Service) copyRange(ctx context.Context, in *s3.UploadPartCopyInput, dat
 		s.blobs.discard([]segment{{Blob: info.ID}})
 		return info, checksum{}, nil, errEntityTooLarge
 	}
-	return info, e.stored(info), from.in.versionID(from.object), nil
+	return info, e.stored(info), from.in.written(from.object), nil
 }

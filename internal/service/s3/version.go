@@ -2,6 +2,7 @@ package s3
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
@@ -28,6 +29,9 @@ const (
 	// seqChars of a version's id are its place, the rest is random.
 	seqChars      = 11
 	versionLength = 32
+	// checkChars at the end of an id are a digest of the rest, so that an id that
+	// nobody was given is told from one of a version that is gone.
+	checkChars = 4
 )
 
 var versionText = base64.NewEncoding("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ._abcdefghijklmnopqrstuvwxyz").WithPadding(base64.NoPadding)
@@ -47,7 +51,23 @@ func newVersionID(seq uint64) string {
 	var b [8 + 16]byte
 	binary.BigEndian.PutUint64(b[:], seq)
 	_, _ = rand.Read(b[8:])
-	return versionText.EncodeToString(b[:8]) + versionText.EncodeToString(b[8:])[:versionLength-seqChars]
+	id := versionText.EncodeToString(b[:8]) + versionText.EncodeToString(b[8:])[:versionLength-seqChars-checkChars]
+	return id + versionCheck(id)
+}
+
+func versionCheck(id string) string {
+	sum := sha256.Sum256([]byte(id))
+	return versionText.EncodeToString(sum[:])[:checkChars]
+}
+
+// invented returns the refusal of an id that was never given out. It is asked
+// about ids under which nothing is found, since those of older servers have no
+// digest.
+func invented(id string) error {
+	if id == nullVersion || versionCheck(id[:versionLength-checkChars]) == id[versionLength-checkChars:] {
+		return nil
+	}
+	return errBadVersion(id)
 }
 
 // seqOf reads a version's place from its id.
@@ -98,6 +118,15 @@ func (b *bucket) versionID(o *object) *string {
 		return aws.Ptr(nullVersion)
 	}
 	return &o.Version
+}
+
+// written is versionID as the answer to a PutObject names it: only versions with
+// an id of their own are named.
+func (b *bucket) written(o *object) *string {
+	if o.Version == "" {
+		return nil
+	}
+	return b.versionID(o)
 }
 
 func orNil(o *object, err error) (*object, error) {

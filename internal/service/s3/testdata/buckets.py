@@ -74,7 +74,7 @@ s3.put_bucket_encryption(Bucket=b, ServerSideEncryptionConfiguration={"Rules": [
 assert s3.get_bucket_encryption(Bucket=b)["ServerSideEncryptionConfiguration"]["Rules"][0]["BucketKeyEnabled"]
 with refused("NotImplemented", 501):
     s3.put_bucket_encryption(Bucket=b, ServerSideEncryptionConfiguration={"Rules": [
-        {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}]})
+        {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "1234abcd-12ab-34cd-56ef-1234567890ab"}}]})
 s3.delete_bucket_encryption(Bucket=b)
 assert "Status" not in s3.get_bucket_versioning(Bucket=b)
 acl = s3.get_bucket_acl(Bucket=b)

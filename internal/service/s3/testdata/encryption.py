@@ -23,8 +23,8 @@ def md5(key=KEY):
 # the bucket's configuration, as AWS answers since 2023
 rule = s3.get_bucket_encryption(Bucket=b)["ServerSideEncryptionConfiguration"]["Rules"][0]
 assert rule == {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": False}, rule
-with refused("NotImplemented", 501, "aws:kms"):
-    s3.put_object(Bucket=b, Key="k", Body=b"x", ServerSideEncryption="aws:kms")
+with refused("NotImplemented", 501, "SSEKMSKeyId"):
+    s3.put_object(Bucket=b, Key="k", Body=b"x", ServerSideEncryption="aws:kms", SSEKMSKeyId="1234abcd-12ab-34cd-56ef-1234567890ab")
 with refused("InvalidArgument", 400, "The encryption method specified is not supported"):
     s3.put_object(Bucket=b, Key="k", Body=b"x", ServerSideEncryption="ROT13")
 

@@ -49,9 +49,11 @@ assert s3.head_object(Bucket=b, Key="k")["VersionId"] == two
 assert s3.head_object(Bucket=b, Key="k", VersionId=one)["ContentLength"] == 3
 assert listed() == ([("k", two, True), ("k", one, False), ("k", "null", False)], [])
 with refused("NoSuchVersion", 404, "The specified version does not exist."):
-    read("k", one[:-4] + "zzzz")
-with refused("NoSuchVersion"):
     read("other", one)
+with refused("InvalidArgument", 400, "Invalid version id specified"):  # nobody was given this one
+    read("k", one[:-4] + "zzzz")
+with refused("InvalidArgument", 400, "Invalid version id specified"):
+    s3.delete_object(Bucket=b, Key="k", VersionId=one[:-4] + "zzzz")
 with refused("InvalidArgument", 400):
     read("k", "short")
 
@@ -90,14 +92,14 @@ s3.delete_object(Bucket=b, Key="k", VersionId=two)  # gone already
 
 # suspended: writes and deletes replace the null version, wherever it is
 version("Suspended")
-assert put("k", b"null two") == "null"
+assert put("k", b"null two") is None
 assert listed()[0] == [("k", "null", True), ("k", one, False)]
-assert put("k", b"null three") == "null"
+assert put("k", b"null three") is None
 assert listed()[0] == [("k", "null", True), ("k", one, False)]
 out = s3.delete_object(Bucket=b, Key="k")
 assert out["VersionId"] == "null" and out["DeleteMarker"], out
 assert listed() == ([("k", one, False)], [("k", "null", True)])
-assert put("k", b"null four") == "null"
+assert put("k", b"null four") is None
 assert listed() == ([("k", "null", True), ("k", one, False)], [])
 assert read("k", one) == b"one"
 version("Enabled")
