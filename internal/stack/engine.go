@@ -20,6 +20,8 @@ import (
 type Outside interface {
 	// Zones returns the zones that Fn::GetAZs gives for a region.
 	Zones(ctx context.Context, region string) ([]string, error)
+	// StackOutput reads an output of another stack, for Fn::GetStackOutput.
+	StackOutput(ctx context.Context, ref template.StackOutput) (string, error)
 	// Secret resolves {{resolve:service:reference}}.
 	Secret(ctx context.Context, service, reference string) (string, error)
 }

@@ -35,6 +35,10 @@ func (outside) Zones(context.Context, string) ([]string, error) {
 	return []string{"us-east-1a", "us-east-1b"}, nil
 }
 
+func (outside) StackOutput(_ context.Context, ref template.StackOutput) (string, error) {
+	return ref.StackName + "." + ref.OutputName, nil
+}
+
 func (outside) Secret(_ context.Context, service, reference string) (string, error) {
 	return service + "=" + reference, nil
 }

@@ -131,6 +131,11 @@ type world struct {
 // Zones implements template.World.
 func (w *world) Zones(region string) ([]string, error) { return w.r.e.cfg.Outside.Zones(w.ctx, region) }
 
+// StackOutput implements template.World.
+func (w *world) StackOutput(ref template.StackOutput) (string, error) {
+	return w.r.e.cfg.Outside.StackOutput(w.ctx, ref)
+}
+
 // Secret implements template.World.
 func (w *world) Secret(service, reference string) (string, error) {
 	return w.r.e.cfg.Outside.Secret(w.ctx, service, reference)

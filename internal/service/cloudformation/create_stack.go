@@ -96,7 +96,9 @@ func (s *Service) startCreation(ctx context.Context, st *stack.Stack, b stack.Be
 	}
 	start := s.engine.Create
 	if st.Status == stack.ReviewInProgress {
-		start = func(ctx context.Context, b stack.Begin) (*stack.Stack, error) { return s.engine.Start(ctx, st.Key(), b) }
+		start = func(ctx context.Context, b stack.Begin) (*stack.Stack, error) {
+			return s.engine.Start(ctx, st.Key(), b)
+		}
 	}
 	made, err := start(ctx, b)
 	if errors.Is(err, store.ErrExists) || errors.Is(err, stack.ErrBusy) {

@@ -28,6 +28,8 @@ type World interface {
 	Export(name string) (value string, ok bool, err error)
 	// Zones returns the availability zones of a region that Fn::GetAZs gives.
 	Zones(region string) ([]string, error)
+	// StackOutput returns the value of another stack's output.
+	StackOutput(ref StackOutput) (string, error)
 	// Secret resolves {{resolve:service:reference}}.
 	Secret(service, reference string) (string, error)
 }
@@ -181,6 +183,8 @@ func (s *Scope) callWith(name string, arg any, path string) (any, error) {
 		return s.zones(v)
 	case "Fn::ImportValue":
 		return s.importValue(v)
+	case stackOutput:
+		return s.stackOutput(v)
 	}
 	return s.truth(name, v)
 }

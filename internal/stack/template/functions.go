@@ -41,6 +41,7 @@ var functions = map[string]function{
 	"Fn::Cidr":             {in: inValues | inConditions, check: checkCidr},
 	"Fn::Base64":           {in: inValues, check: checkOne("Fn::Base64")},
 	"Fn::ImportValue":      {in: inValues, check: checkOne("Fn::ImportValue")},
+	stackOutput:            {in: inValues, check: checkStackOutput},
 	"Fn::If":               {in: inValues, check: checkIf},
 	"Fn::Equals":           {in: inConditions | inRules, check: checkEquals},
 	"Fn::And":              {in: inConditions | inRules, check: checkMany("Fn::And")},

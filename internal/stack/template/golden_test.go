@@ -28,6 +28,10 @@ func (everywhere) Zones(region string) ([]string, error) {
 	return []string{region + "a", region + "b"}, nil
 }
 
+func (everywhere) StackOutput(ref StackOutput) (string, error) {
+	return ref.StackName + "/" + ref.OutputName + "/" + ref.Region + "/" + ref.RoleARN, nil
+}
+
 func (everywhere) Secret(service, reference string) (string, error) {
 	if service != "ssm" {
 		return "", errors.New("unknown service " + service)

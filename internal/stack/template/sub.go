@@ -22,7 +22,7 @@ func subParts(s string) ([]subPart, error) {
 		parts = append(parts, subPart{literal: before})
 		if literal, escaped := strings.CutPrefix(name, "!"); escaped {
 			parts = append(parts, subPart{literal: "${" + literal + "}"})
-		} else if subName.MatchString(name) {
+		} else if name = strings.TrimSpace(name); subName.MatchString(name) {
 			parts = append(parts, subPart{name: name})
 		} else {
 			return nil, errorf("Template error: variable names in Fn::Sub syntax must contain only alphanumeric characters, underscores, periods, and colons")

@@ -16,7 +16,7 @@ import (
 var shortTags = map[string]string{
 	"!Ref": "Ref", "!Condition": "Condition", "!GetAtt": "Fn::GetAtt", "!Sub": "Fn::Sub",
 	"!Join": "Fn::Join", "!Split": "Fn::Split", "!Select": "Fn::Select", "!FindInMap": "Fn::FindInMap",
-	"!GetAZs": "Fn::GetAZs", "!Cidr": "Fn::Cidr", "!Base64": "Fn::Base64", "!ImportValue": "Fn::ImportValue",
+	"!GetAZs": "Fn::GetAZs", "!Cidr": "Fn::Cidr", "!Base64": "Fn::Base64", "!ImportValue": "Fn::ImportValue", "!GetStackOutput": stackOutput,
 	"!If": "Fn::If", "!Equals": "Fn::Equals", "!And": "Fn::And", "!Or": "Fn::Or", "!Not": "Fn::Not",
 	"!Transform": "Fn::Transform", "!Contains": "Fn::Contains", "!EachMemberIn": "Fn::EachMemberIn",
 	"!EachMemberEquals": "Fn::EachMemberEquals", "!RefAll": "Fn::RefAll", "!ValueOf": "Fn::ValueOf",
