@@ -35,8 +35,12 @@ func (s *Service) tagCheck(ctx context.Context, _ any, check *aws.Check) error {
 	return err
 }
 
-// violated is how this service words what violates its model.
+// violated is how this service words what violates its model. Of names that are too
+// long it has words of its own.
 func violated(_ *model.Operation, list []validate.Violation) error {
+	if v := list[0]; v.Kind == validate.Length && v.Over && (v.Path == "logGroupName" || v.Path == "logStreamName") {
+		return invalid("Invalid LogGroup or LogStream, both must have length less than or equal to %v.", v.Limit)
+	}
 	return invalid("%s", validate.Message(list))
 }
 

@@ -97,7 +97,7 @@ func (s *Service) DeleteResourcePolicy(ctx context.Context, in *api.DeleteResour
 	}
 	return &api.DeleteResourcePolicyOutput{}, s.cfg.DB.Update(ctx, func(tx *store.Tx) error {
 		return or(policies.Delete(tx, key(aws.CallFrom(ctx), *in.PolicyName)),
-			awserr.New("ResourceNotFoundException", "Policy with name [%s] does not exist", *in.PolicyName))
+			awserr.New("ResourceNotFoundException", "Policy with name [%s] does not exist.", *in.PolicyName))
 	})
 }
 

@@ -23,6 +23,7 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/aws/arn"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/store"
 )
@@ -93,7 +94,7 @@ func groupOf(c aws.Call, identifier string) (string, error) {
 func named(ctx context.Context, name, identifier *string) (string, error) {
 	switch {
 	case name != nil && identifier != nil:
-		return "", invalid("LogGroup name and LogGroup identifier are mutually exclusive parameters.")
+		return "", awserr.New("ValidationException", "LogGroup name and LogGroup ARN are mutually exclusive parameters.")
 	case name == nil && identifier == nil:
 		return "", invalid("Either logGroupName or logGroupIdentifier must be specified.")
 	case name != nil:
