@@ -106,7 +106,7 @@ func (s *Service) ReleaseAddress(ctx context.Context, in *api.ReleaseAddressInpu
 // DescribeAddresses lists elastic addresses.
 func (s *Service) DescribeAddresses(ctx context.Context, in *api.DescribeAddressesInput) (*api.DescribeAddressesOutput, error) {
 	c := aws.CallFrom(ctx)
-	if err := checkFilters(in.Filters, "allocation-id", "association-id", "domain", "instance-id", "public-ip", "private-ip-address", "network-interface-id"); err != nil {
+	if err := checkFilters(in.Filters, "allocation-id", "association-id", "domain", "instance-id", "public-ip", "private-ip-address", "network-interface-id", "network-interface-owner-id", "network-border-group"); err != nil {
 		return nil, err
 	}
 	out := &api.DescribeAddressesOutput{Addresses: []api.Address{}}
@@ -153,7 +153,7 @@ func wanted(in *api.DescribeAddressesInput, a *address) bool {
 }
 
 func viewAddress(tx *store.Tx, c aws.Call, a *address) (api.Address, fields, error) {
-	f := fields{"allocation-id": {a.AllocationID}, "association-id": {a.AssociationID}, "domain": {"vpc"}, "instance-id": {a.Instance}, "public-ip": {a.Public.String()}}
+	f := fields{"allocation-id": {a.AllocationID}, "association-id": {a.AssociationID}, "domain": {"vpc"}, "instance-id": {a.Instance}, "public-ip": {a.Public.String()}, "network-border-group": {c.Region}}
 	out := api.Address{
 		AllocationId: aws.Ptr(a.AllocationID), PublicIp: aws.Ptr(a.Public.String()), Domain: "vpc",
 		PublicIpv4Pool: aws.Ptr("amazon"), NetworkBorderGroup: aws.Ptr(c.Region), Tags: apiTags(a.Tags),
@@ -166,6 +166,7 @@ func viewAddress(tx *store.Tx, c aws.Call, a *address) (api.Address, fields, err
 		out.InstanceId, out.AssociationId = aws.Ptr(r.ID), aws.Ptr(a.AssociationID)
 		out.NetworkInterfaceId, out.NetworkInterfaceOwnerId = aws.Ptr(r.NIC.ID), aws.Ptr(c.Account)
 		out.PrivateIpAddress = aws.Ptr(r.NIC.Private.String())
+		f.set(c.Account, "network-interface-owner-id")
 		f["network-interface-id"], f["private-ip-address"] = []string{r.NIC.ID}, []string{r.NIC.Private.String()}
 	}
 	return out, f.withTags(a.Tags), nil

@@ -11,8 +11,8 @@ import (
 // its first process answered. One that only exists on paper has insufficient data.
 func (s *Service) DescribeInstanceStatus(ctx context.Context, in *api.DescribeInstanceStatusInput) (*api.DescribeInstanceStatusOutput, error) {
 	c := aws.CallFrom(ctx)
-	err := checkFilters(in.Filters, "instance-state-name", "instance-state-code", "availability-zone", "instance-status.status",
-		"system-status.status", "instance-status.reachability", "system-status.reachability")
+	err := checkFilters(in.Filters, append([]string{"instance-state-name", "instance-state-code", "availability-zone", "instance-status.status",
+		"system-status.status", "instance-status.reachability", "system-status.reachability", "operator.managed"}, neverStatus...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -29,6 +29,7 @@ func (s *Service) DescribeInstanceStatus(ctx context.Context, in *api.DescribeIn
 		f := fields{
 			"instance-state-name": {r.State}, "instance-state-code": {itoa(stateCodes[r.State])}, "availability-zone": {r.Zone},
 			"instance-status.status": {status}, "system-status.status": {status}, "instance-status.reachability": {reach}, "system-status.reachability": {reach},
+			"operator.managed": {"false"},
 		}
 		if !f.matches(in.Filters) {
 			continue

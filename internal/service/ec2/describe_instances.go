@@ -24,13 +24,13 @@ var instanceFilters = []string{
 	"architecture", "root-device-type", "root-device-name", "hypervisor", "virtualization-type", "client-token", "launch-time",
 	"launch-index", "monitoring-state", "platform-details", "tenancy", "network-interface.network-interface-id",
 	"network-interface.vpc-id", "network-interface.subnet-id", "network-interface.addresses.private-ip-address", "metadata-options.http-tokens",
-	"requester-id", "source-dest-check", "state-reason-code", "product-code",
+	"requester-id", "source-dest-check", "state-reason-code",
 }
 
 // DescribeInstances lists instances, grouped by reservation, oldest id first.
 func (s *Service) DescribeInstances(ctx context.Context, in *api.DescribeInstancesInput) (*api.DescribeInstancesOutput, error) {
 	c := aws.CallFrom(ctx)
-	if err := checkFilters(in.Filters, instanceFilters...); err != nil {
+	if err := checkFilters(in.Filters, slices.Concat(instanceFilters, instanceDetails, neverInstance)...); err != nil {
 		return nil, err
 	}
 	if len(in.InstanceIds) > 0 && in.MaxResults != nil {
@@ -160,8 +160,10 @@ func instanceFields(c aws.Call, r *instance, names naming) fields {
 	if t, ok := strings.CutPrefix(r.Token, clientToken); ok {
 		f["client-token"] = []string{t}
 	}
+	r.detailFields(c, f)
 	if r.State != stateTerminated {
 		r.networkFields(c, f, names)
+		r.attachedFields(c, f, names)
 	}
 	if r.Profile != nil {
 		f["iam-instance-profile.arn"], f["iam-instance-profile.id"], f["iam-instance-profile.name"] = []string{r.Profile.ARN}, []string{r.Profile.ID}, []string{r.Profile.Name}

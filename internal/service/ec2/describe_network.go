@@ -112,7 +112,7 @@ func describeParts[T any](ctx context.Context, s *Service, p networkParts[T], id
 }
 
 var vpcParts = networkParts[api.Vpc]{
-	"InvalidVpcID", "vpc ID", []string{"vpc-id", "cidr", "cidr-block-association.cidr-block", "is-default", "isDefault", "state", "dhcp-options-id", "dhcpOptionsId", "owner-id", "cidr-block", "cidrBlock", "cidr-block-association.association-id", "cidr-block-association.state"},
+	"InvalidVpcID", "vpc ID", append(neverVPC, "vpc-id", "cidr", "cidr-block-association.cidr-block", "is-default", "isDefault", "state", "dhcp-options-id", "dhcpOptionsId", "owner-id", "cidr-block", "cidrBlock", "cidr-block-association.association-id", "cidr-block-association.state"),
 	partsOfVPCs(func(c aws.Call, v *vpc) []networkPart[api.Vpc] {
 		return []networkPart[api.Vpc]{{v.ID, apiVPC(c, v), fields{
 			"vpc-id": {v.ID}, "cidr": {v.CIDR.String()}, "cidr-block-association.cidr-block": {v.CIDR.String()}, "is-default": {fmt.Sprint(v.Default)},
@@ -140,7 +140,9 @@ func (s *Service) DescribeVpcs(ctx context.Context, in *api.DescribeVpcsInput) (
 }
 
 var subnetParts = networkParts[api.Subnet]{
-	"InvalidSubnetID", "subnet ID", []string{"subnet-id", "subnet-arn", "vpc-id", "availability-zone", "availabilityZone", "availability-zone-id", "availabilityZoneId", "cidr-block", "cidr", "cidrBlock", "default-for-az", "defaultForAz", "state", "owner-id", "map-public-ip-on-launch", "available-ip-address-count", "ipv6-native"},
+	"InvalidSubnetID", "subnet ID", append(neverSubnet, "enable-dns64", "map-customer-owned-ip-on-launch", "private-dns-name-options-on-launch.hostname-type",
+		"private-dns-name-options-on-launch.enable-resource-name-dns-a-record", "private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record",
+		"subnet-id", "subnet-arn", "vpc-id", "availability-zone", "availabilityZone", "availability-zone-id", "availabilityZoneId", "cidr-block", "cidr", "cidrBlock", "default-for-az", "defaultForAz", "state", "owner-id", "map-public-ip-on-launch", "available-ip-address-count", "ipv6-native"),
 	func(tx *store.Tx, c aws.Call) ([]networkPart[api.Subnet], error) {
 		list, err := partsOfVPCs(subnetsOf)(tx, c)
 		for i := range list {
@@ -163,7 +165,10 @@ func subnetsOf(c aws.Call, v *vpc) []networkPart[api.Subnet] {
 			"subnet-id": {sub.ID}, "subnet-arn": {ec2ARN(c, "subnet/"+sub.ID)}, "vpc-id": {v.ID}, "availability-zone": {sub.Zone}, "availabilityZone": {sub.Zone},
 			"availability-zone-id": {sub.ZoneID}, "availabilityZoneId": {sub.ZoneID}, "cidr-block": {cidr}, "cidr": {cidr}, "cidrBlock": {cidr},
 			"default-for-az": {isDefault}, "defaultForAz": {isDefault}, "state": {"available"}, "owner-id": {c.Account},
-			"map-public-ip-on-launch": {boolText(sub.MapPublic)}, "ipv6-native": {"false"},
+			"map-public-ip-on-launch": {boolText(sub.MapPublic)}, "ipv6-native": {"false"}, "enable-dns64": {"false"},
+			"map-customer-owned-ip-on-launch": {"false"}, "private-dns-name-options-on-launch.hostname-type": {"ip-name"},
+			"private-dns-name-options-on-launch.enable-resource-name-dns-a-record":    {"false"},
+			"private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record": {"false"},
 		}})
 	}
 	return out

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
@@ -12,16 +13,24 @@ import (
 	"github.com/hardstand/hardstand/internal/store"
 )
 
+// groupFilters are what groups are found by. A rule that names a group is found by
+// the group's id, never by its name.
+var groupFilters = func() []string {
+	names := []string{"group-id", "group-name", "description", "vpc-id", "owner-id"}
+	for _, f := range []string{"cidr", "ipv6-cidr", "from-port", "to-port", "protocol", "group-id", "group-name", "prefix-list-id", "user-id"} {
+		names = append(names, "ip-permission."+f, "egress.ip-permission."+f)
+	}
+	return names
+}()
+
 // DescribeSecurityGroups lists groups with their rules.
 func (s *Service) DescribeSecurityGroups(ctx context.Context, in *api.DescribeSecurityGroupsInput) (*api.DescribeSecurityGroupsOutput, error) {
 	c := aws.CallFrom(ctx)
-	err := checkFilters(in.Filters, "group-id", "group-name", "description", "vpc-id", "owner-id", "ip-permission.cidr",
-		"ip-permission.from-port", "ip-permission.to-port", "ip-permission.protocol", "ip-permission.group-id", "egress.ip-permission.cidr")
-	if err != nil {
+	if err := checkFilters(in.Filters, groupFilters...); err != nil {
 		return nil, err
 	}
 	var list []api.SecurityGroup
-	err = s.viewGroups(ctx, c, func(tx *store.Tx, all []*securityGroup) error {
+	err := s.viewGroups(ctx, c, func(tx *store.Tx, all []*securityGroup) error {
 		list = []api.SecurityGroup{}
 		picked, err := pickGroups(tx, c, all, in.GroupIds, in.GroupNames)
 		if err != nil {
@@ -85,15 +94,22 @@ func pickGroups(tx *store.Tx, c aws.Call, all []*securityGroup, byID, byName []s
 func groupFields(c aws.Call, g *securityGroup) fields {
 	f := fields{"group-id": {g.ID}, "group-name": {g.Name}, "description": {g.Description}, "vpc-id": {g.VPC}, "owner-id": {c.Account}}
 	for _, r := range g.Rules {
+		at := "ip-permission."
 		if r.Egress {
-			f["egress.ip-permission.cidr"] = append(f["egress.ip-permission.cidr"], r.CIDR)
-			continue
+			at = "egress.ip-permission."
 		}
-		f["ip-permission.cidr"] = append(f["ip-permission.cidr"], r.CIDR)
-		f["ip-permission.from-port"] = append(f["ip-permission.from-port"], itoa(r.From))
-		f["ip-permission.to-port"] = append(f["ip-permission.to-port"], itoa(r.To))
-		f["ip-permission.protocol"] = append(f["ip-permission.protocol"], r.Protocol)
-		f["ip-permission.group-id"] = append(f["ip-permission.group-id"], r.Group)
+		f.add(at+"from-port", itoa(r.From))
+		f.add(at+"to-port", itoa(r.To))
+		f.add(at+"protocol", r.Protocol)
+		switch {
+		case r.Group != "":
+			f.add(at+"group-id", r.Group)
+			f.add(at+"user-id", c.Account)
+		case strings.Contains(r.CIDR, ":"):
+			f.add(at+"ipv6-cidr", r.CIDR)
+		default:
+			f.add(at+"cidr", r.CIDR)
+		}
 	}
 	return f.withTags(g.Tags)
 }
@@ -149,7 +165,7 @@ func addPeer(c aws.Call, p *api.IpPermission, r groupRule) {
 // DescribeSecurityGroupRules lists rules one by one.
 func (s *Service) DescribeSecurityGroupRules(ctx context.Context, in *api.DescribeSecurityGroupRulesInput) (*api.DescribeSecurityGroupRulesOutput, error) {
 	c := aws.CallFrom(ctx)
-	if err := checkFilters(in.Filters, "group-id", "security-group-rule-id"); err != nil {
+	if err := checkRuleFilters(in.Filters); err != nil {
 		return nil, err
 	}
 	var list []api.SecurityGroupRule
@@ -177,6 +193,45 @@ func (s *Service) DescribeSecurityGroupRules(ctx context.Context, in *api.Descri
 	}
 	list, next, err := paginate(list, func(i api.SecurityGroupRule) string { return *i.SecurityGroupRuleId }, in.NextToken, in.MaxResults)
 	return &api.DescribeSecurityGroupRulesOutput{SecurityGroupRules: list, NextToken: next}, err
+}
+
+func checkRuleFilters(filters []api.Filter) error {
+	for _, f := range filters {
+		for _, v := range f.Values {
+			if aws.Val(f.Name) == "group-id" && !strings.HasPrefix(v, "sg-") && !strings.ContainsAny(v, "*?") {
+				return awserr.New("InvalidGroupId.Malformed", "The security group ID '%s' is malformed", v)
+			}
+		}
+	}
+	return checkFilters(filters, "group-id", "security-group-rule-id")
+}
+
+// GetSecurityGroupsForVpc lists the groups that instances in a VPC can have.
+func (s *Service) GetSecurityGroupsForVpc(ctx context.Context, in *api.GetSecurityGroupsForVpcInput) (*api.GetSecurityGroupsForVpcOutput, error) {
+	c := aws.CallFrom(ctx)
+	if err := checkFilters(in.Filters, "group-id", "description", "group-name", "owner-id", "primary-vpc-id"); err != nil {
+		return nil, err
+	}
+	list := []api.SecurityGroupForVpc{}
+	err := s.viewGroups(ctx, c, func(tx *store.Tx, all []*securityGroup) error {
+		if _, err := getVPC(tx, c, aws.Val(in.VpcId)); err != nil {
+			return err
+		}
+		for _, g := range all {
+			f := groupFields(c, g)
+			f.set(g.VPC, "primary-vpc-id")
+			if g.VPC == aws.Val(in.VpcId) && f.matches(in.Filters) {
+				list = append(list, api.SecurityGroupForVpc{GroupId: aws.Ptr(g.ID), GroupName: aws.Ptr(g.Name), Description: aws.Ptr(g.Description),
+					OwnerId: aws.Ptr(c.Account), PrimaryVpcId: aws.Ptr(g.VPC), Tags: apiTags(g.Tags)})
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	list, next, err := paginate(list, func(i api.SecurityGroupForVpc) string { return *i.GroupId }, in.NextToken, in.MaxResults)
+	return &api.GetSecurityGroupsForVpcOutput{SecurityGroupForVpcs: list, NextToken: next}, err
 }
 
 func apiRule(c aws.Call, g *securityGroup, r groupRule) api.SecurityGroupRule {

@@ -49,6 +49,9 @@ func TestInstanceFilters(t *testing.T) {
 		filter("iam-instance-profile.arn", w.profiles["web"].ARN), filter("client-token", "tok"), filter("tag:Name", "web-*"), filter("tag:Name", "none", "web-1"),
 		filter("tag-key", "Name"), filter("tag-value", "web-1"), filter("tag:odd*", `a\?b`),
 		filter("network-interface.network-interface-id", *i.NetworkInterfaces[0].NetworkInterfaceId),
+		filter("network-interface.mac-address", *i.NetworkInterfaces[0].MacAddress), filter("network-interface.association.public-ip", *i.PublicIpAddress),
+		filter("network-interface.attachment.attachment-id", *i.NetworkInterfaces[0].Attachment.AttachmentId), filter("network-interface.group-name", "web"),
+		filter("block-device-mapping.volume-id", *i.BlockDeviceMappings[0].Ebs.VolumeId), filter("availability-zone-id", "use1-az1"),
 	} {
 		if got := w.find(f); !slices.Equal(got, []string{id}) {
 			t.Errorf("%s=%v finds %v", *f.Name, f.Values, got)
@@ -59,6 +62,11 @@ func TestInstanceFilters(t *testing.T) {
 	} {
 		if got := w.find(f); len(got) != 2 {
 			t.Errorf("%s=%v finds %v", *f.Name, f.Values, got)
+		}
+	}
+	for _, never := range neverInstance {
+		if got := w.find(filter(never, "*")); got != nil {
+			t.Errorf("%s finds %v", never, got)
 		}
 	}
 	if got := w.find(filter("tag:Name", "web-1"), filter("instance-type", "t3.small")); got != nil {

@@ -42,8 +42,9 @@ func ImageIDFor(name string) string {
 
 // DescribeImages answers for the public names and for any id asked for.
 func (s *Service) DescribeImages(_ context.Context, in *api.DescribeImagesInput) (*api.DescribeImagesOutput, error) {
-	err := checkFilters(in.Filters, "image-id", "name", "owner-id", "owner-alias", "architecture", "state", "root-device-type",
-		"virtualization-type", "is-public", "image-type", "hypervisor", "platform", "platform-details", "ena-support", "root-device-name", "description", "block-device-mapping.volume-type")
+	err := checkFilters(in.Filters, append(neverImage, "creation-date", "manifest-location", "block-device-mapping.delete-on-termination",
+		"block-device-mapping.device-name", "block-device-mapping.volume-size", "block-device-mapping.encrypted", "image-id", "name", "owner-id", "owner-alias", "architecture", "state", "root-device-type",
+		"virtualization-type", "is-public", "image-type", "hypervisor", "platform", "platform-details", "ena-support", "root-device-name", "description", "block-device-mapping.volume-type")...)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +95,9 @@ func imageFields(i api.Image) fields {
 		"image-id": {*i.ImageId}, "name": {*i.Name}, "owner-id": {*i.OwnerId}, "owner-alias": {*i.ImageOwnerAlias}, "architecture": {architecture},
 		"state": {"available"}, "root-device-type": {"ebs"}, "virtualization-type": {"hvm"}, "is-public": {"true"}, "image-type": {"machine"},
 		"hypervisor": {"xen"}, "platform-details": {"Linux/UNIX"}, "ena-support": {"true"}, "root-device-name": {rootDevice}, "description": {imageNote},
-		"block-device-mapping.volume-type": {"gp2"},
+		"block-device-mapping.volume-type": {"gp2"}, "block-device-mapping.delete-on-termination": {"true"}, "block-device-mapping.encrypted": {"false"},
+		"block-device-mapping.device-name": {rootDevice}, "block-device-mapping.volume-size": {itoa(defaultRoot)},
+		"creation-date": {*i.CreationDate}, "manifest-location": {*i.ImageLocation},
 	}
 }
 

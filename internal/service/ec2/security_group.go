@@ -41,7 +41,11 @@ func (s *Service) CreateSecurityGroup(ctx context.Context, in *api.CreateSecurit
 	if err != nil {
 		return nil, err
 	}
-	return &api.CreateSecurityGroupOutput{GroupId: aws.Ptr(g.ID), Tags: apiTags(g.Tags), SecurityGroupArn: aws.Ptr(groupARN(c, g.ID))}, nil
+	out := &api.CreateSecurityGroupOutput{GroupId: aws.Ptr(g.ID), SecurityGroupArn: aws.Ptr(groupARN(c, g.ID))}
+	if len(g.Tags) > 0 {
+		out.Tags = apiTags(g.Tags)
+	}
+	return out, nil
 }
 
 func checkGroupText(name, desc string) error {

@@ -3,6 +3,7 @@ package ec2
 import (
 	"cmp"
 	"context"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -15,7 +16,24 @@ import (
 	"github.com/hardstand/hardstand/internal/store"
 )
 
-const maxRules = 200
+// maxRules are of one direction in a group, for IPv4 and IPv6 each; a rule that names a group
+// counts for both.
+const maxRules = 60
+
+// crowded reports whether a group has more rules than AWS allows.
+func (g *securityGroup) crowded() bool {
+	count := map[string]int{}
+	for _, r := range g.Rules {
+		direction := boolText(r.Egress)
+		if !strings.Contains(r.CIDR, ":") {
+			count[direction+"4"]++
+		}
+		if !strings.Contains(r.CIDR, ".") {
+			count[direction+"6"]++
+		}
+	}
+	return slices.ContainsFunc(slices.Collect(maps.Values(count)), func(n int) bool { return n > maxRules })
+}
 
 // ruleEdit is what the four authorize and revoke operations share.
 type ruleEdit struct {
@@ -92,7 +110,7 @@ func (s *Service) authorize(ctx context.Context, e ruleEdit) ([]api.SecurityGrou
 			g.Rules = append(g.Rules, r)
 			added = append(added, apiRule(c, g, r))
 		}
-		if len(g.Rules) > maxRules {
+		if g.crowded() {
 			return awserr.New("RulesPerSecurityGroupLimitExceeded", "The maximum number of rules per security group has been reached.")
 		}
 		return nil

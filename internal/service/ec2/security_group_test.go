@@ -188,3 +188,74 @@ func TestRulesAreCaughtUp(t *testing.T) {
 		t.Errorf("the machine runs with %v", g.Ingress)
 	}
 }
+
+// TestGroupFilters finds groups by their rules, in either direction.
+func TestGroupFilters(t *testing.T) {
+	w := newWorld(t)
+	web, db := w.group("web"), w.group("db")
+	six := api.IpPermission{IpProtocol: aws.Ptr("tcp"), FromPort: aws.Ptr[int32](443), ToPort: aws.Ptr[int32](444), Ipv6Ranges: []api.Ipv6Range{{CidrIpv6: aws.Ptr("2001:db8::/32")}}}
+	w.allow(db, tcp(5432, 5433, "10.9.0.0/16"), six)
+	do[api.AuthorizeSecurityGroupEgressOutput](w, "AuthorizeSecurityGroupEgress", &api.AuthorizeSecurityGroupEgressInput{GroupId: &db, IpPermissions: []api.IpPermission{
+		{IpProtocol: aws.Ptr("udp"), FromPort: aws.Ptr[int32](53), ToPort: aws.Ptr[int32](54), UserIdGroupPairs: []api.UserIdGroupPair{{GroupId: &web}}}, tcp(80, 81, "10.8.0.0/16"),
+	}})
+	for _, f := range []api.Filter{
+		filter("ip-permission.cidr", "10.9.*"), filter("ip-permission.ipv6-cidr", "2001:db8::/32"), filter("ip-permission.from-port", "5432"),
+		filter("ip-permission.to-port", "444"), filter("ip-permission.protocol", "tcp"),
+		filter("egress.ip-permission.group-id", web), filter("egress.ip-permission.user-id", testAccount), filter("egress.ip-permission.from-port", "53"),
+		filter("egress.ip-permission.to-port", "81"), filter("egress.ip-permission.protocol", "udp"), filter("egress.ip-permission.cidr", "10.8.0.0/16"),
+	} {
+		got := do[api.DescribeSecurityGroupsOutput](w, "DescribeSecurityGroups", &api.DescribeSecurityGroupsInput{Filters: []api.Filter{f}}).SecurityGroups
+		if len(got) != 1 || *got[0].GroupId != db {
+			t.Errorf("%s=%v finds %d groups", *f.Name, f.Values, len(got))
+		}
+	}
+	for _, name := range []string{"egress.ip-permission.group-name", "ip-permission.prefix-list-id"} {
+		in := &api.DescribeSecurityGroupsInput{Filters: []api.Filter{filter(name, "web")}}
+		if got := do[api.DescribeSecurityGroupsOutput](w, "DescribeSecurityGroups", in).SecurityGroups; len(got) != 0 {
+			t.Errorf("%s finds %d groups", name, len(got))
+		}
+	}
+	want := "InvalidGroupId.Malformed: The security group ID 'foobar' is malformed"
+	if got := refused(w, "DescribeSecurityGroupRules", &api.DescribeSecurityGroupRulesInput{Filters: []api.Filter{filter("group-id", "foobar")}}); got != want {
+		t.Errorf("rules of no group: %s", got)
+	}
+}
+
+// TestRuleLimit counts rules for each direction and address family.
+func TestRuleLimit(t *testing.T) {
+	w := newWorld(t)
+	g := w.group("full")
+	for i := range int32(60) {
+		w.allow(g, tcp(i, i, "10.0.0.0/8"))
+	}
+	more := []api.IpPermission{tcp(60, 60, "10.0.0.0/8")}
+	want := "RulesPerSecurityGroupLimitExceeded: The maximum number of rules per security group has been reached."
+	if got := refused(w, "AuthorizeSecurityGroupIngress", &api.AuthorizeSecurityGroupIngressInput{GroupId: &g, IpPermissions: more}); got != want {
+		t.Errorf("the 61st rule: %s", got)
+	}
+	do[api.AuthorizeSecurityGroupEgressOutput](w, "AuthorizeSecurityGroupEgress", &api.AuthorizeSecurityGroupEgressInput{GroupId: &g, IpPermissions: more})
+	w.allow(g, api.IpPermission{IpProtocol: aws.Ptr("-1"), Ipv6Ranges: []api.Ipv6Range{{CidrIpv6: aws.Ptr("::/0")}}})
+}
+
+func TestGroupsForVPC(t *testing.T) {
+	w := newWorld(t)
+	w.group("elsewhere")
+	v := do[api.CreateVpcOutput](w, "CreateVpc", &api.CreateVpcInput{CidrBlock: aws.Ptr("10.9.0.0/16")}).Vpc
+	if v.State != "pending" || v.Tags != nil || v.BlockPublicAccessStates != nil {
+		t.Errorf("a new VPC answers %+v", v)
+	}
+	made := do[api.CreateSecurityGroupOutput](w, "CreateSecurityGroup", &api.CreateSecurityGroupInput{GroupName: aws.Ptr("own"), Description: aws.Ptr("d"), VpcId: v.VpcId})
+	for _, c := range []struct {
+		filters []api.Filter
+		want    int
+	}{{nil, 2}, {[]api.Filter{filter("group-name", "own")}, 1}, {[]api.Filter{filter("primary-vpc-id", "vpc-other")}, 0}} {
+		got := do[api.GetSecurityGroupsForVpcOutput](w, "GetSecurityGroupsForVpc", &api.GetSecurityGroupsForVpcInput{VpcId: v.VpcId, Filters: c.filters}).SecurityGroupForVpcs
+		if len(got) != c.want || c.want == 1 && (*got[0].GroupId != *made.GroupId || *got[0].PrimaryVpcId != *v.VpcId) {
+			t.Errorf("%v: %+v", c.filters, got)
+		}
+	}
+	want := "InvalidVpcID.NotFound: The vpc ID 'vpc-0123456789abcdef0' does not exist"
+	if got := refused(w, "GetSecurityGroupsForVpc", &api.GetSecurityGroupsForVpcInput{VpcId: aws.Ptr("vpc-0123456789abcdef0")}); got != want {
+		t.Errorf("no such VPC: %s", got)
+	}
+}

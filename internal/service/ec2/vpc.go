@@ -64,6 +64,10 @@ func (s *Service) CreateVpc(ctx context.Context, in *api.CreateVpcInput) (*api.C
 		return nil, err
 	}
 	out := apiVPC(c, v)
+	out.State, out.BlockPublicAccessStates = "pending", nil // whoever waits for it describes it
+	if len(out.Tags) == 0 {
+		out.Tags = nil
+	}
 	return &api.CreateVpcOutput{Vpc: &out}, nil
 }
 

@@ -903,6 +903,21 @@ type GetPasswordDataOutput struct {
 	PasswordData *string
 }
 
+// GetSecurityGroupsForVpcInput is the input of GetSecurityGroupsForVpc.
+type GetSecurityGroupsForVpcInput struct {
+	VpcId      *string
+	NextToken  *string
+	MaxResults *int32
+	Filters    []Filter
+	DryRun     *bool
+}
+
+// GetSecurityGroupsForVpcOutput is the output of GetSecurityGroupsForVpc.
+type GetSecurityGroupsForVpcOutput struct {
+	NextToken            *string
+	SecurityGroupForVpcs []SecurityGroupForVpc
+}
+
 // ImportKeyPairInput is the input of ImportKeyPair.
 type ImportKeyPairInput struct {
 	TagSpecifications []TagSpecification

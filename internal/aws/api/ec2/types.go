@@ -1472,6 +1472,16 @@ type SecurityGroup struct {
 	IpPermissions       []IpPermission
 }
 
+// SecurityGroupForVpc is the structure SecurityGroupForVpc of the API.
+type SecurityGroupForVpc struct {
+	Description  *string
+	GroupName    *string
+	OwnerId      *string
+	GroupId      *string
+	Tags         []Tag
+	PrimaryVpcId *string
+}
+
 // SecurityGroupIdentifier is the structure SecurityGroupIdentifier of the API.
 type SecurityGroupIdentifier struct {
 	GroupId   *string
