@@ -92,7 +92,7 @@ func (s *Service) groupOperations() []wire.Operation {
 	type tags = []api.TagSpecification
 	return []wire.Operation{
 		wire.Op("CreateSecurityGroup", "ec2:CreateSecurityGroup", s.CreateSecurityGroup, s.createGroupChecks),
-		onPart(s, "GetSecurityGroupsForVpc", s.GetSecurityGroupsForVpc, func(in *api.GetSecurityGroupsForVpcInput) *string { return in.VpcId }),
+		onPart("GetSecurityGroupsForVpc", s.GetSecurityGroupsForVpc, func(in *api.GetSecurityGroupsForVpcInput) *string { return in.VpcId }),
 		onGroup(s, "DeleteSecurityGroup", s.DeleteSecurityGroup, func(in *api.DeleteSecurityGroupInput) (_, _ *string, _ tags) {
 			return in.GroupId, in.GroupName, nil
 		}),
