@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -54,16 +55,45 @@ func Request(r *http.Request, c Credentials, service, region, payloadHash string
 	if c.SessionToken != "" {
 		r.Header.Set("X-Amz-Security-Token", c.SessionToken)
 	}
+	names, signature := signature(r, c, service, region, payloadHash, now)
+	r.Header.Set("Authorization", algorithm+" Credential="+c.AccessKeyID+"/"+scope(service, region, now)+
+		", SignedHeaders="+names+", Signature="+signature)
+}
+
+// Presign puts a signature into the query of r's URL that is good for life from now
+// on, for a request without headers and with any body.
+func Presign(r *http.Request, c Credentials, service, region string, life time.Duration, now time.Time) {
+	now = now.UTC()
+	q := r.URL.Query()
+	q.Set("X-Amz-Algorithm", algorithm)
+	q.Set("X-Amz-Credential", c.AccessKeyID+"/"+scope(service, region, now))
+	q.Set("X-Amz-Date", now.Format(longFormat))
+	q.Set("X-Amz-Expires", strconv.Itoa(int(life/time.Second)))
+	q.Set("X-Amz-SignedHeaders", "host")
+	if c.SessionToken != "" {
+		q.Set("X-Amz-Security-Token", c.SessionToken)
+	}
+	r.Header = http.Header{}
+	r.URL.RawQuery = q.Encode()
+	_, signature := signature(r, c, service, region, UnsignedPayload, now)
+	r.URL.RawQuery += "&X-Amz-Signature=" + signature
+}
+
+func scope(service, region string, now time.Time) string {
+	return now.Format("20060102") + "/" + region + "/" + service + "/aws4_request"
+}
+
+// signature is that of the request as it stands, with the names of the headers that
+// it covers.
+func signature(r *http.Request, c Credentials, service, region, payloadHash string, now time.Time) (names, hexadecimal string) {
 	names, headers := canonicalHeaders(r)
 	canonical := strings.Join([]string{
 		method(r), canonicalPath(r.URL, service), canonicalQuery(r.URL), headers, names, payloadHash,
 	}, "\n")
-	scope := now.Format("20060102") + "/" + region + "/" + service + "/aws4_request"
-	toSign := algorithm + "\n" + now.Format(longFormat) + "\n" + scope + "\n" + Hash([]byte(canonical))
+	toSign := algorithm + "\n" + now.Format(longFormat) + "\n" + scope(service, region, now) + "\n" + Hash([]byte(canonical))
 	key := mac([]byte("AWS4"+c.SecretAccessKey), now.Format("20060102"))
 	key = mac(mac(mac(key, region), service), "aws4_request")
-	r.Header.Set("Authorization", algorithm+" Credential="+c.AccessKeyID+"/"+scope+
-		", SignedHeaders="+names+", Signature="+hex.EncodeToString(mac(key, toSign)))
+	return names, hex.EncodeToString(mac(key, toSign))
 }
 
 func mac(key []byte, data string) []byte {

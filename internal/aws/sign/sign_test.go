@@ -58,3 +58,14 @@ func TestSessionTokenIsSigned(t *testing.T) {
 		t.Error("signing again kept the old token")
 	}
 }
+
+// The presigned URL of AWS's published example.
+func TestPresign(t *testing.T) {
+	r, _ := http.NewRequest("GET", "https://examplebucket.s3.amazonaws.com/test.txt", nil)
+	Presign(r, Credentials{AccessKeyID: "AKIAIOSFODNN7EXAMPLE", SecretAccessKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"},
+		"s3", "us-east-1", 24*time.Hour, time.Date(2013, 5, 24, 0, 0, 0, 0, time.UTC))
+	const want = "&X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404"
+	if !strings.HasSuffix(r.URL.String(), want) {
+		t.Errorf("%s\nwant suffix %s", r.URL, want)
+	}
+}

@@ -97,20 +97,21 @@ func commands() map[string]command {
 	transfer := command{values: transferValues, switches: transferSwitches, positional: 2, run: runTransfer}
 	all := map[string]command{
 		"s3 cp": transfer, "s3 mv": transfer, "s3 sync": transfer,
-		"s3 rm":                                  {values: []string{"exclude", "include"}, switches: []string{"recursive", "quiet", "only-show-errors", "dryrun"}, positional: 1, run: runRemove},
-		"s3 ls":                                  {switches: []string{"recursive", "human-readable", "summarize"}, positional: 1, run: runList},
-		"s3api get-object":                       {values: []string{"bucket", "key", "version-id", "range"}, positional: 1, run: runGetObject},
-		"s3api head-object":                      {values: []string{"bucket", "key", "version-id"}, run: runHeadObject},
-		"sts get-caller-identity":                {run: runCallerIdentity},
-		"ec2 describe-tags":                      {lists: []string{"filters"}, run: runDescribeTags},
-		"ec2 describe-instances":                 {lists: []string{"filters", "instance-ids"}, run: runDescribeInstances},
-		"cloudformation signal-resource":         {values: []string{"stack-name", "logical-resource-id", "unique-id", "status"}, run: runSignalResource},
-		"cloudformation describe-stack-resource": {values: []string{"stack-name", "logical-resource-id"}, run: runDescribeStackResource},
-		"cloudformation describe-stacks":         {values: []string{"stack-name"}, run: runDescribeStacks},
-		"ssm get-parameter":                      {values: []string{"name"}, switches: []string{"with-decryption", "no-with-decryption"}, run: runGetParameter},
-		"ssm get-parameters":                     {lists: []string{"names"}, switches: []string{"with-decryption", "no-with-decryption"}, run: runGetParameters},
+		"s3 rm":                 {values: []string{"exclude", "include"}, switches: []string{"recursive", "quiet", "only-show-errors", "dryrun"}, positional: 1, run: runRemove},
+		"s3 ls":                 {switches: []string{"recursive", "human-readable", "summarize"}, positional: 1, run: runList},
+		"s3 mb":                 {positional: 1, run: runMakeBucket},
+		"s3 rb":                 {switches: []string{"force"}, positional: 1, run: runRemoveBucket},
+		"s3 presign":            {values: []string{"expires-in"}, positional: 1, run: runPresign},
+		"s3api put-object":      {values: []string{"bucket", "key", "body", "content-type", "acl", "cache-control", "content-encoding", "storage-class"}, run: runPutObject},
+		"s3api delete-object":   {values: []string{"bucket", "key", "version-id"}, run: runDeleteObject},
+		"s3api list-objects-v2": {values: []string{"bucket", "prefix"}, run: runListObjects},
+		"s3api get-object":      {values: []string{"bucket", "key", "version-id", "range"}, positional: 1, run: runGetObject},
+		"s3api head-object":     {values: []string{"bucket", "key", "version-id"}, run: runHeadObject},
 	}
 	maps.Copy(all, observeCommands())
+	for name, p := range plainTable() {
+		all[name] = p.command()
+	}
 	return all
 }
 

@@ -273,7 +273,7 @@ func TestCalls(t *testing.T) {
 func TestHandOver(t *testing.T) {
 	c := newCloud(t)
 	a := newAWS(t, c)
-	for _, line := range []string{"ecs list-clusters", "s3 website s3://b", "ec2 describe-instances --query Reservations[?x]",
+	for _, line := range []string{"ecs list-clusters", "s3 website s3://b", "ec2 describe-instances --query Reservations[?x",
 		"sts get-caller-identity --output table", "s3 cp a s3://b --grants x", "configure sso", "help"} {
 		a.run(t, line, 252, "hardstand's aws does not know: aws "+line)
 	}
@@ -318,13 +318,13 @@ func TestNoCredentials(t *testing.T) {
 }
 
 func FuzzQuery(f *testing.F) {
-	for _, q := range []string{"a.b[0].c", "a[].b[*].[c,d]", "a[?x]"} {
+	for _, q := range []string{"a.b[0].c", "a[].b[*].[c,d]", "a[?x]", "a[?b=='c' && !d || e>`1`].{x:y,\"z\":@}|[0]", "sort_by(a,&b)[::-1]", "*.a[1:-1:2]"} {
 		f.Add(q)
 	}
 	doc := map[string]any{"a": []any{map[string]any{"b": []any{map[string]any{"c": 1.0}}}}}
 	f.Fuzz(func(t *testing.T, q string) {
-		if steps, err := parseQuery(q); err == nil {
-			applyFlattening(steps, doc)
+		if query, err := parseQuery(q); err == nil {
+			query(doc)
 		}
 	})
 }

@@ -3,7 +3,6 @@ package awscli
 import (
 	"context"
 	"encoding/json"
-	"encoding/xml"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,13 +10,6 @@ import (
 	"os"
 	"strings"
 	"time"
-)
-
-// API versions of the query services.
-const (
-	stsVersion            = "2011-06-15"
-	ec2Version            = "2016-11-15"
-	cloudFormationVersion = "2010-05-15"
 )
 
 func (c *call) required(names ...string) error {
@@ -39,66 +31,20 @@ func (c *call) checkQuery() error {
 	return err
 }
 
-func runCallerIdentity(ctx context.Context, c *call) error {
-	if err := c.checkQuery(); err != nil {
-		return err
-	}
-	body, err := c.client.Query(ctx, "sts", stsVersion, "GetCallerIdentity", nil)
-	if err != nil {
-		return err
-	}
-	var doc struct {
-		Result struct{ UserId, Account, Arn string } `xml:"GetCallerIdentityResult"`
-	}
-	if err := xml.Unmarshal(body, &doc); err != nil {
-		return err
-	}
-	return c.print(map[string]any{"UserId": doc.Result.UserId, "Account": doc.Result.Account, "Arn": doc.Result.Arn})
-}
-
-func runSignalResource(ctx context.Context, c *call) error {
-	if err := c.required("stack-name", "logical-resource-id", "unique-id", "status"); err != nil {
-		return err
-	}
-	_, err := c.client.Query(ctx, "cloudformation", cloudFormationVersion, "SignalResource", url.Values{
-		"StackName": {c.value("stack-name")}, "LogicalResourceId": {c.value("logical-resource-id")},
-		"UniqueId": {c.value("unique-id")}, "Status": {c.value("status")}})
-	return err
-}
-
-func runDescribeStackResource(ctx context.Context, c *call) error {
-	if err := c.required("stack-name", "logical-resource-id"); err != nil {
-		return err
-	}
-	return c.cloudFormation(ctx, "DescribeStackResource", url.Values{
-		"StackName": {c.value("stack-name")}, "LogicalResourceId": {c.value("logical-resource-id")}})
-}
-
-func runDescribeStacks(ctx context.Context, c *call) error {
-	values := url.Values{}
-	if name := c.value("stack-name"); name != "" {
-		values.Set("StackName", name)
-	}
-	return c.cloudFormation(ctx, "DescribeStacks", values)
-}
-
-// cloudFormation asks for the JSON form of the answer, whose times are numbers
-// where the CLI prints text.
-func (c *call) cloudFormation(ctx context.Context, action string, values url.Values) error {
-	if err := c.checkQuery(); err != nil {
-		return err
-	}
-	values.Set("ContentType", "JSON")
-	body, err := c.client.Query(ctx, "cloudformation", cloudFormationVersion, action, values)
-	if err != nil {
-		return err
-	}
+// stackAnswer reads an answer of CloudFormation in its JSON form.
+func stackAnswer(action string, body []byte) (map[string]any, error) {
 	var doc map[string]map[string]any
 	if err := json.Unmarshal(body, &doc); err != nil {
-		return fmt.Errorf("answer of %s: %w", action, err)
+		return nil, fmt.Errorf("answer of %s: %w", action, err)
 	}
 	result, _ := doc[action+"Response"][action+"Result"].(map[string]any)
-	return c.print(tidy(result))
+	tidy(result)
+	return result, nil
+}
+
+// timeText is a time as the CLI prints it.
+func timeText(seconds float64) string {
+	return time.UnixMilli(int64(seconds * 1000)).UTC().Format("2006-01-02T15:04:05.000000+00:00")
 }
 
 // tidy writes times as text and drops what is null, as the CLI's output has it.
@@ -111,7 +57,7 @@ func tidy(v any) any {
 			case e == nil:
 				delete(t, k)
 			case isNumber && (strings.HasSuffix(k, "Time") || strings.HasSuffix(k, "Timestamp")):
-				t[k] = time.UnixMilli(int64(n * 1000)).UTC().Format("2006-01-02T15:04:05.000000+00:00")
+				t[k] = timeText(n)
 			default:
 				t[k] = tidy(e)
 			}
@@ -122,40 +68,6 @@ func tidy(v any) any {
 		}
 	}
 	return v
-}
-
-func runGetParameter(ctx context.Context, c *call) error {
-	if err := c.required("name"); err != nil {
-		return err
-	}
-	return c.ssm(ctx, "GetParameter", map[string]any{"Name": c.value("name"), "WithDecryption": c.has("with-decryption")})
-}
-
-func runGetParameters(ctx context.Context, c *call) error {
-	if err := c.required("names"); err != nil {
-		return err
-	}
-	return c.ssm(ctx, "GetParameters", map[string]any{"Names": c.options["names"], "WithDecryption": c.has("with-decryption")})
-}
-
-func (c *call) ssm(ctx context.Context, action string, in map[string]any) error {
-	if err := c.checkQuery(); err != nil {
-		return err
-	}
-	body, err := c.client.JSON(ctx, "ssm", "AmazonSSM", action, in)
-	if err != nil {
-		return err
-	}
-	var doc map[string]any
-	if err := json.Unmarshal(body, &doc); err != nil {
-		return fmt.Errorf("answer of %s: %w", action, err)
-	}
-	if p, ok := doc["Parameter"].(map[string]any); ok {
-		if n, ok := p["LastModifiedDate"].(float64); ok {
-			p["LastModifiedDate"] = time.UnixMilli(int64(n * 1000)).UTC().Format("2006-01-02T15:04:05.000000+00:00")
-		}
-	}
-	return c.print(doc)
 }
 
 // runGetObject is `aws s3api get-object`.

@@ -2,99 +2,61 @@ package awscli
 
 import (
 	"bytes"
-	"context"
 	"encoding/xml"
-	"fmt"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// filters turns Name=..,Values=a,b into the members of EC2's query protocol.
-func (c *call) filters(values url.Values) error {
-	for i, f := range c.options["filters"] {
-		name, list, ok := strings.Cut(f, ",Values=")
-		name, named := strings.CutPrefix(name, "Name=")
-		if !ok || !named {
-			return errUnknown // JSON, or in another order
-		}
-		prefix := "Filter." + strconv.Itoa(i+1) + "."
-		values.Set(prefix+"Name", strings.Trim(name, `"'`))
-		for j, v := range strings.Split(list, ",") {
-			values.Set(prefix+"Value."+strconv.Itoa(j+1), strings.Trim(v, `"'`))
-		}
-	}
-	return nil
-}
-
-func runDescribeTags(ctx context.Context, c *call) error {
-	values := url.Values{}
-	if err := c.filters(values); err != nil {
-		return err
-	}
-	return c.ec2(ctx, "DescribeTags", values)
-}
-
-func runDescribeInstances(ctx context.Context, c *call) error {
-	values := url.Values{}
-	if err := c.filters(values); err != nil {
-		return err
-	}
-	for i, id := range c.options["instance-ids"] {
-		values.Set("InstanceId."+strconv.Itoa(i+1), id)
-	}
-	return c.ec2(ctx, "DescribeInstances", values)
-}
-
-// ec2 makes an EC2 call and follows its pages.
-func (c *call) ec2(ctx context.Context, action string, values url.Values) error {
-	if err := c.checkQuery(); err != nil {
-		return err
-	}
-	var all map[string]any
-	for {
-		body, err := c.client.Query(ctx, "ec2", ec2Version, action, values)
-		if err != nil {
-			return err
-		}
-		page, err := ec2JSON(body)
-		if err != nil {
-			return fmt.Errorf("answer of %s: %w", action, err)
-		}
-		next, _ := page["NextToken"].(string)
-		delete(page, "NextToken")
-		if all == nil {
-			all = page
-		} else {
-			for k, v := range page {
-				have, _ := all[k].([]any)
-				more, _ := v.([]any)
-				all[k] = append(have, more...)
-			}
-		}
-		if next == "" {
-			return c.print(all)
-		}
-		values.Set("NextToken", next)
-	}
-}
-
 // ec2Names are members whose name is not that of the element with a capital first
-// letter. Lists have elements called item.
+// letter and without Set. Lists have elements called item.
 var ec2Names = map[string]string{
-	"reservationSet": "Reservations", "instancesSet": "Instances", "groupSet": "SecurityGroups", "tagSet": "Tags",
-	"networkInterfaceSet": "NetworkInterfaces", "blockDeviceMapping": "BlockDeviceMappings",
-	"privateIpAddressesSet": "PrivateIpAddresses", "ipv6AddressesSet": "Ipv6Addresses", "instanceState": "State",
-	"dnsName": "PublicDnsName", "ipAddress": "PublicIpAddress", "reason": "StateTransitionReason",
-	"cpuOptions": "CpuOptions", "elasticGpuAssociationSet": "ElasticGpuAssociations", "licenseSet": "Licenses",
+	"groupSet": "Groups", "networkInterfaceSet": "NetworkInterfaces", "blockDeviceMapping": "BlockDeviceMappings",
+	"instanceState": "State", "dnsName": "PublicDnsName", "ipAddress": "PublicIpAddress", "reason": "StateTransitionReason",
+	"groups": "UserIdGroupPairs", "groupDescription": "Description", "imageOwnerId": "OwnerId", "imageState": "State", "isPublic": "Public",
+	"securityGroupInfo": "SecurityGroups", "availabilityZoneInfo": "AvailabilityZones", "regionInfo": "Regions", "regionEndpoint": "Endpoint",
+	"zoneState": "State", "keySet": "KeyPairs", "instanceStatusSet": "InstanceStatuses", "privateIpAddressSet": "PrivateIpAddresses",
+	"ipv4PrefixSet": "Ipv4Prefixes", "ipv6PrefixSet": "Ipv6Prefixes",
+}
+
+// ec2OwnNames are those of one operation.
+var ec2OwnNames = map[string]map[string]string{
+	"TerminateInstances": {"instancesSet": "TerminatingInstances", "instanceState": "InstanceState"},
+	"StopInstances":      {"instancesSet": "StoppingInstances"}, "StartInstances": {"instancesSet": "StartingInstances"},
+	"DescribeInstanceStatus": {"instanceState": "InstanceState"}, "DescribeNetworkInterfaces": {"tagSet": "TagSet"},
+	"DescribeVolumes": {"status": "State"}, "AttachVolume": {"status": "State"}, "DetachVolume": {"status": "State"},
+	"CreateSnapshot": {"status": "State", "statusMessage": "StateMessage"},
+}
+
+// ec2Name is the name of a member.
+func ec2Name(operation, element string) string {
+	if name, ok := ec2OwnNames[operation][element]; ok {
+		return name
+	}
+	if name, ok := ec2Names[element]; ok {
+		return name
+	}
+	name := strings.ToUpper(element[:1]) + element[1:]
+	if list, ok := strings.CutSuffix(name, "Set"); ok {
+		return strings.TrimSuffix(list, "s") + "s"
+	}
+	return name
+}
+
+// ec2Answer is ec2JSON without what says only that it went well.
+func ec2Answer(operation string, body []byte) (map[string]any, error) {
+	m, err := ec2JSON(operation, body)
+	if _, ok := m["Return"]; ok && operation != "CreateRoute" {
+		delete(m, "Return")
+	}
+	return m, err
 }
 
 // ec2Lists are lists even when they are empty.
-var ec2Lists = []string{"productCodes", "blockDeviceMapping", "ipv6AddressesSet"}
+var ec2Lists = []string{"productCodes", "blockDeviceMapping", "ipPermissions", "ipPermissionsEgress", "ipRanges", "ipv6Ranges", "prefixListIds", "groups"}
 
 // ec2JSON turns an answer of EC2's protocol into the CLI's form.
-func ec2JSON(body []byte) (map[string]any, error) {
+func ec2JSON(operation string, body []byte) (map[string]any, error) {
 	dec := xml.NewDecoder(bytes.NewReader(body))
 	for {
 		token, err := dec.Token()
@@ -102,18 +64,22 @@ func ec2JSON(body []byte) (map[string]any, error) {
 			return nil, err
 		}
 		if start, ok := token.(xml.StartElement); ok {
-			v, err := ec2Value(dec, start)
+			v, err := ec2Value(dec, operation, start)
 			if err != nil {
 				return nil, err
 			}
 			m, _ := v.(map[string]any)
 			delete(m, "RequestId")
-			// The groups of a reservation are called otherwise than an instance's.
+			// The groups of an instance are called otherwise than a reservation's.
 			list, _ := m["Reservations"].([]any)
 			for _, r := range list {
-				if r, ok := r.(map[string]any); ok {
-					r["Groups"] = r["SecurityGroups"]
-					delete(r, "SecurityGroups")
+				reservation, _ := r.(map[string]any)
+				machines, _ := reservation["Instances"].([]any)
+				for _, i := range machines {
+					if i, ok := i.(map[string]any); ok {
+						i["SecurityGroups"] = i["Groups"]
+						delete(i, "Groups")
+					}
 				}
 			}
 			return m, nil
@@ -121,7 +87,7 @@ func ec2JSON(body []byte) (map[string]any, error) {
 	}
 }
 
-func ec2Value(dec *xml.Decoder, start xml.StartElement) (any, error) {
+func ec2Value(dec *xml.Decoder, operation string, start xml.StartElement) (any, error) {
 	members, items, text := map[string]any{}, []any{}, ""
 	isList := strings.HasSuffix(start.Name.Local, "Set") || slices.Contains(ec2Lists, start.Name.Local)
 	for {
@@ -133,7 +99,7 @@ func ec2Value(dec *xml.Decoder, start xml.StartElement) (any, error) {
 		case xml.CharData:
 			text += string(t)
 		case xml.StartElement:
-			v, err := ec2Value(dec, t)
+			v, err := ec2Value(dec, operation, t)
 			if err != nil {
 				return nil, err
 			}
@@ -141,11 +107,7 @@ func ec2Value(dec *xml.Decoder, start xml.StartElement) (any, error) {
 				items, isList = append(items, v), true
 				continue
 			}
-			name, ok := ec2Names[t.Name.Local]
-			if !ok {
-				name = strings.ToUpper(t.Name.Local[:1]) + t.Name.Local[1:]
-			}
-			members[name] = v
+			members[ec2Name(operation, t.Name.Local)] = v
 		case xml.EndElement:
 			switch {
 			case isList:
@@ -160,7 +122,8 @@ func ec2Value(dec *xml.Decoder, start xml.StartElement) (any, error) {
 
 // ec2Numbers are the members that are numbers; every "true" and "false" is a
 // boolean but in a tag.
-var ec2Numbers = []string{"code", "amiLaunchIndex", "coreCount", "threadsPerCore", "deviceIndex", "networkCardIndex", "httpPutResponseHopLimit"}
+var ec2Numbers = []string{"code", "amiLaunchIndex", "coreCount", "threadsPerCore", "deviceIndex", "networkCardIndex", "httpPutResponseHopLimit",
+	"size", "iops", "throughput", "volumeSize", "fromPort", "toPort", "availableIpAddressCount"}
 
 func ec2Scalar(name, text string) any {
 	switch {

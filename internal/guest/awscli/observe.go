@@ -3,8 +3,6 @@ package awscli
 import (
 	"context"
 	"encoding/json"
-	"encoding/xml"
-	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -15,19 +13,10 @@ import (
 func observeCommands() map[string]command {
 	group := []string{"log-group-name"}
 	return map[string]command{
-		"logs create-log-group":  {values: group, run: jsonCommand("logs", "Logs_20140328", "CreateLogGroup", group, nil)},
-		"logs create-log-stream": {values: append(group, "log-stream-name"), run: jsonCommand("logs", "Logs_20140328", "CreateLogStream", append(group, "log-stream-name"), nil)},
 		"logs put-log-events": {values: append(group, "log-stream-name", "sequence-token"), lists: []string{"log-events"},
 			run: jsonCommand("logs", "Logs_20140328", "PutLogEvents", append(group, "log-stream-name", "log-events"), logEvents)},
 		"cloudwatch put-metric-data": {values: []string{"namespace", "metric-name", "value", "unit", "timestamp", "storage-resolution", "dimensions"},
 			lists: []string{"metric-data"}, run: jsonCommand("monitoring", "GraniteServiceVersion20100801", "PutMetricData", []string{"namespace"}, metricData)},
-		"sns publish": {values: []string{"topic-arn", "message", "subject"}, run: runPublish},
-		"sqs send-message": {values: []string{"queue-url", "message-body", "delay-seconds", "message-group-id", "message-deduplication-id"},
-			run: jsonCommand("sqs", "AmazonSQS", "SendMessage", []string{"queue-url", "message-body"}, nil)},
-		"sqs receive-message": {values: []string{"queue-url", "max-number-of-messages", "wait-time-seconds", "visibility-timeout"},
-			run: jsonCommand("sqs", "AmazonSQS", "ReceiveMessage", []string{"queue-url"}, nil)},
-		"sqs delete-message": {values: []string{"queue-url", "receipt-handle"},
-			run: jsonCommand("sqs", "AmazonSQS", "DeleteMessage", []string{"queue-url", "receipt-handle"}, nil)},
 	}
 }
 
@@ -78,7 +67,7 @@ func member(option string, lower bool) string {
 // number makes numbers of the options that are some.
 func number(option, text string) any {
 	switch option {
-	case "delay-seconds", "max-number-of-messages", "wait-time-seconds", "visibility-timeout", "value", "storage-resolution":
+	case "value", "storage-resolution":
 		if _, err := strconv.ParseFloat(text, 64); err == nil {
 			return json.Number(text)
 		}
@@ -154,13 +143,13 @@ func (c *call) finishDatum(d map[string]any) error {
 	if text == "" {
 		return nil
 	}
-	pairs, ok := shorthand(text)
+	pairs, ok := structure(text)
 	if !ok {
 		return errUnknown
 	}
-	dimensions := []map[string]string{}
-	for _, p := range pairs {
-		dimensions = append(dimensions, map[string]string{"Name": p[0], "Value": p[1]})
+	dimensions := []map[string]any{}
+	for _, name := range sortedKeys(pairs) {
+		dimensions = append(dimensions, map[string]any{"Name": name, "Value": pairs[name]})
 	}
 	d["Dimensions"] = dimensions
 	return nil
@@ -193,70 +182,12 @@ func (c *call) structures(option string) ([]map[string]any, error) {
 				return nil, &usageError{"Error parsing parameter '--" + option + "': Invalid JSON"}
 			}
 		} else {
-			pairs, ok := shorthand(v)
-			if !ok {
+			var ok bool
+			if one, ok = structure(v); !ok {
 				return nil, errUnknown
-			}
-			for _, p := range pairs {
-				one[p[0]] = p[1]
 			}
 		}
 		out = append(out, one)
 	}
 	return out, nil
-}
-
-// shorthand reads a=b,c="d, e". Nested forms are not known here.
-func shorthand(text string) (pairs [][2]string, ok bool) {
-	for text != "" {
-		name, rest, found := strings.Cut(text, "=")
-		if !found || strings.ContainsAny(name, `,"'[{`) || name == "" {
-			return nil, false
-		}
-		var value string
-		if rest != "" && (rest[0] == '"' || rest[0] == '\'') {
-			end := strings.IndexByte(rest[1:], rest[0])
-			if end < 0 {
-				return nil, false
-			}
-			value, text = rest[1:end+1], rest[end+2:]
-			if text != "" && text[0] != ',' {
-				return nil, false
-			}
-			text = strings.TrimPrefix(text, ",")
-		} else {
-			value, text, _ = strings.Cut(rest, ",")
-			if strings.ContainsAny(value, "[{") {
-				return nil, false
-			}
-		}
-		pairs = append(pairs, [2]string{name, value})
-	}
-	return pairs, len(pairs) > 0
-}
-
-const snsVersion = "2010-03-31"
-
-func runPublish(ctx context.Context, c *call) error {
-	if err := c.required("message", "topic-arn"); err != nil {
-		return err
-	}
-	if err := c.checkQuery(); err != nil {
-		return err
-	}
-	values := url.Values{"TopicArn": {c.value("topic-arn")}, "Message": {c.value("message")}}
-	if s := c.value("subject"); s != "" {
-		values.Set("Subject", s)
-	}
-	body, err := c.client.Query(ctx, "sns", snsVersion, "Publish", values)
-	if err != nil {
-		return err
-	}
-	var doc struct {
-		MessageID string `xml:"PublishResult>MessageId"`
-	}
-	if err := xml.Unmarshal(body, &doc); err != nil {
-		return err
-	}
-	return c.print(map[string]any{"MessageId": doc.MessageID})
 }

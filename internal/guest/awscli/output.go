@@ -10,11 +10,11 @@ import (
 // print writes a result as --query and --output say.
 func (c *call) print(result any) error {
 	if c.query != "" {
-		steps, err := parseQuery(c.query)
+		query, err := parseQuery(c.query)
 		if err != nil {
 			return err
 		}
-		result = applyFlattening(steps, result)
+		result = query(result)
 	}
 	if c.output == "text" {
 		for _, line := range textLines(result) {
@@ -52,21 +52,21 @@ func textLines(v any) []string {
 		}
 		return lines
 	case map[string]any:
-		return structure("", t)
+		return fields("", t)
 	}
 	return []string{scalar(v)}
 }
 
-func structure(name string, m map[string]any) []string {
+func fields(name string, m map[string]any) []string {
 	var scalars, lines []string
 	for _, key := range sortedKeys(m) {
 		switch t := m[key].(type) {
 		case map[string]any:
-			lines = append(lines, structure(strings.ToUpper(key), t)...)
+			lines = append(lines, fields(strings.ToUpper(key), t)...)
 		case []any:
 			for _, e := range t {
 				if inner, ok := e.(map[string]any); ok {
-					lines = append(lines, structure(strings.ToUpper(key), inner)...)
+					lines = append(lines, fields(strings.ToUpper(key), inner)...)
 				} else {
 					lines = append(lines, strings.ToUpper(key)+"\t"+scalar(e))
 				}

@@ -93,6 +93,7 @@ type object struct {
 	Size         int64
 	LastModified time.Time
 	ETag         string
+	StorageClass string
 }
 
 // listing is one page of ListObjectsV2.

@@ -1,7 +1,6 @@
 package cfn
 
 import (
-	"fmt"
 	"strings"
 )
 
@@ -36,11 +35,11 @@ func parseINI(content string, have []section) ([]section, error) {
 				at = len(have) - 1
 			}
 		case at < 0:
-			return nil, fmt.Errorf("File contains no section headers: %q", line) //nolint:staticcheck // the original's words
+			return nil, said("File contains no section headers: %q", line)
 		default:
 			cut := strings.IndexAny(trimmed, "=:")
 			if cut <= 0 {
-				return nil, fmt.Errorf("File contains parsing errors: %q", line) //nolint:staticcheck // the original's words
+				return nil, said("File contains parsing errors: %q", line)
 			}
 			last = strings.ToLower(strings.TrimSpace(trimmed[:cut]))
 			have[at].values[last] = strings.ReplaceAll(strings.TrimSpace(trimmed[cut+1:]), "%%", "%")

@@ -14,7 +14,7 @@ func mustache(text string, context map[string]any) ([]byte, error) {
 	p := &template{text: text, open: "{{", shut: "}}"}
 	nodes, err := p.parse("")
 	if err != nil {
-		return nil, fmt.Errorf("Failed to render content as a Mustache template: %w", err) //nolint:staticcheck // the original's words
+		return nil, said("Failed to render content as a Mustache template: %w", err)
 	}
 	var out strings.Builder
 	render(&out, nodes, []any{context})

@@ -106,7 +106,7 @@ func (h *Helper) signalHandle(ctx context.Context, f *flags) int {
 	if err := h.put(ctx, target, body); err != nil {
 		var answer *awsclient.Error
 		if errors.As(err, &answer) {
-			err = fmt.Errorf("HTTP Error %d : %s: %s", answer.Status, answer.Code, answer.Message) //nolint:staticcheck // the original's words
+			err = said("HTTP Error %d : %s: %s", answer.Status, answer.Code, answer.Message)
 		}
 		return h.fail(said("Error signaling CloudFormation: %w", err))
 	}
