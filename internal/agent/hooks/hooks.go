@@ -225,12 +225,20 @@ func firstLine(path string) string {
 	return line
 }
 
+// secrets are the variables of credentials: an agent may have been started with
+// some, which are none of the scripts' business. AWS_ACCESS_KEY and AWS_SECRET_KEY are
+// what the Ruby agent exports.
+var secrets = []string{
+	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CREDENTIAL_FILE", "AWS_CREDENTIAL_EXPIRATION",
+	"AWS_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_BEARER_TOKEN_BEDROCK", "CODEDEPLOY_GITHUB_TOKEN",
+}
+
 // Environment merges the deployment's variables into base, without the
 // loader's, which would let one deployment change every later program.
 func Environment(base, add []string) []string {
 	drop := func(kv string) bool {
 		name, _, _ := strings.Cut(kv, "=")
-		if strings.HasPrefix(name, "LD_") {
+		if strings.HasPrefix(name, "LD_") || slices.Contains(secrets, name) {
 			return true
 		}
 		return slices.ContainsFunc(add, func(a string) bool { return strings.HasPrefix(a, name+"=") })
