@@ -162,7 +162,7 @@ func openLog(cfg config.Config) (*slog.Logger, func(), error) {
 			return nil, nil, fmt.Errorf("rotate log: %w", err)
 		}
 	}
-	f, err := os.OpenFile(cfg.LogFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
+	f, err := os.OpenFile(cfg.LogFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, nil, fmt.Errorf("open log: %w", err)
 	}
@@ -170,7 +170,7 @@ func openLog(cfg config.Config) (*slog.Logger, func(), error) {
 	if cfg.Verbose {
 		level = slog.LevelDebug
 	}
-	return slog.New(slog.NewTextHandler(f, &slog.HandlerOptions{Level: level})), func() { _ = f.Close() }, nil
+	return slog.New(newLineHandler(f, cfg.ProgramName, level)), func() { _ = f.Close() }, nil
 }
 
 // writeVersion leaves the .version file that tools look for. An instance where

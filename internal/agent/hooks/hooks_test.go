@@ -154,7 +154,7 @@ func TestLogs(t *testing.T) {
 		t.Errorf("scripts.log begins %q", lines[:3])
 	}
 	shared, _ := os.ReadFile(f.SharedLog)
-	if !strings.HasPrefix(string(shared), "[2026-01-02 03:04:05] [d-1]LifecycleEvent - ValidateService\n") {
+	if !strings.HasPrefix(string(shared), "[2026-01-02 03:04:05.000] [d-1]LifecycleEvent - ValidateService\n") {
 		t.Errorf("shared log begins %.80q", shared)
 	}
 }

@@ -125,9 +125,10 @@ func (l *scriptLog) line(text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.remember(text)
-	at := l.clock.Now().Format("2006-01-02 15:04:05")
+	now := l.clock.Now()
+	at := now.Format("2006-01-02 15:04:05")
 	l.own.write(at + " " + text + "\n")
-	l.shared.write("[" + at + "] " + l.prefix + text + "\n")
+	l.shared.write(now.Format("[2006-01-02 15:04:05.000] ") + l.prefix + text + "\n")
 	if l.out != nil {
 		l.out(at + " " + text)
 	}
