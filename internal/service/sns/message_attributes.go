@@ -3,17 +3,18 @@ package sns
 import (
 	"encoding/json"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/sns"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 )
 
-var attributeNameForm = regexp.MustCompile(`^[0-9A-Za-z_.-]{1,256}$`)
+// maxAttributeName is the longest name of an attribute, in bytes.
+const maxAttributeName = 256
 
 func badValue(format string, args ...any) error {
 	return awserr.New("ParameterValueInvalid", format, args...)
@@ -23,10 +24,8 @@ func badValue(format string, args ...any) error {
 func readAttributes(in map[string]api.MessageAttributeValue) (map[string]attribute, error) {
 	out := make(map[string]attribute, len(in))
 	for _, name := range slices.Sorted(maps.Keys(in)) {
-		lower := strings.ToLower(name)
-		if !attributeNameForm.MatchString(name) || strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".") || strings.Contains(name, "..") ||
-			strings.HasPrefix(lower, "aws.") || strings.HasPrefix(lower, "amazon.") {
-			return nil, badValue("Invalid message attribute name: %s", name)
+		if err := judgeAttributeName(name); err != nil {
+			return nil, err
 		}
 		v := in[name]
 		a := attribute{Type: aws.Val(v.DataType), Text: aws.Val(v.StringValue), Binary: v.BinaryValue}
@@ -38,6 +37,29 @@ func readAttributes(in map[string]api.MessageAttributeValue) (map[string]attribu
 	return out, nil
 }
 
+func judgeAttributeName(name string) error {
+	lower := strings.ToLower(name)
+	odd := strings.IndexFunc(name, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && !strings.ContainsRune("_.-", r)
+	})
+	switch {
+	case name == "", strings.HasPrefix(lower, "aws."), strings.HasPrefix(lower, "amazon."):
+		return badValue("Invalid message attribute name: %s", name)
+	case len(name) > maxAttributeName:
+		return badValue("Length of message attribute name must be less than %d bytes.", maxAttributeName)
+	case odd >= 0:
+		r, _ := utf8.DecodeRuneInString(name[odd:])
+		return badValue("Invalid non-alphanumeric character '#x%X' was found in the message attribute name. Can only include alphanumeric characters, hyphens, underscores, or dots.", r)
+	case strings.HasPrefix(name, "."):
+		return badValue("Invalid message attribute name starting with character '.' was found.")
+	case strings.HasSuffix(name, "."):
+		return badValue("Invalid message attribute name ending with character '.' was found.")
+	case strings.Contains(name, ".."):
+		return badValue("Message attribute name can not have successive '.' character.")
+	}
+	return nil
+}
+
 func (a attribute) judge(name string) error {
 	base, _, _ := strings.Cut(a.Type, ".")
 	switch {
@@ -45,6 +67,10 @@ func (a attribute) judge(name string) error {
 		return badValue("The message attribute '%s' must contain non-empty message attribute type.", name)
 	case base != "String" && base != "Number" && base != "Binary":
 		return badValue("The message attribute '%s' has an invalid message attribute type, the set of supported type prefixes is Binary, Number, and String.", name)
+	case base == "Binary" && len(a.Binary) == 0 && a.Text != "":
+		return badValue("The message attribute '%s' with type '%s' must use field 'Binary'.", name, a.Type)
+	case base != "Binary" && a.Text == "" && len(a.Binary) > 0:
+		return badValue("The message attribute '%s' with type '%s' must use field 'String'.", name, a.Type)
 	case base == "Binary" && len(a.Binary) == 0, base != "Binary" && a.Text == "":
 		return badValue("The message attribute '%s' must contain non-empty message attribute value for message attribute type '%s'.", name, a.Type)
 	case base == "Number":

@@ -60,7 +60,19 @@ func TestErrors(t *testing.T) {
 		{"raw", "Subscribe", "InvalidParameter", "Invalid parameter: Attributes Reason: RawMessageDelivery: Invalid value [x]. Must be true or false.", subscribe("sqs", queueARN+"2", map[string]string{"RawMessageDelivery": "x"})},
 		{"filter", "Subscribe", "InvalidParameter", `Invalid parameter: Attributes Reason: FilterPolicy: "a" must be an object or an array`, subscribe("sqs", queueARN+"2", map[string]string{"FilterPolicy": `{"a":"b"}`})},
 		{"twice with others", "Subscribe", "InvalidParameter", "Invalid parameter: Attributes Reason: Subscription already exists with different attributes", subscribe("sqs", queueARN, map[string]string{"RawMessageDelivery": "true"})},
-		{"token", "ConfirmSubscription", "InvalidParameter", "Invalid parameter: Token", &api.ConfirmSubscriptionInput{TopicArn: topic, Token: x}},
+		{"token", "ConfirmSubscription", "InvalidParameter", "Invalid parameter: Token", &api.ConfirmSubscriptionInput{TopicArn: topic, Token: aws.Ptr("abc123")}},
+		{"token of no form", "ConfirmSubscription", "InvalidParameter", "Invalid token", &api.ConfirmSubscriptionInput{TopicArn: topic, Token: x}},
+		{"topic to confirm", "ConfirmSubscription", "InvalidParameter", "Invalid parameter: Topic", &api.ConfirmSubscriptionInput{TopicArn: x, Token: aws.Ptr("abc123")}},
+		{"mobile endpoint", "Publish", "InvalidParameter", "Invalid parameter: TargetArn Reason: No endpoint found for the target arn specified",
+			&api.PublishInput{TargetArn: aws.Ptr("arn:aws:sns:us-east-1:123456789012:endpoint/APNS/a/b"), Message: x}},
+		{"dead letters of a FIFO queue", "Subscribe", "InvalidParameter", "Invalid parameter: Attributes Reason: RedrivePolicy: must use a FIFO queue as DLQ for a FIFO Subscription to a FIFO Topic.",
+			&api.SubscribeInput{TopicArn: fifo, Protocol: aws.Ptr("sqs"), Endpoint: aws.Ptr(queueARN + ".fifo"), Attributes: map[string]string{"RedrivePolicy": `{"deadLetterTargetArn":"` + queueARN + `"}`}}},
+		{"one without a group", "PublishBatch", "InvalidParameter", "Invalid parameter: The MessageGroupId parameter is required for FIFO topics",
+			&api.PublishBatchInput{TopicArn: fifo, PublishBatchRequestEntries: []api.PublishBatchRequestEntry{{Id: x, Message: x}}}},
+		{"one with a bad attribute", "PublishBatch", "ParameterValueInvalid", "Invalid message attribute name starting with character '.' was found.",
+			&api.PublishBatchInput{TopicArn: topic, PublishBatchRequestEntries: []api.PublishBatchRequestEntry{{Id: x, Message: x, MessageAttributes: map[string]api.MessageAttributeValue{".a": {DataType: aws.Ptr("String"), StringValue: x}}}}}},
+		{"batch too long", "PublishBatch", "BatchRequestTooLong", "The length of all the messages put together is more than the limit.",
+			&api.PublishBatchInput{TopicArn: topic, PublishBatchRequestEntries: []api.PublishBatchRequestEntry{{Id: x, Message: aws.Ptr(strings.Repeat("x", 256<<10+1))}}}},
 		{"no such subscription", "GetSubscriptionAttributes", "NotFound", "Subscription does not exist", &api.GetSubscriptionAttributesInput{SubscriptionArn: aws.Ptr(*sub + "0")}},
 		{"unsubscribe what", "Unsubscribe", "InvalidParameter", "Invalid parameter: SubscriptionArn Reason: An ARN must have at least 6 elements, not 1", &api.UnsubscribeInput{SubscriptionArn: x}},
 		{"attribute", "SetSubscriptionAttributes", "InvalidParameter", "Invalid parameter: AttributeName", &api.SetSubscriptionAttributesInput{SubscriptionArn: sub, AttributeName: x, AttributeValue: x}},
@@ -76,6 +88,38 @@ func TestErrors(t *testing.T) {
 				t.Errorf("%v", err)
 			}
 		})
+	}
+}
+
+func TestMessageAttributesThatAreRefused(t *testing.T) {
+	l := newLab(t, gate{})
+	topic := l.topic("t", nil)
+	text := func(dataType, value string) api.MessageAttributeValue {
+		return api.MessageAttributeValue{DataType: &dataType, StringValue: &value}
+	}
+	binary := func(dataType, value string) api.MessageAttributeValue {
+		return api.MessageAttributeValue{DataType: &dataType, BinaryValue: []byte(value)}
+	}
+	for _, c := range []struct {
+		name  string
+		value api.MessageAttributeValue
+		want  string
+	}{
+		{"a", text("String", ""), "The message attribute 'a' must contain non-empty message attribute value for message attribute type 'String'."},
+		{"a", binary("Binary", ""), "The message attribute 'a' must contain non-empty message attribute value for message attribute type 'Binary'."},
+		{"a", binary("Number", "1"), "The message attribute 'a' with type 'Number' must use field 'String'."},
+		{"a", text("Binary", "1"), "The message attribute 'a' with type 'Binary' must use field 'Binary'."},
+		{"a", text("Text", "1"), "The message attribute 'a' has an invalid message attribute type, the set of supported type prefixes is Binary, Number, and String."},
+		{strings.Repeat("a", 257), text("String", "1"), "Length of message attribute name must be less than 256 bytes."},
+		{"a^", text("String", "1"), "Invalid non-alphanumeric character '#x5E' was found in the message attribute name. Can only include alphanumeric characters, hyphens, underscores, or dots."},
+		{".a", text("String", "1"), "Invalid message attribute name starting with character '.' was found."},
+		{"a.", text("String", "1"), "Invalid message attribute name ending with character '.' was found."},
+		{"a..b", text("String", "1"), "Message attribute name can not have successive '.' character."},
+	} {
+		_, err := l.server.Invoke(l.ctx, "sns", "Publish", &api.PublishInput{TopicArn: topic, Message: aws.Ptr("x"), MessageAttributes: map[string]api.MessageAttributeValue{c.name: c.value}})
+		if e := awserr.As(err); e == nil || e.Code != "ParameterValueInvalid" || e.Message != c.want {
+			t.Errorf("%s: %v", c.name, err)
+		}
 	}
 }
 

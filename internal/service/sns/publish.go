@@ -29,7 +29,11 @@ func targetOf(in *api.PublishInput) (store.Key, error) {
 	case in.TopicArn != nil:
 		return openARN("TopicArn", *in.TopicArn, 0)
 	case in.TargetArn != nil:
-		return openARN("TargetArn", *in.TargetArn, 0)
+		k, err := openARN("TargetArn", *in.TargetArn, 0)
+		if err == nil && strings.HasPrefix(k.ID, "endpoint/") { // of mobile devices, which cannot be made here
+			err = invalid("TargetArn Reason: No endpoint found for the target arn specified")
+		}
+		return k, err
 	}
 	return store.Key{}, invalid("TopicArn or TargetArn Reason: no value for required parameter")
 }
@@ -44,6 +48,9 @@ func (s *Service) Publish(ctx context.Context, in *api.PublishInput) (*api.Publi
 		MessageAttributes: in.MessageAttributes, MessageDeduplicationId: in.MessageDeduplicationId, MessageGroupId: in.MessageGroupId})
 	if err != nil {
 		return nil, err
+	}
+	if d.size > maxBytes {
+		return nil, invalid("Message too long")
 	}
 	var id, number *string
 	err = s.cfg.DB.Update(ctx, func(tx *store.Tx) error {
@@ -114,9 +121,6 @@ func newDraft(in *api.PublishBatchRequestEntry) (*draft, error) {
 	d.size = len(aws.Val(in.Message))
 	for name, a := range d.attributes {
 		d.size += len(name) + len(a.Type) + len(a.Text) + len(a.Binary)
-	}
-	if d.size > maxBytes {
-		return nil, invalid("Message too long")
 	}
 	return d, nil
 }

@@ -2,7 +2,6 @@ package sns
 
 import (
 	"context"
-	"net/http"
 	"regexp"
 
 	"github.com/hardstand/hardstand/internal/aws"
@@ -36,7 +35,8 @@ func judgeBatch(entries []api.PublishBatchRequestEntry) error {
 	return nil
 }
 
-// PublishBatch publishes up to ten messages; each succeeds or fails for itself.
+// PublishBatch publishes up to ten messages, or none: a message that is not valid
+// fails the request.
 func (s *Service) PublishBatch(ctx context.Context, in *api.PublishBatchInput) (*api.PublishBatchOutput, error) {
 	k, err := openTopic(*in.TopicArn)
 	if err != nil {
@@ -46,14 +46,15 @@ func (s *Service) PublishBatch(ctx context.Context, in *api.PublishBatchInput) (
 	if err := judgeBatch(entries); err != nil {
 		return nil, err
 	}
-	drafts, wrong, total := make([]*draft, len(entries)), make([]error, len(entries)), 0
+	drafts, total := make([]*draft, len(entries)), 0
 	for i := range entries {
-		if drafts[i], wrong[i] = newDraft(&entries[i]); wrong[i] == nil {
-			total += drafts[i].size
+		if drafts[i], err = newDraft(&entries[i]); err != nil {
+			return nil, err
 		}
+		total += drafts[i].size
 	}
 	if total > maxBytes {
-		return nil, awserr.New("BatchRequestTooLong", "The length of all the batch messages put together is more than the limit.")
+		return nil, awserr.New("BatchRequestTooLong", "The length of all the messages put together is more than the limit.")
 	}
 	var out *api.PublishBatchOutput
 	err = s.cfg.DB.Update(ctx, func(tx *store.Tx) error {
@@ -63,9 +64,11 @@ func (s *Service) PublishBatch(ctx context.Context, in *api.PublishBatchInput) (
 			return orNoTopic(err)
 		}
 		for i := range entries {
-			if err := s.publishEntry(tx, k, t, &entries[i], drafts[i], wrong[i], out); err != nil {
+			id, number, err := s.publish(tx, k, t, drafts[i])
+			if err != nil {
 				return err
 			}
+			out.Successful = append(out.Successful, api.PublishBatchResultEntry{Id: entries[i].Id, MessageId: id, SequenceNumber: number})
 		}
 		return nil
 	})
@@ -74,24 +77,4 @@ func (s *Service) PublishBatch(ctx context.Context, in *api.PublishBatchInput) (
 	}
 	s.bell.ring()
 	return out, nil
-}
-
-// publishEntry publishes one message and tells how it went; the error is one that is
-// not the entry's.
-func (s *Service) publishEntry(tx *store.Tx, k store.Key, t *topic, e *api.PublishBatchRequestEntry, d *draft, wrong error, out *api.PublishBatchOutput) error {
-	var id, number *string
-	if wrong == nil {
-		id, number, wrong = s.publish(tx, k, t, d)
-	}
-	if wrong == nil {
-		out.Successful = append(out.Successful, api.PublishBatchResultEntry{Id: e.Id, MessageId: id, SequenceNumber: number})
-		return nil
-	}
-	a := awserr.As(wrong)
-	if a == nil {
-		return wrong
-	}
-	out.Failed = append(out.Failed, api.BatchResultErrorEntry{Id: e.Id, Code: &a.Code, Message: &a.Message,
-		SenderFault: aws.Ptr(a.HTTPStatus() < http.StatusInternalServerError)})
-	return nil
 }

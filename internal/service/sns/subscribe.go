@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/sns"
 	"github.com/hardstand/hardstand/internal/aws/arn"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/aws/ids"
 	"github.com/hardstand/hardstand/internal/store"
 )
@@ -90,6 +92,9 @@ func (s *Service) insertSubscription(ctx context.Context, tx *store.Tx, key stor
 	return key, subscriptions.Insert(tx, key, sub)
 }
 
+// tokenForm is that of tokens, by which ours and other ones go.
+var tokenForm = regexp.MustCompile(`^[0-9a-f]+$`)
+
 // newToken confirms a subscription.
 func newToken() string { return strings.ReplaceAll(ids.UUID()+ids.UUID()+ids.UUID(), "-", "") }
 
@@ -148,22 +153,24 @@ func inAttributes(err error) error {
 // ConfirmSubscription ends the wait of a subscription whose token the caller shows.
 func (s *Service) ConfirmSubscription(ctx context.Context, in *api.ConfirmSubscriptionInput) (*api.ConfirmSubscriptionOutput, error) {
 	k, err := openTopic(*in.TopicArn)
-	if err != nil {
-		return nil, err
+	switch {
+	case err != nil:
+		return nil, invalid("Topic")
+	case !tokenForm.MatchString(*in.Token):
+		return nil, awserr.New("InvalidParameter", "Invalid token")
 	}
 	signed := aws.CallFrom(ctx).Principal.Type != aws.PrincipalAnonymous
 	guard := signed && strings.EqualFold(aws.Val(in.AuthenticateOnUnsubscribe), "true")
 	var key store.Key
 	err = s.cfg.DB.Update(ctx, func(tx *store.Tx) error {
-		if _, err := topics.Get(tx, k); err != nil {
-			return orNoTopic(err)
-		}
 		rows, err := subscriptions.Lookup(tx, "token", *in.Token)
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
-		}
-		if len(rows) != 1 || topicOf(rows[0].Key) != k {
+		case len(rows) != 1:
 			return invalid("Token")
+		case topicOf(rows[0].Key) != k:
+			return invalid("Topic")
 		}
 		key = rows[0].Key
 		sub := rows[0].Value

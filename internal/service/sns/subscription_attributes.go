@@ -40,7 +40,7 @@ func judgeSubscription(sub *subscription, name, value string) error {
 			return invalid("FilterPolicyScope: Invalid value [%s]. Please use either MessageBody or MessageAttributes", value)
 		}
 	case attrRedrive:
-		return judgeRedrive(value)
+		return sub.judgeRedrive(value)
 	case attrDelivery:
 		if sub.Protocol == "sqs" && value != "" {
 			return invalid("DeliveryPolicy: is only supported for http and https")
@@ -57,7 +57,7 @@ func judgeSubscription(sub *subscription, name, value string) error {
 	return nil
 }
 
-func judgeRedrive(text string) error {
+func (sub *subscription) judgeRedrive(text string) error {
 	if text == "" {
 		return nil
 	}
@@ -67,6 +67,9 @@ func judgeRedrive(text string) error {
 	}
 	if a, err := arn.Parse(target); err != nil || a.Service != "sqs" {
 		return invalid("RedrivePolicy: deadLetterTargetArn is an invalid arn")
+	}
+	if strings.HasSuffix(sub.Endpoint, ".fifo") && !strings.HasSuffix(target, ".fifo") {
+		return invalid("RedrivePolicy: must use a FIFO queue as DLQ for a FIFO Subscription to a FIFO Topic.")
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/policy"
 	"github.com/hardstand/hardstand/internal/store"
 )
@@ -66,8 +67,11 @@ var rules = map[string]rule{
 func judge(k store.Key, given map[string]string, creating bool) error {
 	for name, value := range given {
 		r, ok := rules[name]
-		if !ok || r.fifo && !isFIFO(k.ID) || name == attrFIFO && !creating {
+		if !ok || r.fifo && !isFIFO(k.ID) {
 			return errAttributeName(name)
+		}
+		if name == attrFIFO && !creating && value != "true" {
+			return awserr.New("InvalidAttributeValue", "Invalid value for the parameter FifoQueue. Reason: Modifying queue type is not supported.")
 		}
 		if !r.allows(value) {
 			return errAttributeValue(name)
@@ -75,6 +79,9 @@ func judge(k store.Key, given map[string]string, creating bool) error {
 	}
 	if given[attrThroughput] == "perMessageGroupId" && given[attrScope] == "queue" {
 		return errAttributeValue(attrThroughput)
+	}
+	if given[attrKMSKey] != "" && given[attrManagedSSE] == "true" {
+		return awserr.New("InvalidAttributeName", "You can use one type of server-side encryption (SSE) at one time. You can either enable KMS SSE or SQS SSE.")
 	}
 	if key := given[attrKMSKey]; key != "" && key != "alias/aws/sqs" && !strings.HasSuffix(key, ":alias/aws/sqs") {
 		return errNotImplemented("encryption of queues with KMS keys other than alias/aws/sqs")

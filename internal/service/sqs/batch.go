@@ -2,6 +2,7 @@ package sqs
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"regexp"
 
@@ -60,7 +61,8 @@ func failed(id *string, err error) (api.BatchResultErrorEntry, error) {
 	return api.BatchResultErrorEntry{Id: id, Code: &code, Message: &a.Message, SenderFault: aws.Ptr(a.HTTPStatus() < http.StatusInternalServerError)}, nil
 }
 
-// SendMessageBatch sends up to ten messages; each succeeds or fails for itself.
+// SendMessageBatch sends up to ten messages; each succeeds or fails for itself, but
+// for what a FIFO queue asks of all.
 func (s *Service) SendMessageBatch(ctx context.Context, in *api.SendMessageBatchInput) (*api.SendMessageBatchOutput, error) {
 	k, _, err := s.find(ctx, *in.QueueUrl)
 	if err != nil {
@@ -89,8 +91,13 @@ func (s *Service) SendMessageBatch(ctx context.Context, in *api.SendMessageBatch
 			if d == nil {
 				continue
 			}
-			if wrong[i] = s.enqueue(tx, k, q, d); wrong[i] != nil && awserr.As(wrong[i]) == nil {
+			wrong[i] = s.enqueue(tx, k, q, d)
+			switch a := awserr.As(wrong[i]); {
+			case wrong[i] == nil:
+			case a == nil, errors.Is(wrong[i], errNoDedup):
 				return wrong[i]
+			case a.Code == "MissingRequiredParameterException":
+				return errValue("%s", a.Message)
 			}
 		}
 		return nil

@@ -82,7 +82,7 @@ func readAttribute(kind, name string, typ, text *string, binary []byte) (attribu
 	case base != "String" && base != "Number" && base != "Binary":
 		return attribute{}, errValue("The message (%s) attribute '%s' has an invalid message attribute type, the set of supported type prefixes is Binary, Number, and String.", kind, name)
 	case base == "Binary" && len(binary) == 0, base != "Binary" && aws.Val(text) == "":
-		return attribute{}, errValue("The message (%s) attribute '%s' must contain non-empty message attribute value for message attribute type (%s).", kind, name, base)
+		return attribute{}, errValue("Message (%s) attribute '%s' must contain a non-empty value of type '%s'.", kind, name, base)
 	case base == "Binary" && text != nil, base != "Binary" && binary != nil:
 		return attribute{}, errValue("Message (%s) attribute '%s' has multiple values.", kind, name)
 	case base == "Number" && !isNumber(*text):

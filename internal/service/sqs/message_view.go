@@ -46,7 +46,7 @@ func (m *message) shown(names []string) map[string]attribute {
 	for name, a := range m.Attributes {
 		for _, want := range names {
 			prefix, wild := strings.CutSuffix(want, ".*")
-			if want == name || want == "All" || wild && strings.HasPrefix(name, prefix) {
+			if want == name || want == "All" || want == "*" || wild && strings.HasPrefix(name, prefix) {
 				out[name] = a
 			}
 		}

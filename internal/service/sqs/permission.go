@@ -87,7 +87,7 @@ func (s *Service) RemovePermission(ctx context.Context, in *api.RemovePermission
 			return err
 		}
 		if !doc.Remove(*in.Label) {
-			return errParameter(*in.Label, "Label", "can't find label on existing policy.")
+			return errParameter(*in.Label, "Label", "can't find label.")
 		}
 		return q.setPolicy(doc, tx)
 	})

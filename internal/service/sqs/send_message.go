@@ -142,6 +142,8 @@ func (s *Service) enqueue(tx *store.Tx, k store.Key, q *queue, d *draft) error {
 	return messages.Insert(tx, messageKey(k, q.Serial, m.Seq), m)
 }
 
+var errNoDedup = errValue("The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly")
+
 func (q *queue) judgeFIFO(d *draft) error {
 	m := d.message
 	switch {
@@ -150,7 +152,7 @@ func (q *queue) judgeFIFO(d *draft) error {
 	case m.Group == "":
 		return errMissing("MessageGroupId")
 	case m.Dedup == "" && q.attribute(attrContentDedup) != "true":
-		return errValue("The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly")
+		return errNoDedup
 	case m.Dedup == "":
 		sum := sha256.Sum256([]byte(d.body))
 		m.Dedup = hex.EncodeToString(sum[:])
