@@ -30,7 +30,7 @@ var (
 	systemServices  = []string{"service", "shutdown", "poweroff", "reboot", "halt"}
 	cloudFormation  = []string{"cfn-init", "cfn-signal", "cfn-hup", "cfn-get-metadata"}
 	pythons         = []string{"python", "python2", "python2.7"}
-	localOnly       = []string{"aws", "cloud-init", "chkconfig", "hardstand-guest"}
+	localOnly       = []string{"aws", "cloud-init", "chkconfig", "hardstand-guest", "pip", "pip3", "easy_install"}
 )
 
 // Links lists the links that an image needs, in an order in which they can be
@@ -65,9 +65,11 @@ func Dirs() []string {
 }
 
 // Units are the units that lie in an image without anybody having enabled them, by
-// path.
+// path, and the init scripts that the helper scripts' package brings for templates to
+// link to.
 func Units() map[string][]byte {
-	return map[string][]byte{UnitDir + "/cfn-hup.service": []byte(`[Unit]
+	script := []byte("#!/bin/sh\nexec /usr/local/bin/service cfn-hup \"$@\"\n")
+	return map[string][]byte{"/usr/local/init/ubuntu/cfn-hup": script, "/usr/local/init/redhat/cfn-hup": script, UnitDir + "/cfn-hup.service": []byte(`[Unit]
 Description=cfn-hup daemon
 After=network.target
 

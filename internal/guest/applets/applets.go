@@ -33,7 +33,7 @@ func Table() map[string]func(args []string) int {
 	table["cfn-signal"] = func(args []string) int { return cfn.New().Signal(args) }
 	table["cfn-hup"] = func(args []string) int { return cfn.New().Hup(args) }
 	table["cfn-get-metadata"] = func(args []string) int { return cfn.New().GetMetadata(args) }
-	for _, name := range []string{"yum", "dnf", "apt-get", "apt", "rpm", "dpkg", "gdebi"} {
+	for _, name := range []string{"yum", "dnf", "apt-get", "apt", "rpm", "dpkg", "gdebi", "pip", "pip3", "easy_install"} {
 		table[name] = func(args []string) int { return pkgshim.New().Run(name, args) }
 	}
 	for _, name := range []string{"python", "python2", "python2.7"} {

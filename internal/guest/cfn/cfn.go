@@ -52,6 +52,8 @@ type service struct {
 	client   *awsclient.Client
 	url      string
 	metadata *imdsclient.Client
+	root     guest.Root
+	clock    clock.Clock
 	// signed says that keys were named; otherwise the instance signs.
 	signed bool
 }
@@ -88,7 +90,7 @@ func (h *Helper) connect(ctx context.Context, f *flags) (*service, error) {
 		base = "https://cloudformation." + o.Region + "." + client.Domain()
 	}
 	signed := o.Role != "" || o.CredentialFile != "" || o.Keys.AccessKeyID != ""
-	return &service{client: client, url: strings.TrimSuffix(base, "/"), metadata: h.Metadata, signed: signed}, nil
+	return &service{client: client, url: strings.TrimSuffix(base, "/"), metadata: h.Metadata, root: h.Root, clock: h.Clock, signed: signed}, nil
 }
 
 // privateFile refuses a file with credentials that others may read.
@@ -118,11 +120,14 @@ func (s *service) call(ctx context.Context, action string, values url.Values) (m
 		header.Set("Authorization", "CFN_V1 "+base64.StdEncoding.EncodeToString(document)+":"+
 			strings.NewReplacer("\n", "", "\r", "").Replace(string(signature)))
 	}
+	address := s.url + "/?" + query.Encode()
 	resp, err := s.client.Do(ctx, awsclient.Request{Service: "cloudformation", Operation: action, Method: http.MethodGet,
-		URL: s.url + "/?" + query.Encode(), Header: header, Unsigned: !s.signed})
+		URL: address, Header: header, Unsigned: !s.signed})
 	if err != nil {
+		s.wire(http.MethodGet, address, describeError(err).Error())
 		return nil, err
 	}
+	s.wire(http.MethodGet, address, resp.Status)
 	defer resp.Body.Close()
 	var doc map[string]map[string]any
 	if err := readJSON(resp.Body, &doc); err != nil {

@@ -15,6 +15,7 @@ const (
 	initLog    = "/var/log/cfn-init.log"
 	commandLog = "/var/log/cfn-init-cmd.log"
 	hupLog     = "/var/log/cfn-hup.log"
+	wireLog    = "/var/log/cfn-wire.log"
 )
 
 // maxLog is when a log file is put aside, and keptLogs how many such there are.
@@ -42,6 +43,18 @@ func openLog(root guest.Root, path string) (*os.File, error) {
 		}
 	}
 	return os.OpenFile(full, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+}
+
+// wire notes a request and how it was answered, without what signs it. Who may not
+// write there does without.
+func (s *service) wire(method, address, answer string) {
+	f, err := openLog(s.root, wireLog)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	now := stamp(s.clock.Now())
+	fmt.Fprintf(f, "%s [DEBUG] Request: %s %s\n%s [DEBUG] Response: %s\n", now, method, address, now, answer)
 }
 
 // stamp is the time as Python's logging writes it.

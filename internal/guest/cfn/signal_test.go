@@ -32,6 +32,10 @@ func TestSignal(t *testing.T) {
 	if h.auth != "CFN_V1 "+doc+":c2lnbmF0" {
 		t.Errorf("Authorization %q", h.auth)
 	}
+	if log, err := os.ReadFile(h.Root.Path(wireLog)); err != nil || !strings.Contains(string(log), "Action=SignalResource") ||
+		!strings.Contains(string(log), "[DEBUG] Response: 200 OK\n") || strings.Contains(string(log), doc) {
+		t.Errorf("wire log %q, %v", log, err)
+	}
 	h.run(t, "cfn-signal -e 0 --role web"+at, 0, "")
 	if !strings.HasPrefix(h.auth, "AWS4-HMAC-SHA256 Credential=ASIAROLE/") || !strings.Contains(h.auth, "/eu-west-1/cloudformation/") {
 		t.Errorf("Authorization %q", h.auth)

@@ -1,5 +1,5 @@
 // Package pkgshim answers to package managers: yum, dnf, apt-get, apt, rpm, dpkg
-// and gdebi.
+// and gdebi, and to pip for the helper scripts of CloudFormation.
 //
 // The default image has the host's programs and no package database, so nothing
 // can really be installed but hardstand's own CodeDeploy agent. Table says which

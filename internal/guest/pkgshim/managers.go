@@ -8,6 +8,9 @@ import (
 
 // Run answers to the manager called name and returns its exit code.
 func (s *Shim) Run(name string, args []string) int {
+	if slices.Contains([]string{"pip", "pip3", "easy_install"}, name) {
+		return s.pip(name, args)
+	}
 	managers := map[string]func(string, []string) int{
 		"yum": s.yum, "dnf": s.yum, "apt-get": s.apt, "apt": s.apt, "rpm": s.rpm, "dpkg": s.dpkg, "gdebi": s.gdebi,
 	}

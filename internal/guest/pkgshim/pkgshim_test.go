@@ -194,3 +194,64 @@ func TestTableRows(t *testing.T) {
 		}
 	}
 }
+
+// The helper scripts need no pip; everything else does.
+func TestPip(t *testing.T) {
+	const helpers = "https://s3.amazonaws.com/cloudformation-examples/aws-cfn-bootstrap-py3-latest.tar.gz"
+	for _, tt := range []struct {
+		line, real string
+		code       int
+		want, ran  string
+	}{
+		{line: "pip3 install " + helpers, want: "provided by hardstand"},
+		{line: "easy_install --script-dir=/opt/aws/bin " + helpers, want: "provided by hardstand"},
+		{line: "pip install aws-cfn-bootstrap flask", real: "/usr/bin/pip", code: 126, want: "provided by hardstand", ran: "pip install flask"},
+		{line: "pip3 download aws-cfn-bootstrap", real: "/usr/bin/pip3", code: 126, ran: "pip3 download aws-cfn-bootstrap"},
+		{line: "pip3 --version", code: 127, want: "pip3: command not found"},
+	} {
+		root := guest.Root(t.TempDir())
+		if tt.real != "" {
+			if err := os.MkdirAll(root.Path("/usr/bin"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(root.Path(tt.real), nil, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var out bytes.Buffer
+		ran := ""
+		s := &Shim{Root: root, Stdout: &out, Stderr: &out, Handover: func(_ string, argv []string) error {
+			ran = strings.Join(argv, " ")
+			return errors.New("exec in a test")
+		}}
+		words := strings.Fields(tt.line)
+		if code := s.Run(words[0], words[1:]); code != tt.code || !strings.Contains(out.String(), tt.want) || ran != tt.ran {
+			t.Errorf("%s: exit %d, ran %q, %s", tt.line, code, ran, out.String())
+		}
+	}
+}
+
+// A version is not claimed to be there where nothing tells which one is.
+func TestVersionIsNotClaimed(t *testing.T) {
+	root := guest.Root(t.TempDir())
+	if err := os.MkdirAll(root.Path("/usr/bin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(root.Path("/usr/bin/curl"), nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, code := range map[string]int{"curl": 0, "curl=*": 0, "curl=7.1": 100} {
+		var out bytes.Buffer
+		s := &Shim{Root: root, Stdout: &out, Stderr: &out}
+		if got := s.Run("apt-get", []string{"install", "-y", name}); got != code || code != 0 && !strings.Contains(out.String(), "no record of the versions") {
+			t.Errorf("%s: exit %d, %s", name, got, out.String())
+		}
+	}
+	for line, code := range map[string]int{"list installed ruby": 1, "list available ruby": 0, "list available absent": 1} {
+		var out bytes.Buffer
+		s := &Shim{Root: root, Stdout: &out, Stderr: &out}
+		if got := s.Run("yum", strings.Fields(line)); got != code {
+			t.Errorf("yum %s: exit %d, %s", line, got, out.String())
+		}
+	}
+}
