@@ -66,6 +66,15 @@ type Engine struct {
 type worker struct {
 	again     bool
 	interrupt context.CancelCauseFunc
+	// running is what the worker has found in the row, newest what the last wake said.
+	running, newest *pulse
+}
+
+// check interrupts a worker that is not at what is newest.
+func (w *worker) check() {
+	if w.interrupt != nil && w.running != nil && w.newest != nil && *w.running != *w.newest {
+		w.interrupt(errInterrupted)
+	}
 }
 
 var errInterrupted = errors.New("the stack's status was changed by another operation")
@@ -96,7 +105,7 @@ func (e *Engine) Resume(ctx context.Context) error {
 			return fmt.Errorf("find stacks to resume: %w", err)
 		}
 		for _, r := range rows {
-			e.wake(r.Key)
+			e.wake(r.Value)
 		}
 		return nil
 	})
@@ -123,17 +132,17 @@ func (e *Engine) Register(types Registry) {
 func (e *Engine) Types() Registry { return e.types }
 
 // wake makes sure that a worker looks at the stack's row after this call.
-func (e *Engine) wake(key store.Key) {
+// One that is at another status, or at another operation, is interrupted.
+func (e *Engine) wake(s *Stack) {
+	key, now := s.Key(), pulse{s.Status, s.Operation}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.ctx.Err() != nil {
 		return
 	}
 	if w, ok := e.workers[key.ID]; ok {
-		w.again = true
-		if w.interrupt != nil {
-			w.interrupt(errInterrupted)
-		}
+		w.again, w.newest = true, &now
+		w.check()
 		return
 	}
 	e.workers[key.ID] = &worker{}
@@ -208,7 +217,7 @@ func (e *Engine) turn(key store.Key) error {
 	defer interrupt(nil)
 	e.mu.Lock()
 	w := e.workers[key.ID]
-	w.interrupt, w.again = interrupt, false
+	w.interrupt, w.again, w.running, w.newest = interrupt, false, nil, nil
 	e.mu.Unlock()
 	defer func() {
 		e.mu.Lock()
@@ -219,6 +228,10 @@ func (e *Engine) turn(key store.Key) error {
 	if err != nil {
 		return err
 	}
+	e.mu.Lock()
+	w.running = &pulse{r.stack.Status, r.stack.Operation}
+	w.check()
+	e.mu.Unlock()
 	phase := map[string]func(*run) error{
 		CreateInProgress:         (*run).create,
 		RollbackInProgress:       (*run).rollbackCreate,

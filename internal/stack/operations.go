@@ -104,7 +104,7 @@ func (e *Engine) insert(ctx context.Context, b Begin, status string) (*Stack, er
 	if err != nil {
 		return nil, err
 	}
-	e.wake(s.Key())
+	e.wake(s)
 	return s, nil
 }
 
@@ -131,7 +131,7 @@ func (e *Engine) change(ctx context.Context, key store.Key, fn func(*store.Tx, *
 		return nil, err
 	}
 	if s.Status != before {
-		e.wake(key)
+		e.wake(s)
 	}
 	return s, nil
 }

@@ -67,6 +67,15 @@ func (t resourceLogStream) Read(ctx context.Context, r stack.Request) (stack.Res
 	}
 }
 
+// Live implements stack.Live.
+func (t resourceLogStream) Live(ctx context.Context, r stack.Request) (map[string]any, error) {
+	if _, err := t.Read(ctx, r); err != nil {
+		return nil, err
+	}
+	group, name, _ := strings.Cut(r.PhysicalID, "|")
+	return map[string]any{"LogGroupName": group, "LogStreamName": name}, nil
+}
+
 // Update implements stack.Resource: there is nothing that could change in place.
 func (t resourceLogStream) Update(ctx context.Context, r stack.Request) (stack.Result, error) {
 	return t.Read(ctx, r)

@@ -46,19 +46,37 @@ func (t resourceResourcePolicy) Create(ctx context.Context, r stack.Request, sta
 
 // Read implements stack.Resource.
 func (t resourceResourcePolicy) Read(ctx context.Context, r stack.Request) (stack.Result, error) {
+	_, err := t.document(ctx, r)
+	return stack.Result{PhysicalID: r.PhysicalID}, err
+}
+
+// Live implements stack.Live.
+func (t resourceResourcePolicy) Live(ctx context.Context, r stack.Request) (map[string]any, error) {
+	text, err := t.document(ctx, r)
+	live := map[string]any{"PolicyName": r.PhysicalID, "PolicyDocument": text}
+	if _, asText := r.Properties["PolicyDocument"].(string); !asText && err == nil {
+		var document any
+		err = json.Unmarshal([]byte(text), &document)
+		live["PolicyDocument"] = document
+	}
+	return live, err
+}
+
+// document is the policy's text.
+func (t resourceResourcePolicy) document(ctx context.Context, r stack.Request) (string, error) {
 	in := &api.DescribeResourcePoliciesInput{}
 	for {
 		out, err := invoke[api.DescribeResourcePoliciesOutput](ctx, t.inv, "DescribeResourcePolicies", in)
 		if err != nil {
-			return stack.Result{}, err
+			return "", err
 		}
 		for _, p := range out.ResourcePolicies {
 			if *p.PolicyName == r.PhysicalID {
-				return stack.Result{PhysicalID: r.PhysicalID}, nil
+				return *p.PolicyDocument, nil
 			}
 		}
 		if in.NextToken = out.NextToken; in.NextToken == nil {
-			return stack.Result{}, stack.ErrNotFound
+			return "", stack.ErrNotFound
 		}
 	}
 }

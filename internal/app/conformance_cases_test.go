@@ -1,0 +1,132 @@
+package app
+
+// conformanceCase is a resource type as templates use it, in YAML's flow style.
+// ${X} and ${X.Attribute} are of resources of prelude, a stack of its own.
+type conformanceCase struct {
+	prelude string
+	// properties make it; changed is an update in place, replaced one that needs another
+	// resource. Empty ones are left out.
+	properties, changed, replaced string
+	// unseen is a change that leaves alone what the template says.
+	unseen bool
+	// sameID types have a physical id that is not one of theirs alone: another resource
+	// may have it again.
+	sameID bool
+}
+
+const (
+	trustEC2   = "AssumeRolePolicyDocument: {Version: '2012-10-17', Statement: [{Effect: Allow, Principal: {Service: ec2.amazonaws.com}, Action: 'sts:AssumeRole'}]}"
+	trustBoth  = "AssumeRolePolicyDocument: {Version: '2012-10-17', Statement: [{Effect: Allow, Principal: {Service: [ec2.amazonaws.com, codedeploy.amazonaws.com]}, Action: 'sts:AssumeRole'}]}"
+	readsS3    = "PolicyDocument: {Version: '2012-10-17', Statement: [{Effect: Allow, Action: 's3:GetObject', Resource: '*'}]}"
+	readsEC2   = "PolicyDocument: {Version: '2012-10-17', Statement: [{Effect: Allow, Action: 'ec2:Describe*', Resource: '*'}]}"
+	preludeIAM = "R: {Type: 'AWS::IAM::Role', Properties: {" + trustBoth + "}}, R2: {Type: 'AWS::IAM::Role', Properties: {" + trustEC2 + "}}, " +
+		"U: {Type: 'AWS::IAM::User'}, U2: {Type: 'AWS::IAM::User'}, G: {Type: 'AWS::IAM::Group'}, G2: {Type: 'AWS::IAM::Group'}"
+	preludeVPC = "V: {Type: 'AWS::EC2::VPC', Properties: {CidrBlock: 10.9.0.0/16}}, V2: {Type: 'AWS::EC2::VPC', Properties: {CidrBlock: 10.8.0.0/16}}, " +
+		"S: {Type: 'AWS::EC2::Subnet', Properties: {VpcId: !Ref V, CidrBlock: 10.9.1.0/24}}, T: {Type: 'AWS::EC2::RouteTable', Properties: {VpcId: !Ref V}}, " +
+		"T2: {Type: 'AWS::EC2::RouteTable', Properties: {VpcId: !Ref V}}, I: {Type: 'AWS::EC2::InternetGateway'}, " +
+		"A: {Type: 'AWS::EC2::VPCGatewayAttachment', Properties: {VpcId: !Ref V, InternetGatewayId: !Ref I}}, " +
+		"SG: {Type: 'AWS::EC2::SecurityGroup', Properties: {VpcId: !Ref V, GroupDescription: one}}, SG2: {Type: 'AWS::EC2::SecurityGroup', Properties: {VpcId: !Ref V, GroupDescription: two}}"
+	preludeLogs = "G: {Type: 'AWS::Logs::LogGroup'}, G2: {Type: 'AWS::Logs::LogGroup'}"
+	preludeZone = "Z: {Type: 'AWS::Route53::HostedZone', Properties: {Name: prelude.example}}"
+	preludeSNS  = "T: {Type: 'AWS::SNS::Topic'}, T2: {Type: 'AWS::SNS::Topic'}, Q: {Type: 'AWS::SQS::Queue'}, Q2: {Type: 'AWS::SQS::Queue'}"
+	tagged      = "Tags: [{Key: a, Value: b}]"
+	record      = "{Name: a.prelude.example, Type: A, TTL: '60', ResourceRecords: ['192.0.2.1']}"
+	otherRecord = "{Name: a.prelude.example, Type: A, TTL: '90', ResourceRecords: ['192.0.2.2']}"
+	publish     = "PolicyDocument: {Version: '2012-10-17', Statement: [{Effect: Allow, Principal: '*', Action: 'sns:Publish', Resource: '*'}]}"
+	publishOnly = "PolicyDocument: {Version: '2012-10-17', Statement: [{Effect: Allow, Principal: '*', Action: 'sns:GetTopicAttributes', Resource: '*'}]}"
+	send        = "PolicyDocument: {Version: '2012-10-17', Statement: [{Effect: Allow, Principal: '*', Action: 'sqs:SendMessage', Resource: '*'}]}"
+	sendOther   = "PolicyDocument: {Version: '2012-10-17', Statement: [{Effect: Allow, Principal: '*', Action: 'sqs:ReceiveMessage', Resource: '*'}]}"
+)
+
+// conformanceCases has every type that is registered; those that make nothing of
+// their own, or only with others' help, are in conformsElsewhere.
+var conformanceCases = map[string]conformanceCase{
+	"AWS::CloudWatch::Alarm": {properties: "ComparisonOperator: GreaterThanThreshold, EvaluationPeriods: 1, MetricName: m, Namespace: n, Period: 60, Statistic: Sum, Threshold: 1",
+		changed:  "ComparisonOperator: LessThanThreshold, EvaluationPeriods: 2, MetricName: m, Namespace: n, Period: 60, Statistic: Sum, Threshold: 1, AlarmDescription: d",
+		replaced: "AlarmName: other, ComparisonOperator: LessThanThreshold, EvaluationPeriods: 2, MetricName: m, Namespace: n, Period: 60, Statistic: Sum, Threshold: 1"},
+	"AWS::CloudWatch::CompositeAlarm": {prelude: "X: {Type: 'AWS::CloudWatch::Alarm', Properties: {ComparisonOperator: GreaterThanThreshold, EvaluationPeriods: 1, MetricName: m, Namespace: n, Period: 60, Statistic: Sum, Threshold: 1}}",
+		properties: "AlarmRule: 'ALARM(${X})'", changed: "AlarmRule: 'OK(${X})', AlarmDescription: d", replaced: "AlarmName: other, AlarmRule: 'OK(${X})'"},
+	"AWS::CloudWatch::Dashboard": {properties: `DashboardBody: '{"widgets": []}'`, changed: `DashboardBody: '{"widgets": [], "start": "-PT6H"}'`, replaced: `DashboardName: other, DashboardBody: '{"widgets": []}'`},
+
+	"AWS::CodeDeploy::Application":      {properties: "ComputePlatform: Server, Tags: [{Key: a, Value: z}]", changed: "ComputePlatform: Server, " + tagged, replaced: "ComputePlatform: Server, ApplicationName: other"},
+	"AWS::CodeDeploy::DeploymentConfig": {properties: "MinimumHealthyHosts: {Type: HOST_COUNT, Value: 2}", replaced: "MinimumHealthyHosts: {Type: HOST_COUNT, Value: 3}"},
+	"AWS::CodeDeploy::DeploymentGroup": {prelude: preludeIAM + ", A: {Type: 'AWS::CodeDeploy::Application'}", properties: "ApplicationName: '${A}', ServiceRoleArn: '${R.Arn}', DeploymentConfigName: CodeDeployDefault.OneAtATime",
+		changed:  "ApplicationName: '${A}', ServiceRoleArn: '${R.Arn}', DeploymentConfigName: CodeDeployDefault.AllAtOnce",
+		replaced: "ApplicationName: '${A}', ServiceRoleArn: '${R.Arn}', DeploymentGroupName: other"},
+
+	"AWS::EC2::EIP": {properties: "Domain: vpc, Tags: [{Key: a, Value: z}]", changed: "Domain: vpc, " + tagged},
+	"AWS::EC2::EIPAssociation": {prelude: "I: {Type: 'AWS::EC2::Instance', Properties: {ImageId: ami-08111162}}, E: {Type: 'AWS::EC2::EIP'}, E2: {Type: 'AWS::EC2::EIP'}",
+		properties: "AllocationId: '${E.AllocationId}', InstanceId: '${I}'", replaced: "AllocationId: '${E2.AllocationId}', InstanceId: '${I}'"},
+	"AWS::EC2::Instance": {properties: "ImageId: ami-08111162, InstanceType: t3.micro, Tags: [{Key: a, Value: z}]", changed: "ImageId: ami-08111162, InstanceType: t3.micro, Monitoring: true, " + tagged,
+		replaced: "ImageId: ami-08111162, InstanceType: t3.micro, AvailabilityZone: us-east-1b"},
+	"AWS::EC2::InternetGateway": {properties: "Tags: []", changed: tagged},
+	"AWS::EC2::KeyPair":         {properties: "KeyName: conform, KeyType: ed25519", replaced: "KeyName: conform2, KeyType: ed25519"},
+	"AWS::EC2::Route":           {prelude: preludeVPC, properties: "RouteTableId: '${T}', DestinationCidrBlock: 0.0.0.0/0, GatewayId: '${I}'", replaced: "RouteTableId: '${T2}', DestinationCidrBlock: 0.0.0.0/0, GatewayId: '${I}'"},
+	"AWS::EC2::RouteTable":      {prelude: preludeVPC, properties: "VpcId: '${V}', Tags: [{Key: a, Value: z}]", changed: "VpcId: '${V}', " + tagged, replaced: "VpcId: '${V2}'"},
+	"AWS::EC2::SecurityGroup": {prelude: preludeVPC, properties: "VpcId: '${V}', GroupDescription: d, SecurityGroupIngress: [{IpProtocol: tcp, FromPort: 80, ToPort: 80, CidrIp: 0.0.0.0/0}]",
+		changed: "VpcId: '${V}', GroupDescription: d, SecurityGroupIngress: [{IpProtocol: tcp, FromPort: 90, ToPort: 90, CidrIp: 0.0.0.0/0}], " + tagged, replaced: "VpcId: '${V}', GroupDescription: e"},
+	"AWS::EC2::SecurityGroupEgress": {prelude: preludeVPC, properties: "GroupId: '${SG}', IpProtocol: tcp, FromPort: 80, ToPort: 80, CidrIp: 10.0.0.0/8, Description: c", changed: "GroupId: '${SG}', IpProtocol: tcp, FromPort: 80, ToPort: 80, CidrIp: 10.0.0.0/8, Description: d",
+		replaced: "GroupId: '${SG2}', IpProtocol: tcp, FromPort: 80, ToPort: 80, CidrIp: 10.0.0.0/8"},
+	"AWS::EC2::SecurityGroupIngress": {prelude: preludeVPC, properties: "GroupId: '${SG}', IpProtocol: tcp, FromPort: 80, ToPort: 80, CidrIp: 10.0.0.0/8, Description: c", changed: "GroupId: '${SG}', IpProtocol: tcp, FromPort: 80, ToPort: 80, CidrIp: 10.0.0.0/8, Description: d",
+		replaced: "GroupId: '${SG2}', IpProtocol: tcp, FromPort: 80, ToPort: 80, CidrIp: 10.0.0.0/8"},
+	"AWS::EC2::Subnet":                      {prelude: preludeVPC, properties: "VpcId: '${V}', CidrBlock: 10.9.7.0/24, MapPublicIpOnLaunch: false", changed: "VpcId: '${V}', CidrBlock: 10.9.7.0/24, MapPublicIpOnLaunch: true, " + tagged, replaced: "VpcId: '${V}', CidrBlock: 10.9.8.0/24"},
+	"AWS::EC2::SubnetRouteTableAssociation": {prelude: preludeVPC, properties: "SubnetId: '${S}', RouteTableId: '${T}'"},
+	"AWS::EC2::VPC":                         {properties: "CidrBlock: 10.7.0.0/16, EnableDnsHostnames: false", changed: "CidrBlock: 10.7.0.0/16, EnableDnsHostnames: true, " + tagged, replaced: "CidrBlock: 10.6.0.0/16"},
+	"AWS::EC2::VPCGatewayAttachment": {prelude: "V: {Type: 'AWS::EC2::VPC', Properties: {CidrBlock: 10.5.0.0/16}}, V2: {Type: 'AWS::EC2::VPC', Properties: {CidrBlock: 10.4.0.0/16}}, I: {Type: 'AWS::EC2::InternetGateway'}, I2: {Type: 'AWS::EC2::InternetGateway'}",
+		properties: "VpcId: '${V}', InternetGatewayId: '${I}'", replaced: "VpcId: '${V2}', InternetGatewayId: '${I2}'"},
+
+	"AWS::ECR::Repository": {properties: "ImageTagMutability: MUTABLE", changed: "ImageTagMutability: IMMUTABLE, " + tagged, replaced: "RepositoryName: other"},
+
+	"AWS::IAM::AccessKey":           {prelude: preludeIAM, properties: "UserName: '${U}', Status: Active", changed: "UserName: '${U}', Status: Inactive", replaced: "UserName: '${U2}'"},
+	"AWS::IAM::Group":               {properties: "Policies: [{PolicyName: p, " + readsS3 + "}]", changed: "Path: /x/, Policies: [{PolicyName: q, " + readsEC2 + "}]", replaced: "GroupName: other"},
+	"AWS::IAM::GroupPolicy":         {prelude: preludeIAM, properties: "GroupName: '${G}', PolicyName: p, " + readsS3, changed: "GroupName: '${G}', PolicyName: p, " + readsEC2, replaced: "GroupName: '${G2}', PolicyName: p, " + readsS3, sameID: true},
+	"AWS::IAM::InstanceProfile":     {prelude: preludeIAM, properties: "Roles: ['${R}']", changed: "Roles: ['${R2}']", replaced: "Roles: ['${R2}'], Path: /x/"},
+	"AWS::IAM::ManagedPolicy":       {prelude: preludeIAM, properties: readsS3 + ", Roles: ['${R}']", changed: readsEC2 + ", Users: ['${U}']", replaced: readsS3 + ", Path: /x/"},
+	"AWS::IAM::OIDCProvider":        {properties: "Url: 'https://issuer.example', ClientIdList: [a]", changed: "Url: 'https://issuer.example', ClientIdList: [b]", replaced: "Url: 'https://other.example', ClientIdList: [a]"},
+	"AWS::IAM::Policy":              {prelude: preludeIAM, properties: "PolicyName: p, Roles: ['${R}'], " + readsS3, changed: "PolicyName: p, Roles: ['${R}'], Users: ['${U}'], " + readsEC2},
+	"AWS::IAM::Role":                {properties: trustEC2, changed: trustBoth + ", Description: d, " + tagged, replaced: trustEC2 + ", Path: /x/"},
+	"AWS::IAM::RolePolicy":          {prelude: preludeIAM, properties: "RoleName: '${R}', PolicyName: p, " + readsS3, changed: "RoleName: '${R}', PolicyName: p, " + readsEC2, replaced: "RoleName: '${R2}', PolicyName: p, " + readsS3, sameID: true},
+	"AWS::IAM::ServiceLinkedRole":   {properties: "AWSServiceName: autoscaling.amazonaws.com, CustomSuffix: conform, Description: c", changed: "AWSServiceName: autoscaling.amazonaws.com, CustomSuffix: conform, Description: d"},
+	"AWS::IAM::User":                {properties: "Policies: [{PolicyName: p, " + readsS3 + "}]", changed: "Path: /x/, " + tagged, replaced: "UserName: other"},
+	"AWS::IAM::UserPolicy":          {prelude: preludeIAM, properties: "UserName: '${U}', PolicyName: p, " + readsS3, changed: "UserName: '${U}', PolicyName: p, " + readsEC2, replaced: "UserName: '${U2}', PolicyName: p, " + readsS3, sameID: true},
+	"AWS::IAM::UserToGroupAddition": {prelude: preludeIAM, properties: "GroupName: '${G}', Users: ['${U}']", changed: "GroupName: '${G}', Users: ['${U2}', '${U}']", replaced: "GroupName: '${G2}', Users: ['${U}']", unseen: true},
+
+	"AWS::Logs::LogGroup":       {properties: "RetentionInDays: 7", changed: "RetentionInDays: 14, " + tagged, replaced: "LogGroupName: other"},
+	"AWS::Logs::LogStream":      {prelude: preludeLogs, properties: "LogGroupName: '${G}'", replaced: "LogGroupName: '${G2}'"},
+	"AWS::Logs::MetricFilter":   {prelude: preludeLogs, properties: "LogGroupName: '${G}', FilterPattern: E, MetricTransformations: [{MetricName: m, MetricNamespace: n, MetricValue: '1'}]", changed: "LogGroupName: '${G}', FilterPattern: F, MetricTransformations: [{MetricName: m, MetricNamespace: n, MetricValue: '2'}]", replaced: "LogGroupName: '${G2}', FilterPattern: E, MetricTransformations: [{MetricName: m, MetricNamespace: n, MetricValue: '1'}]"},
+	"AWS::Logs::ResourcePolicy": {properties: `PolicyName: one, PolicyDocument: '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"route53.amazonaws.com"},"Action":"logs:PutLogEvents","Resource":"*"}]}'`, changed: `PolicyName: one, PolicyDocument: '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"es.amazonaws.com"},"Action":"logs:PutLogEvents","Resource":"*"}]}'`},
+
+	"AWS::Route53::HostedZone":     {properties: "Name: conform.example, HostedZoneConfig: {Comment: b}", changed: "Name: conform.example, HostedZoneConfig: {Comment: c}", replaced: "Name: other.example"},
+	"AWS::Route53::RecordSet":      {prelude: preludeZone, properties: "HostedZoneId: '${Z}', Name: a.prelude.example, Type: A, TTL: '60', ResourceRecords: ['192.0.2.1']", changed: "HostedZoneId: '${Z}', Name: a.prelude.example, Type: A, TTL: '90', ResourceRecords: ['192.0.2.2']", replaced: "HostedZoneId: '${Z}', Name: b.prelude.example, Type: A, TTL: '60', ResourceRecords: ['192.0.2.1']"},
+	"AWS::Route53::RecordSetGroup": {prelude: preludeZone, properties: "HostedZoneId: '${Z}', RecordSets: [" + record + "]", changed: "HostedZoneId: '${Z}', RecordSets: [" + otherRecord + "]"},
+
+	"AWS::S3::Bucket":       {properties: "VersioningConfiguration: {Status: Enabled}", changed: "VersioningConfiguration: {Status: Suspended}, " + tagged, replaced: "BucketName: conform-other"},
+	"AWS::S3::BucketPolicy": {prelude: "B: {Type: 'AWS::S3::Bucket'}, B2: {Type: 'AWS::S3::Bucket'}", properties: "Bucket: '${B}', PolicyDocument: {Version: '2012-10-17', Statement: [{Effect: Deny, Principal: '*', Action: 's3:GetObject', Resource: '${B.Arn}/a'}]}", changed: "Bucket: '${B}', PolicyDocument: {Version: '2012-10-17', Statement: [{Effect: Deny, Principal: '*', Action: 's3:GetObject', Resource: '${B.Arn}/b'}]}", replaced: "Bucket: '${B2}', PolicyDocument: {Version: '2012-10-17', Statement: [{Effect: Deny, Principal: '*', Action: 's3:GetObject', Resource: '${B2.Arn}/a'}]}"},
+
+	"AWS::SNS::Subscription":      {prelude: preludeSNS, properties: "TopicArn: '${T}', Protocol: sqs, Endpoint: '${Q.Arn}', RawMessageDelivery: false", changed: "TopicArn: '${T}', Protocol: sqs, Endpoint: '${Q.Arn}', RawMessageDelivery: true", replaced: "TopicArn: '${T2}', Protocol: sqs, Endpoint: '${Q.Arn}'"},
+	"AWS::SNS::Topic":             {properties: "DisplayName: a", changed: "DisplayName: b, " + tagged, replaced: "TopicName: other"},
+	"AWS::SNS::TopicInlinePolicy": {prelude: preludeSNS, properties: "TopicArn: '${T}', " + publish, changed: "TopicArn: '${T}', " + publishOnly, replaced: "TopicArn: '${T2}', " + publish},
+	"AWS::SNS::TopicPolicy":       {prelude: preludeSNS, properties: "Topics: ['${T}'], " + publish, changed: "Topics: ['${T}', '${T2}'], " + publishOnly},
+	"AWS::SQS::Queue":             {properties: "DelaySeconds: 5", changed: "DelaySeconds: 6, " + tagged, replaced: "QueueName: other"},
+	"AWS::SQS::QueueInlinePolicy": {prelude: preludeSNS, properties: "Queue: '${Q}', " + send, changed: "Queue: '${Q}', " + sendOther, replaced: "Queue: '${Q2}', " + send},
+	"AWS::SQS::QueuePolicy":       {prelude: preludeSNS, properties: "Queues: ['${Q}'], " + send, changed: "Queues: ['${Q}', '${Q2}'], " + sendOther},
+
+	"AWS::SSM::Parameter": {properties: "Type: String, Value: a", changed: "Type: String, Value: b, Description: d", replaced: "Name: other, Type: String, Value: b"},
+
+	"AWS::SecretsManager::ResourcePolicy": {prelude: "S: {Type: 'AWS::SecretsManager::Secret'}, S2: {Type: 'AWS::SecretsManager::Secret'}",
+		properties: "SecretId: '${S}', ResourcePolicy: {Version: '2012-10-17', Statement: [{Effect: Deny, Principal: '*', Action: 'secretsmanager:PutSecretValue', Resource: '*'}]}",
+		changed:    "SecretId: '${S}', ResourcePolicy: {Version: '2012-10-17', Statement: [{Effect: Deny, Principal: '*', Action: 'secretsmanager:DeleteSecret', Resource: '*'}]}",
+		replaced:   "SecretId: '${S2}', ResourcePolicy: {Version: '2012-10-17', Statement: [{Effect: Deny, Principal: '*', Action: 'secretsmanager:PutSecretValue', Resource: '*'}]}"},
+	"AWS::SecretsManager::Secret": {properties: "Description: a", changed: "Description: b, " + tagged, replaced: "Name: other"},
+}
+
+// conformsElsewhere are types whose conformance is told by other tests, and which.
+var conformsElsewhere = map[string]string{
+	"AWS::CDK::Metadata":                       "makes nothing",
+	"AWS::CloudFormation::CustomResource":      "TestCustomResource of package cloudformation: it needs somebody who answers",
+	"AWS::CloudFormation::Stack":               "TestNestedStack of package cloudformation",
+	"AWS::CloudFormation::WaitCondition":       "the tests of package stack: it has no updates and nothing that lives",
+	"AWS::CloudFormation::WaitConditionHandle": "the tests of package stack: it has no updates and nothing that lives",
+	"AWS::KMS::Alias":                          "its creation fails: keys are not made here",
+	"AWS::KMS::Key":                            "its creation fails: keys are not made here",
+}
