@@ -3,6 +3,7 @@ package app
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"net/http"
 	"os"
 	"strings"
@@ -131,6 +132,66 @@ func TestPrincipalTagsGuard(t *testing.T) {
 	do("UntagRole", `{"RoleName": "job", "TagKeys": ["team"]}`)
 	get("role without tag", p.assume(""), false)
 	get("session with tag", p.assume("red"), true)
+}
+
+// The credentials of an instance's role say from which instance they are.
+func TestInstanceKeysGuard(t *testing.T) {
+	p := newProbe(t)
+	got, err := instanceMetadata{p.k.s.world}.Credentials(t.Context(), p.k.vars["instance"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := p.config
+	cfg.Credentials = credentials.NewStaticCredentialsProvider(got.AccessKeyID, got.SecretAccessKey, got.SessionToken)
+	root := p.k.s.as(p.k.s.Access())
+	for _, c := range []struct {
+		operator, key, value string
+		allowed              bool
+	}{
+		{"ArnEquals", "ec2:SourceInstanceARN", arnEC2 + "instance/$instance", true},
+		{"ArnEquals", "ec2:SourceInstanceARN", arnEC2 + "instance/i-0123456789abcdef0", false},
+		{"StringEquals", "aws:Ec2InstanceSourceVpc", "$vpc", true},
+		{"StringEquals", "aws:Ec2InstanceSourceVpc", "vpc-0123456789abcdef0", false},
+		{"StringLike", "aws:Ec2InstanceSourcePrivateIPv4", "10.9.1.*", true},
+		{"ArnEquals", "aws:PrincipalArn", "$role", true},
+		{"StringLike", "aws:userid", "*:$instance", true},
+		{"StringEquals", "aws:PrincipalType", "AssumedRole", true},
+	} {
+		text := fmt.Sprintf(`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*", "Condition": {%q: {%q: %q}}}]}`,
+			c.operator, c.key, p.k.filled(c.value))
+		if err := p.call("iam", "PutRolePolicy", fmt.Sprintf(`{"RoleName": "job", "PolicyName": "p", "PolicyDocument": %q}`, text), root); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.call("s3", "ListBuckets", `{}`, cfg); c.allowed && err != nil || !c.allowed && !refused(err, "s3:ListAllMyBuckets") {
+			t.Errorf("%s %s %s: %v", c.operator, c.key, c.value, err)
+		}
+	}
+}
+
+// An object that is public to who comes from a page is so for nobody else.
+func TestRefererGuards(t *testing.T) {
+	p := newProbe(t)
+	root := p.k.s.as(p.k.s.Access())
+	const policy = `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::pages/*",
+		"Condition": {"StringLike": {"aws:Referer": "https://www.example.com/*"}}}]}`
+	for _, c := range []struct{ operation, input string }{
+		{"CreateBucket", `{"Bucket": "pages"}`}, {"DeletePublicAccessBlock", `{"Bucket": "pages"}`}, {"PutObject", `{"Bucket": "pages", "Key": "a"}`},
+		{"PutBucketPolicy", fmt.Sprintf(`{"Bucket": "pages", "Policy": %q}`, strings.Join(strings.Fields(policy), " "))},
+	} {
+		if err := p.call("s3", c.operation, c.input, root); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for referer, want := range map[string]int{"https://www.example.com/a": 200, "https://www.example.org/a": 403, "": 403} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.k.s.Endpoint()+"/pages/a", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Referer", referer)
+		if code, text := p.k.s.do(req); code != want {
+			t.Errorf("from %q: %d %s", referer, code, text)
+		}
+	}
 }
 
 // A stack's calls are the caller's by way of CloudFormation, and policies tell them

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hardstand/hardstand/internal/aws"
+	"github.com/hardstand/hardstand/internal/aws/arn"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/guest"
 	"github.com/hardstand/hardstand/internal/instance"
@@ -155,6 +156,7 @@ func (m instanceMetadata) Credentials(ctx context.Context, id string) (imds.Cred
 	}
 	session, err := m.w.iam.SessionFor(ctx, aws.SessionRequest{
 		RoleARN: md.RoleARN, Name: id, Duration: roleSession, Service: "ec2.amazonaws.com", InstanceID: id,
+		Instance: aws.Instance{ARN: arn.New("ec2", md.Region, md.Account, "instance/"+id), VPC: md.VPCID, PrivateIP: md.PrivateIP.String()},
 	})
 	if errors.Is(err, iam.ErrNotAssumable) {
 		return imds.Credentials{}, &imds.RoleError{

@@ -62,10 +62,19 @@ type Principal struct {
 	Service string `json:"service,omitempty"`
 	// InstanceID is the EC2 instance whose metadata service handed out the
 	// session, or whose identity document signed the request.
-	InstanceID  string    `json:"instanceId,omitempty"`
+	InstanceID string `json:"instanceId,omitempty"`
+	// Instance is where the session of an instance's role was handed out.
+	Instance    Instance  `json:"instance,omitzero"`
 	AccessKeyID string    `json:"accessKeyId,omitempty"`
 	IssuedAt    time.Time `json:"issuedAt,omitzero"`
 	ExpiresAt   time.Time `json:"expiresAt,omitzero"`
+}
+
+// Instance describes an EC2 instance to policies.
+type Instance struct {
+	ARN       string `json:"arn,omitempty"`
+	VPC       string `json:"vpc,omitempty"` // id
+	PrivateIP string `json:"privateIp,omitempty"`
 }
 
 // Call describes one operation in flight. wire makes it for requests from
@@ -89,6 +98,7 @@ type Call struct {
 	SourceIP     netip.Addr
 	Secure       bool // TLS
 	UserAgent    string
+	Referer      string
 	// Endpoint is the base URL the caller used, without trailing slash; URLs
 	// handed out in answers begin with the server's own endpoint instead.
 	Endpoint string

@@ -17,6 +17,7 @@ type SessionRequest struct {
 	SourceIdentity string
 	// Service and InstanceID are set when a service assumes the role.
 	Service, InstanceID string
+	Instance            Instance
 }
 
 // WebIdentityRequest asks for temporary credentials of a role for the owner of an

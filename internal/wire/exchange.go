@@ -105,7 +105,7 @@ func (e *exchange) serve() error {
 func (e *exchange) call() aws.Call {
 	c := aws.Call{Principal: e.principal, Account: e.principal.Account, Region: e.region, RequestID: e.id,
 		Service: e.service.Model.Name, Operation: e.operation, SourceIP: remoteAddr(e.r), Secure: e.r.TLS != nil,
-		UserAgent: e.r.UserAgent(), Endpoint: endpoint(e.r)}
+		UserAgent: e.r.UserAgent(), Referer: e.r.Referer(), Endpoint: endpoint(e.r)}
 	if e.signature != nil {
 		c.SigningName, c.SignedRegion = e.signature.Service, e.signature.Region
 		c.Signed = e.signed()

@@ -36,9 +36,10 @@ func (s *Service) conditionKeys(call aws.Call, who caller, c aws.Check, account 
 		account = call.Principal.Account
 	}
 	set("aws:ResourceAccount", account)
-	// A service that acts for a caller calls from its own address.
+	// A service that acts for a caller calls from its own address, and from no page.
 	if call.SourceIP.IsValid() && len(call.Via) == 0 {
 		set("aws:SourceIp", call.SourceIP.String())
+		set("aws:Referer", call.Referer)
 	}
 	if len(call.Via) > 0 {
 		k["aws:CalledVia"] = call.Via
@@ -96,6 +97,9 @@ func principalKeys(p aws.Principal, who caller, k map[string][]string, set func(
 			set("aws:PrincipalTag/"+t.Key, t.Value)
 		}
 	}
+	set("ec2:SourceInstanceARN", p.Instance.ARN)
+	set("aws:Ec2InstanceSourceVpc", p.Instance.VPC)
+	set("aws:Ec2InstanceSourcePrivateIPv4", p.Instance.PrivateIP)
 	set("aws:SourceIdentity", p.SourceIdentity)
 	set("aws:FederatedProvider", p.Provider)
 	for key, value := range p.SessionTags {

@@ -98,7 +98,7 @@ func sessionOf(role *entity, account string, req aws.SessionRequest, documents [
 		ARN:      "arn:aws:sts::" + account + ":assumed-role/" + role.Name + "/" + req.Name,
 		UniqueID: role.ID + ":" + req.Name, RoleARN: role.arn(account), SessionName: req.Name,
 		SessionPolicies: documents, SessionTags: req.Tags, TransitiveTags: req.TransitiveTags, SourceIdentity: req.SourceIdentity,
-		Service: req.Service, InstanceID: req.InstanceID}
+		Service: req.Service, InstanceID: req.InstanceID, Instance: req.Instance}
 }
 
 // role finds a role by ARN.
