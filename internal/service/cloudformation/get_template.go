@@ -38,7 +38,7 @@ func (s *Service) GetTemplate(ctx context.Context, in *api.GetTemplateInput) (*a
 	}
 	out := &api.GetTemplateOutput{TemplateBody: &spec.Template,
 		StagesAvailable: []api.TemplateStage{api.TemplateStageOriginal, api.TemplateStageProcessed}}
-	if in.TemplateStage == api.TemplateStageProcessed && spec.Template != "" {
+	if in.TemplateStage == api.TemplateStageProcessed && spec.Processed != "" { // without transforms both are as sent
 		m, err := template.Read(spec.Effective())
 		if err != nil {
 			return nil, asAWS(err)

@@ -68,6 +68,15 @@ func TestAnswersLeaveOutWhatThereIsNot(t *testing.T) {
 	}
 }
 
+// Without transforms a template is as sent in both stages.
+func TestProcessedTemplateAsSent(t *testing.T) {
+	l := newLab(t)
+	l.create("t", simple, nil)
+	if out := must[api.GetTemplateOutput](l, "GetTemplate", &api.GetTemplateInput{StackName: aws.Ptr("t"), TemplateStage: "Processed"}); *out.TemplateBody != simple {
+		t.Error(*out.TemplateBody)
+	}
+}
+
 // The empty policy is stored, and denies nothing.
 func TestEmptyStackPolicy(t *testing.T) {
 	l := newLab(t)

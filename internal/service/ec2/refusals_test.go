@@ -40,10 +40,11 @@ func TestRunDevicesRefused(t *testing.T) {
 			in.NetworkInterfaces = []api.InstanceNetworkInterfaceSpecification{n}
 		}
 	}
+	mapped := func(m api.BlockDeviceMapping) func(*api.RunInstancesInput) {
+		return func(in *api.RunInstancesInput) { in.BlockDeviceMappings = []api.BlockDeviceMapping{m} }
+	}
 	disk := func(name string, e *api.EbsBlockDevice) func(*api.RunInstancesInput) {
-		return func(in *api.RunInstancesInput) {
-			in.BlockDeviceMappings = []api.BlockDeviceMapping{{DeviceName: &name, Ebs: e}}
-		}
+		return mapped(api.BlockDeviceMapping{DeviceName: &name, Ebs: e})
 	}
 	tags := func(kind string, list ...string) func(*api.RunInstancesInput) {
 		return func(in *api.RunInstancesInput) {
@@ -65,6 +66,8 @@ func TestRunDevicesRefused(t *testing.T) {
 		"old interface":  {nic(api.InstanceNetworkInterfaceSpecification{NetworkInterfaceId: aws.Ptr("eni-1")}), "UnsupportedOperation: The parameter NetworkInterface.NetworkInterfaceId is not supported by hardstand."},
 		"kept interface": {nic(api.InstanceNetworkInterfaceSpecification{DeleteOnTermination: aws.Ptr(false)}), "UnsupportedOperation: The parameter NetworkInterface.DeleteOnTermination=false is not supported by hardstand."},
 		"second disk":    {disk("/dev/sdb", &api.EbsBlockDevice{}), "UnsupportedOperation: The parameter BlockDeviceMapping /dev/sdb beyond the root device is not supported by hardstand."},
+		"suppressed":     {mapped(api.BlockDeviceMapping{DeviceName: aws.Ptr(rootDevice), NoDevice: aws.Ptr("")}), "UnsupportedOperation: The parameter BlockDeviceMapping.NoDevice is not supported by hardstand."},
+		"instance store": {mapped(api.BlockDeviceMapping{DeviceName: aws.Ptr("/dev/sdb"), VirtualName: aws.Ptr("ephemeral24")}), "UnsupportedOperation: The parameter BlockDeviceMapping /dev/sdb beyond the root device is not supported by hardstand."},
 		"encrypted":      {disk(rootDevice, &api.EbsBlockDevice{Encrypted: aws.Ptr(true)}), "UnsupportedOperation: The parameter BlockDeviceMapping.Ebs.Encrypted is not supported by hardstand."},
 		"no disk":        {disk(rootDevice, &api.EbsBlockDevice{VolumeSize: aws.Ptr[int32](0)}), "InvalidBlockDeviceMapping: Invalid volume size 0 GiB: it must be between 1 and 16384."},
 		"tag kind":       {tags("vpc", "a", "b"), "InvalidParameterValue: 'vpc' is not a valid taggable resource type for this operation."},

@@ -140,10 +140,10 @@ func (p *instanceProperties) runInput(r stack.Request) (*api.RunInstancesInput, 
 
 func (p *instanceProperties) devices(in *api.RunInstancesInput) error {
 	for _, b := range p.BlockDeviceMappings {
-		if b.VirtualName != nil || b.NoDevice != nil {
-			return unsupported("BlockDeviceMappings.VirtualName and NoDevice")
+		m := api.BlockDeviceMapping{DeviceName: &b.DeviceName, VirtualName: b.VirtualName}
+		if b.NoDevice != nil {
+			m.NoDevice = aws.Ptr("")
 		}
-		m := api.BlockDeviceMapping{DeviceName: &b.DeviceName}
 		if e := b.Ebs; e != nil {
 			m.Ebs = &api.EbsBlockDevice{
 				DeleteOnTermination: e.DeleteOnTermination, Encrypted: e.Encrypted, VolumeSize: e.VolumeSize,

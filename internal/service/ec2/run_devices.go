@@ -2,6 +2,7 @@ package ec2
 
 import (
 	"net/netip"
+	"regexp"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
@@ -77,12 +78,28 @@ func refuseInterface(list []api.InstanceNetworkInterfaceSpecification) error {
 // rootNames are the names that images give their root device.
 var rootNames = map[string]bool{rootDevice: true, "/dev/sda1": true, "/dev/xvda1": true, "/dev/sda": true}
 
+// ephemeral are the names of the instance store volumes that a type may have.
+var ephemeral = regexp.MustCompile(`^ephemeral([0-9]|1[0-9]|2[0-3])$`)
+
+// mapsNothing tells whether a mapping leaves the instance as it is: EC2 ignores one of
+// an instance store volume that the type does not have, and no type here has any, and
+// one that suppresses a device that the image does not have.
+func mapsNothing(name string, m api.BlockDeviceMapping) bool {
+	if m.Ebs != nil || rootNames[name] {
+		return false
+	}
+	return m.NoDevice != nil && m.VirtualName == nil || m.NoDevice == nil && ephemeral.MatchString(aws.Val(m.VirtualName))
+}
+
 // requestedRoot returns the root volume to make. The root device is the one device
 // there is; it always goes away with its instance.
 func requestedRoot(maps []api.BlockDeviceMapping) (volume, error) {
 	v := volume{Type: "gp2", GiB: defaultRoot}
 	for _, m := range maps {
 		name := aws.Val(m.DeviceName)
+		if mapsNothing(name, m) {
+			continue
+		}
 		if !rootNames[name] {
 			return v, unsupported("BlockDeviceMapping " + name + " beyond the root device")
 		}

@@ -51,7 +51,7 @@ func TestRunEverything(t *testing.T) {
 		in.InstanceInitiatedShutdownBehavior = "terminate"
 		in.CreditSpecification = &api.CreditSpecificationRequest{CpuCredits: aws.Ptr("standard")}
 		in.MetadataOptions = &api.InstanceMetadataOptionsRequest{HttpTokens: "required", HttpPutResponseHopLimit: aws.Ptr[int32](3), InstanceMetadataTags: "enabled"}
-		in.BlockDeviceMappings = []api.BlockDeviceMapping{{DeviceName: aws.Ptr(rootDevice), Ebs: &api.EbsBlockDevice{VolumeSize: aws.Ptr[int32](20), VolumeType: "gp3", DeleteOnTermination: aws.Ptr(true)}}}
+		in.BlockDeviceMappings = []api.BlockDeviceMapping{{DeviceName: aws.Ptr("/dev/sdc"), VirtualName: aws.Ptr("ephemeral0")}, {DeviceName: aws.Ptr("/dev/sdd"), NoDevice: aws.Ptr("")}, {DeviceName: aws.Ptr(rootDevice), Ebs: &api.EbsBlockDevice{VolumeSize: aws.Ptr[int32](20), VolumeType: "gp3", DeleteOnTermination: aws.Ptr(true)}}}
 		in.TagSpecifications = []api.TagSpecification{
 			{ResourceType: "instance", Tags: tagList("Name", "web")}, {ResourceType: "volume", Tags: tagList("Name", "disk")}, {ResourceType: "network-interface", Tags: tagList("Name", "nic")},
 		}

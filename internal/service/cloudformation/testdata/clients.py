@@ -44,7 +44,7 @@ print(stack["StackStatus"], stack["Outputs"], stack["Tags"], stack["Parameters"]
 for r in cfn.get_paginator("list_stack_resources").paginate(StackName="boto").search("StackResourceSummaries"):
     print(r["LogicalResourceId"], r["ResourceType"], r["ResourceStatus"])
 print(cfn.get_template(StackName="boto")["TemplateBody"] == TEMPLATE)
-print(sorted(cfn.get_template(StackName="boto", TemplateStage="Processed")["TemplateBody"]))
+print(cfn.get_template(StackName="boto", TemplateStage="Processed")["TemplateBody"] == TEMPLATE)
 try:
     cfn.update_stack(StackName="boto", UsePreviousTemplate=True)
 except ClientError as e:
