@@ -64,7 +64,7 @@ func runApart() int {
 	}
 	defer os.RemoveAll(dir)
 	guest := filepath.Join(dir, "hardstand-guest")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", guest, "github.com/hardstand/hardstand/cmd/hardstand-guest")
+	build := exec.Command("go", "build", "-tags", "nethttpomithttp2", "-trimpath", "-ldflags", "-s -w", "-o", guest, "github.com/hardstand/hardstand/cmd/hardstand-guest")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build the guest binary: %v\n%s", err, out)
