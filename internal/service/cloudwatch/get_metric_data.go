@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hardstand/hardstand/internal/aws"
@@ -74,12 +75,15 @@ func (q *queries) results(m *api.MetricDataQuery, v expression.Value) []api.Metr
 	}
 	out := []api.MetricDataResult{}
 	for _, s := range list {
-		r := api.MetricDataResult{Id: m.Id, Label: aws.Ptr(labelOf(m)), Timestamps: []time.Time{}, Values: slices.Clone(s.Values), StatusCode: api.StatusCodeComplete}
+		r := api.MetricDataResult{Id: m.Id, Label: aws.Ptr(q.labelOf(m)), Timestamps: []time.Time{}, Values: slices.Clone(s.Values), StatusCode: api.StatusCodeComplete}
 		if len(list) > 1 && s.Label != "" {
 			r.Label = aws.Ptr(s.Label)
 		}
 		for _, t := range s.Times {
 			r.Timestamps = append(r.Timestamps, time.Unix(t, 0).UTC())
+		}
+		if units := q.units[*m.Id]; units != nil {
+			r.Messages = []api.MessageData{{Code: aws.Ptr("MultipleUnits"), Value: aws.Ptr("Multiple units returned: '[" + strings.Join(units, ", ") + "]'")}}
 		}
 		if r.Values == nil {
 			r.Values = []float64{}

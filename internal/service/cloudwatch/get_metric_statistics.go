@@ -56,7 +56,7 @@ func (s *Service) judgeStatistics(in *api.GetMetricStatisticsInput) (map[string]
 		return nil, invalidValue("The parameter Period must be 1, 5, 10, 20, 30 or a multiple of 60.")
 	}
 	if n := (ceilUnix(*in.EndTime) - in.StartTime.Unix() + period - 1) / period; n > maxDatapoints {
-		return nil, invalidCombination("You have requested up to %d datapoints, which exceeds the limit of 1,440. "+
+		return nil, invalidCombination("You have requested up to %d datapoints, which exceeds the limit of 1440. "+
 			"You may reduce the datapoints requested by increasing Period, or decreasing the time range.", n)
 	}
 	extended := map[string]statistic{}

@@ -80,6 +80,46 @@ func TestGetMetricData(t *testing.T) {
 	}
 }
 
+// TestLabelsTellMetricsApart: what differs between the metrics of a request is in
+// their labels.
+func TestLabelsTellMetricsApart(t *testing.T) {
+	l := newLab(t, gate{})
+	for name, c := range map[string]struct {
+		second api.MetricStat
+		want   []string
+	}{
+		"all the same":         {api.MetricStat{Stat: aws.Ptr("Sum"), Period: aws.Ptr[int32](60)}, []string{"m", "m"}},
+		"statistic":            {api.MetricStat{Stat: aws.Ptr("Minimum"), Period: aws.Ptr[int32](60)}, []string{"m Sum", "m Minimum"}},
+		"period":               {api.MetricStat{Stat: aws.Ptr("Sum"), Period: aws.Ptr[int32](30)}, []string{"m 60", "m 30"}},
+		"statistic and period": {api.MetricStat{Stat: aws.Ptr("Minimum"), Period: aws.Ptr[int32](30)}, []string{"m Sum 60", "m Minimum 30"}},
+		"unit only":            {api.MetricStat{Stat: aws.Ptr("Sum"), Period: aws.Ptr[int32](60), Unit: "Seconds"}, []string{"m", "m"}},
+	} {
+		first := api.MetricStat{Stat: aws.Ptr("Sum"), Period: aws.Ptr[int32](60), Metric: &api.Metric{Namespace: aws.Ptr("App"), MetricName: aws.Ptr("m")}}
+		c.second.Metric = first.Metric
+		out := must[api.GetMetricDataOutput](l, "GetMetricData", &api.GetMetricDataInput{StartTime: aws.Ptr(start.Add(-time.Hour)), EndTime: &start,
+			MetricDataQueries: []api.MetricDataQuery{{Id: aws.Ptr("a"), MetricStat: &first}, {Id: aws.Ptr("b"), MetricStat: &c.second}}})
+		if got := []string{*out.MetricDataResults[0].Label, *out.MetricDataResults[1].Label}; !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// TestUnitsAreNotMixed: a query without a unit gets the data of the first.
+func TestUnitsAreNotMixed(t *testing.T) {
+	l := newLab(t, gate{})
+	for unit, v := range map[api.StandardUnit]float64{"Seconds": 60, "Milliseconds": 60000} {
+		must[api.PutMetricDataOutput](l, "PutMetricData", &api.PutMetricDataInput{Namespace: aws.Ptr("App"), MetricData: []api.MetricDatum{
+			{MetricName: aws.Ptr("m"), Value: &v, Unit: unit, Timestamp: aws.Ptr(start.Add(-time.Minute))}}})
+	}
+	out := must[api.GetMetricDataOutput](l, "GetMetricData", &api.GetMetricDataInput{StartTime: aws.Ptr(start.Add(-time.Hour)), EndTime: &start,
+		MetricDataQueries: []api.MetricDataQuery{{Id: aws.Ptr("a"), MetricStat: &api.MetricStat{Stat: aws.Ptr("Sum"), Period: aws.Ptr[int32](60),
+			Metric: &api.Metric{Namespace: aws.Ptr("App"), MetricName: aws.Ptr("m")}}}}})
+	r := out.MetricDataResults[0]
+	if !slices.Equal(r.Values, []float64{60000}) || len(r.Messages) != 1 || *r.Messages[0].Value != "Multiple units returned: '[Milliseconds, Seconds]'" {
+		t.Errorf("%v %+v", r.Values, r.Messages)
+	}
+}
+
 func TestListMetrics(t *testing.T) {
 	l := newLab(t, gate{})
 	for _, host := range []string{"x", "y"} {
@@ -154,7 +194,7 @@ func TestErrors(t *testing.T) {
 		{"order", "GetMetricStatistics", ask(func(in *api.GetMetricStatisticsInput) { in.EndTime = in.StartTime }), "InvalidParameterValue: The parameter StartTime must be less than the parameter EndTime."},
 		{"no statistic", "GetMetricStatistics", ask(func(in *api.GetMetricStatisticsInput) { in.Statistics = nil }), "MissingParameter: Must specify either Statistics or ExtendedStatistics"},
 		{"too many", "GetMetricStatistics", ask(func(in *api.GetMetricStatisticsInput) { in.Period = aws.Ptr[int32](1) }),
-			"InvalidParameterCombination: You have requested up to 10800 datapoints, which exceeds the limit of 1,440. You may reduce the datapoints requested by increasing Period, or decreasing the time range."},
+			"InvalidParameterCombination: You have requested up to 10800 datapoints, which exceeds the limit of 1440. You may reduce the datapoints requested by increasing Period, or decreasing the time range."},
 		{"data order", "GetMetricData", &api.GetMetricDataInput{StartTime: &late, EndTime: &start, MetricDataQueries: []api.MetricDataQuery{{Id: aws.Ptr("a")}}}, "ValidationError: The parameter EndTime must be greater than StartTime."},
 		{"id", "GetMetricData", data(api.MetricDataQuery{Id: aws.Ptr("A"), Expression: aws.Ptr("1")}),
 			"ValidationError: The value A for parameter MetricDataQueries.member.1.Id is not matching the expected pattern ^[a-z][a-zA-Z0-9_]*$."},

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"regexp"
 	"slices"
+	"strconv"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/cloudwatch"
@@ -90,6 +91,8 @@ type queries struct {
 	span func(period int64) (start, end int64)
 	// known are the answers so far; a nil one is being worked on.
 	known map[string]expression.Value
+	// units are those of the metrics that have data of several, by id.
+	units map[string][]string
 }
 
 func (q *queries) value(id string) (expression.Value, error) {
@@ -141,14 +144,15 @@ func (q *queries) series(m *api.MetricDataQuery) (*expression.Series, error) {
 	st := m.MetricStat
 	src := &metric{Namespace: *st.Metric.Namespace, Name: *st.Metric.MetricName}
 	src.Dimensions, _ = dimensionsOf(st.Metric.Dimensions, "")
-	w := window{period: int64(*st.Period), unit: string(st.Unit)}
+	w := window{period: int64(*st.Period), unit: string(st.Unit), apart: st.Unit == ""}
 	w.start, w.end = q.span(w.period)
 	buckets, err := w.read(q.tx, q.k, src)
 	if err != nil {
 		return nil, err
 	}
+	buckets = q.ofOneUnit(*m.Id, buckets)
 	stat, _ := statisticOf(*st.Stat)
-	out := &expression.Series{ID: *m.Id, Label: labelOf(m), Period: w.period}
+	out := &expression.Series{ID: *m.Id, Label: q.labelOf(m), Period: w.period}
 	for i := range buckets {
 		if v, ok := stat(&buckets[i]); ok {
 			out.Times, out.Values = append(out.Times, buckets[i].Time), append(out.Values, v)
@@ -157,14 +161,47 @@ func (q *queries) series(m *api.MetricDataQuery) (*expression.Series, error) {
 	return out, nil
 }
 
-func labelOf(m *api.MetricDataQuery) string {
+// ofOneUnit keeps the data of one unit, the first by name, and remembers the units
+// where there were several.
+func (q *queries) ofOneUnit(id string, buckets []bucket) []bucket {
+	var units []string
+	for i := range buckets {
+		if !slices.Contains(units, buckets[i].Unit) {
+			units = append(units, buckets[i].Unit)
+		}
+	}
+	if len(units) < 2 {
+		return buckets
+	}
+	slices.Sort(units)
+	if q.units == nil {
+		q.units = map[string][]string{}
+	}
+	q.units[id] = units
+	return slices.DeleteFunc(buckets, func(b bucket) bool { return b.Unit != units[0] })
+}
+
+// labelOf is the label of a query: its own, or the metric's name and what tells it
+// from the other metrics of the request, statistic and period.
+func (q *queries) labelOf(m *api.MetricDataQuery) string {
 	switch {
 	case aws.Val(m.Label) != "":
 		return *m.Label
-	case m.MetricStat != nil:
-		return *m.MetricStat.Metric.MetricName
+	case m.MetricStat == nil:
+		return *m.Id
 	}
-	return *m.Id
+	label := *m.MetricStat.Metric.MetricName
+	if q.differ(m, func(a, b *api.MetricStat) bool { return *a.Stat != *b.Stat }) {
+		label += " " + *m.MetricStat.Stat
+	}
+	if q.differ(m, func(a, b *api.MetricStat) bool { return *a.Period != *b.Period }) {
+		label += " " + strconv.Itoa(int(*m.MetricStat.Period))
+	}
+	return label
+}
+
+func (q *queries) differ(m *api.MetricDataQuery, unequal func(a, b *api.MetricStat) bool) bool {
+	return slices.ContainsFunc(q.list, func(o api.MetricDataQuery) bool { return o.MetricStat != nil && unequal(m.MetricStat, o.MetricStat) })
 }
 
 func (q *queries) metrics() ([]*expression.Series, error) {

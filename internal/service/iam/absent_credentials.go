@@ -81,8 +81,8 @@ func (s *Service) GetAccountPasswordPolicy(ctx context.Context, _ *api.GetAccoun
 }
 
 // DeleteAccountPasswordPolicy finds no password policy to delete.
-func (s *Service) DeleteAccountPasswordPolicy(ctx context.Context, _ *api.DeleteAccountPasswordPolicyInput) (*api.DeleteAccountPasswordPolicyOutput, error) {
-	return nil, noPasswordPolicy(ctx)
+func (s *Service) DeleteAccountPasswordPolicy(_ context.Context, _ *api.DeleteAccountPasswordPolicyInput) (*api.DeleteAccountPasswordPolicyOutput, error) {
+	return nil, noSuch("The account policy with name PasswordPolicy cannot be found.")
 }
 
 func noPasswordPolicy(ctx context.Context) error {

@@ -200,9 +200,11 @@ func (w *walker) inner(p *plan.Plan, elem *model.Shape, m *model.Member, whole, 
 	if len(bad) == 0 {
 		return false
 	}
-	musts := make([]string, len(bad))
-	for i := range bad {
-		musts[i] = "Member must " + bad[i].Must
+	musts := constraints(elem)
+	if len(musts) == 0 {
+		for i := range bad {
+			musts = append(musts, "Member must "+bad[i].Must)
+		}
 	}
 	f := bad[0]
 	f.Path, f.Member, f.Value, f.Key, f.elem = path, m, show(p.Shape, whole), show(elem, v), elem

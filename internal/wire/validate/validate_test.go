@@ -61,6 +61,9 @@ func TestWording(t *testing.T) {
 			Capabilities: []cloudformation.Capability{"CAPABILITY_IAM", "CAPABILITY_FLY"}},
 			"1 validation error detected: Value '[CAPABILITY_IAM, CAPABILITY_FLY]' at 'capabilities' failed to satisfy constraint: " +
 				"Member must satisfy constraint: [Member must satisfy enum value set: [CAPABILITY_IAM, CAPABILITY_NAMED_IAM, CAPABILITY_AUTO_EXPAND]]"},
+		{"limits of a list's scalars", ssm.Model(), "LabelParameterVersion", &ssm.LabelParameterVersionInput{Name: aws.Ptr("n"), Labels: []string{strings.Repeat("l", 101)}},
+			"1 validation error detected: Value '[" + strings.Repeat("l", 101) + "]' at 'labels' failed to satisfy constraint: " +
+				"Member must satisfy constraint: [Member must have length less than or equal to 100, Member must have length greater than or equal to 1]"},
 		{"structures of a list", cloudformation.Model(), "CreateStack", &cloudformation.CreateStackInput{StackName: aws.Ptr("a"),
 			Tags: []cloudformation.Tag{{Key: aws.Ptr("k"), Value: aws.Ptr("v")}, {Key: aws.Ptr("k")}}},
 			"1 validation error detected: Value null at 'tags.2.member.value' failed to satisfy constraint: Member must not be null"},
