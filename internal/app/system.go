@@ -191,7 +191,7 @@ func (s *System) stop(ctx context.Context, server *http.Server) error {
 func (s *System) httpServer() *http.Server {
 	return &http.Server{
 		Handler: s, ConnContext: network.WithConn, ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
-		ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 5 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ConnState: newReserve().note, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 5 * time.Minute, MaxHeaderBytes: 64 << 10,
 	}
 }
 

@@ -1,0 +1,58 @@
+package app
+
+import (
+	"net"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"sync"
+)
+
+// Go's collector lets memory grow to twice of what is in use, stacks included, which
+// is cheap while that is little. Thousands of connections that wait, as agents'
+// polls do, are in use for long and cause no garbage: from many of them on the
+// collector keeps a small reserve only, until they are few again.
+const (
+	manyConnections = 4096
+	fewConnections  = 2048
+	usualReserve    = 100 // per cent of what is in use
+	smallReserve    = 20
+)
+
+// reserve counts the connections of a server and sets the collector's reserve. Whoever
+// starts the server with GOGC has chosen for himself.
+type reserve struct {
+	mu    sync.Mutex
+	open  int
+	small bool
+	set   func(percent int)
+}
+
+func newReserve() *reserve {
+	if os.Getenv("GOGC") != "" {
+		return &reserve{set: func(int) {}}
+	}
+	return &reserve{set: func(percent int) { debug.SetGCPercent(percent) }}
+}
+
+// note is the server's ConnState.
+func (r *reserve) note(_ net.Conn, state http.ConnState) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch state {
+	case http.StateNew:
+		r.open++
+	case http.StateClosed, http.StateHijacked:
+		r.open--
+	default:
+		return
+	}
+	switch {
+	case !r.small && r.open >= manyConnections:
+		r.small = true
+		r.set(smallReserve)
+	case r.small && r.open <= fewConnections:
+		r.small = false
+		r.set(usualReserve)
+	}
+}

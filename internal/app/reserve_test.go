@@ -1,0 +1,31 @@
+package app
+
+import (
+	"net/http"
+	"slices"
+	"testing"
+)
+
+func TestReserve(t *testing.T) {
+	var set []int
+	r := &reserve{set: func(percent int) { set = append(set, percent) }}
+	change := func(n int, state http.ConnState) {
+		for range n {
+			r.note(nil, state)
+		}
+	}
+	change(manyConnections-1, http.StateNew)
+	change(9, http.StateActive)
+	if len(set) != 0 {
+		t.Errorf("set %v below the limit", set)
+	}
+	change(100, http.StateNew)
+	change(200, http.StateClosed) // below the upper limit, above the lower one
+	if want := []int{smallReserve}; !slices.Equal(set, want) {
+		t.Errorf("set %v, want %v", set, want)
+	}
+	change(manyConnections, http.StateHijacked)
+	if want := []int{smallReserve, usualReserve}; !slices.Equal(set, want) {
+		t.Errorf("set %v, want %v", set, want)
+	}
+}
