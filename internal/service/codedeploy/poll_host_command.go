@@ -20,28 +20,25 @@ const (
 
 // PollHostCommand hands the caller its next command, and holds the request open
 // until there is one, so that work starts at once.
+//
+// Thousands wait here. What they have on their stacks while they do counts: above
+// 8 KiB from the connection's beginning on a stack is not shrunk to 16 KiB any more.
+// Whatever needs room is therefore done in functions that have returned by then.
 func (s *Service) PollHostCommand(ctx context.Context, in *api.PollHostCommandInput) (out *api.PollHostCommandOutput, err error) {
-	h, err := s.authorizeHost(ctx, "PollHostCommand")
+	h, err := s.admitPoll(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	if err := h.check(in.HostIdentifier); err != nil {
+	defer s.leavePoll(h, &err)
+	if err := s.enterPoll(ctx, h); err != nil {
 		return nil, err
-	}
-	k := h.Key
-	note := s.polls.begin(k, ours(aws.CallFrom(ctx)), s.clock.Now())
-	defer func() { s.polls.end(k, s.clock.Now(), err == nil) }()
-	if note {
-		if err := s.notePoll(ctx, k); err != nil {
-			return nil, err
-		}
 	}
 	enough := s.clock.After(holdPoll)
 	for {
-		changed := s.polls.changed(k)
-		cmd, wait, err := s.take(ctx, h)
-		if err != nil || cmd != nil {
-			return &api.PollHostCommandOutput{HostCommand: cmd}, err
+		changed := s.polls.changed(h.Key)
+		out, wait, err := s.take(ctx, h)
+		if err != nil || out != nil {
+			return out, err
 		}
 		select {
 		case <-changed:
@@ -56,10 +53,39 @@ func (s *Service) PollHostCommand(ctx context.Context, in *api.PollHostCommandIn
 	}
 }
 
+// admitPoll says who polls.
+//
+//go:noinline
+func (s *Service) admitPoll(ctx context.Context, in *api.PollHostCommandInput) (*speaker, error) {
+	h, err := s.authorizeHost(ctx, "PollHostCommand")
+	if err != nil {
+		return nil, err
+	}
+	if err := h.check(in.HostIdentifier); err != nil {
+		return nil, err
+	}
+	s.polls.begin(h.Key, ours(aws.CallFrom(ctx)), s.clock.Now())
+	return &h, nil
+}
+
+// enterPoll writes that the host polls, when that is due.
+//
+//go:noinline
+func (s *Service) enterPoll(ctx context.Context, h *speaker) error {
+	if !s.polls.due(h.Key, s.clock.Now()) {
+		return nil
+	}
+	return s.notePoll(ctx, h.Key)
+}
+
+func (s *Service) leavePoll(h *speaker, err *error) { s.polls.end(h.Key, s.clock.Now(), *err == nil) }
+
 // take hands out the host's command, if it has one. wait fires when a command
 // that is out already may be handed out again; nil for never. Nothing is written:
 // what an agent has taken is what it has acknowledged.
-func (s *Service) take(ctx context.Context, h speaker) (cmd *api.HostCommandInstance, wait <-chan time.Time, err error) {
+//
+//go:noinline
+func (s *Service) take(ctx context.Context, h *speaker) (out *api.PollHostCommandOutput, wait <-chan time.Time, err error) {
 	k := h.Key
 	t, err := view(ctx, s, func(tx *store.Tx) (*target, error) { return s.waiting(tx, k) })
 	if err != nil || t == nil {
@@ -69,11 +95,11 @@ func (s *Service) take(ctx context.Context, h speaker) (cmd *api.HostCommandInst
 	if due := s.polls.offer(k, id, t.Ready, now); now.Before(due) {
 		return nil, s.clock.After(due.Sub(now)), nil
 	}
-	return &api.HostCommandInstance{
+	return &api.PollHostCommandOutput{HostCommand: &api.HostCommandInstance{
 		HostCommandIdentifier: &id, HostIdentifier: &h.identifier,
 		DeploymentExecutionId: aws.Ptr(executionID(k, t.DeploymentID)), CommandName: &t.Events[t.current()].Name,
 		Nonce: aws.Ptr(now.UnixNano()),
-	}, nil, nil
+	}}, nil, nil
 }
 
 // waiting returns the host's target whose current event no agent has

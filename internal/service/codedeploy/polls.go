@@ -49,8 +49,8 @@ const agentProduct = "hardstand-agent/"
 
 func ours(c aws.Call) bool { return strings.HasPrefix(c.UserAgent, agentProduct) }
 
-// begin notes that host k polls; note tells that its row is due.
-func (p *polls) begin(k store.Key, ours bool, now time.Time) (note bool) {
+// begin notes that host k polls.
+func (p *polls) begin(k store.Key, ours bool, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	h := p.hosts[k]
@@ -60,6 +60,14 @@ func (p *polls) begin(k store.Key, ours bool, now time.Time) (note bool) {
 	}
 	h.open++
 	h.last, h.ours = now, ours
+}
+
+// due reports whether the row of k, which polls, is to be written, and takes it for
+// done.
+func (p *polls) due(k store.Key, now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	h := p.hosts[k]
 	if now.Sub(h.noted) < noteEvery {
 		return false
 	}
