@@ -15,6 +15,7 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	cfnapi "github.com/hardstand/hardstand/internal/aws/api/cloudformation"
+	secretsapi "github.com/hardstand/hardstand/internal/aws/api/secretsmanager"
 	stsapi "github.com/hardstand/hardstand/internal/aws/api/sts"
 	"github.com/hardstand/hardstand/internal/wire/client"
 )
@@ -132,6 +133,23 @@ func TestPrincipalTagsGuard(t *testing.T) {
 	do("UntagRole", `{"RoleName": "job", "TagKeys": ["team"]}`)
 	get("role without tag", p.assume(""), false)
 	get("session with tag", p.assume("red"), true)
+}
+
+// What an operation does by others of its service, the caller does: no service stands
+// between, and the address is the caller's.
+func TestOwnServiceIsNotBetween(t *testing.T) {
+	p := newProbe(t)
+	for key, want := range map[string]int{"aws:ViaAWSService": 1, "aws:SecureTransport": 0} {
+		p.policy(allowAll, deny("secretsmanager:GetSecretValue", "Bool", key, map[string]string{"aws:ViaAWSService": "true", "aws:SecureTransport": "false"}[key]))
+		var out secretsapi.BatchGetSecretValueOutput
+		c := &client.Client{Model: secretsapi.Model(), Config: p.config}
+		if err := c.Call(t.Context(), "BatchGetSecretValue", &secretsapi.BatchGetSecretValueInput{SecretIdList: []string{"pass"}}, &out); err != nil {
+			t.Fatal(err)
+		}
+		if len(out.SecretValues) != want {
+			t.Errorf("without %s: %d values", key, len(out.SecretValues))
+		}
+	}
 }
 
 // The credentials of an instance's role say from which instance they are.

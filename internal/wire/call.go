@@ -38,10 +38,11 @@ func (s *Server) Invoke(ctx context.Context, serviceName, operation string, in a
 }
 
 // derive is the Call of an operation that parent's operation makes. It remembers
-// the service in between (aws:CalledVia).
+// the service in between (aws:CalledVia), unless that is its own: what an operation
+// does by others of its service, the caller does.
 func derive(parent aws.Call, m *model.Service, operation string) aws.Call {
 	c := parent
-	if via := parent.Service + ".amazonaws.com"; parent.Service != "" && (len(parent.Via) == 0 || parent.Via[len(parent.Via)-1] != via) {
+	if via := parent.Service + ".amazonaws.com"; parent.Service != "" && parent.Service != m.Name && (len(parent.Via) == 0 || parent.Via[len(parent.Via)-1] != via) {
 		c = c.WithVia(via)
 	}
 	if c.Origin == "" {
