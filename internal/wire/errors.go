@@ -184,6 +184,7 @@ var s3Refusals = map[string]string{
 	"x-amz-object-attributes":      "Invalid attribute name specified.",
 	"x-amz-metadata-directive":     "Unknown metadata directive.",
 	"x-amz-tagging-directive":      "Unknown tagging directive.",
+	"encoding-type":                "Invalid Encoding Method specified in Request",
 	"x-amz-acl":                    "", // S3 says nothing
 }
 

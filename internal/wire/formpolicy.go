@@ -107,7 +107,7 @@ func (p *formPolicy) bound(least, most any) error {
 		p.most, err = wholeNumber(most)
 	}
 	if err != nil || p.least < 0 || p.most < 0 {
-		return errPolicyDocument("Invalid content-length-range: limits are whole numbers.")
+		return errByPolicy("Policy Condition failed: [\"content-length-range\", %s, %s]", quotedJSON(fmt.Sprint(least)), quotedJSON(fmt.Sprint(most)))
 	}
 	return nil
 }

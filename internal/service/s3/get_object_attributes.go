@@ -71,7 +71,10 @@ func objectParts(o *object, in *s3.GetObjectAttributesInput) *s3.GetObjectAttrib
 		out.Parts = append(out.Parts, p)
 	}
 	next := marker + len(out.Parts)
-	out.NextPartNumberMarker = aws.Ptr(int32(next))
 	out.IsTruncated = aws.Ptr(next < len(o.Segments))
+	if len(out.Parts) == 0 {
+		next = 0
+	}
+	out.NextPartNumberMarker = aws.Ptr(int32(next))
 	return out
 }

@@ -104,6 +104,7 @@ func FuzzListing(f *testing.F) {
 	f.Add("a/1 a/2 b a", "", "/", "", uint8(1))
 	f.Add("a/1 a/2 b/c/d", "a", "/", "a/", uint8(2))
 	f.Add("é/1 é/2 ê", "é", "/", "", uint8(3))
+	f.Add("a/1 a/2 a/3 b", "", "/", "a/2", uint8(200))
 	f.Fuzz(func(t *testing.T, list, prefix, delimiter, after string, size uint8) {
 		if len(list) > 1000 {
 			return
@@ -114,7 +115,7 @@ func FuzzListing(f *testing.F) {
 				return
 			}
 		}
-		l := listing{prefix: prefix, delimiter: delimiter, after: after, max: int(size%5) + 1}
+		l := listing{prefix: prefix, delimiter: delimiter, after: after, max: int(size%5) + 1, past: size > 127}
 		want := l.define(keys)
 		var got []string
 		for {
@@ -168,7 +169,7 @@ func (l listing) define(keys []string) []string {
 			continue
 		}
 		if c := l.common(k); c != "" {
-			if c != l.after && !slices.Contains(out, c) {
+			if c != l.after && !(l.past && c == l.common(l.after)) && !slices.Contains(out, c) {
 				out = append(out, c)
 			}
 			continue

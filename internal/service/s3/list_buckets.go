@@ -10,6 +10,7 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/aws/api/s3"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/store"
 )
 
@@ -80,7 +81,7 @@ func decodeToken(token *string) (string, error) {
 	}
 	b, err := base64.RawURLEncoding.DecodeString(*token)
 	if err != nil || len(b) == 0 || b[0] != '1' {
-		return "", errInvalidArgument("The continuation token provided is incorrect", "continuation-token", *token)
+		return "", awserr.New("InvalidArgument", "The continuation token provided is incorrect").With("ArgumentName", "continuation-token")
 	}
 	return string(b[1:]), nil
 }

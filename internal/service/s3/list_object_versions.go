@@ -62,7 +62,7 @@ func (s *Service) ListObjectVersions(ctx context.Context, in *s3.ListObjectVersi
 	if err != nil {
 		return nil, err
 	}
-	l := listing{prefix: aws.Val(in.Prefix), delimiter: aws.Val(in.Delimiter)}
+	l := listing{prefix: aws.Val(in.Prefix), delimiter: aws.Val(in.Delimiter), past: true}
 	if l.max, err = pageSize(in.MaxKeys, "max-keys"); err != nil {
 		return nil, err
 	}
@@ -102,9 +102,6 @@ func (l listing) versionsAfter(tx *store.Tx, b *bucket, in *s3.ListObjectVersion
 	case key == "":
 		return "", nil
 	case id == nil:
-		if l.common(key) == key {
-			return key, nil
-		}
 		return key + "\x00" + afterAll, nil
 	case *id == nullVersion:
 		o, err := versionOf(tx, b.Name, key, nullVersion)

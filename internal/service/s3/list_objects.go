@@ -71,7 +71,7 @@ func urlEncode(s string) string {
 // ListObjects is the first version of the listing, by marker.
 func (s *Service) ListObjects(ctx context.Context, in *s3.ListObjectsInput) (*s3.ListObjectsOutput, error) {
 	b, p, enc, err := s.listing(ctx, in.Bucket, in.EncodingType, in.MaxKeys, listing{
-		prefix: aws.Val(in.Prefix), delimiter: aws.Val(in.Delimiter), after: aws.Val(in.Marker),
+		prefix: aws.Val(in.Prefix), delimiter: aws.Val(in.Delimiter), after: aws.Val(in.Marker), past: true,
 	})
 	if err != nil {
 		return nil, err

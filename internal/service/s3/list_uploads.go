@@ -105,9 +105,10 @@ func (s *Service) ListMultipartUploads(ctx context.Context, in *s3.ListMultipart
 		Prefix: enc.opt(in.Prefix), Delimiter: enc.opt(in.Delimiter), MaxUploads: aws.Ptr(int32(limit)),
 		IsTruncated: aws.Ptr(false), EncodingType: in.EncodingType, NextKeyMarker: aws.Ptr(""), NextUploadIdMarker: aws.Ptr(""),
 	}
-	l := listing{prefix: aws.Val(in.Prefix), delimiter: aws.Val(in.Delimiter), after: aws.Val(in.KeyMarker), max: limit}
+	l := listing{prefix: aws.Val(in.Prefix), delimiter: aws.Val(in.Delimiter), after: aws.Val(in.KeyMarker), max: limit, past: true}
 	switch id := aws.Val(in.UploadIdMarker); {
-	case l.after == "" || l.common(l.after) == l.after:
+	case l.after == "":
+		out.UploadIdMarker = aws.Ptr("") // means nothing without a key
 	case id == "":
 		l.after += "\x00" + afterAll
 	default:

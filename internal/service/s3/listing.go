@@ -43,6 +43,9 @@ type source func(from string, inclusive bool, limit int) ([]keyed, error)
 type listing struct {
 	prefix, delimiter, after string
 	max                      int
+	// past makes a marker that falls under a common prefix stand behind all of it,
+	// as in all listings but ListObjectsV2.
+	past bool
 }
 
 // page is what it gets. Objects and prefixes count against max together.
@@ -64,11 +67,12 @@ func (l listing) run(fetch source) (page, error) {
 		return p, nil
 	}
 	pos, inclusive := l.after, false
+	common := l.common(l.after)
 	switch {
 	case l.after < l.prefix || l.after == "":
 		pos, inclusive = l.prefix, true
-	case l.common(l.after) == l.after && l.delimiter != "":
-		pos = l.after + afterAll
+	case common != "" && (l.past || common == l.after):
+		pos = common + afterAll
 	}
 	for size := min(l.max+1, fetchAtOnce); ; {
 		rows, err := fetch(pos, inclusive, size)

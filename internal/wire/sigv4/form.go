@@ -26,7 +26,7 @@ func ParseForm(field func(name string) string) (sig *FormSignature, missing stri
 		if field("awsaccesskeyid") == "" && field("signature") == "" {
 			return nil, "", nil
 		}
-		for _, name := range []string{"AWSAccessKeyId", "signature", "policy"} {
+		for _, name := range []string{"AWSAccessKeyId", "Signature", "policy"} {
 			if field(strings.ToLower(name)) == "" {
 				return nil, name, nil
 			}

@@ -18,7 +18,8 @@ func Parse(r *http.Request) (*Signature, error) {
 		return nil, malformed("The query string is not well formed.")
 	}
 	v4 := query.has("X-Amz-Algorithm") || query.has("X-Amz-Signature") || query.has("X-Amz-Credential")
-	v2 := query.has("AWSAccessKeyId") && query.has("Signature")
+	key, signature, expires := query.has("AWSAccessKeyId"), query.has("Signature"), query.has("Expires")
+	v2 := key && signature || expires && (key || signature)
 	switch {
 	case header != "" && (v4 || v2), len(r.Header.Values("Authorization")) > 1:
 		return nil, &Failure{Kind: TwoSignatures, Message: "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, " +

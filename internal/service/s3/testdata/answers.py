@@ -1,5 +1,7 @@
 """Answers to the byte: which members errors have, which statuses and headers successes."""
 import datetime
+import urllib.error
+import urllib.request
 
 from botocore.exceptions import ClientError
 
@@ -137,3 +139,30 @@ assert s3.list_multipart_uploads(Bucket=b)["NextKeyMarker"] == ""
 # a date in the future is no condition
 later = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)
 s3.copy_object(Bucket=b, Key="c", CopySource=f"{b}/k", CopySourceIfModifiedSince=later)
+
+# markers under a common prefix, and markers that mean nothing
+for key in ["dir/sub/1", "dir/sub/2", "dir/z"]:
+    s3.put_object(Bucket=b, Key=key, Body=b"")
+    s3.create_multipart_upload(Bucket=b, Key=key)
+under = {"Bucket": b, "Prefix": "dir/", "Delimiter": "/"}
+for listed in [s3.list_objects(**under, Marker="dir/sub/1"), s3.list_object_versions(**under, KeyMarker="dir/sub/1"),
+               s3.list_multipart_uploads(**under, KeyMarker="dir/sub/1")]:
+    assert "CommonPrefixes" not in listed, listed
+    entries = listed.get("Contents") or listed.get("Versions") or listed.get("Uploads")
+    assert [e["Key"] for e in entries] == ["dir/z"], listed
+listed = s3.list_objects_v2(**under, StartAfter="dir/sub/1")
+assert listed["CommonPrefixes"] == [{"Prefix": "dir/sub/"}], listed
+assert s3.list_multipart_uploads(**under, UploadIdMarker="x")["UploadIdMarker"] == ""
+error(400, "InvalidArgument", "The continuation token provided is incorrect",
+      lambda: s3.list_objects_v2(Bucket=b, ContinuationToken="x"), ArgumentName="continuation-token")
+error(400, "InvalidArgument", "Invalid Encoding Method specified in Request",
+      lambda: s3.list_objects(Bucket=b, EncodingType="base64"), ArgumentName="encoding-type", ArgumentValue="base64")
+
+# any two of the three parameters of Version 2 are a signature, and must be all three
+for query in ["Signature=x&Expires=1", "AWSAccessKeyId=x&Expires=1", "AWSAccessKeyId=x&Signature=x"]:
+    try:
+        urllib.request.urlopen(f"{s3.meta.endpoint_url}/{b}/k?{query}")
+        raise AssertionError(query)
+    except urllib.error.HTTPError as e:
+        answer = e.read().decode()
+        assert e.code == 403 and "<Message>Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters<" in answer, answer

@@ -63,6 +63,8 @@ limit = [["content-length-range", 3, 6]]
 assert post(signed(conditions=limit)).status == 204
 fails(post(signed(conditions=limit), b"1234567"), 400, "EntityTooLarge", ProposedSize=7, MaxSizeAllowed=6)
 fails(post(signed(conditions=limit), b"1"), 400, "EntityTooSmall", ProposedSize=1, MinSizeAllowed=3)
+fails(post(signed(conditions=[["content-length-range", "few", 6]])), 403, "AccessDenied",
+      "Invalid according to Policy: Policy Condition failed: [&quot;content-length-range&quot;, &quot;few&quot;, &quot;6&quot;]")
 fails(post({**signed(), "key": "other"}), 403, "AccessDenied", 'Invalid according to Policy: Policy Condition failed: [&quot;eq&quot;, &quot;$key&quot;, &quot;k&quot;]')
 fails(post({"x-amz-meta-more": "1", **signed()}), 403, "AccessDenied", "Invalid according to Policy: Extra input fields: x-amz-meta-more")
 assert post({"x-ignore-this": "1", **signed()}).status == 204
@@ -103,4 +105,4 @@ for document, text in [(b"{", "Invalid Policy: Invalid JSON."), ({"conditions": 
 fails(post({**by_hand(good), "signature": "AAAA"}), 403, "SignatureDoesNotMatch")
 f = by_hand(good)
 del f["signature"]
-fails(post(f), 400, "InvalidArgument", ArgumentName="signature")
+fails(post(f), 400, "InvalidArgument", ArgumentName="Signature")

@@ -41,6 +41,9 @@ for prefix, delimiter, after in itertools.product(["", "a", "a/", "photos/", "no
     assert flat(v2) == want, (prefix, delimiter, after, flat(v2), want)
     assert v2["KeyCount"] == len(want) and not v2["IsTruncated"]
     v1 = s3.list_objects(Bucket=b, Prefix=prefix, Delimiter=delimiter, Marker=after)
+    i = after.find(delimiter, len(prefix)) if delimiter and after.startswith(prefix) else -1
+    if i >= 0:  # a marker under a common prefix stands behind all of it
+        want = [e for e in want if e != ("P", after[:i + len(delimiter)])]
     assert flat(v1) == want, (prefix, delimiter, after, flat(v1), want)
 
 for prefix, delimiter, size in itertools.product(["", "a"], ["", "/"], [1, 2, 3, 5]):
