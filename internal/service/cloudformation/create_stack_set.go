@@ -128,7 +128,7 @@ func (s *Service) setSpec(id string, w wanted, previous map[string]template.Valu
 	if err != nil {
 		return stack.Spec{}, err
 	}
-	if missing := missingCapabilities(t, s.engine.Types(), w.capabilities); len(missing) > 0 {
+	if missing := missingCapabilities(t, s.engine.Types(), w); len(missing) > 0 {
 		return stack.Spec{}, requiresCapabilities(missing)
 	}
 	tags, err := checkTags(w.tags)

@@ -82,7 +82,7 @@ func capabilitiesOf(t *template.Template, types stack.Registry) (list []api.Capa
 	if needed, types := neededCapabilities(t, types); needed != "" {
 		list, because = append(list, api.Capability(needed)), types
 	}
-	if transforms(t) {
+	if len(t.Transforms) > 0 {
 		list = append(list, "CAPABILITY_AUTO_EXPAND")
 	}
 	if len(because) > 0 {

@@ -126,7 +126,7 @@ func (s *Service) fillNested(ctx context.Context, st *stack.Stack, cs, of *chang
 	if err != nil {
 		return err
 	}
-	w := wanted{body: body, tags: ownTags(of.Spec.Tags, p.Tags)}
+	w := wanted{body: body, tags: ownTags(of.Spec.Tags, p.Tags), reviewed: true}
 	for _, capability := range of.Spec.Capabilities {
 		w.capabilities = append(w.capabilities, api.Capability(capability))
 	}
@@ -235,7 +235,7 @@ func (s *Service) settleSpec(ctx context.Context, st *stack.Stack, cs *changeSet
 	if !ok {
 		return invalid("ChangeSet [%s] belongs to a nested stack and can only be executed with its root [%s]", cs.ID, cs.Root)
 	}
-	w := wanted{body: cs.Spec.Template, parameters: values.parameters, tags: values.tags}
+	w := wanted{body: cs.Spec.Template, parameters: values.parameters, tags: values.tags, reviewed: true}
 	for _, c := range cs.Spec.Capabilities {
 		w.capabilities = append(w.capabilities, api.Capability(c))
 	}

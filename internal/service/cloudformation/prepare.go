@@ -27,6 +27,9 @@ type wanted struct {
 	topics   []string // NotificationARNs
 	rollback *api.RollbackConfiguration
 	role     string // the service role, "" for the stack's own
+	// reviewed is set for change sets, which show what macros make of a template before
+	// it is done: they need no CAPABILITY_AUTO_EXPAND.
+	reviewed bool
 }
 
 // prepared is a request found sound.
@@ -56,7 +59,7 @@ func (s *Service) prepare(ctx context.Context, st *stack.Stack, w wanted, previo
 	if err := allowTypes(t, w.resourceTypes); err != nil {
 		return nil, err
 	}
-	if missing := missingCapabilities(t, s.engine.Types(), w.capabilities); len(missing) > 0 {
+	if missing := missingCapabilities(t, s.engine.Types(), w); len(missing) > 0 {
 		return nil, requiresCapabilities(missing)
 	}
 	tags, err := checkTags(w.tags)
@@ -167,22 +170,16 @@ func neededCapabilities(t *template.Template, types stack.Registry) (capability 
 	return capability, slices.Compact(because)
 }
 
-func missingCapabilities(t *template.Template, types stack.Registry, given []api.Capability) (missing []string) {
-	has := func(c string) bool { return slices.Contains(given, api.Capability(c)) }
+func missingCapabilities(t *template.Template, types stack.Registry, w wanted) (missing []string) {
+	has := func(c string) bool { return slices.Contains(w.capabilities, api.Capability(c)) }
 	needed, _ := neededCapabilities(t, types)
 	if needed != "" && !has(needed) && !(needed == "CAPABILITY_IAM" && has("CAPABILITY_NAMED_IAM")) {
 		missing = append(missing, needed)
 	}
-	if transforms(t) && !has("CAPABILITY_AUTO_EXPAND") {
+	if len(t.Transforms) > 0 && !w.reviewed && !has("CAPABILITY_AUTO_EXPAND") {
 		missing = append(missing, "CAPABILITY_AUTO_EXPAND")
 	}
 	return missing
-}
-
-// transforms reports whether a template has macros. AWS::LanguageExtensions needs
-// no capability.
-func transforms(t *template.Template) bool {
-	return slices.ContainsFunc(t.Transforms, func(name string) bool { return name != "AWS::LanguageExtensions" })
 }
 
 const maxTags = 50

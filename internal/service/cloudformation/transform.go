@@ -19,7 +19,7 @@ func (s *Service) processed(ctx context.Context, st *stack.Stack, w wanted, prev
 	if err != nil || !transformed {
 		return "", asAWS(err)
 	}
-	if missing := missingCapabilities(head, s.engine.Types(), w.capabilities); len(missing) > 0 {
+	if missing := missingCapabilities(head, s.engine.Types(), w); len(missing) > 0 {
 		return "", requiresCapabilities(missing)
 	}
 	values, err := head.Resolve(given(w.parameters), previous, account{ctx, s.invoker})

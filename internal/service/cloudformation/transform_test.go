@@ -21,9 +21,11 @@ var expands = []api.Capability{api.CapabilityCapabilityAutoExpand}
 
 func TestLanguageExtensions(t *testing.T) {
 	l := newLab(t)
-	s := l.create("loop", loop, nil)
+	_, err := call[api.CreateStackOutput](l, "CreateStack", &api.CreateStackInput{StackName: aws.Ptr("loop"), TemplateBody: aws.Ptr(loop)})
+	wantError(t, err, "InsufficientCapabilitiesException", "Requires capabilities : [CAPABILITY_AUTO_EXPAND]")
+	s := l.create("loop", loop, func(in *api.CreateStackInput) { in.Capabilities = expands })
 	l.wantStatus(s, "CREATE_COMPLETE")
-	must[api.UpdateStackOutput](l, "UpdateStack", &api.UpdateStackInput{StackName: s.StackName, UsePreviousTemplate: aws.Ptr(true),
+	must[api.UpdateStackOutput](l, "UpdateStack", &api.UpdateStackInput{StackName: s.StackName, UsePreviousTemplate: aws.Ptr(true), Capabilities: expands,
 		Parameters: []api.Parameter{{ParameterKey: aws.Ptr("Names"), ParameterValue: aws.Ptr("B,C,D")}}})
 	l.wantStatus(l.rest(*s.StackId), "UPDATE_COMPLETE")
 	var got []string
@@ -42,6 +44,15 @@ func TestLanguageExtensions(t *testing.T) {
 	if diff := cmp.Diff([]string{"AWS::LanguageExtensions"}, summary.DeclaredTransforms); diff != "" || *summary.Parameters[0].ParameterKey != "Names" {
 		t.Error(diff)
 	}
+}
+
+// A change set shows what macros make of a template, and needs no capability for it.
+func TestChangeSetOfMacros(t *testing.T) {
+	l := newLab(t)
+	made := must[api.CreateChangeSetOutput](l, "CreateChangeSet", &api.CreateChangeSetInput{
+		StackName: aws.Ptr("c"), ChangeSetName: aws.Ptr("first"), ChangeSetType: "CREATE", TemplateBody: aws.Ptr(loop)})
+	must[api.ExecuteChangeSetOutput](l, "ExecuteChangeSet", &api.ExecuteChangeSetInput{ChangeSetName: made.Id})
+	l.wantStatus(l.rest(*made.StackId), "CREATE_COMPLETE")
 }
 
 func TestInclude(t *testing.T) {
