@@ -32,15 +32,15 @@ import (
 
 func main() {
 	endpoint := flag.String("endpoint", os.Getenv("AWS_ENDPOINT_URL"), "the server to measure")
-	peer := flag.String("peer", "", "moto's server, for describe")
+	peer := flag.String("peer", "", "moto's server, for describe and stacks")
 	pid := flag.Int("pid", 0, "the server's process, for memory")
 	n := flag.Int("n", 50, "how often")
 	pause := flag.Duration("pause", 0, "between two launches")
 	prefix := flag.String("prefix", "", "of the server's kernel objects, for memory")
 	flag.Parse()
-	run := map[string]func(context.Context, *bench) error{"launch": launch, "describe": describe, "memory": memory}[flag.Arg(0)]
+	run := map[string]func(context.Context, *bench) error{"launch": launch, "describe": describe, "memory": memory, "stacks": stacks}[flag.Arg(0)]
 	if run == nil {
-		fmt.Fprintln(os.Stderr, "usage: bench [flags] launch|describe|memory")
+		fmt.Fprintln(os.Stderr, "usage: bench [flags] launch|describe|memory|stacks")
 		os.Exit(2)
 	}
 	b := &bench{n: *n, pid: *pid, pause: *pause, prefix: *prefix, ours: connect(*endpoint)}

@@ -66,6 +66,7 @@ if command -v moto_server >/dev/null; then
   moto=$!
   until (exec 3<>"/dev/tcp/127.0.0.1/$peer") 2>/dev/null; do sleep 0.1; done
   "$dir/bench" -n 30 -peer "http://127.0.0.1:$peer" describe
+  "$dir/bench" -n 3 -peer "http://127.0.0.1:$peer" stacks
 else
   echo "moto_server is not installed: no ratios"
 fi

@@ -5,6 +5,8 @@ import (
 	"github.com/hardstand/hardstand/internal/aws/api/ec2"
 	"github.com/hardstand/hardstand/internal/aws/api/iam"
 	"github.com/hardstand/hardstand/internal/aws/api/s3"
+	"github.com/hardstand/hardstand/internal/aws/api/sns"
+	"github.com/hardstand/hardstand/internal/aws/api/sqs"
 	"github.com/hardstand/hardstand/internal/aws/api/ssm"
 )
 
@@ -33,6 +35,15 @@ func (s *server) inventory() (map[string]int, error) {
 		return nil, err
 	}
 	n["bucket"] = len(buckets.Buckets)
+	var queues sqs.ListQueuesOutput
+	if err := s.call(sqs.Model(), "ListQueues", &sqs.ListQueuesInput{}, &queues); err != nil {
+		return nil, err
+	}
+	var topics sns.ListTopicsOutput
+	if err := s.call(sns.Model(), "ListTopics", &sns.ListTopicsInput{}, &topics); err != nil {
+		return nil, err
+	}
+	n["queue"], n["topic"] = len(queues.QueueUrls), len(topics.Topics)
 	return n, s.network(n)
 }
 

@@ -14,7 +14,7 @@ type variant struct {
 
 // counts are how many resources of each type a template has.
 func (v variant) counts() map[string]int {
-	return map[string]int{"parameter": 12, "role": 3, "profile": 2, "user": 2, "bucket": 3, "group": 4, "instance": 4}
+	return map[string]int{"parameter": 8, "queue": 2, "topic": 2, "role": 3, "profile": 2, "user": 2, "bucket": 3, "group": 4, "instance": 4}
 }
 
 // template is a template of thirty resources. Another generation changes values in
@@ -24,9 +24,9 @@ func (v variant) template() string {
 	var b strings.Builder
 	add := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	add("Resources:")
-	for i := range 12 {
+	for i := range 8 {
 		id := fmt.Sprintf("Parameter%d", i)
-		if i >= 10 { // goes, and another comes
+		if i >= 6 { // goes, and another comes
 			id = fmt.Sprintf("Parameter%dOf%d", i, v.generation)
 		}
 		value := fmt.Sprintf("'value %d'", v.generation)
@@ -34,6 +34,10 @@ func (v variant) template() string {
 			value = fmt.Sprintf("!Sub '${Role%d.Arn} %d'", i-1, v.generation)
 		}
 		add("  %s: {Type: 'AWS::SSM::Parameter', Properties: {Type: String, Value: %s}}", id, value)
+	}
+	for i := range 2 {
+		add("  Queue%d: {Type: 'AWS::SQS::Queue', Properties: {DelaySeconds: %d}}", i, v.generation)
+		add("  Topic%d: {Type: 'AWS::SNS::Topic', Properties: {DisplayName: g%d}}", i, v.generation)
 	}
 	for i := range 3 {
 		add("  Role%d: {Type: 'AWS::IAM::Role', Properties: {Path: /g%d/, AssumeRolePolicyDocument: {Version: '2012-10-17', Statement: [{Effect: Allow, Principal: {Service: ec2.amazonaws.com}, Action: 'sts:AssumeRole'}]}}}", i, v.generation%2*i)
@@ -51,7 +55,7 @@ func (v variant) template() string {
 		add("  Instance%d: {Type: 'AWS::EC2::Instance', Properties: {ImageId: ami-08111162, SecurityGroups: [!Ref Group%d], IamInstanceProfile: !Ref Profile%d}}", i, i, i%2)
 	}
 	if v.broken {
-		add("  Broken: {Type: 'AWS::SSM::Parameter', DependsOn: [Instance3, Parameter9, Bucket2], Properties: {Type: String, Value: letters, AllowedPattern: '^[0-9]+$'}}")
+		add("  Broken: {Type: 'AWS::SSM::Parameter', DependsOn: [Instance3, Parameter5, Bucket2, Queue1, Topic1], Properties: {Type: String, Value: letters, AllowedPattern: '^[0-9]+$'}}")
 	}
 	return b.String()
 }
