@@ -66,6 +66,10 @@ func (s *Service) Wire() wire.Service {
 			onNames(func(in *api.LabelParameterVersionInput) []string { return []string{aws.Val(in.Name)} })),
 		wire.Op("UnlabelParameterVersion", "ssm:UnlabelParameterVersion", s.UnlabelParameterVersion,
 			onNames(func(in *api.UnlabelParameterVersionInput) []string { return []string{aws.Val(in.Name)} })),
+		wire.Op("GetMaintenanceWindow", "ssm:GetMaintenanceWindow", s.GetMaintenanceWindow, func(ctx context.Context, in *api.GetMaintenanceWindowInput) ([]aws.Check, error) {
+			c := aws.CallFrom(ctx)
+			return []aws.Check{{Resource: "arn:aws:ssm:" + c.Region + ":" + c.Account + ":maintenancewindow/" + aws.Val(in.WindowId)}}, nil
+		}),
 		wire.Op("DeleteParameter", "ssm:DeleteParameter", s.DeleteParameter,
 			onNames(func(in *api.DeleteParameterInput) []string { return []string{aws.Val(in.Name)} })),
 		wire.Op("DeleteParameters", "ssm:DeleteParameters", s.DeleteParameters,
@@ -162,6 +166,11 @@ func errNoVersion(selector, name string) error {
 }
 
 var errToken = awserr.New("InvalidNextToken", "The specified token isn't valid.")
+
+// GetMaintenanceWindow tells that there are no maintenance windows: none can be made.
+func (s *Service) GetMaintenanceWindow(_ context.Context, in *api.GetMaintenanceWindowInput) (*api.GetMaintenanceWindowOutput, error) {
+	return nil, awserr.New("DoesNotExistException", "Maintenance window %s does not exist", aws.Val(in.WindowId))
+}
 
 func invalid(format string, args ...any) error {
 	return awserr.New("ValidationException", format, args...)

@@ -107,6 +107,7 @@ func TestErrors(t *testing.T) {
 		code            string
 	}{
 		{"absent", "GetParameter", &api.GetParameterInput{Name: aws.Ptr("absent")}, "ParameterNotFound"},
+		{"absent window", "GetMaintenanceWindow", &api.GetMaintenanceWindowInput{WindowId: aws.Ptr("mw-00000000000000000")}, "DoesNotExistException"},
 		{"absent version", "GetParameter", &api.GetParameterInput{Name: aws.Ptr("there:9")}, "ParameterVersionNotFound"},
 		{"delete absent", "DeleteParameter", &api.DeleteParameterInput{Name: aws.Ptr("absent")}, "ParameterNotFound"},
 		{"exists", "PutParameter", put("there", "w", "String"), "ParameterAlreadyExists"},
@@ -187,6 +188,7 @@ func TestEveryOperationNeedsItsPermission(t *testing.T) {
 	for operation, in := range map[string]any{
 		"GetParameter":            &api.GetParameterInput{Name: name},
 		"GetParameterHistory":     &api.GetParameterHistoryInput{Name: name},
+		"GetMaintenanceWindow":    &api.GetMaintenanceWindowInput{WindowId: aws.Ptr("mw-00000000000000000")},
 		"LabelParameterVersion":   &api.LabelParameterVersionInput{Name: name, Labels: []string{"l"}},
 		"UnlabelParameterVersion": &api.UnlabelParameterVersionInput{Name: name, ParameterVersion: aws.Ptr[int64](1), Labels: []string{"l"}},
 		"GetParameters":           &api.GetParametersInput{Names: []string{"/mine", "/other"}},

@@ -209,8 +209,9 @@ func EncodeREST(op *model.Operation, out any, namespace string, h http.Header) (
 			x.Buf = appendXML(x.Buf, fv.String())
 		}
 	} else {
-		// S3 writes wrapped lists even when they are empty (Buckets).
-		x.structure(p, v, true)
+		// S3 writes wrapped lists even when they are empty (Buckets); Route 53 leaves
+		// out what there is not (the VPCs of a public zone).
+		x.structure(p, v, strings.Contains(namespace, "//s3."))
 	}
 	x.Close(root)
 	r.Body, r.Type = x.Buf, "application/xml"

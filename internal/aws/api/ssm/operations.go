@@ -2,6 +2,8 @@
 
 package ssm
 
+import "time"
+
 // AddTagsToResourceInput is the input of AddTagsToResource.
 type AddTagsToResourceInput struct {
 	ResourceType ResourceTypeForTagging
@@ -46,6 +48,30 @@ type DescribeParametersInput struct {
 type DescribeParametersOutput struct {
 	Parameters []ParameterMetadata
 	NextToken  *string
+}
+
+// GetMaintenanceWindowInput is the input of GetMaintenanceWindow.
+type GetMaintenanceWindowInput struct {
+	WindowId *string
+}
+
+// GetMaintenanceWindowOutput is the output of GetMaintenanceWindow.
+type GetMaintenanceWindowOutput struct {
+	WindowId                 *string
+	Name                     *string
+	Description              *string
+	StartDate                *string
+	EndDate                  *string
+	Schedule                 *string
+	ScheduleTimezone         *string
+	ScheduleOffset           *int32
+	NextExecutionTime        *string
+	Duration                 *int32
+	Cutoff                   *int32
+	AllowUnassociatedTargets *bool
+	Enabled                  *bool
+	CreatedDate              *time.Time
+	ModifiedDate             *time.Time
 }
 
 // GetParameterInput is the input of GetParameter.
