@@ -96,8 +96,11 @@ func (d Dir) write(name, text string) error {
 	return WriteFile(d.instructions(name), []byte(text))
 }
 
-// WriteFile replaces path as a whole, or leaves it as it was.
-func WriteFile(path string, data []byte) error {
+// WriteFile replaces path as a whole, or leaves it as it was, also when the machine
+// loses its power.
+func WriteFile(path string, data []byte) error { return replace(path, data, (*os.File).Sync) }
+
+func replace(path string, data []byte, sync func(*os.File) error) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
@@ -107,7 +110,7 @@ func WriteFile(path string, data []byte) error {
 	}
 	defer os.Remove(f.Name())
 	_, err = f.Write(data)
-	err = cmp.Or(err, f.Chmod(0o644), f.Sync(), f.Close())
+	err = cmp.Or(err, f.Chmod(0o644), sync(f), f.Close())
 	if err != nil {
 		return err
 	}
@@ -158,9 +161,10 @@ func (d Dir) Prune(group, inHand string, keep int) error {
 }
 
 // Track notes that the host runs command for deployment, so that a restarted
-// agent can fail it.
+// agent can fail it. It does not wait for the disk, which would cost every event as
+// much as all the rest of it: the note outlives the agent, and an orderly reboot.
 func (d Dir) Track(deployment, command string) error {
-	return WriteFile(filepath.Join(d.Root, d.Ongoing, deployment), []byte(command))
+	return replace(filepath.Join(d.Root, d.Ongoing, deployment), []byte(command), func(*os.File) error { return nil })
 }
 
 // Untrack forgets it.
