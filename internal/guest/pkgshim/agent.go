@@ -37,7 +37,7 @@ After=network.target
 Type=simple
 ExecStart=/opt/codedeploy-agent/bin/codedeploy-agent run
 Restart=on-failure
-RestartSec=1
+RestartSec=3
 # What hooks leave running belongs to the application, not to the agent.
 KillMode=process
 TimeoutStopSec=7200
