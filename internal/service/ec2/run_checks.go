@@ -28,7 +28,11 @@ func (s *Service) runChecks(ctx context.Context, in *api.RunInstancesInput) ([]a
 	if err != nil {
 		return nil, err
 	}
-	checks := append([]aws.Check{{Resource: arn.New("ec2", c.Region, "", "image/"+aws.Val(in.ImageId))}}, made...)
+	image, err := s.imageNamed(ctx, aws.Val(in.ImageId))
+	if err != nil {
+		return nil, err
+	}
+	checks := append([]aws.Check{{Resource: arn.New("ec2", c.Region, "", "image/"+image)}}, made...)
 	if in.KeyName != nil {
 		checks = append(checks, aws.Check{Resource: ec2ARN(c, "key-pair/"+*in.KeyName)})
 	}

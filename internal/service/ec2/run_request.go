@@ -12,7 +12,9 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
+	ssmapi "github.com/hardstand/hardstand/internal/aws/api/ssm"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/wire"
 )
 
 const (
@@ -130,6 +132,26 @@ func requestedType(name string) (instanceType, error) {
 	return t, nil
 }
 
+// resolving begins an image id that is the name of a parameter with the id.
+const resolving = "resolve:ssm:"
+
+// imageNamed returns the image id that a request means. A parameter is read as the
+// caller, who needs ssm:GetParameters on it.
+func (s *Service) imageNamed(ctx context.Context, id string) (string, error) {
+	name, named := strings.CutPrefix(id, resolving)
+	if !named {
+		return id, nil
+	}
+	out, err := wire.Call[ssmapi.GetParametersOutput](ctx, s.invoker, "ssm", "GetParameters", &ssmapi.GetParametersInput{Names: []string{name}})
+	if err != nil {
+		return "", err
+	}
+	if len(out.Parameters) == 0 {
+		return "", awserr.New("InvalidParameterValue", "Invalid value '%s' for imageId. The parameter does not exist.", id)
+	}
+	return aws.Val(out.Parameters[0].Value), nil
+}
+
 func checkImage(id string) error {
 	switch {
 	case id == "":
@@ -146,11 +168,15 @@ func (s *Service) runTemplate(ctx context.Context, c aws.Call, in *api.RunInstan
 	if err != nil {
 		return t, err
 	}
-	if err := checkImage(aws.Val(in.ImageId)); err != nil {
+	image, err := s.imageNamed(ctx, aws.Val(in.ImageId))
+	if err != nil {
+		return t, err
+	}
+	if err := checkImage(image); err != nil {
 		return t, err
 	}
 	t = instance{
-		Type: kind.Name, ImageID: *in.ImageId, State: statePending, KeyName: aws.Val(in.KeyName),
+		Type: kind.Name, ImageID: image, State: statePending, KeyName: aws.Val(in.KeyName),
 		DisableAPITermination: aws.Val(in.DisableApiTermination), DisableAPIStop: aws.Val(in.DisableApiStop),
 		ShutdownTerminates: in.InstanceInitiatedShutdownBehavior == "terminate",
 		EBSOptimized:       aws.Val(in.EbsOptimized), Monitoring: in.Monitoring != nil && aws.Val(in.Monitoring.Enabled),
