@@ -16,7 +16,7 @@ const (
 	manyConnections = 4096
 	fewConnections  = 2048
 	usualReserve    = 100 // per cent of what is in use
-	smallReserve    = 20
+	smallReserve    = 10
 )
 
 // reserve counts the connections of a server and sets the collector's reserve. Whoever
@@ -25,14 +25,16 @@ type reserve struct {
 	mu    sync.Mutex
 	open  int
 	small bool
+	most  int // connections when memory was given back last
 	set   func(percent int)
+	free  func()
 }
 
 func newReserve() *reserve {
 	if os.Getenv("GOGC") != "" {
-		return &reserve{set: func(int) {}}
+		return &reserve{set: func(int) {}, free: func() {}}
 	}
-	return &reserve{set: func(percent int) { debug.SetGCPercent(percent) }}
+	return &reserve{set: func(percent int) { debug.SetGCPercent(percent) }, free: debug.FreeOSMemory}
 }
 
 // note is the server's ConnState.
@@ -52,7 +54,13 @@ func (r *reserve) note(_ net.Conn, state http.ConnState) {
 		r.small = true
 		r.set(smallReserve)
 	case r.small && r.open <= fewConnections:
-		r.small = false
+		r.small, r.most = false, 0
 		r.set(usualReserve)
+	}
+	// What connecting took more than waiting takes (stacks that have shrunk since) goes
+	// back to the machine, each time that there are so many more.
+	if r.open >= r.most+manyConnections {
+		r.most = r.open
+		go r.free()
 	}
 }

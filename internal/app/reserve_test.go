@@ -8,7 +8,8 @@ import (
 
 func TestReserve(t *testing.T) {
 	var set []int
-	r := &reserve{set: func(percent int) { set = append(set, percent) }}
+	freed := make(chan struct{}, 9)
+	r := &reserve{set: func(percent int) { set = append(set, percent) }, free: func() { freed <- struct{}{} }}
 	change := func(n int, state http.ConnState) {
 		for range n {
 			r.note(nil, state)
@@ -20,6 +21,7 @@ func TestReserve(t *testing.T) {
 		t.Errorf("set %v below the limit", set)
 	}
 	change(100, http.StateNew)
+	<-freed
 	change(200, http.StateClosed) // below the upper limit, above the lower one
 	if want := []int{smallReserve}; !slices.Equal(set, want) {
 		t.Errorf("set %v, want %v", set, want)
