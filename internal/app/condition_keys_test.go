@@ -15,6 +15,7 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/aws/authref"
+	"github.com/hardstand/hardstand/internal/store"
 	"github.com/hardstand/hardstand/internal/wire"
 )
 
@@ -102,11 +103,23 @@ func (k *keySurvey) filled(text string) string {
 }
 
 // readWorld performs the calls of a file: "service Operation {input}", with lines
-// below, indented, that keep values of the answer: "  name Path.To.Value".
+// below, indented, that keep values of the answer, "  name Path.To.Value", or repeat
+// the call until one is there: "  until Path.To.Value what".
 func (k *keySurvey) readWorld(file string) {
 	k.vars["account"] = k.s.cfg.AccountID
 	var answer any
+	call := func() {}
 	k.lines(file, func(line string) {
+		if rest, ok := strings.CutPrefix(line, "  until "); ok {
+			path, want, _ := strings.Cut(rest, " ")
+			for {
+				changed := k.s.world.db.Changed(store.Filter{})
+				if call(); valueAt(k.t, answer, path) == want {
+					return
+				}
+				<-changed
+			}
+		}
 		if name, path, ok := strings.Cut(strings.TrimSpace(line), " "); ok && line[0] == ' ' {
 			k.vars[name] = valueAt(k.t, answer, path)
 			return
@@ -117,10 +130,13 @@ func (k *keySurvey) readWorld(file string) {
 		if err := json.Unmarshal([]byte(k.filled(parts[2])), in); err != nil {
 			k.t.Fatalf("%s: %v", line, err)
 		}
-		var err error
-		if answer, err = k.s.world.wire.Invoke(k.context(parts[0], parts[1]), parts[0], parts[1], in); err != nil {
-			k.t.Fatalf("%s: %v", line, err)
+		call = func() {
+			var err error
+			if answer, err = k.s.world.wire.Invoke(k.context(parts[0], parts[1]), parts[0], parts[1], in); err != nil {
+				k.t.Fatalf("%s: %v", line, err)
+			}
 		}
+		call()
 	})
 }
 
