@@ -2,7 +2,6 @@ package filter
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math/big"
 	"net/netip"
@@ -36,13 +35,13 @@ func parseCondition(item any) (condition, error) {
 		return condition{test: equals(v)}, nil
 	case map[string]any:
 		if len(v) != 1 {
-			return condition{}, errors.New("Only one key allowed in match expression")
+			return condition{}, refuse("Only one key allowed in match expression")
 		}
 		for name, operand := range v {
 			return parseOperator(name, operand)
 		}
 	}
-	return condition{}, errors.New("Match value must be String, number, true, false, or null")
+	return condition{}, refuse("Match value must be String, number, true, false, or null")
 }
 
 func parseOperator(name string, operand any) (condition, error) {
@@ -50,7 +49,7 @@ func parseOperator(name string, operand any) (condition, error) {
 	case "exists":
 		b, ok := operand.(bool)
 		if !ok {
-			return condition{}, errors.New("exists match pattern must be either true or false.")
+			return condition{}, refuse("exists match pattern must be either true or false.")
 		}
 		return condition{exists: &b}, nil
 	case "numeric":
@@ -102,14 +101,14 @@ func parseText(name string, operand any) (func(any) bool, error) {
 	}[name]
 	switch {
 	case compare == nil:
-		return nil, fmt.Errorf("Unrecognized match type %s", name)
+		return nil, refuse("Unrecognized match type %s", name)
 	case !ok:
-		return nil, fmt.Errorf("%s match pattern must be a string", name)
+		return nil, refuse("%s match pattern must be a string", name)
 	case name == "wildcard" && strings.Contains(want, "**"):
-		return nil, errors.New("Consecutive wildcard characters are not allowed")
+		return nil, refuse("Consecutive wildcard characters are not allowed")
 	case name == "cidr":
 		if _, err := netip.ParsePrefix(want); err != nil {
-			return nil, errors.New("Malformed CIDR, one '/' required")
+			return nil, refuse("Malformed CIDR, one '/' required")
 		}
 	}
 	return func(got any) bool {
@@ -172,16 +171,16 @@ func parseAnythingBut(operand any) (func(any) bool, error) {
 			case string, json.Number:
 				tests = append(tests, equals(item))
 			default:
-				return nil, errors.New("Inside anything but list, start|null|boolean is not supported.")
+				return nil, refuse("Inside anything but list, start|null|boolean is not supported.")
 			}
 		}
 	case string, json.Number:
 		tests = append(tests, equals(v))
 	default:
-		return nil, errors.New("Value of anything-but must be an array or single string/number value.")
+		return nil, refuse("Value of anything-but must be an array or single string/number value.")
 	}
 	if len(tests) == 0 {
-		return nil, errors.New("Value of anything-but must not be empty")
+		return nil, refuse("Value of anything-but must not be empty")
 	}
 	return func(got any) bool {
 		return !slices.ContainsFunc(tests, func(t func(any) bool) bool { return t(got) })
@@ -192,22 +191,22 @@ func parseAnythingBut(operand any) (func(any) bool, error) {
 func parseNumeric(operand any) (func(any) bool, error) {
 	list, ok := operand.([]any)
 	if !ok || len(list) == 0 {
-		return nil, errors.New("Value of numeric must be an array.")
+		return nil, refuse("Value of numeric must be an array.")
 	}
 	if len(list) != 2 && len(list) != 4 {
-		return nil, errors.New("Too many elements in numeric expression")
+		return nil, refuse("Too many elements in numeric expression")
 	}
 	var tests []func(*big.Rat) bool
 	for i := 0; i < len(list); i += 2 {
 		op, _ := list[i].(string)
 		want, ok := number(list[i+1])
 		if !ok {
-			return nil, fmt.Errorf("Value of %s must be numeric", op)
+			return nil, refuse("Value of %s must be numeric", op)
 		}
 		holds := map[string]func(int) bool{"=": func(c int) bool { return c == 0 }, "<": func(c int) bool { return c < 0 }, "<=": func(c int) bool { return c <= 0 },
 			">": func(c int) bool { return c > 0 }, ">=": func(c int) bool { return c >= 0 }}[op]
 		if holds == nil {
-			return nil, fmt.Errorf("Unrecognized numeric range operator: %s", op)
+			return nil, refuse("Unrecognized numeric range operator: %s", op)
 		}
 		tests = append(tests, func(got *big.Rat) bool { return holds(got.Cmp(want)) })
 	}
@@ -230,9 +229,9 @@ func judgeRange(list []any) error {
 	b, _ := number(list[3])
 	switch {
 	case !strings.HasPrefix(low, ">") || !strings.HasPrefix(high, "<"):
-		return errors.New("Bad numeric range operator: " + high)
+		return refuse("Bad numeric range operator: %s", high)
 	case a.Cmp(b) >= 0:
-		return errors.New("Bottom must be less than top")
+		return refuse("Bottom must be less than top")
 	}
 	return nil
 }

@@ -8,7 +8,6 @@ package filter
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -36,17 +35,24 @@ type field struct {
 	below      *node
 }
 
+// Refusal is why SNS refuses a filter policy, in its words.
+type Refusal string
+
+func (r Refusal) Error() string { return string(r) }
+
+func refuse(format string, args ...any) error { return Refusal(fmt.Sprintf(format, args...)) }
+
 // Parse reads a policy. nested tells policies on the body, which may look into objects.
 func Parse(text string, nested bool) (*Policy, error) {
 	var doc any
 	d := json.NewDecoder(bytes.NewReader([]byte(text)))
 	d.UseNumber()
 	if err := d.Decode(&doc); err != nil || d.More() {
-		return nil, errors.New("failed to parse JSON.")
+		return nil, refuse("failed to parse JSON.")
 	}
 	object, ok := doc.(map[string]any)
 	if !ok {
-		return nil, errors.New("Filter must be an object.")
+		return nil, refuse("Filter must be an object.")
 	}
 	p := parser{nested: nested, combinations: 1}
 	root, err := p.node(object, 0)
@@ -54,10 +60,10 @@ func Parse(text string, nested bool) (*Policy, error) {
 		return nil, err
 	}
 	if p.keys > maxKeys {
-		return nil, errors.New("Filter policy can not have more than 5 keys")
+		return nil, refuse("Filter policy can not have more than 5 keys")
 	}
 	if p.combinations > maxCombinations {
-		return nil, errors.New("Filter policy is too complex")
+		return nil, refuse("Filter policy is too complex")
 	}
 	return &Policy{root}, nil
 }
@@ -70,7 +76,7 @@ type parser struct {
 func (p *parser) node(object map[string]any, depth int) (node, error) {
 	n := node{fields: map[string]field{}}
 	if depth > maxDepth {
-		return n, errors.New("Filter policy is nested too deeply")
+		return n, refuse("Filter policy is nested too deeply")
 	}
 	for _, name := range slices.Sorted(maps.Keys(object)) {
 		value := object[name]
@@ -124,13 +130,13 @@ func (p *parser) field(name string, value any, depth int) (field, error) {
 	switch v := value.(type) {
 	case map[string]any:
 		if !p.nested {
-			return field{}, fmt.Errorf("Filter policy scope MessageAttributes does not support nested filter policy")
+			return field{}, refuse("Filter policy scope MessageAttributes does not support nested filter policy")
 		}
 		n, err := p.node(v, depth+1)
 		return field{below: &n}, err
 	case []any:
 		if len(v) == 0 {
-			return field{}, fmt.Errorf("Empty arrays are not allowed")
+			return field{}, refuse("Empty arrays are not allowed")
 		}
 		p.keys++
 		p.combinations *= len(v) * max(1, depth)
@@ -144,7 +150,7 @@ func (p *parser) field(name string, value any, depth int) (field, error) {
 		}
 		return f, nil
 	}
-	return field{}, fmt.Errorf("%q must be an object or an array", name)
+	return field{}, refuse("%q must be an object or an array", name)
 }
 
 // Matches reports whether the policy lets a message through. values are its
