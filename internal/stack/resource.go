@@ -153,3 +153,21 @@ func (r Request) TagsWith(own []Tag) []Tag {
 	slices.SortFunc(tags, func(a, b Tag) int { return strings.Compare(a.Key, b.Key) })
 	return tags
 }
+
+// TagsBefore returns the tags that a resource has when it is updated, as TagsWith
+// gave them; own are those of the template before.
+func (r Request) TagsBefore(own []Tag) []Tag {
+	r.Tags = r.OldTags
+	return r.TagsWith(own)
+}
+
+// TagsGone returns the keys that are in before and not in now.
+func TagsGone(before, now []Tag) []string {
+	var gone []string
+	for _, b := range before {
+		if !slices.ContainsFunc(now, func(n Tag) bool { return n.Key == b.Key }) {
+			gone = append(gone, b.Key)
+		}
+	}
+	return gone
+}

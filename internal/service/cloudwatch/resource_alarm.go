@@ -2,7 +2,6 @@ package cloudwatch
 
 import (
 	"context"
-	"slices"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/cloudwatch"
@@ -184,15 +183,7 @@ func (t resourceAlarm) Update(ctx context.Context, r stack.Request) (stack.Resul
 // retag brings the tags of an ARN from old to own.
 func retag(ctx context.Context, inv Invoker, resource string, r stack.Request, own, old []stack.Tag) error {
 	now := r.TagsWith(own)
-	before := r
-	before.Tags = r.OldTags
-	var gone []string
-	for _, o := range before.TagsWith(old) {
-		if !slices.ContainsFunc(now, func(n stack.Tag) bool { return n.Key == o.Key }) {
-			gone = append(gone, o.Key)
-		}
-	}
-	if len(gone) > 0 {
+	if gone := stack.TagsGone(r.TagsBefore(old), now); len(gone) > 0 {
 		if _, err := invoke[api.UntagResourceOutput](ctx, inv, "UntagResource", &api.UntagResourceInput{ResourceARN: &resource, TagKeys: gone}); err != nil {
 			return err
 		}

@@ -3,7 +3,6 @@ package codedeploy
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/codedeploy"
@@ -98,15 +97,7 @@ func (t resourceApplication) Update(ctx context.Context, r stack.Request) (stack
 // retag brings a resource's tags from old to own.
 func retag(ctx context.Context, inv Invoker, resource string, r stack.Request, own, old []stack.Tag) error {
 	now := r.TagsWith(own)
-	before := r
-	before.Tags = r.OldTags
-	var gone []string
-	for _, o := range before.TagsWith(old) {
-		if !slices.ContainsFunc(now, func(n stack.Tag) bool { return n.Key == o.Key }) {
-			gone = append(gone, o.Key)
-		}
-	}
-	if len(gone) > 0 {
+	if gone := stack.TagsGone(r.TagsBefore(old), now); len(gone) > 0 {
 		if _, err := invoke[api.UntagResourceOutput](ctx, inv, "UntagResource", &api.UntagResourceInput{ResourceArn: &resource, TagKeys: gone}); err != nil {
 			return err
 		}

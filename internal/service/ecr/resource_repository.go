@@ -191,19 +191,11 @@ func (t resourceRepository) Update(ctx context.Context, r stack.Request) (stack.
 	if err != nil {
 		return stack.Result{}, err
 	}
-	before := r
-	before.Tags = r.OldTags
-	return res, t.retag(ctx, res.Attributes["Arn"].(string), before.TagsWith(old.Tags), r.TagsWith(p.Tags))
+	return res, t.retag(ctx, res.Attributes["Arn"].(string), r.TagsBefore(old.Tags), r.TagsWith(p.Tags))
 }
 
 func (t resourceRepository) retag(ctx context.Context, arn string, old, want []stack.Tag) error {
-	var gone []string
-	for _, o := range old {
-		if !slices.ContainsFunc(want, func(w stack.Tag) bool { return w.Key == o.Key }) {
-			gone = append(gone, o.Key)
-		}
-	}
-	if len(gone) > 0 {
+	if gone := stack.TagsGone(old, want); len(gone) > 0 {
 		if _, err := invoke[api.UntagResourceOutput](ctx, t.s, "UntagResource", &api.UntagResourceInput{ResourceArn: &arn, TagKeys: gone}); err != nil {
 			return err
 		}

@@ -200,15 +200,8 @@ func (c client) unbound(ctx context.Context, kind, name string) error {
 
 // retag makes the tags of a user, role or provider those of the template and the stack.
 func (c client) retag(ctx context.Context, kind, name string, r stack.Request, own, old []stack.Tag) error {
-	before := r
-	before.Tags = r.OldTags
-	now := r.TagsWith(own)
-	var gone []string
-	for _, t := range before.TagsWith(old) {
-		if !slices.ContainsFunc(now, func(n stack.Tag) bool { return n.Key == t.Key }) {
-			gone = append(gone, t.Key)
-		}
-	}
+	before, now := r.TagsBefore(old), r.TagsWith(own)
+	gone := stack.TagsGone(before, now)
 	tag, untag, operation := any(&api.TagRoleInput{RoleName: &name, Tags: apiTags(now)}), any(&api.UntagRoleInput{RoleName: &name, TagKeys: gone}), "Role"
 	switch kind {
 	case userKind:
@@ -217,7 +210,7 @@ func (c client) retag(ctx context.Context, kind, name string, r stack.Request, o
 		tag, untag = &api.TagOpenIDConnectProviderInput{OpenIDConnectProviderArn: &name, Tags: apiTags(now)}, &api.UntagOpenIDConnectProviderInput{OpenIDConnectProviderArn: &name, TagKeys: gone}
 		operation = "OpenIDConnectProvider"
 	}
-	if slices.Equal(now, before.TagsWith(old)) {
+	if slices.Equal(now, before) {
 		return nil
 	}
 	if len(now) > 0 {

@@ -173,28 +173,20 @@ func (t resourceLogGroup) Update(ctx context.Context, r stack.Request) (stack.Re
 	if err := t.retain(ctx, r.PhysicalID, p.RetentionInDays, old.RetentionInDays); err != nil {
 		return stack.Result{}, err
 	}
-	before := r
-	before.Tags = r.OldTags
-	return t.result(r, r.PhysicalID), t.retag(ctx, r.PhysicalID, tagMap(before.TagsWith(old.Tags)), tagMap(r.TagsWith(p.Tags)))
+	return t.result(r, r.PhysicalID), t.retag(ctx, r.PhysicalID, r.TagsBefore(old.Tags), r.TagsWith(p.Tags))
 }
 
-func (t resourceLogGroup) retag(ctx context.Context, name string, old, want map[string]string) error {
+func (t resourceLogGroup) retag(ctx context.Context, name string, old, want []stack.Tag) error {
 	a := groupARN(aws.CallFrom(ctx), name)
-	var gone []string
-	for _, k := range slices.Sorted(maps.Keys(old)) {
-		if _, stays := want[k]; !stays {
-			gone = append(gone, k)
-		}
-	}
-	if len(gone) > 0 {
+	if gone := stack.TagsGone(old, want); len(gone) > 0 {
 		if _, err := invoke[api.UntagResourceOutput](ctx, t.inv, "UntagResource", &api.UntagResourceInput{ResourceArn: &a, TagKeys: gone}); err != nil {
 			return err
 		}
 	}
-	if len(want) == 0 || maps.Equal(old, want) {
+	if len(want) == 0 || slices.Equal(old, want) {
 		return nil
 	}
-	_, err := invoke[api.TagResourceOutput](ctx, t.inv, "TagResource", &api.TagResourceInput{ResourceArn: &a, Tags: want})
+	_, err := invoke[api.TagResourceOutput](ctx, t.inv, "TagResource", &api.TagResourceInput{ResourceArn: &a, Tags: tagMap(want)})
 	return err
 }
 

@@ -143,21 +143,14 @@ func (t resourceZone) Update(ctx context.Context, r stack.Request) (stack.Result
 			return stack.Result{}, err
 		}
 	}
-	before := r
-	before.Tags = r.OldTags
-	if err := t.retag(ctx, id, before.TagsWith(old.HostedZoneTags), r.TagsWith(p.HostedZoneTags)); err != nil {
+	if err := t.retag(ctx, id, r.TagsBefore(old.HostedZoneTags), r.TagsWith(p.HostedZoneTags)); err != nil {
 		return stack.Result{}, err
 	}
 	return t.Read(ctx, r)
 }
 
 func (t resourceZone) retag(ctx context.Context, id string, old, want []stack.Tag) error {
-	in := &api.ChangeTagsForResourceInput{ResourceType: "hostedzone", ResourceId: &id}
-	for _, o := range old {
-		if !slices.ContainsFunc(want, func(w stack.Tag) bool { return w.Key == o.Key }) {
-			in.RemoveTagKeys = append(in.RemoveTagKeys, o.Key)
-		}
-	}
+	in := &api.ChangeTagsForResourceInput{ResourceType: "hostedzone", ResourceId: &id, RemoveTagKeys: stack.TagsGone(old, want)}
 	for _, w := range want {
 		if !slices.ContainsFunc(old, func(o stack.Tag) bool { return o.Key == w.Key && o.Value == w.Value }) {
 			in.AddTags = append(in.AddTags, api.Tag{Key: &w.Key, Value: &w.Value})

@@ -199,25 +199,17 @@ func (t resourceSecret) Update(ctx context.Context, r stack.Request) (stack.Resu
 	if err != nil {
 		return stack.Result{}, err
 	}
-	before := r
-	before.Tags = r.OldTags
-	return secretResult(r.PhysicalID), t.retag(ctx, r.PhysicalID, before.TagsWith(old.Tags), r.TagsWith(p.Tags))
+	return secretResult(r.PhysicalID), t.retag(ctx, r.PhysicalID, r.TagsBefore(old.Tags), r.TagsWith(p.Tags))
 }
 
 func (t resourceSecret) retag(ctx context.Context, id string, old, want []stack.Tag) error {
-	var gone []string
-	for _, o := range old {
-		if !slices.ContainsFunc(want, func(w stack.Tag) bool { return w.Key == o.Key }) {
-			gone = append(gone, o.Key)
-		}
-	}
-	if len(gone) > 0 {
+	if gone := stack.TagsGone(old, want); len(gone) > 0 {
 		in := &api.UntagResourceInput{SecretId: &id, TagKeys: gone}
 		if _, err := wire.Call[api.UntagResourceOutput](ctx, t.s.cfg.Invoker, name, "UntagResource", in); err != nil {
 			return err
 		}
 	}
-	if len(want) == 0 || slices.EqualFunc(old, want, func(a, b stack.Tag) bool { return a.Key == b.Key && a.Value == b.Value }) {
+	if len(want) == 0 || slices.Equal(old, want) {
 		return nil
 	}
 	_, err := wire.Call[api.TagResourceOutput](ctx, t.s.cfg.Invoker, name, "TagResource", &api.TagResourceInput{SecretId: &id, Tags: apiTags(want)})

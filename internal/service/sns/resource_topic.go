@@ -87,9 +87,7 @@ func (t resourceTopic) Create(ctx context.Context, r stack.Request, started func
 	if p.TopicName != nil {
 		in.Name = p.TopicName
 	}
-	for _, tag := range r.TagsWith(p.Tags) {
-		in.Tags = append(in.Tags, api.Tag{Key: &tag.Key, Value: &tag.Value})
-	}
+	in.Tags = apiTags(r.TagsWith(p.Tags))
 	out, err := invoke[api.CreateTopicOutput](ctx, t.s, "CreateTopic", in)
 	if err != nil {
 		return stack.Result{}, err
@@ -210,28 +208,24 @@ func (s *Service) subscribers(ctx context.Context, topicName string) ([]api.Subs
 }
 
 func (t resourceTopic) retag(ctx context.Context, r stack.Request, own, old []stack.Tag) error {
-	before := r
-	before.Tags = r.OldTags
-	want := map[string]string{}
-	for _, tag := range r.TagsWith(own) {
-		want[tag.Key] = tag.Value
-	}
-	var gone []string
-	for _, tag := range before.TagsWith(old) {
-		if _, stays := want[tag.Key]; !stays {
-			gone = append(gone, tag.Key)
-		}
-	}
-	if len(gone) > 0 {
+	now := r.TagsWith(own)
+	if gone := stack.TagsGone(r.TagsBefore(old), now); len(gone) > 0 {
 		if _, err := invoke[api.UntagResourceOutput](ctx, t.s, "UntagResource", &api.UntagResourceInput{ResourceArn: &r.PhysicalID, TagKeys: gone}); err != nil {
 			return err
 		}
 	}
-	if len(want) == 0 {
+	if len(now) == 0 {
 		return nil
 	}
-	_, err := invoke[api.TagResourceOutput](ctx, t.s, "TagResource", &api.TagResourceInput{ResourceArn: &r.PhysicalID, Tags: tagList(want)})
+	_, err := invoke[api.TagResourceOutput](ctx, t.s, "TagResource", &api.TagResourceInput{ResourceArn: &r.PhysicalID, Tags: apiTags(now)})
 	return err
+}
+
+func apiTags(tags []stack.Tag) (out []api.Tag) {
+	for _, tag := range tags {
+		out = append(out, api.Tag{Key: &tag.Key, Value: &tag.Value})
+	}
+	return out
 }
 
 // Delete implements stack.Resource.

@@ -189,32 +189,23 @@ func (t resourceQueue) Update(ctx context.Context, r stack.Request) (stack.Resul
 			return stack.Result{}, err
 		}
 	}
-	before := r
-	before.Tags = r.OldTags
-	if err := t.retag(ctx, r.PhysicalID, tagMap(before.TagsWith(old.Tags)), tagMap(r.TagsWith(p.Tags))); err != nil {
+	if err := t.retag(ctx, r.PhysicalID, r.TagsBefore(old.Tags), r.TagsWith(p.Tags)); err != nil {
 		return stack.Result{}, err
 	}
 	return t.result(ctx, r.PhysicalID)
 }
 
-func (t resourceQueue) retag(ctx context.Context, queueURL string, old, want map[string]string) error {
-	var gone []string
-	for k := range old {
-		if _, stays := want[k]; !stays {
-			gone = append(gone, k)
-		}
-	}
-	if len(gone) > 0 {
-		slices.Sort(gone)
+func (t resourceQueue) retag(ctx context.Context, queueURL string, old, want []stack.Tag) error {
+	if gone := stack.TagsGone(old, want); len(gone) > 0 {
 		_, err := wire.Call[api.UntagQueueOutput](ctx, t.s.cfg.Invoker, "sqs", "UntagQueue", &api.UntagQueueInput{QueueUrl: &queueURL, TagKeys: gone})
 		if err != nil {
 			return err
 		}
 	}
-	if len(want) == 0 || maps.Equal(old, want) {
+	if len(want) == 0 || slices.Equal(old, want) {
 		return nil
 	}
-	_, err := wire.Call[api.TagQueueOutput](ctx, t.s.cfg.Invoker, "sqs", "TagQueue", &api.TagQueueInput{QueueUrl: &queueURL, Tags: want})
+	_, err := wire.Call[api.TagQueueOutput](ctx, t.s.cfg.Invoker, "sqs", "TagQueue", &api.TagQueueInput{QueueUrl: &queueURL, Tags: tagMap(want)})
 	return err
 }
 
