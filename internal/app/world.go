@@ -165,11 +165,11 @@ func (w *world) openCompute(ctx context.Context) error {
 
 func (w *world) openDeployment(context.Context) error {
 	cfg := w.s.cfg
-	w.ssm = ssm.New(ssm.Config{DB: w.db, Sealer: w.s.sealer, Clock: cfg.Clock, Invoker: w.wire, ImageID: ec2.ImageIDFor})
+	w.ssm = ssm.New(ssm.Config{DB: w.db, Sealer: w.s.sealer, Invoker: w.wire, ImageID: ec2.ImageIDFor})
 	w.logs = logs.New(logs.Config{DB: w.db, Clock: cfg.Clock, Log: cfg.Log, Invoker: w.wire})
 	w.cloudwatch = cloudwatch.New(cloudwatch.Config{DB: w.db, Clock: cfg.Clock, Log: cfg.Log, Invoker: w.wire})
 	w.ecr, w.kms = ecr.New(ecr.Config{DB: w.db, Invoker: w.wire}), kms.New()
-	w.secrets = secretsmanager.New(secretsmanager.Config{DB: w.db, Sealer: w.s.sealer, Clock: cfg.Clock, Invoker: w.wire})
+	w.secrets = secretsmanager.New(secretsmanager.Config{DB: w.db, Sealer: w.s.sealer, Invoker: w.wire})
 	w.codedeploy = codedeploy.New(codedeploy.Config{
 		DB: w.db, Sealer: w.s.sealer, Clock: cfg.Clock, Log: cfg.Log, Invoker: w.wire,
 		Roles: serviceRoles{w.iam}, Authorizer: w.iam, Authority: w.s.ca,

@@ -59,36 +59,13 @@ func (a *alarm) queueActions(tx *store.Tx, k store.Key, old *alarm) error {
 
 // act does queued actions until ctx ends.
 func (s *Service) act(ctx context.Context) error {
-	const page = 64
-	for {
-		changed := s.cfg.DB.Changed(store.Filter{Service: "monitoring", Kind: "action"})
-		var rows []store.Row[action]
-		err := s.cfg.DB.View(ctx, func(tx *store.Tx) (err error) {
-			rows, err = actions.List(tx, store.Scope{}, "", page)
-			return err
-		})
-		if err != nil {
-			return ended(ctx, err)
-		}
-		for _, r := range rows {
-			if err := s.perform(ctx, r.Key, r.Value); err != nil {
-				return ended(ctx, err)
-			}
-		}
-		if len(rows) > 0 {
-			continue
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-changed:
-		}
-	}
+	return actions.WorkOff(ctx, s.cfg.DB, store.Filter{Service: "monitoring", Kind: "action"}, s.perform)
 }
 
 // perform does one action and records how it went. It is not repeated: the alarm
 // says the same again when its state changes again.
-func (s *Service) perform(ctx context.Context, k store.Key, a *action) error {
+func (s *Service) perform(ctx context.Context, r store.Row[action]) error {
+	k, a := r.Key, r.Value
 	err := s.invoke(ctx, k, a)
 	if ctx.Err() != nil {
 		return ctx.Err()

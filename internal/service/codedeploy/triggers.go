@@ -73,26 +73,12 @@ func (s *Service) notify(tx *store.Tx, k store.Key, d *deployment, t *target, wh
 // publishNotices publishes what triggers have to say until ctx ends. What it
 // cannot publish it says in the deployment, which goes on.
 func (s *Service) publishNotices(ctx context.Context) {
-	const page = 64
-	for ctx.Err() == nil {
-		changed := s.db.Changed(store.Filter{Service: "codedeploy", Kind: "notice"})
-		rows, err := view(ctx, s, func(tx *store.Tx) ([]store.Row[notice], error) { return notices.List(tx, store.Scope{}, "", page) })
-		if err != nil {
-			if ctx.Err() == nil {
-				s.log.Error("read notices of triggers", "error", err)
-			}
-			return
-		}
-		for _, r := range rows {
-			s.publish(ctx, r.Key, r.Value)
-		}
-		if len(rows) > 0 {
-			continue
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-		}
+	err := notices.WorkOff(ctx, s.db, store.Filter{Service: "codedeploy", Kind: "notice"}, func(ctx context.Context, r store.Row[notice]) error {
+		s.publish(ctx, r.Key, r.Value)
+		return nil
+	})
+	if err != nil {
+		s.log.Error("read notices of triggers", "error", err)
 	}
 }
 

@@ -143,31 +143,7 @@ func (m *metrics) count(t api.MetricTransformation, dimensions map[string]string
 
 // publishMetrics puts what is queued into CloudWatch until ctx ends.
 func (s *Service) publishMetrics(ctx context.Context) error {
-	const page = 64
-	for {
-		changed := s.cfg.DB.Changed(store.Filter{Service: "logs", Kind: "metrics"})
-		var rows []store.Row[metrics]
-		err := s.cfg.DB.View(ctx, func(tx *store.Tx) (err error) {
-			rows, err = pending.List(tx, store.Scope{}, "", page)
-			return err
-		})
-		if err != nil {
-			return ended(ctx, err)
-		}
-		for _, r := range rows {
-			if err := s.publish(ctx, r); err != nil {
-				return ended(ctx, err)
-			}
-		}
-		if len(rows) > 0 {
-			continue
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-changed:
-		}
-	}
+	return pending.WorkOff(ctx, s.cfg.DB, store.Filter{Service: "logs", Kind: "metrics"}, s.publish)
 }
 
 // publish puts one row. What CloudWatch refuses is logged and dropped, as on AWS,

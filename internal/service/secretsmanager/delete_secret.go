@@ -102,23 +102,7 @@ func (s *Service) purge(tx *store.Tx, k store.Key) error {
 // Run removes deleted secrets when their recovery windows have passed, until ctx
 // ends.
 func (s *Service) Run(ctx context.Context) error {
-	for {
-		changed := s.cfg.DB.Changed(store.Filter{Service: name})
-		next, err := s.sweep(ctx)
-		if err != nil {
-			return err
-		}
-		var due <-chan time.Time // without a deleted secret, never
-		if !next.IsZero() {
-			due = s.cfg.Clock.After(next.Sub(s.cfg.Clock.Now()))
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-changed:
-		case <-due:
-		}
-	}
+	return s.cfg.DB.SweepWhenDue(ctx, store.Filter{Service: name}, s.sweep)
 }
 
 // sweep removes what is due and returns when the next is.

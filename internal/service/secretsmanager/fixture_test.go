@@ -65,7 +65,7 @@ func newLabOn(t *testing.T, g gate, on *lab) *lab {
 	t.Helper()
 	l := &lab{t: t, clock: on.clock, db: on.db, sealer: on.sealer}
 	l.server = wire.NewServer(wire.Config{Authorizer: g, Account: account, Region: "us-east-1"})
-	l.svc = secretsmanager.New(secretsmanager.Config{DB: l.db, Sealer: l.sealer, Clock: l.clock, Invoker: l.server})
+	l.svc = secretsmanager.New(secretsmanager.Config{DB: l.db, Sealer: l.sealer, Invoker: l.server})
 	if err := l.server.Register(l.svc.Wire()); err != nil {
 		t.Fatal(err)
 	}

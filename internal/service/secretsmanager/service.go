@@ -14,7 +14,6 @@ import (
 	"context"
 
 	api "github.com/hardstand/hardstand/internal/aws/api/secretsmanager"
-	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/store"
 	"github.com/hardstand/hardstand/internal/wire"
 )
@@ -28,7 +27,6 @@ type Invoker interface {
 type Config struct {
 	DB      *store.DB
 	Sealer  *store.Sealer
-	Clock   clock.Clock
 	Invoker Invoker
 }
 

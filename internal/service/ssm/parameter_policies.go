@@ -111,23 +111,7 @@ func policyViews(list []inlinePolicy) []api.ParameterInlinePolicy {
 // Run removes parameters when they expire, until ctx ends. Readers do not see them
 // from the moment on that they do.
 func (s *Service) Run(ctx context.Context) error {
-	for {
-		changed := s.cfg.DB.Changed(store.Filter{Service: "ssm"})
-		next, err := s.expire(ctx)
-		if err != nil {
-			return err
-		}
-		var due <-chan time.Time // without a parameter that expires, never
-		if !next.IsZero() {
-			due = s.cfg.Clock.After(next.Sub(s.cfg.Clock.Now()))
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-changed:
-		case <-due:
-		}
-	}
+	return s.cfg.DB.SweepWhenDue(ctx, store.Filter{Service: "ssm"}, s.expire)
 }
 
 // expire removes what has expired and returns when the next will.

@@ -19,7 +19,6 @@ import (
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/ssm"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
-	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/store"
 	"github.com/hardstand/hardstand/internal/wire"
 )
@@ -33,7 +32,6 @@ type Invoker interface {
 type Config struct {
 	DB      *store.DB
 	Sealer  *store.Sealer
-	Clock   clock.Clock
 	Invoker Invoker
 	// ImageID gives the image id that a public parameter's name stands for.
 	ImageID func(name string) string

@@ -43,7 +43,7 @@ func newLab(t *testing.T, g gate) *lab {
 	l := &lab{t: t, clock: clock.NewManual(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))}
 	l.db = storetest.NewWithClock(t, l.clock)
 	l.server = wire.NewServer(wire.Config{Authorizer: g, Account: "123456789012", Region: "us-east-1"})
-	l.svc = ssm.New(ssm.Config{DB: l.db, Sealer: storetest.NewSealer(t), Clock: l.clock, Invoker: l.server,
+	l.svc = ssm.New(ssm.Config{DB: l.db, Sealer: storetest.NewSealer(t), Invoker: l.server,
 		ImageID: func(name string) string { return "ami-0123456789abcdef0" }})
 	if err := l.server.Register(l.svc.Wire()); err != nil {
 		t.Fatal(err)

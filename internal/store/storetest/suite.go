@@ -51,6 +51,8 @@ func Suite(t *testing.T, config func(*testing.T) store.Config) {
 		{"events", testEvents},
 		{"watch", testWatch},
 		{"changed", testChanged},
+		{"sweep when due", testSweepWhenDue},
+		{"work off", testWorkOff},
 		{"state survives closing", testReopen},
 		{"empty", testEmpty},
 		{"upgrade", testUpgrade},
