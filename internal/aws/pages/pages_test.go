@@ -41,3 +41,25 @@ func TestLimit(t *testing.T) {
 		t.Error("the limit is not what was asked, else the default")
 	}
 }
+
+func TestPagesAfterAnItem(t *testing.T) {
+	self := func(s string) string { return s }
+	list := []string{"a", "b", "d"}
+	page, next, ok := pages.After(list, nil, 2, self)
+	if !ok || !slices.Equal(page, list[:2]) || next == nil {
+		t.Fatalf("the first page: %v, %v, %v", page, next, ok)
+	}
+	grown := []string{"a", "a2", "b", "d"} // nothing is shown twice
+	page, last, ok := pages.After(grown, next, 2, self)
+	if !ok || !slices.Equal(page, []string{"d"}) || last != nil {
+		t.Errorf("the second page: %v, %v, %v", page, last, ok)
+	}
+	if page, _, ok := pages.After([]string{"a", "d"}, next, 2, self); !ok || len(page) != 2 {
+		t.Errorf("without the last item shown: %v, %v", page, ok)
+	}
+	for _, token := range []string{"???", "eA"} {
+		if _, _, ok := pages.After(list, &token, 2, self); ok {
+			t.Errorf("%q was taken", token)
+		}
+	}
+}

@@ -1,11 +1,10 @@
 package codedeploy
 
 import (
-	"encoding/base64"
 	"slices"
-	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
+	"github.com/hardstand/hardstand/internal/aws/pages"
 )
 
 // pageSize is how many names one answer of a List call has.
@@ -21,11 +20,9 @@ func page(names []string, token *string) ([]string, *string, error) {
 // cut finds the page within sorted keys. The token names the last key of the
 // page before, which may have gone since.
 func cut(keys []string, token *string, descending bool) (start, end int, next *string, err error) {
-	const prefix = "after "
 	if t := aws.Val(token); t != "" {
-		raw, err := base64.RawURLEncoding.DecodeString(t)
-		after, ok := strings.CutPrefix(string(raw), prefix)
-		if err != nil || !ok {
+		after, ok := pages.LastShown(t)
+		if !ok {
 			return 0, 0, nil, errInvalidNextToken
 		}
 		start = slices.IndexFunc(keys, func(k string) bool { return k != after && (k > after) != descending })
@@ -35,8 +32,7 @@ func cut(keys []string, token *string, descending bool) (start, end int, next *s
 	}
 	end = min(start+pageSize, len(keys))
 	if end < len(keys) {
-		t := base64.RawURLEncoding.EncodeToString([]byte(prefix + keys[end-1]))
-		next = &t
+		next = pages.TokenAfter(keys[end-1])
 	}
 	return start, end, next, nil
 }

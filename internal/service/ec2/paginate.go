@@ -2,12 +2,11 @@ package ec2
 
 import (
 	"cmp"
-	"encoding/base64"
 	"slices"
-	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/aws/pages"
 )
 
 // EC2's pages hold between five and a thousand items.
@@ -15,9 +14,6 @@ const (
 	minPage = 5
 	maxPage = 1000
 )
-
-// tokenBefore begins what a token holds, ahead of the key of the last item shown.
-const tokenBefore = "after "
 
 // paginate returns the page of list that follows the one which token came with. A
 // token holds the last item's key, not its place, so that items which come and go
@@ -33,9 +29,8 @@ func paginate[T any](list []T, keyOf func(T) string, token *string, max *int32) 
 	}
 	slices.SortStableFunc(list, func(a, b T) int { return cmp.Compare(keyOf(a), keyOf(b)) })
 	if t != "" {
-		b, err := base64.RawURLEncoding.DecodeString(t)
-		last, ours := strings.CutPrefix(string(b), tokenBefore)
-		if err != nil || !ours {
+		last, ours := pages.LastShown(t)
+		if !ours {
 			return nil, nil, awserr.New("InvalidNextToken", "The specified next token is not valid.")
 		}
 		start := slices.IndexFunc(list, func(item T) bool { return keyOf(item) > last })
@@ -51,6 +46,5 @@ func paginate[T any](list []T, keyOf func(T) string, token *string, max *int32) 
 	if n >= len(list) {
 		return list, nil, nil
 	}
-	next := base64.RawURLEncoding.EncodeToString([]byte(tokenBefore + keyOf(list[n-1])))
-	return list[:n], &next, nil
+	return list[:n], pages.TokenAfter(keyOf(list[n-1])), nil
 }
