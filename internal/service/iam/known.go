@@ -35,32 +35,35 @@ func (k *known) forget() {
 }
 
 func (k *known) caller(id string) (who caller, found bool, generation uint64) {
-	k.mu.RLock()
-	defer k.mu.RUnlock()
-	who, found = k.callers[id]
-	return who, found, k.generation
+	return look(k, &k.callers, id)
 }
 
 func (k *known) keepCaller(generation uint64, id string, who caller) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if generation == k.generation {
-		k.callers = kept(k.callers, id, who)
-	}
+	keep(k, &k.callers, generation, id, who)
 }
 
 func (k *known) key(id keyAndToken) (c credential, found bool, generation uint64) {
-	k.mu.RLock()
-	defer k.mu.RUnlock()
-	c, found = k.keys[id]
-	return c, found, k.generation
+	return look(k, &k.keys, id)
 }
 
 func (k *known) keepKey(generation uint64, id keyAndToken, c credential) {
+	keep(k, &k.keys, generation, id, c)
+}
+
+// look finds an entry in one of the maps of k.
+func look[K comparable, V any](k *known, m *map[K]V, id K) (v V, found bool, generation uint64) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	v, found = (*m)[id]
+	return v, found, k.generation
+}
+
+// keep adds an entry to one of the maps of k unless something has changed meanwhile.
+func keep[K comparable, V any](k *known, m *map[K]V, generation uint64, id K, v V) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if generation == k.generation {
-		k.keys = kept(k.keys, id, c)
+		*m = kept(*m, id, v)
 	}
 }
 

@@ -45,15 +45,7 @@ func DecodeCBOR(doc []byte, shape *model.Shape, ptr any) error {
 	if !ok {
 		return malformed("the body is not a CBOR map")
 	}
-	d := jsonReader{strict: true}
-	if shape == nil {
-		return d.leftOver(object, "")
-	}
-	p, v, err := value(shape, ptr)
-	if err != nil {
-		return err
-	}
-	return d.structure(object, p, v, "")
+	return jsonReader{strict: true}.document(object, shape, ptr)
 }
 
 // jsonTree turns a tree of CBOR into the one of JSON that means the same, so that

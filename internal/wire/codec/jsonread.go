@@ -28,7 +28,11 @@ func DecodeJSON(doc []byte, shape *model.Shape, ptr any, strict bool) error {
 	if !ok {
 		return malformed("the body is not a JSON object")
 	}
-	d := jsonReader{strict: strict}
+	return jsonReader{strict: strict}.document(object, shape, ptr)
+}
+
+// document fills the struct behind ptr from a whole document.
+func (d jsonReader) document(object map[string]any, shape *model.Shape, ptr any) error {
 	if shape == nil {
 		return d.leftOver(object, "")
 	}

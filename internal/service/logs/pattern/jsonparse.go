@@ -49,41 +49,28 @@ func (p *jsonParser) word(keyword string) bool {
 }
 
 func (p *jsonParser) or() (jsonNode, error) {
-	first, err := p.and()
-	if err != nil {
-		return nil, err
-	}
-	all := orNode{first}
-	for p.take("||") {
-		next, err := p.and()
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, next)
-	}
-	if len(all) == 1 {
-		return first, nil
-	}
-	return all, nil
+	return p.joined("||", p.and, func(all []jsonNode) jsonNode { return orNode(all) })
 }
 
 func (p *jsonParser) and() (jsonNode, error) {
-	first, err := p.condition()
-	if err != nil {
-		return nil, err
-	}
-	all := andNode{first}
-	for p.take("&&") {
-		next, err := p.condition()
+	return p.joined("&&", p.condition, func(all []jsonNode) jsonNode { return andNode(all) })
+}
+
+// joined reads parts with an operator between them, at least one; node makes one of
+// several.
+func (p *jsonParser) joined(operator string, part func() (jsonNode, error), node func([]jsonNode) jsonNode) (jsonNode, error) {
+	var all []jsonNode
+	for more := true; more; more = p.take(operator) {
+		next, err := part()
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, next)
 	}
 	if len(all) == 1 {
-		return first, nil
+		return all[0], nil
 	}
-	return all, nil
+	return node(all), nil
 }
 
 func (p *jsonParser) condition() (jsonNode, error) {
