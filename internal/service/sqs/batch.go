@@ -38,12 +38,36 @@ func judgeBatch(entry string, entryIDs []string) error {
 	return nil
 }
 
-func idsOf[E any](entries []E, id func(*E) *string) []string {
-	out := make([]string, len(entries))
-	for i := range entries {
-		out[i] = aws.Val(id(&entries[i]))
+// beginBatch finds the queue of a batch and judges the entries; entry is the name of
+// their type.
+func beginBatch[E any](ctx context.Context, s *Service, queueURL, entry string, entries []E, id func(*E) *string) (store.Key, error) {
+	k, _, err := s.find(ctx, queueURL)
+	if err != nil {
+		return k, err
 	}
-	return out
+	all := make([]string, len(entries))
+	for i := range entries {
+		all[i] = aws.Val(id(&entries[i]))
+	}
+	return k, judgeBatch(entry, all)
+}
+
+// each does what entries ask for, one after the other: the ids of those that
+// succeeded, and what the others met with.
+func each[E any](entries []E, id func(*E) *string, do func(*E) error) (done []*string, wrong []api.BatchResultErrorEntry, err error) {
+	for i := range entries {
+		e := &entries[i]
+		if err := do(e); err != nil {
+			f, err := failed(id(e), err)
+			if err != nil {
+				return nil, nil, err
+			}
+			wrong = append(wrong, f)
+			continue
+		}
+		done = append(done, id(e))
+	}
+	return done, wrong, nil
 }
 
 // failed is an entry's error in an answer; an error that is ours fails the request.
@@ -64,11 +88,8 @@ func failed(id *string, err error) (api.BatchResultErrorEntry, error) {
 // SendMessageBatch sends up to ten messages; each succeeds or fails for itself, but
 // for what a FIFO queue asks of all.
 func (s *Service) SendMessageBatch(ctx context.Context, in *api.SendMessageBatchInput) (*api.SendMessageBatchOutput, error) {
-	k, _, err := s.find(ctx, *in.QueueUrl)
+	k, err := beginBatch(ctx, s, *in.QueueUrl, "SendMessageBatchRequestEntry", in.Entries, func(e *api.SendMessageBatchRequestEntry) *string { return e.Id })
 	if err != nil {
-		return nil, err
-	}
-	if err := judgeBatch("SendMessageBatchRequestEntry", idsOf(in.Entries, func(e *api.SendMessageBatchRequestEntry) *string { return e.Id })); err != nil {
 		return nil, err
 	}
 	drafts, total := make([]*draft, len(in.Entries)), 0
@@ -130,52 +151,40 @@ func sendAnswers(entries []api.SendMessageBatchRequestEntry, drafts []*draft, wr
 
 // DeleteMessageBatch deletes up to ten messages.
 func (s *Service) DeleteMessageBatch(ctx context.Context, in *api.DeleteMessageBatchInput) (*api.DeleteMessageBatchOutput, error) {
-	k, _, err := s.find(ctx, *in.QueueUrl)
+	id := func(e *api.DeleteMessageBatchRequestEntry) *string { return e.Id }
+	k, err := beginBatch(ctx, s, *in.QueueUrl, "DeleteMessageBatchRequestEntry", in.Entries, id)
 	if err != nil {
 		return nil, err
 	}
-	if err := judgeBatch("DeleteMessageBatchRequestEntry", idsOf(in.Entries, func(e *api.DeleteMessageBatchRequestEntry) *string { return e.Id })); err != nil {
+	done, wrong, err := each(in.Entries, id, func(e *api.DeleteMessageBatchRequestEntry) error {
+		return s.deleteMessage(ctx, k, aws.Val(e.ReceiptHandle))
+	})
+	if err != nil {
 		return nil, err
 	}
-	out := &api.DeleteMessageBatchOutput{}
-	for i := range in.Entries {
-		e := &in.Entries[i]
-		err := s.deleteMessage(ctx, k, aws.Val(e.ReceiptHandle))
-		if err == nil {
-			out.Successful = append(out.Successful, api.DeleteMessageBatchResultEntry{Id: e.Id})
-			continue
-		}
-		f, err := failed(e.Id, err)
-		if err != nil {
-			return nil, err
-		}
-		out.Failed = append(out.Failed, f)
+	out := &api.DeleteMessageBatchOutput{Failed: wrong}
+	for _, id := range done {
+		out.Successful = append(out.Successful, api.DeleteMessageBatchResultEntry{Id: id})
 	}
 	return out, nil
 }
 
 // ChangeMessageVisibilityBatch changes the time-outs of up to ten messages.
 func (s *Service) ChangeMessageVisibilityBatch(ctx context.Context, in *api.ChangeMessageVisibilityBatchInput) (*api.ChangeMessageVisibilityBatchOutput, error) {
-	k, _, err := s.find(ctx, *in.QueueUrl)
+	id := func(e *api.ChangeMessageVisibilityBatchRequestEntry) *string { return e.Id }
+	k, err := beginBatch(ctx, s, *in.QueueUrl, "ChangeMessageVisibilityBatchRequestEntry", in.Entries, id)
 	if err != nil {
 		return nil, err
 	}
-	if err := judgeBatch("ChangeMessageVisibilityBatchRequestEntry", idsOf(in.Entries, func(e *api.ChangeMessageVisibilityBatchRequestEntry) *string { return e.Id })); err != nil {
+	done, wrong, err := each(in.Entries, id, func(e *api.ChangeMessageVisibilityBatchRequestEntry) error {
+		return s.changeVisibility(ctx, k, aws.Val(e.ReceiptHandle), aws.Val(e.VisibilityTimeout))
+	})
+	if err != nil {
 		return nil, err
 	}
-	out := &api.ChangeMessageVisibilityBatchOutput{}
-	for i := range in.Entries {
-		e := &in.Entries[i]
-		err := s.changeVisibility(ctx, k, aws.Val(e.ReceiptHandle), aws.Val(e.VisibilityTimeout))
-		if err == nil {
-			out.Successful = append(out.Successful, api.ChangeMessageVisibilityBatchResultEntry{Id: e.Id})
-			continue
-		}
-		f, err := failed(e.Id, err)
-		if err != nil {
-			return nil, err
-		}
-		out.Failed = append(out.Failed, f)
+	out := &api.ChangeMessageVisibilityBatchOutput{Failed: wrong}
+	for _, id := range done {
+		out.Successful = append(out.Successful, api.ChangeMessageVisibilityBatchResultEntry{Id: id})
 	}
 	return out, nil
 }
