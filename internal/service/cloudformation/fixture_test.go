@@ -29,6 +29,7 @@ import (
 	"github.com/hardstand/hardstand/internal/store/storetest"
 	"github.com/hardstand/hardstand/internal/wire"
 	"github.com/hardstand/hardstand/internal/wire/sigv4"
+	"github.com/hardstand/hardstand/internal/wire/wiretest"
 )
 
 const (
@@ -64,7 +65,7 @@ func (g *gate) Authorize(ctx context.Context, c aws.Check) error {
 	g.asked = append(g.asked, c)
 	p := aws.CallFrom(ctx).Principal
 	if g.denied[c.Action] || p.Type == aws.PrincipalService && !strings.Contains(c.ResourcePolicy, p.Service) {
-		return &aws.Denied{Principal: p.ARN, Action: c.Action, Resource: c.Resource, Reason: "no identity-based policy allows the " + c.Action + " action"}
+		return wiretest.Denied(ctx, c)
 	}
 	return nil
 }
@@ -133,7 +134,7 @@ func newLab(t *testing.T) *lab {
 	l.db, l.sealer = storetest.NewWithClock(t, l.clock), storetest.NewSealer(t)
 	l.open()
 	t.Cleanup(func() { _ = l.engine.Close() })
-	l.ctx = aws.WithCall(t.Context(), aws.Call{Account: "123456789012", Region: "us-east-1", Principal: tester})
+	l.ctx = wiretest.As(t.Context(), tester)
 	return l
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/hardstand/hardstand/internal/stack"
 	"github.com/hardstand/hardstand/internal/stack/stacktest"
 	"github.com/hardstand/hardstand/internal/store"
+	"github.com/hardstand/hardstand/internal/wire/wiretest"
 )
 
 const (
@@ -24,18 +25,7 @@ const (
 )
 
 // begin starts the work on stack sets, until the test ends or stop is called.
-func (l *lab) begin() (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	var done sync.WaitGroup
-	done.Go(func() {
-		if err := l.work(ctx); err != nil {
-			l.t.Error(err)
-		}
-	})
-	stop = sync.OnceFunc(func() { cancel(); done.Wait() })
-	l.t.Cleanup(stop)
-	return stop
-}
+func (l *lab) begin() (stop func()) { return wiretest.Run(l.t, l.work, nil) }
 
 func (l *lab) newSet(name string) string {
 	l.t.Helper()

@@ -9,6 +9,7 @@ import (
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/cloudwatch"
 	"github.com/hardstand/hardstand/internal/store"
+	"github.com/hardstand/hardstand/internal/wire/wiretest"
 )
 
 const topic = "arn:aws:sns:us-east-1:123456789012:t"
@@ -33,7 +34,7 @@ func TestAlarmLives(t *testing.T) {
 		t.Errorf("%s\nwant\n%s", *a.StateReasonData, want)
 	}
 	history := func() (out []string) {
-		for _, i := range must[api.DescribeAlarmHistoryOutput](l, "DescribeAlarmHistory", &api.DescribeAlarmHistoryInput{AlarmName: aws.Ptr("hot"), ScanBy: "TimestampAscending"}).AlarmHistoryItems {
+		for _, i := range wiretest.Must[api.DescribeAlarmHistoryOutput](l, "DescribeAlarmHistory", &api.DescribeAlarmHistoryInput{AlarmName: aws.Ptr("hot"), ScanBy: "TimestampAscending"}).AlarmHistoryItems {
 			out = append(out, *i.HistorySummary)
 		}
 		return out
@@ -70,7 +71,7 @@ func TestEC2Action(t *testing.T) {
 		in.AlarmActions = []string{"arn:aws:automate:us-east-1:ec2:stop"}
 		in.Dimensions = []api.Dimension{{Name: aws.Ptr("InstanceId"), Value: aws.Ptr("i-1")}}
 	})
-	must[api.SetAlarmStateOutput](l, "SetAlarmState", &api.SetAlarmStateInput{AlarmName: aws.Ptr("idle"), StateValue: "ALARM", StateReason: aws.Ptr("test")})
+	wiretest.Must[api.SetAlarmStateOutput](l, "SetAlarmState", &api.SetAlarmStateInput{AlarmName: aws.Ptr("idle"), StateValue: "ALARM", StateReason: aws.Ptr("test")})
 	l.await("stopped", func() bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -84,11 +85,11 @@ func TestEC2Action(t *testing.T) {
 func TestDisabledActionsStayQuiet(t *testing.T) {
 	l := newLab(t, gate{})
 	l.putAlarm("a", func(in *api.PutMetricAlarmInput) { in.AlarmActions = []string{topic} })
-	must[api.DisableAlarmActionsOutput](l, "DisableAlarmActions", &api.DisableAlarmActionsInput{AlarmNames: []string{"a", "none"}})
+	wiretest.Must[api.DisableAlarmActionsOutput](l, "DisableAlarmActions", &api.DisableAlarmActionsInput{AlarmNames: []string{"a", "none"}})
 	set := &api.SetAlarmStateInput{AlarmName: aws.Ptr("a"), StateValue: "ALARM", StateReason: aws.Ptr("test"), StateReasonData: aws.Ptr(`{"a": 1}`)}
-	must[api.SetAlarmStateOutput](l, "SetAlarmState", set)
+	wiretest.Must[api.SetAlarmStateOutput](l, "SetAlarmState", set)
 	queued := 0
-	if err := l.db.View(l.ctx, func(tx *store.Tx) error {
+	if err := l.DB.View(l.Ctx, func(tx *store.Tx) error {
 		rows, err := actions.List(tx, store.Scope{}, "", 0)
 		queued = len(rows)
 		return err
@@ -125,7 +126,7 @@ func TestAlarmsOnMore(t *testing.T) {
 	l.awaitState("ratio", "ALARM")
 	l.awaitState("slow", "ALARM")
 	l.putAlarm("quick", func(in *api.PutMetricAlarmInput) { in.Period, in.MetricName = aws.Ptr[int32](10), aws.Ptr("q") })
-	must[api.PutMetricDataOutput](l, "PutMetricData", &api.PutMetricDataInput{Namespace: aws.Ptr("App"), MetricData: []api.MetricDatum{
+	wiretest.Must[api.PutMetricDataOutput](l, "PutMetricData", &api.PutMetricDataInput{Namespace: aws.Ptr("App"), MetricData: []api.MetricDatum{
 		{MetricName: aws.Ptr("q"), Value: aws.Ptr(50.0), StorageResolution: aws.Ptr[int32](1)}}})
 	l.tick(10 * time.Second)
 	l.awaitState("quick", "ALARM")
@@ -136,26 +137,26 @@ func TestCompositeAlarms(t *testing.T) {
 	l.run()
 	l.putAlarm("a")
 	l.putAlarm("b")
-	must[api.PutCompositeAlarmOutput](l, "PutCompositeAlarm", &api.PutCompositeAlarmInput{AlarmName: aws.Ptr("both"), AlarmRule: aws.Ptr(`ALARM("a") AND ALARM(arn:aws:cloudwatch:us-east-1:123456789012:alarm:b)`)})
+	wiretest.Must[api.PutCompositeAlarmOutput](l, "PutCompositeAlarm", &api.PutCompositeAlarmInput{AlarmName: aws.Ptr("both"), AlarmRule: aws.Ptr(`ALARM("a") AND ALARM(arn:aws:cloudwatch:us-east-1:123456789012:alarm:b)`)})
 	get := func() api.CompositeAlarm {
-		return must[api.DescribeAlarmsOutput](l, "DescribeAlarms", &api.DescribeAlarmsInput{AlarmTypes: []api.AlarmType{"CompositeAlarm"}}).CompositeAlarms[0]
+		return wiretest.Must[api.DescribeAlarmsOutput](l, "DescribeAlarms", &api.DescribeAlarmsInput{AlarmTypes: []api.AlarmType{"CompositeAlarm"}}).CompositeAlarms[0]
 	}
 	l.await("composite is OK", func() bool { return get().StateValue == "OK" })
 	for _, name := range []string{"a", "b"} {
-		l.clock.Advance(time.Second)
-		must[api.SetAlarmStateOutput](l, "SetAlarmState", &api.SetAlarmStateInput{AlarmName: &name, StateValue: "ALARM", StateReason: aws.Ptr("test")})
+		l.Clock.Advance(time.Second)
+		wiretest.Must[api.SetAlarmStateOutput](l, "SetAlarmState", &api.SetAlarmStateInput{AlarmName: &name, StateValue: "ALARM", StateReason: aws.Ptr("test")})
 	}
 	l.await("composite is ALARM", func() bool { return get().StateValue == "ALARM" })
 	if want := "arn:aws:cloudwatch:us-east-1:123456789012:alarm:b transitioned to ALARM at Wednesday 01 May, 2024 12:00:02 UTC"; *get().StateReason != want {
 		t.Errorf("%s", *get().StateReason)
 	}
-	if _, err := call[api.DeleteAlarmsOutput](l, "DeleteAlarms", &api.DeleteAlarmsInput{AlarmNames: []string{"a"}}); err == nil {
+	if _, err := wiretest.Call[api.DeleteAlarmsOutput](l, "DeleteAlarms", &api.DeleteAlarmsInput{AlarmNames: []string{"a"}}); err == nil {
 		t.Error("an alarm that a composite one needs is deleted")
 	}
-	children := must[api.DescribeAlarmsOutput](l, "DescribeAlarms", &api.DescribeAlarmsInput{ChildrenOfAlarmName: aws.Ptr("both")})
-	parents := must[api.DescribeAlarmsOutput](l, "DescribeAlarms", &api.DescribeAlarmsInput{ParentsOfAlarmName: aws.Ptr("a")})
+	children := wiretest.Must[api.DescribeAlarmsOutput](l, "DescribeAlarms", &api.DescribeAlarmsInput{ChildrenOfAlarmName: aws.Ptr("both")})
+	parents := wiretest.Must[api.DescribeAlarmsOutput](l, "DescribeAlarms", &api.DescribeAlarmsInput{ParentsOfAlarmName: aws.Ptr("a")})
 	if len(children.MetricAlarms) != 2 || len(parents.CompositeAlarms) != 1 {
 		t.Errorf("%d children, %d parents", len(children.MetricAlarms), len(parents.CompositeAlarms))
 	}
-	must[api.DeleteAlarmsOutput](l, "DeleteAlarms", &api.DeleteAlarmsInput{AlarmNames: []string{"a", "b", "both"}})
+	wiretest.Must[api.DeleteAlarmsOutput](l, "DeleteAlarms", &api.DeleteAlarmsInput{AlarmNames: []string{"a", "b", "both"}})
 }

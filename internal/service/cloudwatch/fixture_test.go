@@ -3,7 +3,6 @@ package cloudwatch
 import (
 	"context"
 	"log/slog"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -12,32 +11,18 @@ import (
 	api "github.com/hardstand/hardstand/internal/aws/api/cloudwatch"
 	"github.com/hardstand/hardstand/internal/aws/api/ec2"
 	"github.com/hardstand/hardstand/internal/aws/api/sns"
-	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/store"
-	"github.com/hardstand/hardstand/internal/store/storetest"
 	"github.com/hardstand/hardstand/internal/wire"
+	"github.com/hardstand/hardstand/internal/wire/wiretest"
 )
 
-// gate lets through what it names; without names, everything.
-type gate struct{ only []string }
-
-func (g gate) Authorize(ctx context.Context, c aws.Check) error {
-	if g.only == nil || slices.Contains(g.only, c.Action+" "+c.Resource) {
-		return nil
-	}
-	return &aws.Denied{Principal: aws.CallFrom(ctx).Principal.ARN, Action: c.Action, Resource: c.Resource,
-		Reason: "no identity-based policy allows the " + c.Action + " action"}
-}
+type gate = wiretest.Gate
 
 // lab is the service with a clock that tests move, a topic and instances.
 type lab struct {
-	t      *testing.T
-	db     *store.DB
-	clock  *clock.Manual
-	server *wire.Server
-	svc    *Service
-	ctx    context.Context
-	stop   func()
+	*wiretest.Lab
+	svc  *Service
+	stop func()
 
 	mu        sync.Mutex
 	published []*sns.PublishInput
@@ -49,23 +34,11 @@ var start = time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
 
 func newLab(t *testing.T, g gate) *lab {
 	t.Helper()
-	l := &lab{t: t, clock: clock.NewManual(start)}
-	l.db = storetest.NewWithClock(t, l.clock)
-	l.server = wire.NewServer(wire.Config{Authorizer: g, Account: "123456789012", Region: "us-east-1"})
-	l.svc = New(Config{DB: l.db, Clock: l.clock, Log: slog.New(slog.DiscardHandler), Invoker: l.server})
-	err := l.server.Register(l.svc.Wire(),
+	l := &lab{Lab: wiretest.New(t, start, g), stop: func() {}}
+	l.svc = New(Config{DB: l.DB, Clock: l.Clock, Log: slog.New(slog.DiscardHandler), Invoker: l.Server})
+	l.Register(l.svc.Wire(),
 		wire.Service{Model: sns.Model(), Operations: []wire.Operation{wire.Op("Publish", "sns:Publish", l.publish, nil)}},
 		wire.Service{Model: ec2.Model(), Operations: []wire.Operation{wire.Op("StopInstances", "ec2:StopInstances", l.stopInstances, nil)}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.ctx = aws.WithCall(t.Context(), aws.Call{Account: "123456789012", Region: "us-east-1",
-		Principal: aws.Principal{Type: aws.PrincipalUser, Account: "123456789012", ARN: "arn:aws:iam::123456789012:user/u"}})
-	t.Cleanup(func() {
-		if l.stop != nil {
-			l.stop()
-		}
-	})
 	return l
 }
 
@@ -85,60 +58,36 @@ func (l *lab) stopInstances(ctx context.Context, in *ec2.StopInstancesInput) (*e
 
 // run runs a new service on the lab's database, as a server that starts.
 func (l *lab) run() {
-	if l.stop != nil {
-		l.stop()
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	svc := New(l.svc.cfg)
-	go func() { done <- svc.Run(ctx) }()
-	l.stop = func() {
-		cancel()
-		if err := <-done; err != nil {
-			l.t.Error(err)
-		}
-	}
+	l.stop()
+	l.stop = wiretest.Run(l.T, New(l.svc.cfg).Run, nil)
 }
 
 // wake moves the clock to the next minute once the service waits for it.
 func (l *lab) wake() {
-	l.t.Helper()
-	ctx, cancel := context.WithTimeout(l.t.Context(), 30*time.Second)
+	l.T.Helper()
+	ctx, cancel := context.WithTimeout(l.T.Context(), 30*time.Second)
 	defer cancel()
-	if err := l.clock.BlockUntil(ctx, 1); err != nil {
-		l.t.Fatal("the service does not wait for its clock")
+	if err := l.Clock.BlockUntil(ctx, 1); err != nil {
+		l.T.Fatal("the service does not wait for its clock")
 	}
-	l.clock.Advance(time.Minute)
+	l.Clock.Advance(time.Minute)
 }
 
 // tick moves the clock and has the alarms evaluated, whether or not the service
 // that runs has been waiting for just this moment.
 func (l *lab) tick(d time.Duration) {
-	l.t.Helper()
-	l.clock.Advance(d)
-	if err := l.svc.round(l.ctx, l.clock.Now()); err != nil {
-		l.t.Fatal(err)
+	l.T.Helper()
+	l.Clock.Advance(d)
+	if err := l.svc.round(l.Ctx, l.Clock.Now()); err != nil {
+		l.T.Fatal(err)
 	}
-}
-
-func call[O any](l *lab, operation string, in any) (*O, error) {
-	return wire.Call[O](l.ctx, l.server, "monitoring", operation, in)
-}
-
-func must[O any](l *lab, operation string, in any) *O {
-	l.t.Helper()
-	out, err := call[O](l, operation, in)
-	if err != nil {
-		l.t.Fatalf("%s: %v", operation, err)
-	}
-	return out
 }
 
 // put puts a value at an offset from the clock's time.
 func (l *lab) put(name string, value float64, at time.Duration) {
-	l.t.Helper()
-	must[api.PutMetricDataOutput](l, "PutMetricData", &api.PutMetricDataInput{Namespace: aws.Ptr("App"), MetricData: []api.MetricDatum{
-		{MetricName: &name, Value: &value, Timestamp: aws.Ptr(l.clock.Now().Add(at))}}})
+	l.T.Helper()
+	wiretest.Must[api.PutMetricDataOutput](l, "PutMetricData", &api.PutMetricDataInput{Namespace: aws.Ptr("App"), MetricData: []api.MetricDatum{
+		{MetricName: &name, Value: &value, Timestamp: aws.Ptr(l.Clock.Now().Add(at))}}})
 }
 
 // alarm is the input of an alarm on a metric of App.
@@ -152,38 +101,38 @@ func newAlarm(name string, change ...func(*api.PutMetricAlarmInput)) *api.PutMet
 }
 
 func (l *lab) putAlarm(name string, change ...func(*api.PutMetricAlarmInput)) {
-	l.t.Helper()
-	must[api.PutMetricAlarmOutput](l, "PutMetricAlarm", newAlarm(name, change...))
+	l.T.Helper()
+	wiretest.Must[api.PutMetricAlarmOutput](l, "PutMetricAlarm", newAlarm(name, change...))
 }
 
 func (l *lab) get(name string) api.MetricAlarm {
-	l.t.Helper()
-	out := must[api.DescribeAlarmsOutput](l, "DescribeAlarms", &api.DescribeAlarmsInput{AlarmNames: []string{name}})
+	l.T.Helper()
+	out := wiretest.Must[api.DescribeAlarmsOutput](l, "DescribeAlarms", &api.DescribeAlarmsInput{AlarmNames: []string{name}})
 	if len(out.MetricAlarms) != 1 {
-		l.t.Fatalf("%d alarms %s", len(out.MetricAlarms), name)
+		l.T.Fatalf("%d alarms %s", len(out.MetricAlarms), name)
 	}
 	return out.MetricAlarms[0]
 }
 
 // await waits until a condition holds, looking again with each event.
 func (l *lab) await(what string, ok func() bool) {
-	l.t.Helper()
+	l.T.Helper()
 	limit := time.After(30 * time.Second)
 	for {
-		changed := l.db.Changed(store.Filter{Service: "monitoring"})
+		changed := l.DB.Changed(store.Filter{Service: "monitoring"})
 		if ok() {
 			return
 		}
 		select {
 		case <-changed:
 		case <-limit:
-			l.t.Fatal("not: " + what)
+			l.T.Fatal("not: " + what)
 		}
 	}
 }
 
 func (l *lab) awaitState(name string, want api.StateValue) api.MetricAlarm {
-	l.t.Helper()
+	l.T.Helper()
 	l.await(name+" is "+string(want), func() bool { return l.get(name).StateValue == want })
 	return l.get(name)
 }

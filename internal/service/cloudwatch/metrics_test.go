@@ -12,6 +12,7 @@ import (
 	api "github.com/hardstand/hardstand/internal/aws/api/cloudwatch"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/stack/stacktest"
+	"github.com/hardstand/hardstand/internal/wire/wiretest"
 )
 
 // Values in all their forms become statistics, and percentiles where they are known.
@@ -19,7 +20,7 @@ func TestStatistics(t *testing.T) {
 	l := newLab(t, gate{})
 	put := func(d api.MetricDatum) {
 		d.MetricName = aws.Ptr("m")
-		must[api.PutMetricDataOutput](l, "PutMetricData", &api.PutMetricDataInput{Namespace: aws.Ptr("App"), MetricData: []api.MetricDatum{d}})
+		wiretest.Must[api.PutMetricDataOutput](l, "PutMetricData", &api.PutMetricDataInput{Namespace: aws.Ptr("App"), MetricData: []api.MetricDatum{d}})
 	}
 	put(api.MetricDatum{Value: aws.Ptr(1.0)})
 	put(api.MetricDatum{Values: []float64{2, 4}, Counts: []float64{3, 1}})
@@ -28,7 +29,7 @@ func TestStatistics(t *testing.T) {
 	ask := &api.GetMetricStatisticsInput{Namespace: aws.Ptr("App"), MetricName: aws.Ptr("m"), StartTime: aws.Ptr(start.Add(-10 * time.Minute)), EndTime: aws.Ptr(start.Add(time.Minute)),
 		Period: aws.Ptr[int32](60), Statistics: []api.Statistic{"SampleCount", "Sum", "Average", "Minimum", "Maximum"}}
 	show := func() (out []string) {
-		for _, d := range must[api.GetMetricStatisticsOutput](l, "GetMetricStatistics", ask).Datapoints {
+		for _, d := range wiretest.Must[api.GetMetricStatisticsOutput](l, "GetMetricStatistics", ask).Datapoints {
 			out = append(out, fmt.Sprint(d.Timestamp.Format("15:04"), " ", *d.SampleCount, *d.Sum, *d.Average, *d.Minimum, *d.Maximum, " ", d.Unit))
 		}
 		return out
@@ -41,7 +42,7 @@ func TestStatistics(t *testing.T) {
 		t.Errorf("of one unit: %q", got)
 	}
 	ask.Unit, ask.Statistics, ask.ExtendedStatistics = "", nil, []string{"p50", "p100", "tm80", "TC(2:4)", "PR(:2)", "IQM"}
-	points := must[api.GetMetricStatisticsOutput](l, "GetMetricStatistics", ask).Datapoints
+	points := wiretest.Must[api.GetMetricStatisticsOutput](l, "GetMetricStatistics", ask).Datapoints
 	if len(points) != 1 {
 		t.Fatalf("%d datapoints with percentiles", len(points))
 	}
@@ -67,7 +68,7 @@ func TestGetMetricData(t *testing.T) {
 		MetricDataQueries: []api.MetricDataQuery{stat("a"), hidden, {Id: aws.Ptr("e"), Expression: aws.Ptr("a * b + 1"), Label: aws.Ptr("twice")}}}
 	got := map[string][]float64{}
 	for {
-		out := must[api.GetMetricDataOutput](l, "GetMetricData", in)
+		out := wiretest.Must[api.GetMetricDataOutput](l, "GetMetricData", in)
 		for _, r := range out.MetricDataResults {
 			got[*r.Label] = append(got[*r.Label], r.Values...)
 		}
@@ -96,7 +97,7 @@ func TestLabelsTellMetricsApart(t *testing.T) {
 	} {
 		first := api.MetricStat{Stat: aws.Ptr("Sum"), Period: aws.Ptr[int32](60), Metric: &api.Metric{Namespace: aws.Ptr("App"), MetricName: aws.Ptr("m")}}
 		c.second.Metric = first.Metric
-		out := must[api.GetMetricDataOutput](l, "GetMetricData", &api.GetMetricDataInput{StartTime: aws.Ptr(start.Add(-time.Hour)), EndTime: &start,
+		out := wiretest.Must[api.GetMetricDataOutput](l, "GetMetricData", &api.GetMetricDataInput{StartTime: aws.Ptr(start.Add(-time.Hour)), EndTime: &start,
 			MetricDataQueries: []api.MetricDataQuery{{Id: aws.Ptr("a"), MetricStat: &first}, {Id: aws.Ptr("b"), MetricStat: &c.second}}})
 		if got := []string{*out.MetricDataResults[0].Label, *out.MetricDataResults[1].Label}; !slices.Equal(got, c.want) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
@@ -108,10 +109,10 @@ func TestLabelsTellMetricsApart(t *testing.T) {
 func TestUnitsAreNotMixed(t *testing.T) {
 	l := newLab(t, gate{})
 	for unit, v := range map[api.StandardUnit]float64{"Seconds": 60, "Milliseconds": 60000} {
-		must[api.PutMetricDataOutput](l, "PutMetricData", &api.PutMetricDataInput{Namespace: aws.Ptr("App"), MetricData: []api.MetricDatum{
+		wiretest.Must[api.PutMetricDataOutput](l, "PutMetricData", &api.PutMetricDataInput{Namespace: aws.Ptr("App"), MetricData: []api.MetricDatum{
 			{MetricName: aws.Ptr("m"), Value: &v, Unit: unit, Timestamp: aws.Ptr(start.Add(-time.Minute))}}})
 	}
-	out := must[api.GetMetricDataOutput](l, "GetMetricData", &api.GetMetricDataInput{StartTime: aws.Ptr(start.Add(-time.Hour)), EndTime: &start,
+	out := wiretest.Must[api.GetMetricDataOutput](l, "GetMetricData", &api.GetMetricDataInput{StartTime: aws.Ptr(start.Add(-time.Hour)), EndTime: &start,
 		MetricDataQueries: []api.MetricDataQuery{{Id: aws.Ptr("a"), MetricStat: &api.MetricStat{Stat: aws.Ptr("Sum"), Period: aws.Ptr[int32](60),
 			Metric: &api.Metric{Namespace: aws.Ptr("App"), MetricName: aws.Ptr("m")}}}}})
 	r := out.MetricDataResults[0]
@@ -123,22 +124,22 @@ func TestUnitsAreNotMixed(t *testing.T) {
 func TestListMetrics(t *testing.T) {
 	l := newLab(t, gate{})
 	for _, host := range []string{"x", "y"} {
-		must[api.PutMetricDataOutput](l, "PutMetricData", &api.PutMetricDataInput{Namespace: aws.Ptr("App"), MetricData: []api.MetricDatum{
+		wiretest.Must[api.PutMetricDataOutput](l, "PutMetricData", &api.PutMetricDataInput{Namespace: aws.Ptr("App"), MetricData: []api.MetricDatum{
 			{MetricName: aws.Ptr("m"), Value: aws.Ptr(1.0), Dimensions: []api.Dimension{{Name: aws.Ptr("Zone"), Value: aws.Ptr("a")}, {Name: aws.Ptr("Host"), Value: &host}}}}})
 	}
 	count := func(in *api.ListMetricsInput) int {
-		return len(must[api.ListMetricsOutput](l, "ListMetrics", in).Metrics)
+		return len(wiretest.Must[api.ListMetricsOutput](l, "ListMetrics", in).Metrics)
 	}
 	for want, in := range map[int]*api.ListMetricsInput{2: {Dimensions: []api.DimensionFilter{{Name: aws.Ptr("Zone")}}}, 1: {Dimensions: []api.DimensionFilter{{Name: aws.Ptr("Host"), Value: aws.Ptr("y")}}}, 0: {Namespace: aws.Ptr("Other")}} {
 		if got := count(in); got != want {
 			t.Errorf("%+v: %d, want %d", in, got, want)
 		}
 	}
-	l.clock.Advance(4 * time.Hour)
+	l.Clock.Advance(4 * time.Hour)
 	if count(&api.ListMetricsInput{}) != 2 || count(&api.ListMetricsInput{RecentlyActive: "PT3H"}) != 0 {
 		t.Error("recently active")
 	}
-	l.clock.Advance(15 * 24 * time.Hour)
+	l.Clock.Advance(15 * 24 * time.Hour)
 	if count(&api.ListMetricsInput{}) != 0 {
 		t.Error("a metric without values is listed")
 	}
@@ -147,11 +148,11 @@ func TestListMetrics(t *testing.T) {
 func TestOldDataExpires(t *testing.T) {
 	l := newLab(t, gate{})
 	l.put("m", 1, 0)
-	l.clock.Advance(456 * 24 * time.Hour)
-	if err := l.svc.round(l.ctx, l.clock.Now()); err != nil {
+	l.Clock.Advance(456 * 24 * time.Hour)
+	if err := l.svc.round(l.Ctx, l.Clock.Now()); err != nil {
 		t.Fatal(err)
 	}
-	out := must[api.GetMetricStatisticsOutput](l, "GetMetricStatistics", &api.GetMetricStatisticsInput{Namespace: aws.Ptr("App"), MetricName: aws.Ptr("m"),
+	out := wiretest.Must[api.GetMetricStatisticsOutput](l, "GetMetricStatistics", &api.GetMetricStatisticsInput{Namespace: aws.Ptr("App"), MetricName: aws.Ptr("m"),
 		StartTime: aws.Ptr(start.Add(-time.Hour)), EndTime: aws.Ptr(start.Add(time.Hour)), Period: aws.Ptr[int32](3600), Statistics: []api.Statistic{"Sum"}})
 	if len(out.Datapoints) != 0 {
 		t.Errorf("%+v", out.Datapoints)
@@ -226,7 +227,7 @@ func TestErrors(t *testing.T) {
 		{"stream", "PutMetricStream", nil, "NotImplemented: hardstand does not implement monitoring:PutMetricStream."},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := l.server.Invoke(l.ctx, "monitoring", c.operation, c.in)
+			_, err := l.Server.Invoke(l.Ctx, "monitoring", c.operation, c.in)
 			if e := awserr.As(err); e == nil || e.Error() != c.want {
 				t.Errorf("%v\nwant %s", err, c.want)
 			}
@@ -265,18 +266,18 @@ func TestAccess(t *testing.T) {
 	}
 	for _, c := range table {
 		t.Run(c.operation, func(t *testing.T) {
-			l := newLab(t, gate{only: []string{}})
+			l := newLab(t, gate{Only: []string{}})
 			want := "User: arn:aws:iam::123456789012:user/u is not authorized to perform: cloudwatch:" + c.operation
 			if c.resource != "*" {
 				want += " on resource: " + c.resource
 			}
 			want += " because no identity-based policy allows the cloudwatch:" + c.operation + " action"
-			_, err := l.server.Invoke(l.ctx, "monitoring", c.operation, c.in)
+			_, err := l.Server.Invoke(l.Ctx, "monitoring", c.operation, c.in)
 			if e := awserr.As(err); e == nil || e.Code != "AccessDenied" || e.Message != want {
 				t.Errorf("%v, want %s", err, want)
 			}
-			l = newLab(t, gate{only: []string{"cloudwatch:" + c.operation + " " + c.resource}})
-			if _, err := l.server.Invoke(l.ctx, "monitoring", c.operation, c.in); awserr.Is(err, "AccessDenied") {
+			l = newLab(t, gate{Only: []string{"cloudwatch:" + c.operation + " " + c.resource}})
+			if _, err := l.Server.Invoke(l.Ctx, "monitoring", c.operation, c.in); awserr.Is(err, "AccessDenied") {
 				t.Error(err)
 			}
 		})
@@ -292,7 +293,7 @@ func TestDescribeAlarms(t *testing.T) {
 	for _, name := range []string{"a1", "a2", "b1"} {
 		l.putAlarm(name, func(in *api.PutMetricAlarmInput) { in.AlarmActions = []string{topic} })
 	}
-	must[api.SetAlarmStateOutput](l, "SetAlarmState", &api.SetAlarmStateInput{AlarmName: aws.Ptr("a2"), StateValue: "OK", StateReason: aws.Ptr("x")})
+	wiretest.Must[api.SetAlarmStateOutput](l, "SetAlarmState", &api.SetAlarmStateInput{AlarmName: aws.Ptr("a2"), StateValue: "OK", StateReason: aws.Ptr("x")})
 	for _, c := range []struct {
 		name, want string
 		in         api.DescribeAlarmsInput
@@ -306,7 +307,7 @@ func TestDescribeAlarms(t *testing.T) {
 			var got []string
 			c.in.MaxRecords = aws.Ptr[int32](1)
 			for {
-				out := must[api.DescribeAlarmsOutput](l, "DescribeAlarms", &c.in)
+				out := wiretest.Must[api.DescribeAlarmsOutput](l, "DescribeAlarms", &c.in)
 				for _, a := range out.MetricAlarms {
 					got = append(got, *a.AlarmName)
 				}
@@ -319,7 +320,7 @@ func TestDescribeAlarms(t *testing.T) {
 			}
 		})
 	}
-	if n := len(must[api.DescribeAlarmsForMetricOutput](l, "DescribeAlarmsForMetric", &api.DescribeAlarmsForMetricInput{Namespace: aws.Ptr("App"), MetricName: aws.Ptr("m")}).MetricAlarms); n != 3 {
+	if n := len(wiretest.Must[api.DescribeAlarmsForMetricOutput](l, "DescribeAlarmsForMetric", &api.DescribeAlarmsForMetricInput{Namespace: aws.Ptr("App"), MetricName: aws.Ptr("m")}).MetricAlarms); n != 3 {
 		t.Errorf("%d alarms on the metric", n)
 	}
 }
@@ -341,7 +342,7 @@ func TestResources(t *testing.T) {
 		{"AWS::CloudWatch::Dashboard", map[string]any{"DashboardBody": `{"widgets": []}`}, map[string]any{"DashboardBody": `{"widgets": [], "start": "-PT6H"}`}},
 	} {
 		t.Run(c.kind, func(t *testing.T) {
-			stacktest.Conform(t, stacktest.Case{Resource: types[c.kind], Type: c.kind, Context: l.ctx, Properties: c.properties, Changed: c.changed})
+			stacktest.Conform(t, stacktest.Case{Resource: types[c.kind], Type: c.kind, Context: l.Ctx, Properties: c.properties, Changed: c.changed})
 		})
 	}
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/hardstand/hardstand/internal/store/storetest"
 	"github.com/hardstand/hardstand/internal/wire"
 	"github.com/hardstand/hardstand/internal/wire/tlsca"
+	"github.com/hardstand/hardstand/internal/wire/wiretest"
 )
 
 const (
@@ -70,7 +71,6 @@ func newWorld(t testing.TB, instances ...string) *world {
 		w.setState(id, "running")
 	}
 	w.start()
-	t.Cleanup(func() { w.stop() })
 	return w
 }
 
@@ -89,15 +89,7 @@ func (w *world) start() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if err := w.s.Run(ctx); err != nil {
-			w.t.Error(err)
-		}
-	}()
-	w.stop = func() { cancel(); <-done }
+	w.stop = wiretest.Run(w.t, w.s.Run, nil)
 }
 
 // setState makes an instance tagged app=web, or changes its state.
@@ -135,8 +127,7 @@ func (w *world) Authorize(ctx context.Context, c aws.Check) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.denied[c.Action] || w.denied["*"] {
-		return &aws.Denied{Principal: aws.CallFrom(ctx).Principal.ARN, Action: c.Action, Resource: c.Resource,
-			Reason: "no identity-based policy allows the " + c.Action + " action"}
+		return wiretest.Denied(ctx, c)
 	}
 	return nil
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/hardstand/hardstand/internal/store/storetest"
 	"github.com/hardstand/hardstand/internal/wire"
 	"github.com/hardstand/hardstand/internal/wire/sigv4"
+	"github.com/hardstand/hardstand/internal/wire/wiretest"
 )
 
 const (
@@ -220,7 +221,7 @@ func (j *judge) Authorize(ctx context.Context, c aws.Check) error {
 	defer j.mu.Unlock()
 	j.asked = append(j.asked, c)
 	if j.deny || c.Action == j.denyAction && c.Action != "" {
-		return &aws.Denied{Principal: aws.CallFrom(ctx).Principal.ARN, Action: c.Action, Resource: c.Resource, Reason: "no identity-based policy allows the " + c.Action + " action"}
+		return wiretest.Denied(ctx, c)
 	}
 	return nil
 }

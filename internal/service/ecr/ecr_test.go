@@ -2,23 +2,20 @@ package ecr_test
 
 import (
 	"context"
-	"slices"
 	"testing"
+	"time"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/ecr"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/service/ecr"
 	"github.com/hardstand/hardstand/internal/stack/stacktest"
-	"github.com/hardstand/hardstand/internal/store"
-	"github.com/hardstand/hardstand/internal/store/storetest"
-	"github.com/hardstand/hardstand/internal/wire"
+	"github.com/hardstand/hardstand/internal/wire/wiretest"
 )
 
-// gate lets through what it names, without names everything, and remembers the
-// resource policies that it was shown.
+// gate is wiretest.Gate, and remembers the resource policies that it was shown.
 type gate struct {
-	only []string
+	wiretest.Gate
 	seen *[]string
 }
 
@@ -26,41 +23,20 @@ func (g gate) Authorize(ctx context.Context, c aws.Check) error {
 	if g.seen != nil && c.ResourcePolicy != "" {
 		*g.seen = append(*g.seen, c.ResourcePolicy)
 	}
-	if g.only == nil || slices.Contains(g.only, c.Action+" "+c.Resource) {
-		return nil
-	}
-	return &aws.Denied{Principal: aws.CallFrom(ctx).Principal.ARN, Action: c.Action, Resource: c.Resource,
-		Reason: "no identity-based policy allows the " + c.Action + " action"}
+	return g.Gate.Authorize(ctx, c)
 }
 
 type lab struct {
-	t      *testing.T
-	db     *store.DB
-	server *wire.Server
-	svc    *ecr.Service
-	ctx    context.Context
+	*wiretest.Lab
+	svc *ecr.Service
 }
 
 func newLab(t *testing.T, g gate) *lab {
 	t.Helper()
-	l := &lab{t: t, db: storetest.New(t)}
-	l.server = wire.NewServer(wire.Config{Authorizer: g, Account: "123456789012", Region: "us-east-1"})
-	l.svc = ecr.New(ecr.Config{DB: l.db, Invoker: l.server})
-	if err := l.server.Register(l.svc.Wire()); err != nil {
-		t.Fatal(err)
-	}
-	l.ctx = aws.WithCall(t.Context(), aws.Call{Account: "123456789012", Region: "us-east-1",
-		Principal: aws.Principal{Type: aws.PrincipalUser, Account: "123456789012", ARN: "arn:aws:iam::123456789012:user/u"}})
+	l := &lab{Lab: wiretest.New(t, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), g)}
+	l.svc = ecr.New(ecr.Config{DB: l.DB, Invoker: l.Server})
+	l.Register(l.svc.Wire())
 	return l
-}
-
-func must[O any](l *lab, operation string, in any) *O {
-	l.t.Helper()
-	out, err := wire.Call[O](l.ctx, l.server, "ecr", operation, in)
-	if err != nil {
-		l.t.Fatalf("%s: %v", operation, err)
-	}
-	return out
 }
 
 const pullPolicy = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:root"},"Action":"ecr:*"}}`
@@ -69,9 +45,9 @@ func TestARepositorysPolicyIsJudgedWithItsResource(t *testing.T) {
 	var seen []string
 	l := newLab(t, gate{seen: &seen})
 	app := aws.Ptr("app")
-	must[api.CreateRepositoryOutput](l, "CreateRepository", &api.CreateRepositoryInput{RepositoryName: app})
-	must[api.SetRepositoryPolicyOutput](l, "SetRepositoryPolicy", &api.SetRepositoryPolicyInput{RepositoryName: app, PolicyText: aws.Ptr(pullPolicy)})
-	if got := *must[api.GetRepositoryPolicyOutput](l, "GetRepositoryPolicy", &api.GetRepositoryPolicyInput{RepositoryName: app}).PolicyText; got != pullPolicy {
+	wiretest.Must[api.CreateRepositoryOutput](l, "CreateRepository", &api.CreateRepositoryInput{RepositoryName: app})
+	wiretest.Must[api.SetRepositoryPolicyOutput](l, "SetRepositoryPolicy", &api.SetRepositoryPolicyInput{RepositoryName: app, PolicyText: aws.Ptr(pullPolicy)})
+	if got := *wiretest.Must[api.GetRepositoryPolicyOutput](l, "GetRepositoryPolicy", &api.GetRepositoryPolicyInput{RepositoryName: app}).PolicyText; got != pullPolicy {
 		t.Errorf("the policy came back as %s", got)
 	}
 	want := `{"Statement":[{"Action":"ecr:*","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:root"},"Resource":"arn:aws:ecr:us-east-1:123456789012:repository/app"}],"Version":"2012-10-17"}`
@@ -83,7 +59,7 @@ func TestARepositorysPolicyIsJudgedWithItsResource(t *testing.T) {
 func TestErrors(t *testing.T) {
 	l := newLab(t, gate{})
 	app, none := aws.Ptr("app"), aws.Ptr("none")
-	must[api.CreateRepositoryOutput](l, "CreateRepository", &api.CreateRepositoryInput{RepositoryName: app})
+	wiretest.Must[api.CreateRepositoryOutput](l, "CreateRepository", &api.CreateRepositoryInput{RepositoryName: app})
 	absent := "RepositoryNotFoundException: The repository with name 'none' does not exist in the registry with id '123456789012'"
 	for _, c := range []struct {
 		name, operation string
@@ -105,7 +81,7 @@ func TestErrors(t *testing.T) {
 		{"registry", "GetAuthorizationToken", nil, "NotImplemented: hardstand does not implement ecr:GetAuthorizationToken."},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if _, err := l.server.Invoke(l.ctx, "ecr", c.operation, c.in); err == nil || awserr.As(err) == nil || err.Error() != c.want {
+			if _, err := l.Server.Invoke(l.Ctx, "ecr", c.operation, c.in); err == nil || awserr.As(err) == nil || err.Error() != c.want {
 				t.Errorf("error %v, want %s", err, c.want)
 			}
 		})
@@ -113,8 +89,8 @@ func TestErrors(t *testing.T) {
 }
 
 func TestEveryOperationNeedsItsPermission(t *testing.T) {
-	l := newLab(t, gate{only: []string{"ecr:ListImages arn:aws:ecr:us-east-1:123456789012:repository/mine"}})
-	if _, err := l.server.Invoke(l.ctx, "ecr", "ListImages", &api.ListImagesInput{RepositoryName: aws.Ptr("mine")}); !awserr.Is(err, "RepositoryNotFoundException") {
+	l := newLab(t, gate{Gate: wiretest.Gate{Only: []string{"ecr:ListImages arn:aws:ecr:us-east-1:123456789012:repository/mine"}}})
+	if _, err := l.Server.Invoke(l.Ctx, "ecr", "ListImages", &api.ListImagesInput{RepositoryName: aws.Ptr("mine")}); !awserr.Is(err, "RepositoryNotFoundException") {
 		t.Errorf("own repository: %v", err)
 	}
 	app, arn, text := aws.Ptr("app"), aws.Ptr("arn:aws:ecr:us-east-1:123456789012:repository/app"), aws.Ptr("{}")
@@ -140,7 +116,7 @@ func TestEveryOperationNeedsItsPermission(t *testing.T) {
 		"ListTagsForResource":           &api.ListTagsForResourceInput{ResourceArn: arn},
 	}
 	for _, op := range l.svc.Wire().Operations {
-		if _, err := l.server.Invoke(l.ctx, "ecr", op.Name, inputs[op.Name]); !awserr.Is(err, "AccessDeniedException") {
+		if _, err := l.Server.Invoke(l.Ctx, "ecr", op.Name, inputs[op.Name]); !awserr.Is(err, "AccessDeniedException") {
 			t.Errorf("%s: %v", op.Name, err)
 		}
 	}
@@ -152,10 +128,10 @@ func TestRepositoryResource(t *testing.T) {
 	document := map[string]any{"Version": "2012-10-17", "Statement": []any{map[string]any{"Sid": "Pull", "Effect": "Allow",
 		"Principal": map[string]any{"Service": "lambda.amazonaws.com"}, "Action": []any{"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}}}}
 	tags := []any{map[string]any{"Key": "k", "Value": "v"}}
-	stacktest.Conform(t, stacktest.Case{Resource: l.svc.Resources()["AWS::ECR::Repository"], Type: "AWS::ECR::Repository", Context: l.ctx,
+	stacktest.Conform(t, stacktest.Case{Resource: l.svc.Resources()["AWS::ECR::Repository"], Type: "AWS::ECR::Repository", Context: l.Ctx,
 		Properties: map[string]any{"RepositoryName": "app", "ImageTagMutability": "IMMUTABLE", "LifecyclePolicy": map[string]any{"LifecyclePolicyText": lifecycle},
 			"RepositoryPolicyText": document, "Tags": tags},
 		Changed: map[string]any{"RepositoryName": "app", "ImageScanningConfiguration": map[string]any{"ScanOnPush": true}, "EmptyOnDelete": true}})
-	stacktest.Conform(t, stacktest.Case{Resource: l.svc.Resources()["AWS::ECR::Repository"], Type: "AWS::ECR::Repository", Context: l.ctx,
+	stacktest.Conform(t, stacktest.Case{Resource: l.svc.Resources()["AWS::ECR::Repository"], Type: "AWS::ECR::Repository", Context: l.Ctx,
 		Properties: map[string]any{}, Changed: map[string]any{"RepositoryPolicyText": document, "LifecyclePolicy": map[string]any{"LifecyclePolicyText": lifecycle}, "Tags": tags}})
 }

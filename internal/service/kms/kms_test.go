@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/kms"
@@ -11,28 +12,18 @@ import (
 	"github.com/hardstand/hardstand/internal/service/kms"
 	"github.com/hardstand/hardstand/internal/stack"
 	"github.com/hardstand/hardstand/internal/wire"
+	"github.com/hardstand/hardstand/internal/wire/wiretest"
 )
 
-type gate bool
-
-func (g gate) Authorize(_ context.Context, c aws.Check) error {
-	if g {
-		return nil
-	}
-	return &aws.Denied{Action: c.Action, Resource: c.Resource, Reason: "no identity-based policy allows the " + c.Action + " action"}
-}
-
-func serve(t *testing.T, g gate) (*wire.Server, context.Context) {
+func serve(t *testing.T, g wiretest.Gate) (*wire.Server, context.Context) {
 	t.Helper()
-	server := wire.NewServer(wire.Config{Authorizer: g, Account: "123456789012", Region: "us-east-1"})
-	if err := server.Register(kms.New().Wire()); err != nil {
-		t.Fatal(err)
-	}
-	return server, aws.WithCall(t.Context(), aws.Call{Account: "123456789012", Region: "us-east-1"})
+	l := wiretest.New(t, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), g)
+	l.Register(kms.New().Wire())
+	return l.Server, l.Ctx
 }
 
 func TestThereAreNoKeys(t *testing.T) {
-	server, ctx := serve(t, true)
+	server, ctx := serve(t, wiretest.Gate{})
 	for _, operation := range []string{"ListKeys", "ListAliases"} {
 		if _, err := server.Invoke(ctx, "kms", operation, map[string]any{"ListKeys": &api.ListKeysInput{}, "ListAliases": &api.ListAliasesInput{}}[operation]); err != nil {
 			t.Errorf("%s: %v", operation, err)
@@ -52,7 +43,7 @@ func TestThereAreNoKeys(t *testing.T) {
 }
 
 func TestEveryOperationNeedsItsPermission(t *testing.T) {
-	server, ctx := serve(t, false)
+	server, ctx := serve(t, wiretest.Gate{Only: []string{}})
 	for operation, in := range map[string]any{"ListKeys": &api.ListKeysInput{}, "ListAliases": &api.ListAliasesInput{}, "DescribeKey": &api.DescribeKeyInput{KeyId: aws.Ptr("alias/x")}} {
 		if _, err := server.Invoke(ctx, "kms", operation, in); !awserr.Is(err, "AccessDeniedException") {
 			t.Errorf("%s: %v", operation, err)

@@ -10,6 +10,7 @@ import (
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/logs"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/wire/wiretest"
 )
 
 func messages(events []api.OutputLogEvent) []string {
@@ -42,7 +43,7 @@ func TestGetLogEventsLoops(t *testing.T) {
 	read := func(in *api.GetLogEventsInput, backward bool) (all []string) {
 		in.LogGroupName, in.LogStreamName, in.Limit = aws.Ptr("g"), aws.Ptr("s"), aws.Ptr[int32](7)
 		for {
-			out := must[api.GetLogEventsOutput](l, "GetLogEvents", in)
+			out := wiretest.Must[api.GetLogEventsOutput](l, "GetLogEvents", in)
 			next := out.NextForwardToken
 			if backward {
 				next = out.NextBackwardToken
@@ -100,7 +101,7 @@ func TestEventsAreOrderedByTime(t *testing.T) {
 	if got := first(l.filter(func(in *api.FilterLogEventsInput) { in.StartTime, in.EndTime = &from, &to })); got != "223" {
 		t.Errorf("window: %s", got)
 	}
-	out := must[api.GetLogEventsOutput](l, "GetLogEvents", &api.GetLogEventsInput{LogGroupName: aws.Ptr("g"), LogStreamName: aws.Ptr("a"), StartTime: &from, EndTime: &to})
+	out := wiretest.Must[api.GetLogEventsOutput](l, "GetLogEvents", &api.GetLogEventsInput{LogGroupName: aws.Ptr("g"), LogStreamName: aws.Ptr("a"), StartTime: &from, EndTime: &to})
 	if len(out.Events) != 0 {
 		t.Errorf("the end of GetLogEvents is exclusive: %v", messages(out.Events))
 	}
@@ -112,7 +113,7 @@ func TestEventsAreOrderedByTime(t *testing.T) {
 func TestPutLogEventsRejects(t *testing.T) {
 	l := newLab(t, gate{})
 	l.setUp("s")
-	must[api.PutRetentionPolicyOutput](l, "PutRetentionPolicy", &api.PutRetentionPolicyInput{LogGroupName: aws.Ptr("g"), RetentionInDays: aws.Ptr[int32](3)})
+	wiretest.Must[api.PutRetentionPolicyOutput](l, "PutRetentionPolicy", &api.PutRetentionPolicyInput{LogGroupName: aws.Ptr("g"), RetentionInDays: aws.Ptr[int32](3)})
 	if info := l.putEvents("s", -15*24*time.Hour, "old").RejectedLogEventsInfo; info == nil || *info.TooOldLogEventEndIndex != 1 {
 		t.Errorf("old: %+v", info)
 	}
@@ -152,7 +153,7 @@ func TestPutLogEventsRefuses(t *testing.T) {
 			"InvalidParameterException: 1 validation error detected: Value null at 'logStreamName' failed to satisfy constraint: Member must not be null"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := call[api.PutLogEventsOutput](l, "PutLogEvents", c.in)
+			_, err := wiretest.Call[api.PutLogEventsOutput](l, "PutLogEvents", c.in)
 			if e := awserr.As(err); e == nil || e.Error() != c.message {
 				t.Errorf("%v", err)
 			}
@@ -166,26 +167,26 @@ func TestRetention(t *testing.T) {
 	l := newLab(t, gate{})
 	l.setUp("s")
 	l.putEvents("s", 0, "one")
-	l.clock.Advance(20 * time.Hour)
+	l.Clock.Advance(20 * time.Hour)
 	l.putEvents("s", 0, "two")
-	must[api.PutRetentionPolicyOutput](l, "PutRetentionPolicy", &api.PutRetentionPolicyInput{LogGroupName: aws.Ptr("g"), RetentionInDays: aws.Ptr[int32](1)})
+	wiretest.Must[api.PutRetentionPolicyOutput](l, "PutRetentionPolicy", &api.PutRetentionPolicyInput{LogGroupName: aws.Ptr("g"), RetentionInDays: aws.Ptr[int32](1)})
 	l.run()
-	l.clock.Advance(5 * time.Hour)
+	l.Clock.Advance(5 * time.Hour)
 	if got := l.filter(func(*api.FilterLogEventsInput) {}); !slices.Equal(got, []string{"two"}) {
 		t.Errorf("after 25 hours: %v", got)
 	}
 	stored := func() int64 {
-		return *must[api.DescribeLogGroupsOutput](l, "DescribeLogGroups", &api.DescribeLogGroupsInput{}).LogGroups[0].StoredBytes
+		return *wiretest.Must[api.DescribeLogGroupsOutput](l, "DescribeLogGroups", &api.DescribeLogGroupsInput{}).LogGroups[0].StoredBytes
 	}
 	if n := stored(); n != 2*(3+26) {
 		t.Errorf("%d bytes stored", n)
 	}
 	limit := time.After(30 * time.Second)
 	for stored() != 0 {
-		if err := l.clock.BlockUntil(t.Context(), 1); err != nil {
+		if err := l.Clock.BlockUntil(t.Context(), 1); err != nil {
 			t.Fatal(err)
 		}
-		l.clock.Advance(24 * time.Hour)
+		l.Clock.Advance(24 * time.Hour)
 		select {
 		case <-limit:
 			t.Fatal("the events stay")
@@ -198,14 +199,14 @@ func TestGroupsComeBackEmpty(t *testing.T) {
 	l := newLab(t, gate{})
 	l.setUp("s")
 	l.putEvents("s", 0, "one")
-	must[api.DeleteLogGroupOutput](l, "DeleteLogGroup", &api.DeleteLogGroupInput{LogGroupName: aws.Ptr("g")})
+	wiretest.Must[api.DeleteLogGroupOutput](l, "DeleteLogGroup", &api.DeleteLogGroupInput{LogGroupName: aws.Ptr("g")})
 	l.setUp("s")
 	if got := l.filter(func(*api.FilterLogEventsInput) {}); len(got) != 0 {
 		t.Errorf("%v", got)
 	}
 	l.putEvents("s", 0, "one")
-	must[api.DeleteLogStreamOutput](l, "DeleteLogStream", &api.DeleteLogStreamInput{LogGroupName: aws.Ptr("g"), LogStreamName: aws.Ptr("s")})
-	if g := must[api.DescribeLogGroupsOutput](l, "DescribeLogGroups", &api.DescribeLogGroupsInput{}).LogGroups[0]; *g.StoredBytes != 0 {
+	wiretest.Must[api.DeleteLogStreamOutput](l, "DeleteLogStream", &api.DeleteLogStreamInput{LogGroupName: aws.Ptr("g"), LogStreamName: aws.Ptr("s")})
+	if g := wiretest.Must[api.DescribeLogGroupsOutput](l, "DescribeLogGroups", &api.DescribeLogGroupsInput{}).LogGroups[0]; *g.StoredBytes != 0 {
 		t.Errorf("%d bytes stored", *g.StoredBytes)
 	}
 }

@@ -3,7 +3,6 @@ package logs_test
 import (
 	"context"
 	"log/slog"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -11,33 +10,18 @@ import (
 	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/aws/api/cloudwatch"
 	api "github.com/hardstand/hardstand/internal/aws/api/logs"
-	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/service/logs"
-	"github.com/hardstand/hardstand/internal/store"
-	"github.com/hardstand/hardstand/internal/store/storetest"
 	"github.com/hardstand/hardstand/internal/wire"
+	"github.com/hardstand/hardstand/internal/wire/wiretest"
 )
 
-// gate lets through what it names; without names, everything.
-type gate struct{ only []string }
-
-func (g gate) Authorize(ctx context.Context, c aws.Check) error {
-	if g.only == nil || slices.Contains(g.only, c.Action+" "+c.Resource) {
-		return nil
-	}
-	return &aws.Denied{Principal: aws.CallFrom(ctx).Principal.ARN, Action: c.Action, Resource: c.Resource,
-		Reason: "no identity-based policy allows the " + c.Action + " action"}
-}
+type gate = wiretest.Gate
 
 // lab is the service with a clock that tests move and a CloudWatch that keeps what
 // it is given.
 type lab struct {
-	t      *testing.T
-	db     *store.DB
-	clock  *clock.Manual
-	server *wire.Server
-	svc    *logs.Service
-	ctx    context.Context
+	*wiretest.Lab
+	svc *logs.Service
 
 	mu   sync.Mutex
 	put  []*cloudwatch.PutMetricDataInput
@@ -48,17 +32,10 @@ var start = time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
 
 func newLab(t *testing.T, g gate) *lab {
 	t.Helper()
-	l := &lab{t: t, clock: clock.NewManual(start), came: make(chan struct{}, 64)}
-	l.db = storetest.NewWithClock(t, l.clock)
-	l.server = wire.NewServer(wire.Config{Authorizer: g, Account: "123456789012", Region: "us-east-1"})
-	l.svc = logs.New(logs.Config{DB: l.db, Clock: l.clock, Log: slog.New(slog.DiscardHandler), Invoker: l.server})
-	err := l.server.Register(l.svc.Wire(), wire.Service{Model: cloudwatch.Model(), Operations: []wire.Operation{
+	l := &lab{Lab: wiretest.New(t, start, g), came: make(chan struct{}, 64)}
+	l.svc = logs.New(logs.Config{DB: l.DB, Clock: l.Clock, Log: slog.New(slog.DiscardHandler), Invoker: l.Server})
+	l.Register(l.svc.Wire(), wire.Service{Model: cloudwatch.Model(), Operations: []wire.Operation{
 		wire.Op("PutMetricData", "cloudwatch:PutMetricData", l.putMetricData, nil)}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.ctx = aws.WithCall(t.Context(), aws.Call{Account: "123456789012", Region: "us-east-1",
-		Principal: aws.Principal{Type: aws.PrincipalUser, Account: "123456789012", ARN: "arn:aws:iam::123456789012:user/u"}})
 	return l
 }
 
@@ -71,37 +48,14 @@ func (l *lab) putMetricData(_ context.Context, in *cloudwatch.PutMetricDataInput
 }
 
 // run runs the service in the background until the test ends.
-func (l *lab) run() {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- l.svc.Run(ctx) }()
-	l.t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			l.t.Error(err)
-		}
-	})
-}
-
-func call[O any](l *lab, operation string, in any) (*O, error) {
-	return wire.Call[O](l.ctx, l.server, "logs", operation, in)
-}
-
-func must[O any](l *lab, operation string, in any) *O {
-	l.t.Helper()
-	out, err := call[O](l, operation, in)
-	if err != nil {
-		l.t.Fatalf("%s: %v", operation, err)
-	}
-	return out
-}
+func (l *lab) run() { wiretest.Run(l.T, l.svc.Run, nil) }
 
 // setUp makes the group g with the streams named.
 func (l *lab) setUp(streams ...string) {
-	l.t.Helper()
-	must[api.CreateLogGroupOutput](l, "CreateLogGroup", &api.CreateLogGroupInput{LogGroupName: aws.Ptr("g")})
+	l.T.Helper()
+	wiretest.Must[api.CreateLogGroupOutput](l, "CreateLogGroup", &api.CreateLogGroupInput{LogGroupName: aws.Ptr("g")})
 	for _, s := range streams {
-		must[api.CreateLogStreamOutput](l, "CreateLogStream", &api.CreateLogStreamInput{LogGroupName: aws.Ptr("g"), LogStreamName: &s})
+		wiretest.Must[api.CreateLogStreamOutput](l, "CreateLogStream", &api.CreateLogStreamInput{LogGroupName: aws.Ptr("g"), LogStreamName: &s})
 	}
 }
 
@@ -110,24 +64,24 @@ func (l *lab) setUp(streams ...string) {
 func (l *lab) events(stream string, from time.Duration, messages ...string) *api.PutLogEventsInput {
 	in := &api.PutLogEventsInput{LogGroupName: aws.Ptr("g"), LogStreamName: &stream}
 	for i := range messages {
-		at := l.clock.Now().Add(from + time.Duration(i)*time.Second).UnixMilli()
+		at := l.Clock.Now().Add(from + time.Duration(i)*time.Second).UnixMilli()
 		in.LogEvents = append(in.LogEvents, api.InputLogEvent{Timestamp: &at, Message: &messages[i]})
 	}
 	return in
 }
 
 func (l *lab) putEvents(stream string, from time.Duration, messages ...string) *api.PutLogEventsOutput {
-	l.t.Helper()
-	return must[api.PutLogEventsOutput](l, "PutLogEvents", l.events(stream, from, messages...))
+	l.T.Helper()
+	return wiretest.Must[api.PutLogEventsOutput](l, "PutLogEvents", l.events(stream, from, messages...))
 }
 
 func (l *lab) filter(change func(*api.FilterLogEventsInput)) []string {
-	l.t.Helper()
+	l.T.Helper()
 	in := &api.FilterLogEventsInput{LogGroupName: aws.Ptr("g")}
 	change(in)
 	out := []string{}
 	for {
-		answer := must[api.FilterLogEventsOutput](l, "FilterLogEvents", in)
+		answer := wiretest.Must[api.FilterLogEventsOutput](l, "FilterLogEvents", in)
 		for _, e := range answer.Events {
 			out = append(out, *e.Message)
 		}

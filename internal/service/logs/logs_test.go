@@ -13,7 +13,7 @@ import (
 	"github.com/hardstand/hardstand/internal/service/logs"
 	"github.com/hardstand/hardstand/internal/stack/stacktest"
 	"github.com/hardstand/hardstand/internal/store"
-	"github.com/hardstand/hardstand/internal/wire"
+	"github.com/hardstand/hardstand/internal/wire/wiretest"
 )
 
 func TestErrors(t *testing.T) {
@@ -64,7 +64,7 @@ func TestErrors(t *testing.T) {
 		{"subscription", "PutSubscriptionFilter", nil, "NotImplemented: hardstand does not implement logs:PutSubscriptionFilter."},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := l.server.Invoke(l.ctx, "logs", c.operation, c.in)
+			_, err := l.Server.Invoke(l.Ctx, "logs", c.operation, c.in)
 			if e := awserr.As(err); e == nil || e.Error() != c.want {
 				t.Errorf("%v, want %s", err, c.want)
 			}
@@ -92,7 +92,7 @@ func TestDescribeLogStreamsOrders(t *testing.T) {
 			got := ""
 			c.in.LogGroupIdentifier, c.in.Limit = aws.Ptr("arn:aws:logs:us-east-1:123456789012:log-group:g"), aws.Ptr[int32](2)
 			for {
-				out := must[api.DescribeLogStreamsOutput](l, "DescribeLogStreams", &c.in)
+				out := wiretest.Must[api.DescribeLogStreamsOutput](l, "DescribeLogStreams", &c.in)
 				for _, s := range out.LogStreams {
 					got += *s.LogStreamName
 				}
@@ -114,7 +114,7 @@ func TestMetricFilters(t *testing.T) {
 	l.setUp("s")
 	put := func(name, pattern string, tr api.MetricTransformation) {
 		tr.MetricName, tr.MetricNamespace = &name, aws.Ptr("App")
-		must[api.PutMetricFilterOutput](l, "PutMetricFilter", &api.PutMetricFilterInput{LogGroupName: aws.Ptr("g"), FilterName: &name, FilterPattern: &pattern,
+		wiretest.Must[api.PutMetricFilterOutput](l, "PutMetricFilter", &api.PutMetricFilterInput{LogGroupName: aws.Ptr("g"), FilterName: &name, FilterPattern: &pattern,
 			MetricTransformations: []api.MetricTransformation{tr}})
 	}
 	put("errors", "ERROR", api.MetricTransformation{MetricValue: aws.Ptr("1"), DefaultValue: aws.Ptr(0.0)})
@@ -136,13 +136,13 @@ func TestMetricFilters(t *testing.T) {
 	if want := []string{"errors 1x2 ", "latency 12.5x1 Path=/ Milliseconds"}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
-	l.clock.Advance(time.Minute)
+	l.Clock.Advance(time.Minute)
 	l.putEvents("s", 0, "fine")
 	<-l.came
 	if d := l.put[1].MetricData; len(d) != 1 || d[0].Values[0] != 0 {
 		t.Errorf("default: %+v", d)
 	}
-	if g := must[api.DescribeLogGroupsOutput](l, "DescribeLogGroups", &api.DescribeLogGroupsInput{}).LogGroups[0]; *g.MetricFilterCount != 2 {
+	if g := wiretest.Must[api.DescribeLogGroupsOutput](l, "DescribeLogGroups", &api.DescribeLogGroupsInput{}).LogGroups[0]; *g.MetricFilterCount != 2 {
 		t.Errorf("%d filters", *g.MetricFilterCount)
 	}
 }
@@ -151,10 +151,10 @@ func TestMetricFilters(t *testing.T) {
 func TestMetricsSurviveARestart(t *testing.T) {
 	l := newLab(t, gate{})
 	l.setUp("s")
-	must[api.PutMetricFilterOutput](l, "PutMetricFilter", &api.PutMetricFilterInput{LogGroupName: aws.Ptr("g"), FilterName: aws.Ptr("f"), FilterPattern: aws.Ptr(""),
+	wiretest.Must[api.PutMetricFilterOutput](l, "PutMetricFilter", &api.PutMetricFilterInput{LogGroupName: aws.Ptr("g"), FilterName: aws.Ptr("f"), FilterPattern: aws.Ptr(""),
 		MetricTransformations: []api.MetricTransformation{{MetricName: aws.Ptr("m"), MetricNamespace: aws.Ptr("n"), MetricValue: aws.Ptr("1")}}})
 	l.putEvents("s", 0, "x")
-	l.svc = logs.New(logs.Config{DB: l.db, Clock: l.clock, Log: slog.New(slog.DiscardHandler), Invoker: l.server})
+	l.svc = logs.New(logs.Config{DB: l.DB, Clock: l.Clock, Log: slog.New(slog.DiscardHandler), Invoker: l.Server})
 	l.run()
 	<-l.came
 	if got := l.filter(func(*api.FilterLogEventsInput) {}); !slices.Equal(got, []string{"x"}) {
@@ -167,26 +167,24 @@ func TestEventsSurviveARestart(t *testing.T) {
 	dir := t.TempDir()
 	open := func() *lab {
 		l := newLab(t, gate{})
-		db, err := store.Open(t.Context(), store.Config{Dir: dir, Clock: l.clock})
+		db, err := store.Open(t.Context(), store.Config{Dir: dir, Clock: l.Clock})
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.db = db
-		l.svc = logs.New(logs.Config{DB: db, Clock: l.clock, Log: slog.New(slog.DiscardHandler), Invoker: l.server})
-		l.server = wire.NewServer(wire.Config{Authorizer: gate{}, Account: "123456789012", Region: "us-east-1"})
-		if err := l.server.Register(l.svc.Wire()); err != nil {
-			t.Fatal(err)
-		}
+		l.DB = db
+		l.Lab = wiretest.On(t, l.Lab, gate{})
+		l.svc = logs.New(logs.Config{DB: db, Clock: l.Clock, Log: slog.New(slog.DiscardHandler), Invoker: l.Server})
+		l.Register(l.svc.Wire())
 		return l
 	}
 	l := open()
 	l.setUp("s")
 	l.putEvents("s", 0, "one", "two")
-	if err := l.db.Close(); err != nil {
+	if err := l.DB.Close(); err != nil {
 		t.Fatal(err)
 	}
 	l = open()
-	defer l.db.Close()
+	defer l.DB.Close()
 	if got := l.filter(func(*api.FilterLogEventsInput) {}); !slices.Equal(got, []string{"one", "two"}) {
 		t.Errorf("%v", got)
 	}
@@ -233,18 +231,18 @@ func TestAccess(t *testing.T) {
 		{"FilterLogEvents", arn + ":log-stream:", &api.FilterLogEventsInput{LogGroupName: name}},
 	} {
 		t.Run(c.operation, func(t *testing.T) {
-			l := newLab(t, gate{only: []string{}})
+			l := newLab(t, gate{Only: []string{}})
 			want := "User: arn:aws:iam::123456789012:user/u is not authorized to perform: logs:" + c.operation
 			if c.resource != "*" {
 				want += " on resource: " + c.resource
 			}
 			want += " because no identity-based policy allows the logs:" + c.operation + " action"
-			_, err := l.server.Invoke(l.ctx, "logs", c.operation, c.in)
+			_, err := l.Server.Invoke(l.Ctx, "logs", c.operation, c.in)
 			if e := awserr.As(err); e == nil || e.Code != "AccessDeniedException" || e.Message != want {
 				t.Errorf("%v, want %s", err, want)
 			}
-			l = newLab(t, gate{only: []string{"logs:" + c.operation + " " + c.resource}})
-			if _, err := l.server.Invoke(l.ctx, "logs", c.operation, c.in); awserr.Is(err, "AccessDeniedException") {
+			l = newLab(t, gate{Only: []string{"logs:" + c.operation + " " + c.resource}})
+			if _, err := l.Server.Invoke(l.Ctx, "logs", c.operation, c.in); awserr.Is(err, "AccessDeniedException") {
 				t.Error(err)
 			}
 		})
@@ -258,15 +256,15 @@ func TestAccess(t *testing.T) {
 func TestTagsAndPolicies(t *testing.T) {
 	l := newLab(t, gate{})
 	const arn = "arn:aws:logs:us-east-1:123456789012:log-group:g"
-	must[api.CreateLogGroupOutput](l, "CreateLogGroup", &api.CreateLogGroupInput{LogGroupName: aws.Ptr("g"), Tags: map[string]string{"a": "1"}})
-	must[api.TagResourceOutput](l, "TagResource", &api.TagResourceInput{ResourceArn: aws.Ptr(arn), Tags: map[string]string{"b": "2"}})
-	must[api.UntagLogGroupOutput](l, "UntagLogGroup", &api.UntagLogGroupInput{LogGroupName: aws.Ptr("g"), Tags: []string{"a"}})
-	if tags := must[api.ListTagsLogGroupOutput](l, "ListTagsLogGroup", &api.ListTagsLogGroupInput{LogGroupName: aws.Ptr("g")}).Tags; len(tags) != 1 || tags["b"] != "2" {
+	wiretest.Must[api.CreateLogGroupOutput](l, "CreateLogGroup", &api.CreateLogGroupInput{LogGroupName: aws.Ptr("g"), Tags: map[string]string{"a": "1"}})
+	wiretest.Must[api.TagResourceOutput](l, "TagResource", &api.TagResourceInput{ResourceArn: aws.Ptr(arn), Tags: map[string]string{"b": "2"}})
+	wiretest.Must[api.UntagLogGroupOutput](l, "UntagLogGroup", &api.UntagLogGroupInput{LogGroupName: aws.Ptr("g"), Tags: []string{"a"}})
+	if tags := wiretest.Must[api.ListTagsLogGroupOutput](l, "ListTagsLogGroup", &api.ListTagsLogGroupInput{LogGroupName: aws.Ptr("g")}).Tags; len(tags) != 1 || tags["b"] != "2" {
 		t.Errorf("%v", tags)
 	}
 	doc := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"es.amazonaws.com"},"Action":"logs:PutLogEvents","Resource":"*"}]}`
-	must[api.PutResourcePolicyOutput](l, "PutResourcePolicy", &api.PutResourcePolicyInput{PolicyName: aws.Ptr("p"), PolicyDocument: &doc})
-	out := must[api.DescribeResourcePoliciesOutput](l, "DescribeResourcePolicies", &api.DescribeResourcePoliciesInput{})
+	wiretest.Must[api.PutResourcePolicyOutput](l, "PutResourcePolicy", &api.PutResourcePolicyInput{PolicyName: aws.Ptr("p"), PolicyDocument: &doc})
+	out := wiretest.Must[api.DescribeResourcePoliciesOutput](l, "DescribeResourcePolicies", &api.DescribeResourcePoliciesInput{})
 	if len(out.ResourcePolicies) != 1 || *out.ResourcePolicies[0].PolicyDocument != doc {
 		t.Errorf("%+v", out)
 	}
@@ -290,7 +288,7 @@ func TestResources(t *testing.T) {
 		{"AWS::Logs::ResourcePolicy", map[string]any{"PolicyName": "made", "PolicyDocument": doc}, nil},
 	} {
 		t.Run(c.kind, func(t *testing.T) {
-			stacktest.Conform(t, stacktest.Case{Resource: types[c.kind], Type: c.kind, Context: l.ctx, Properties: c.properties, Changed: c.changed})
+			stacktest.Conform(t, stacktest.Case{Resource: types[c.kind], Type: c.kind, Context: l.Ctx, Properties: c.properties, Changed: c.changed})
 		})
 	}
 }

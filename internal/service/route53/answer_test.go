@@ -9,14 +9,15 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/route53"
+	"github.com/hardstand/hardstand/internal/wire/wiretest"
 )
 
 // ask returns the code of an answer and its records, without TTLs.
 func (l *lab) ask(vpc, name, kind string) string {
-	l.t.Helper()
-	a, ok, err := l.svc.Answer(l.ctx, vpc, name, dns.StringToType[kind])
+	l.T.Helper()
+	a, ok, err := l.svc.Answer(l.Ctx, vpc, name, dns.StringToType[kind])
 	if err != nil {
-		l.t.Fatal(err)
+		l.T.Fatal(err)
 	}
 	if !ok {
 		return "elsewhere"
@@ -74,7 +75,7 @@ func TestAnswers(t *testing.T) {
 func TestAbsenceHasATime(t *testing.T) {
 	l := newLab(t, gate{})
 	l.zone("example.com", "")
-	a, _, err := l.svc.Answer(l.ctx, "", "none.example.com.", dns.TypeA)
+	a, _, err := l.svc.Answer(l.Ctx, "", "none.example.com.", dns.TypeA)
 	if err != nil || len(a.Authority) != 1 || a.Authority[0].Header().Rrtype != dns.TypeSOA {
 		t.Errorf("%v, %v", a.Authority, err)
 	}
@@ -119,7 +120,7 @@ func TestTestDNSAnswer(t *testing.T) {
 	z := l.zone("example.com", "")
 	l.create(z, set("www.example.com", "A", "192.0.2.1"))
 	for name, want := range map[string]string{"www.example.com": "NOERROR 192.0.2.1", "none.example.com": "NXDOMAIN "} {
-		out := must[api.TestDNSAnswerOutput](l, "TestDNSAnswer", &api.TestDNSAnswerInput{HostedZoneId: &z, RecordName: &name, RecordType: "A"})
+		out := wiretest.Must[api.TestDNSAnswerOutput](l, "TestDNSAnswer", &api.TestDNSAnswerInput{HostedZoneId: &z, RecordName: &name, RecordType: "A"})
 		if got := *out.ResponseCode + " " + strings.Join(out.RecordData, " "); got != want || *out.RecordName != name || *out.Protocol != "UDP" {
 			t.Errorf("%s: %s", name, got)
 		}
@@ -133,7 +134,7 @@ func FuzzAnswer(f *testing.F) {
 	l := newLab(f, gate{})
 	l.create(l.zone("example.com", ""), set("*.example.com", "A", "192.0.2.1"))
 	f.Fuzz(func(t *testing.T, name string, kind uint16) {
-		if _, _, err := l.svc.Answer(l.ctx, "vpc-1", name, kind); err != nil {
+		if _, _, err := l.svc.Answer(l.Ctx, "vpc-1", name, kind); err != nil {
 			t.Errorf("%q: %v", name, err)
 		}
 	})

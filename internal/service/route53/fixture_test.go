@@ -5,37 +5,23 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/aws/api/ec2"
 	api "github.com/hardstand/hardstand/internal/aws/api/route53"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/service/route53"
-	"github.com/hardstand/hardstand/internal/store"
-	"github.com/hardstand/hardstand/internal/store/storetest"
 	"github.com/hardstand/hardstand/internal/wire"
+	"github.com/hardstand/hardstand/internal/wire/wiretest"
 )
 
-// gate lets through what it names; without names, everything.
-type gate struct{ only []string }
-
-func (g gate) Authorize(ctx context.Context, c aws.Check) error {
-	if g.only == nil || slices.Contains(g.only, c.Action+" "+c.Resource) {
-		return nil
-	}
-	return &aws.Denied{Principal: aws.CallFrom(ctx).Principal.ARN, Action: c.Action, Resource: c.Resource,
-		Reason: "no identity-based policy allows the " + c.Action + " action"}
-}
+type gate = wiretest.Gate
 
 type lab struct {
-	t      testing.TB
-	db     *store.DB
-	server *wire.Server
-	svc    *route53.Service
-	ctx    context.Context
+	*wiretest.Lab
+	svc *route53.Service
 }
-
-const account = "123456789012"
 
 // network is as much of EC2 as zones ask: the VPCs vpc-1 and vpc-2 of us-east-1.
 func network() wire.Service {
@@ -50,38 +36,20 @@ func network() wire.Service {
 
 func newLab(t testing.TB, g gate) *lab {
 	t.Helper()
-	l := &lab{t: t, db: storetest.New(t)}
-	l.server = wire.NewServer(wire.Config{Authorizer: g, Account: account, Region: "us-east-1"})
-	l.svc = route53.New(route53.Config{DB: l.db, Invoker: l.server})
-	if err := l.server.Register(l.svc.Wire(), network()); err != nil {
-		t.Fatal(err)
-	}
-	l.ctx = aws.WithCall(t.Context(), aws.Call{Account: account, Region: "us-east-1",
-		Principal: aws.Principal{Type: aws.PrincipalUser, Account: account, ARN: "arn:aws:iam::123456789012:user/u"}})
+	l := &lab{Lab: wiretest.New(t, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), g)}
+	l.svc = route53.New(route53.Config{DB: l.DB, Invoker: l.Server})
+	l.Register(l.svc.Wire(), network())
 	return l
-}
-
-func call[O any](l *lab, operation string, in any) (*O, error) {
-	return wire.Call[O](l.ctx, l.server, "route53", operation, in)
-}
-
-func must[O any](l *lab, operation string, in any) *O {
-	l.t.Helper()
-	out, err := call[O](l, operation, in)
-	if err != nil {
-		l.t.Fatalf("%s: %v", operation, err)
-	}
-	return out
 }
 
 // zone makes a zone, a private one of the VPC named, and returns its id.
 func (l *lab) zone(name, vpc string) string {
-	l.t.Helper()
+	l.T.Helper()
 	in := &api.CreateHostedZoneInput{Name: &name, CallerReference: aws.Ptr(name + vpc)}
 	if vpc != "" {
 		in.VPC = &api.VPC{VPCId: &vpc, VPCRegion: "us-east-1"}
 	}
-	return strings.TrimPrefix(*must[api.CreateHostedZoneOutput](l, "CreateHostedZone", in).HostedZone.Id, "/hostedzone/")
+	return strings.TrimPrefix(*wiretest.Must[api.CreateHostedZoneOutput](l, "CreateHostedZone", in).HostedZone.Id, "/hostedzone/")
 }
 
 // set is a record set with TTL 60.
@@ -102,23 +70,23 @@ func (l *lab) change(zone string, action api.ChangeAction, sets ...*api.Resource
 	for _, s := range sets {
 		in.ChangeBatch.Changes = append(in.ChangeBatch.Changes, api.Change{Action: action, ResourceRecordSet: s})
 	}
-	_, err := call[api.ChangeResourceRecordSetsOutput](l, "ChangeResourceRecordSets", in)
+	_, err := wiretest.Call[api.ChangeResourceRecordSetsOutput](l, "ChangeResourceRecordSets", in)
 	return err
 }
 
 func (l *lab) create(zone string, sets ...*api.ResourceRecordSet) {
-	l.t.Helper()
+	l.T.Helper()
 	if err := l.change(zone, "CREATE", sets...); err != nil {
-		l.t.Fatal(err)
+		l.T.Fatal(err)
 	}
 }
 
 // names lists a zone, page by page.
 func (l *lab) names(zone, maxItems string) (out []string) {
-	l.t.Helper()
+	l.T.Helper()
 	in := &api.ListResourceRecordSetsInput{HostedZoneId: &zone, MaxItems: &maxItems}
 	for {
-		page := must[api.ListResourceRecordSetsOutput](l, "ListResourceRecordSets", in)
+		page := wiretest.Must[api.ListResourceRecordSetsOutput](l, "ListResourceRecordSets", in)
 		for _, s := range page.ResourceRecordSets {
 			out = append(out, strings.TrimRight(*s.Name+" "+string(s.Type)+" "+aws.Val(s.SetIdentifier), " "))
 		}

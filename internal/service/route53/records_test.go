@@ -8,6 +8,7 @@ import (
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/route53"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/wire/wiretest"
 )
 
 func TestListsAreInTheOrderOfReversedLabels(t *testing.T) {
@@ -27,7 +28,7 @@ func TestListsAreInTheOrderOfReversedLabels(t *testing.T) {
 			t.Errorf("pages of %s: %q", size, got)
 		}
 	}
-	from := must[api.ListResourceRecordSetsOutput](l, "ListResourceRecordSets",
+	from := wiretest.Must[api.ListResourceRecordSetsOutput](l, "ListResourceRecordSets",
 		&api.ListResourceRecordSetsInput{HostedZoneId: &z, StartRecordName: aws.Ptr("b.example.com"), StartRecordType: "CAA"})
 	if len(from.ResourceRecordSets) != 5 || from.ResourceRecordSets[0].Type != "TXT" || *from.MaxItems != "300" {
 		t.Errorf("%d from b.example.com CAA", len(from.ResourceRecordSets))
@@ -45,8 +46,8 @@ func TestBatchesAreAtomic(t *testing.T) {
 		{Action: "CREATE", ResourceRecordSet: set("x.example.com", "CNAME", "y.example.com")},
 		{Action: "DELETE", ResourceRecordSet: set("x.example.com", "CNAME", "y.example.com")},
 		{Action: "CREATE", ResourceRecordSet: set("x.example.com", "A", "192.0.2.1")}}}}
-	must[api.ChangeResourceRecordSetsOutput](l, "ChangeResourceRecordSets", in)
-	count := must[api.GetHostedZoneOutput](l, "GetHostedZone", &api.GetHostedZoneInput{Id: &z}).HostedZone.ResourceRecordSetCount
+	wiretest.Must[api.ChangeResourceRecordSetsOutput](l, "ChangeResourceRecordSets", in)
+	count := wiretest.Must[api.GetHostedZoneOutput](l, "GetHostedZone", &api.GetHostedZoneInput{Id: &z}).HostedZone.ResourceRecordSetCount
 	if got := l.names(z, "300"); len(got) != 3 || got[2] != "x.example.com. A" || *count != 3 {
 		t.Errorf("%v, %d counted", got, *count)
 	}
@@ -113,7 +114,7 @@ func TestBadChanges(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.set == nil {
-				page := must[api.ListResourceRecordSetsOutput](l, "ListResourceRecordSets", &api.ListResourceRecordSetsInput{HostedZoneId: &z})
+				page := wiretest.Must[api.ListResourceRecordSetsOutput](l, "ListResourceRecordSets", &api.ListResourceRecordSetsInput{HostedZoneId: &z})
 				c.set = &page.ResourceRecordSets[1]
 			}
 			if err := l.change(z, c.action, c.set); err == nil || awserr.As(err) == nil || err.Error() != c.want {

@@ -8,8 +8,8 @@ import (
 )
 
 func conform(l *lab, kind string, made, changed map[string]any) {
-	l.t.Helper()
-	stacktest.Conform(l.t.(*testing.T), stacktest.Case{Resource: l.svc.Resources()[kind], Type: kind, Context: l.ctx, Properties: made, Changed: changed})
+	l.T.Helper()
+	stacktest.Conform(l.T.(*testing.T), stacktest.Case{Resource: l.svc.Resources()[kind], Type: kind, Context: l.Ctx, Properties: made, Changed: changed})
 }
 
 func TestHostedZoneResource(t *testing.T) {
@@ -61,7 +61,7 @@ func TestRecordSetsWithoutAZone(t *testing.T) {
 		"NoSuchHostedZone: No hosted zone found with ID: Z1":                            {"HostedZoneId": "Z1"},
 	} {
 		props["Name"], props["Type"], props["TTL"], props["ResourceRecords"] = "a.none.com", "A", "60", []any{"192.0.2.1"}
-		_, err := l.svc.Resources()["AWS::Route53::RecordSet"].Create(l.ctx, stack.Request{LogicalID: "R", Properties: props}, func(string) {})
+		_, err := l.svc.Resources()["AWS::Route53::RecordSet"].Create(l.Ctx, stack.Request{LogicalID: "R", Properties: props}, func(string) {})
 		if err == nil || err.Error() != want {
 			t.Errorf("%v: %v, want %s", props, err, want)
 		}

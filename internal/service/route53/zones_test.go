@@ -6,6 +6,7 @@ import (
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/route53"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/wire/wiretest"
 )
 
 func TestBadZones(t *testing.T) {
@@ -36,7 +37,7 @@ func TestBadZones(t *testing.T) {
 		{"not built", "CreateHealthCheck", nil, "NotImplemented: hardstand does not implement route53:CreateHealthCheck."},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if _, err := l.server.Invoke(l.ctx, "route53", c.operation, c.in); err == nil || awserr.As(err) == nil || err.Error() != c.want {
+			if _, err := l.Server.Invoke(l.Ctx, "route53", c.operation, c.in); err == nil || awserr.As(err) == nil || err.Error() != c.want {
 				t.Errorf("error %v, want %s", err, c.want)
 			}
 		})
@@ -47,31 +48,31 @@ func TestZonesAreListedByNameAndVPC(t *testing.T) {
 	l := newLab(t, gate{})
 	l.zone("b.com", "")
 	a, private := l.zone("x.a.com", ""), l.zone("corp.internal", "vpc-1")
-	must[api.AssociateVPCWithHostedZoneOutput](l, "AssociateVPCWithHostedZone",
+	wiretest.Must[api.AssociateVPCWithHostedZoneOutput](l, "AssociateVPCWithHostedZone",
 		&api.AssociateVPCWithHostedZoneInput{HostedZoneId: &private, VPC: &api.VPC{VPCId: aws.Ptr("vpc-2"), VPCRegion: "us-east-1"}})
-	byName := must[api.ListHostedZonesByNameOutput](l, "ListHostedZonesByName", &api.ListHostedZonesByNameInput{MaxItems: aws.Ptr("1")})
+	byName := wiretest.Must[api.ListHostedZonesByNameOutput](l, "ListHostedZonesByName", &api.ListHostedZonesByNameInput{MaxItems: aws.Ptr("1")})
 	if *byName.HostedZones[0].Id != "/hostedzone/"+a || !*byName.IsTruncated || *byName.NextDNSName != "b.com." {
 		t.Errorf("first %s, then %s", *byName.HostedZones[0].Name, aws.Val(byName.NextDNSName))
 	}
-	rest := must[api.ListHostedZonesByNameOutput](l, "ListHostedZonesByName", &api.ListHostedZonesByNameInput{DNSName: byName.NextDNSName, HostedZoneId: byName.NextHostedZoneId})
+	rest := wiretest.Must[api.ListHostedZonesByNameOutput](l, "ListHostedZonesByName", &api.ListHostedZonesByNameInput{DNSName: byName.NextDNSName, HostedZoneId: byName.NextHostedZoneId})
 	if len(rest.HostedZones) != 2 || *rest.HostedZones[0].Name != "b.com." {
 		t.Errorf("then %d", len(rest.HostedZones))
 	}
 	for id, want := range map[string]int{"vpc-1": 1, "vpc-2": 1, "vpc-3": 0} {
-		out := must[api.ListHostedZonesByVPCOutput](l, "ListHostedZonesByVPC", &api.ListHostedZonesByVPCInput{VPCId: &id, VPCRegion: "us-east-1"})
+		out := wiretest.Must[api.ListHostedZonesByVPCOutput](l, "ListHostedZonesByVPC", &api.ListHostedZonesByVPCInput{VPCId: &id, VPCRegion: "us-east-1"})
 		if len(out.HostedZoneSummaries) != want {
 			t.Errorf("%s: %d zones", id, len(out.HostedZoneSummaries))
 		}
 	}
-	first := must[api.ListHostedZonesOutput](l, "ListHostedZones", &api.ListHostedZonesInput{MaxItems: aws.Ptr("2")})
-	last := must[api.ListHostedZonesOutput](l, "ListHostedZones", &api.ListHostedZonesInput{Marker: first.NextMarker})
+	first := wiretest.Must[api.ListHostedZonesOutput](l, "ListHostedZones", &api.ListHostedZonesInput{MaxItems: aws.Ptr("2")})
+	last := wiretest.Must[api.ListHostedZonesOutput](l, "ListHostedZones", &api.ListHostedZonesInput{Marker: first.NextMarker})
 	if len(first.HostedZones) != 2 || len(last.HostedZones) != 1 || *last.IsTruncated {
 		t.Errorf("pages of %d and %d", len(first.HostedZones), len(last.HostedZones))
 	}
 }
 
 func TestEveryOperationNeedsItsPermission(t *testing.T) {
-	l := newLab(t, gate{only: []string{}})
+	l := newLab(t, gate{Only: []string{}})
 	id, vpc := aws.Ptr("Z1"), &api.VPC{VPCId: aws.Ptr("vpc-1"), VPCRegion: "us-east-1"}
 	inputs := map[string]any{
 		"CreateHostedZone":              &api.CreateHostedZoneInput{Name: aws.Ptr("a.com"), CallerReference: aws.Ptr("x")},
@@ -100,7 +101,7 @@ func TestEveryOperationNeedsItsPermission(t *testing.T) {
 		"ListTrafficPolicies":     &api.ListTrafficPoliciesInput{},
 	}
 	for _, op := range l.svc.Wire().Operations {
-		if _, err := l.server.Invoke(l.ctx, "route53", op.Name, inputs[op.Name]); !awserr.Is(err, "AccessDenied") {
+		if _, err := l.Server.Invoke(l.Ctx, "route53", op.Name, inputs[op.Name]); !awserr.Is(err, "AccessDenied") {
 			t.Errorf("%s: %v", op.Name, err)
 		}
 	}
@@ -109,10 +110,10 @@ func TestEveryOperationNeedsItsPermission(t *testing.T) {
 func TestAnotherAccountsZonesAreNotThere(t *testing.T) {
 	l := newLab(t, gate{})
 	z := l.zone("example.com", "")
-	c := aws.CallFrom(l.ctx)
+	c := aws.CallFrom(l.Ctx)
 	c.Account = "210987654321"
-	l.ctx = aws.WithCall(l.ctx, c)
-	if _, err := call[api.GetHostedZoneOutput](l, "GetHostedZone", &api.GetHostedZoneInput{Id: &z}); !awserr.Is(err, "NoSuchHostedZone") {
+	l.Ctx = aws.WithCall(l.Ctx, c)
+	if _, err := wiretest.Call[api.GetHostedZoneOutput](l, "GetHostedZone", &api.GetHostedZoneInput{Id: &z}); !awserr.Is(err, "NoSuchHostedZone") {
 		t.Errorf("%v", err)
 	}
 }

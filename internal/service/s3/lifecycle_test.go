@@ -11,6 +11,7 @@ import (
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/s3"
 	"github.com/hardstand/hardstand/internal/clock"
+	"github.com/hardstand/hardstand/internal/wire/wiretest"
 )
 
 // aged is S3 on a clock that the test moves, with the lifecycle worker running.
@@ -35,15 +36,7 @@ func newAged(t *testing.T, rules ...api.LifecycleRule) *aged {
 			rules[i].Filter = &api.LifecycleRuleFilter{Prefix: aws.Ptr("")}
 		}
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- a.service.RunLifecycle(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
+	wiretest.Run(t, a.service.RunLifecycle, nil)
 	a.settle(1)
 	must[api.PutBucketLifecycleConfigurationOutput](t, a.system, "PutBucketLifecycleConfiguration", &api.PutBucketLifecycleConfigurationInput{
 		Bucket: b, LifecycleConfiguration: &api.BucketLifecycleConfiguration{Rules: rules},

@@ -2,7 +2,6 @@ package secretsmanager_test
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"time"
 
@@ -10,6 +9,7 @@ import (
 	api "github.com/hardstand/hardstand/internal/aws/api/secretsmanager"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/store"
+	"github.com/hardstand/hardstand/internal/wire/wiretest"
 )
 
 const week = 7 * 24 * time.Hour
@@ -17,17 +17,17 @@ const week = 7 * 24 * time.Hour
 func TestDeletedSecretsCanBeRestored(t *testing.T) {
 	l := newLab(t, gate{})
 	l.create("s", "v")
-	out := must[api.DeleteSecretOutput](l, "DeleteSecret", &api.DeleteSecretInput{SecretId: aws.Ptr("s"), RecoveryWindowInDays: aws.Ptr[int64](7)})
-	if !out.DeletionDate.Equal(l.clock.Now().Add(week)) {
+	out := wiretest.Must[api.DeleteSecretOutput](l, "DeleteSecret", &api.DeleteSecretInput{SecretId: aws.Ptr("s"), RecoveryWindowInDays: aws.Ptr[int64](7)})
+	if !out.DeletionDate.Equal(l.Clock.Now().Add(week)) {
 		t.Errorf("deletion at %s", out.DeletionDate)
 	}
-	if list := must[api.ListSecretsOutput](l, "ListSecrets", &api.ListSecretsInput{}); len(list.SecretList) != 0 {
+	if list := wiretest.Must[api.ListSecretsOutput](l, "ListSecrets", &api.ListSecretsInput{}); len(list.SecretList) != 0 {
 		t.Errorf("listed: %v", list.SecretList)
 	}
-	if list := must[api.ListSecretsOutput](l, "ListSecrets", &api.ListSecretsInput{IncludePlannedDeletion: aws.Ptr(true)}); len(list.SecretList) != 1 {
+	if list := wiretest.Must[api.ListSecretsOutput](l, "ListSecrets", &api.ListSecretsInput{IncludePlannedDeletion: aws.Ptr(true)}); len(list.SecretList) != 1 {
 		t.Errorf("planned deletion listed: %v", list.SecretList)
 	}
-	if d := must[api.DescribeSecretOutput](l, "DescribeSecret", &api.DescribeSecretInput{SecretId: aws.Ptr("s")}); d.DeletedDate == nil {
+	if d := wiretest.Must[api.DescribeSecretOutput](l, "DescribeSecret", &api.DescribeSecretInput{SecretId: aws.Ptr("s")}); d.DeletedDate == nil {
 		t.Error("not described as deleted")
 	}
 	for operation, in := range map[string]any{
@@ -38,16 +38,16 @@ func TestDeletedSecretsCanBeRestored(t *testing.T) {
 		"GetResourcePolicy": &api.GetResourcePolicyInput{SecretId: aws.Ptr("s")},
 		"DeleteSecret":      &api.DeleteSecretInput{SecretId: aws.Ptr("s")},
 	} {
-		_, err := l.server.Invoke(l.ctx, "secretsmanager", operation, in)
+		_, err := l.Server.Invoke(l.Ctx, "secretsmanager", operation, in)
 		if e := awserr.As(err); e == nil || e.Code != "InvalidRequestException" || e.Message != "You can't perform this operation on the secret because it was marked for deletion." {
 			t.Errorf("%s: %v", operation, err)
 		}
 	}
-	_, err := call[api.CreateSecretOutput](l, "CreateSecret", &api.CreateSecretInput{Name: aws.Ptr("s"), ClientRequestToken: token()})
+	_, err := wiretest.Call[api.CreateSecretOutput](l, "CreateSecret", &api.CreateSecretInput{Name: aws.Ptr("s"), ClientRequestToken: token()})
 	if e := awserr.As(err); e == nil || e.Message != "You can't create this secret because a secret with this name is already scheduled for deletion." {
 		t.Errorf("CreateSecret: %v", err)
 	}
-	must[api.RestoreSecretOutput](l, "RestoreSecret", &api.RestoreSecretInput{SecretId: aws.Ptr("s")})
+	wiretest.Must[api.RestoreSecretOutput](l, "RestoreSecret", &api.RestoreSecretInput{SecretId: aws.Ptr("s")})
 	if got := l.value(&api.GetSecretValueInput{SecretId: aws.Ptr("s")}); got != "v" {
 		t.Errorf("restored: %s", got)
 	}
@@ -57,9 +57,9 @@ func TestForcedDeletion(t *testing.T) {
 	l := newLab(t, gate{})
 	first := l.create("s", "v")
 	force := &api.DeleteSecretInput{SecretId: aws.Ptr("s"), ForceDeleteWithoutRecovery: aws.Ptr(true)}
-	must[api.DeleteSecretOutput](l, "DeleteSecret", &api.DeleteSecretInput{SecretId: aws.Ptr("s")})
-	must[api.DeleteSecretOutput](l, "DeleteSecret", force)
-	if out := must[api.DeleteSecretOutput](l, "DeleteSecret", force); *out.Name != "s" || out.ARN == nil {
+	wiretest.Must[api.DeleteSecretOutput](l, "DeleteSecret", &api.DeleteSecretInput{SecretId: aws.Ptr("s")})
+	wiretest.Must[api.DeleteSecretOutput](l, "DeleteSecret", force)
+	if out := wiretest.Must[api.DeleteSecretOutput](l, "DeleteSecret", force); *out.Name != "s" || out.ARN == nil {
 		t.Errorf("deleting what is not there: %v", out)
 	}
 	if again := l.create("s", "w"); *again.ARN == *first.ARN {
@@ -70,23 +70,15 @@ func TestForcedDeletion(t *testing.T) {
 
 func TestRunRemovesSecretsWhoseTimeHasCome(t *testing.T) {
 	l := newLab(t, gate{})
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- l.svc.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; !errors.Is(err, context.Canceled) {
-			t.Error(err)
-		}
-	})
+	wiretest.Run(t, l.svc.Run, context.Canceled)
 	l.create("keep", "v")
 	l.create("go", "v")
-	must[api.DeleteSecretOutput](l, "DeleteSecret", &api.DeleteSecretInput{SecretId: aws.Ptr("go"), RecoveryWindowInDays: aws.Ptr[int64](7)})
-	if err := l.clock.BlockUntil(t.Context(), 1); err != nil {
+	wiretest.Must[api.DeleteSecretOutput](l, "DeleteSecret", &api.DeleteSecretInput{SecretId: aws.Ptr("go"), RecoveryWindowInDays: aws.Ptr[int64](7)})
+	if err := l.Clock.BlockUntil(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
-	l.clock.Advance(week)
-	if _, err := call[api.DescribeSecretOutput](l, "DescribeSecret", &api.DescribeSecretInput{SecretId: aws.Ptr("go")}); !awserr.Is(err, "ResourceNotFoundException") {
+	l.Clock.Advance(week)
+	if _, err := wiretest.Call[api.DescribeSecretOutput](l, "DescribeSecret", &api.DescribeSecretInput{SecretId: aws.Ptr("go")}); !awserr.Is(err, "ResourceNotFoundException") {
 		t.Errorf("a secret past its window: %v", err)
 	}
 	// The row itself goes too: a new secret of the name has only its own version.
@@ -100,7 +92,7 @@ func TestRunRemovesSecretsWhoseTimeHasCome(t *testing.T) {
 func TestValuesAreSealed(t *testing.T) {
 	l := newLab(t, gate{})
 	l.create("s", "hunter2-in-plain")
-	err := l.db.View(t.Context(), func(tx *store.Tx) error {
+	err := l.DB.View(t.Context(), func(tx *store.Tx) error {
 		rows, err := sealedRows.List(tx, store.Scope{}, "", 0)
 		if len(rows) != 1 || len((*rows[0].Value)["Sealed"].(string)) == 0 {
 			t.Errorf("rows %v", rows)

@@ -2,105 +2,73 @@ package secretsmanager_test
 
 import (
 	"context"
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/secretsmanager"
 	"github.com/hardstand/hardstand/internal/aws/ids"
-	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/policy"
 	"github.com/hardstand/hardstand/internal/service/secretsmanager"
-	"github.com/hardstand/hardstand/internal/store"
-	"github.com/hardstand/hardstand/internal/store/storetest"
-	"github.com/hardstand/hardstand/internal/wire"
+	"github.com/hardstand/hardstand/internal/wire/wiretest"
 )
 
-// gate lets through what it names, without names everything; a resource's policy
-// decides as well.
-type gate struct{ only []string }
+// gate is wiretest.Gate, and a resource's policy decides as well.
+type gate wiretest.Gate
 
 func (g gate) Authorize(ctx context.Context, c aws.Check) error {
-	if g.only == nil || slices.Contains(g.only, c.Action+" "+c.Resource) {
-		return nil
-	}
-	call := aws.CallFrom(ctx)
-	if c.ResourcePolicy != "" {
+	denied := wiretest.Gate(g).Authorize(ctx, c)
+	if denied != nil && c.ResourcePolicy != "" {
 		doc, err := policy.Parse(c.ResourcePolicy, policy.Resource)
 		if err != nil {
 			return err
 		}
-		res := policy.Evaluate(policy.Request{Principal: call.Principal, Action: c.Action, Resource: c.Resource, Account: c.ResourceAccount,
+		res := policy.Evaluate(policy.Request{Principal: aws.CallFrom(ctx).Principal, Action: c.Action, Resource: c.Resource, Account: c.ResourceAccount,
 			Context: policy.NewContext(c.Context)}, policy.Set{Resource: &policy.Source{Name: "resource", Document: doc}})
 		if res.Decision == policy.Allowed {
 			return nil
 		}
 	}
-	return &aws.Denied{Principal: call.Principal.ARN, Action: c.Action, Resource: c.Resource,
-		Reason: "no identity-based policy allows the " + c.Action + " action"}
+	return denied
 }
 
 type lab struct {
-	t      *testing.T
-	db     *store.DB
-	clock  *clock.Manual
-	sealer *store.Sealer
-	server *wire.Server
-	svc    *secretsmanager.Service
-	ctx    context.Context
+	*wiretest.Lab
+	svc *secretsmanager.Service
 }
-
-const account = "123456789012"
 
 func newLab(t *testing.T, g gate) *lab {
 	t.Helper()
-	l := &lab{clock: clock.NewManual(time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)), sealer: storetest.NewSealer(t)}
-	l.db = storetest.NewWithClock(t, l.clock)
-	return newLabOn(t, g, l)
+	return serve(wiretest.New(t, time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC), g))
 }
 
 // newLabOn is another server on the state of a lab.
 func newLabOn(t *testing.T, g gate, on *lab) *lab {
 	t.Helper()
-	l := &lab{t: t, clock: on.clock, db: on.db, sealer: on.sealer}
-	l.server = wire.NewServer(wire.Config{Authorizer: g, Account: account, Region: "us-east-1"})
-	l.svc = secretsmanager.New(secretsmanager.Config{DB: l.db, Sealer: l.sealer, Invoker: l.server})
-	if err := l.server.Register(l.svc.Wire()); err != nil {
-		t.Fatal(err)
-	}
-	l.ctx = aws.WithCall(t.Context(), aws.Call{Account: account, Region: "us-east-1",
-		Principal: aws.Principal{Type: aws.PrincipalUser, Account: account, ARN: "arn:aws:iam::123456789012:user/u", UniqueID: "AIDAU"}})
+	return serve(wiretest.On(t, on.Lab, g))
+}
+
+func serve(on *wiretest.Lab) *lab {
+	on.T.Helper()
+	l := &lab{Lab: on, svc: secretsmanager.New(secretsmanager.Config{DB: on.DB, Sealer: on.Sealer, Invoker: on.Server})}
+	l.Register(l.svc.Wire())
 	return l
-}
-
-func call[O any](l *lab, operation string, in any) (*O, error) {
-	return wire.Call[O](l.ctx, l.server, "secretsmanager", operation, in)
-}
-
-func must[O any](l *lab, operation string, in any) *O {
-	l.t.Helper()
-	out, err := call[O](l, operation, in)
-	if err != nil {
-		l.t.Fatalf("%s: %v", operation, err)
-	}
-	return out
 }
 
 func token() *string { return aws.Ptr(ids.UUID()) }
 
 func (l *lab) create(name, text string) *api.CreateSecretOutput {
-	l.t.Helper()
-	return must[api.CreateSecretOutput](l, "CreateSecret", &api.CreateSecretInput{Name: &name, SecretString: &text, ClientRequestToken: token()})
+	l.T.Helper()
+	return wiretest.Must[api.CreateSecretOutput](l, "CreateSecret", &api.CreateSecretInput{Name: &name, SecretString: &text, ClientRequestToken: token()})
 }
 
 func (l *lab) put(name, text string, stages ...string) *api.PutSecretValueOutput {
-	l.t.Helper()
-	return must[api.PutSecretValueOutput](l, "PutSecretValue",
+	l.T.Helper()
+	return wiretest.Must[api.PutSecretValueOutput](l, "PutSecretValue",
 		&api.PutSecretValueInput{SecretId: &name, SecretString: &text, ClientRequestToken: token(), VersionStages: stages})
 }
 
 func (l *lab) value(in *api.GetSecretValueInput) string {
-	l.t.Helper()
-	return aws.Val(must[api.GetSecretValueOutput](l, "GetSecretValue", in).SecretString)
+	l.T.Helper()
+	return aws.Val(wiretest.Must[api.GetSecretValueOutput](l, "GetSecretValue", in).SecretString)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/secretsmanager"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/wire/wiretest"
 )
 
 func TestErrors(t *testing.T) {
@@ -51,7 +52,7 @@ func TestErrors(t *testing.T) {
 		{"bad page", "ListSecrets", &api.ListSecretsInput{NextToken: aws.Ptr("?")}, "InvalidNextTokenException: The NextToken value is invalid."},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if _, err := l.server.Invoke(l.ctx, "secretsmanager", c.operation, c.in); err == nil || awserr.As(err) == nil || err.Error() != c.want {
+			if _, err := l.Server.Invoke(l.Ctx, "secretsmanager", c.operation, c.in); err == nil || awserr.As(err) == nil || err.Error() != c.want {
 				t.Errorf("error %v, want %s", err, c.want)
 			}
 		})
@@ -77,7 +78,7 @@ func TestPasswords(t *testing.T) {
 		{"nothing required", &api.GetRandomPasswordInput{PasswordLength: aws.Ptr[int64](1), RequireEachIncludedType: aws.Ptr(false)}, 1, nil, " "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p := *must[api.GetRandomPasswordOutput](l, "GetRandomPassword", c.in).RandomPassword
+			p := *wiretest.Must[api.GetRandomPasswordOutput](l, "GetRandomPassword", c.in).RandomPassword
 			if len(p) != c.size || strings.ContainsAny(p, c.never) {
 				t.Errorf("password %q", p)
 			}
@@ -94,7 +95,7 @@ func TestEveryOperationNeedsItsPermission(t *testing.T) {
 	l := newLab(t, gate{})
 	made := l.create("mine", "v")
 	l.create("other", "v")
-	narrow := newLabOn(t, gate{only: []string{"secretsmanager:GetSecretValue " + *made.ARN}}, l)
+	narrow := newLabOn(t, gate{Only: []string{"secretsmanager:GetSecretValue " + *made.ARN}}, l)
 	if got := narrow.value(&api.GetSecretValueInput{SecretId: aws.Ptr("mine")}); got != "v" {
 		t.Errorf("mine: %s", got)
 	}
@@ -118,7 +119,7 @@ func TestEveryOperationNeedsItsPermission(t *testing.T) {
 		"DeleteResourcePolicy":     &api.DeleteResourcePolicyInput{SecretId: aws.Ptr("mine")},
 		"ValidateResourcePolicy":   &api.ValidateResourcePolicyInput{SecretId: aws.Ptr("mine"), ResourcePolicy: aws.Ptr(publicPolicy)},
 	} {
-		if _, err := narrow.server.Invoke(l.ctx, "secretsmanager", operation, in); !awserr.Is(err, "AccessDeniedException") {
+		if _, err := narrow.Server.Invoke(l.Ctx, "secretsmanager", operation, in); !awserr.Is(err, "AccessDeniedException") {
 			t.Errorf("%s: %v", operation, err)
 		}
 	}
@@ -132,11 +133,11 @@ func TestEveryOperationNeedsItsPermission(t *testing.T) {
 func TestASecretsPolicyGrants(t *testing.T) {
 	owner := newLab(t, gate{})
 	made := owner.create("shared", "v")
-	must[api.PutResourcePolicyOutput](owner, "PutResourcePolicy", &api.PutResourcePolicyInput{SecretId: made.ARN, ResourcePolicy: aws.Ptr(
+	wiretest.Must[api.PutResourcePolicyOutput](owner, "PutResourcePolicy", &api.PutResourcePolicyInput{SecretId: made.ARN, ResourcePolicy: aws.Ptr(
 		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:user/u"},"Action":"secretsmanager:GetSecretValue","Resource":"*","Condition":{"StringEquals":{"secretsmanager:VersionStage":"AWSCURRENT"}}}]}`)})
-	reader := newLabOn(t, gate{only: []string{}}, owner)
+	reader := newLabOn(t, gate{Only: []string{}}, owner)
 	in := &api.GetSecretValueInput{SecretId: aws.Ptr("shared")}
-	if _, err := call[api.GetSecretValueOutput](reader, "GetSecretValue", in); !awserr.Is(err, "AccessDeniedException") {
+	if _, err := wiretest.Call[api.GetSecretValueOutput](reader, "GetSecretValue", in); !awserr.Is(err, "AccessDeniedException") {
 		t.Errorf("without the condition: %v", err)
 	}
 	in.VersionStage = aws.Ptr("AWSCURRENT")

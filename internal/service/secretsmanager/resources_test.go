@@ -8,6 +8,7 @@ import (
 	api "github.com/hardstand/hardstand/internal/aws/api/secretsmanager"
 	"github.com/hardstand/hardstand/internal/stack"
 	"github.com/hardstand/hardstand/internal/stack/stacktest"
+	"github.com/hardstand/hardstand/internal/wire/wiretest"
 )
 
 func TestSecretResource(t *testing.T) {
@@ -24,7 +25,7 @@ func TestSecretResource(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			stacktest.Conform(t, stacktest.Case{Resource: l.svc.Resources()["AWS::SecretsManager::Secret"], Type: "AWS::SecretsManager::Secret",
-				Context: l.ctx, Properties: c.made, Changed: c.changed})
+				Context: l.Ctx, Properties: c.made, Changed: c.changed})
 		})
 	}
 }
@@ -37,16 +38,16 @@ func TestResourcePolicyResource(t *testing.T) {
 			"Principal": map[string]any{"AWS": "arn:aws:iam::123456789012:root"}, "Action": action, "Resource": "*"}}}
 	}
 	stacktest.Conform(t, stacktest.Case{Resource: l.svc.Resources()["AWS::SecretsManager::ResourcePolicy"], Type: "AWS::SecretsManager::ResourcePolicy",
-		Context:    l.ctx,
+		Context:    l.Ctx,
 		Properties: map[string]any{"SecretId": *made.ARN, "ResourcePolicy": document("secretsmanager:GetSecretValue")},
 		Changed:    map[string]any{"SecretId": *made.ARN, "ResourcePolicy": document("secretsmanager:*"), "BlockPublicPolicy": true}})
 }
 
 func TestGeneratedPasswordsGoIntoTheTemplate(t *testing.T) {
 	l := newLab(t, gate{})
-	r := stack.Request{StackName: "st", LogicalID: "Secret", Token: "t", Region: "us-east-1", Account: account, Properties: map[string]any{
+	r := stack.Request{StackName: "st", LogicalID: "Secret", Token: "t", Region: "us-east-1", Account: wiretest.Account, Properties: map[string]any{
 		"GenerateSecretString": map[string]any{"SecretStringTemplate": `{"username": "a<b"}`, "GenerateStringKey": "password", "PasswordLength": json.Number("12")}}}
-	res, err := l.svc.Resources()["AWS::SecretsManager::Secret"].Create(l.ctx, r, func(string) {})
+	res, err := l.svc.Resources()["AWS::SecretsManager::Secret"].Create(l.Ctx, r, func(string) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,12 +70,12 @@ func TestBadSecretProperties(t *testing.T) {
 		"Encountered unsupported property GenerateSecretString.Colour":                  {"GenerateSecretString": map[string]any{"Colour": "red"}},
 		"Value of property GenerateSecretString.PasswordLength must be of type Integer": {"GenerateSecretString": map[string]any{"PasswordLength": "many"}},
 	} {
-		_, err := l.svc.Resources()["AWS::SecretsManager::Secret"].Create(l.ctx, stack.Request{LogicalID: "S", Properties: props}, func(string) {})
+		_, err := l.svc.Resources()["AWS::SecretsManager::Secret"].Create(l.Ctx, stack.Request{LogicalID: "S", Properties: props}, func(string) {})
 		if err == nil || err.Error() != want {
 			t.Errorf("%v: %v, want %s", props, err, want)
 		}
 	}
-	if list := must[api.ListSecretsOutput](l, "ListSecrets", &api.ListSecretsInput{}); len(list.SecretList) != 0 {
+	if list := wiretest.Must[api.ListSecretsOutput](l, "ListSecrets", &api.ListSecretsInput{}); len(list.SecretList) != 0 {
 		t.Errorf("left behind: %v", aws.Val(list.SecretList[0].Name))
 	}
 }

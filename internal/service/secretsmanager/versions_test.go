@@ -10,6 +10,7 @@ import (
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/secretsmanager"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/wire/wiretest"
 )
 
 func TestNamesOfASecret(t *testing.T) {
@@ -32,9 +33,9 @@ func TestNamesOfASecret(t *testing.T) {
 
 // stages maps the values of a secret's versions to their labels.
 func (l *lab) stages(id string, all bool) map[string]string {
-	l.t.Helper()
+	l.T.Helper()
 	out := map[string]string{}
-	list := must[api.ListSecretVersionIdsOutput](l, "ListSecretVersionIds", &api.ListSecretVersionIdsInput{SecretId: &id, IncludeDeprecated: &all})
+	list := wiretest.Must[api.ListSecretVersionIdsOutput](l, "ListSecretVersionIds", &api.ListSecretVersionIdsInput{SecretId: &id, IncludeDeprecated: &all})
 	for _, v := range list.Versions {
 		out[l.value(&api.GetSecretValueInput{SecretId: &id, VersionId: v.VersionId})] = strings.Join(v.VersionStages, " ")
 	}
@@ -42,9 +43,9 @@ func (l *lab) stages(id string, all bool) map[string]string {
 }
 
 func (l *lab) wantStages(id string, all bool, want map[string]string) {
-	l.t.Helper()
+	l.T.Helper()
 	if got := l.stages(id, all); !maps.Equal(got, want) {
-		l.t.Errorf("labels %v, want %v", got, want)
+		l.T.Errorf("labels %v, want %v", got, want)
 	}
 }
 
@@ -53,13 +54,13 @@ func TestLabelsMove(t *testing.T) {
 	first := l.create("s", "1")
 	second := l.put("s", "2", "AWSPENDING", "MINE")
 	l.wantStages("s", false, map[string]string{"1": "AWSCURRENT", "2": "AWSPENDING MINE"})
-	must[api.UpdateSecretVersionStageOutput](l, "UpdateSecretVersionStage", &api.UpdateSecretVersionStageInput{SecretId: aws.Ptr("s"),
+	wiretest.Must[api.UpdateSecretVersionStageOutput](l, "UpdateSecretVersionStage", &api.UpdateSecretVersionStageInput{SecretId: aws.Ptr("s"),
 		VersionStage: aws.Ptr("AWSCURRENT"), MoveToVersionId: second.VersionId, RemoveFromVersionId: first.VersionId})
 	l.wantStages("s", false, map[string]string{"1": "AWSPREVIOUS", "2": "AWSCURRENT AWSPENDING MINE"})
 	l.put("s", "3")
 	l.wantStages("s", false, map[string]string{"2": "AWSPREVIOUS MINE", "3": "AWSCURRENT"})
 	l.wantStages("s", true, map[string]string{"1": "", "2": "AWSPREVIOUS MINE", "3": "AWSCURRENT"})
-	must[api.UpdateSecretVersionStageOutput](l, "UpdateSecretVersionStage", &api.UpdateSecretVersionStageInput{SecretId: aws.Ptr("s"),
+	wiretest.Must[api.UpdateSecretVersionStageOutput](l, "UpdateSecretVersionStage", &api.UpdateSecretVersionStageInput{SecretId: aws.Ptr("s"),
 		VersionStage: aws.Ptr("MINE"), RemoveFromVersionId: second.VersionId})
 	l.wantStages("s", false, map[string]string{"2": "AWSPREVIOUS", "3": "AWSCURRENT"})
 }
@@ -67,20 +68,20 @@ func TestLabelsMove(t *testing.T) {
 func TestTokensMakeRequestsRepeatable(t *testing.T) {
 	l := newLab(t, gate{})
 	in := &api.CreateSecretInput{Name: aws.Ptr("s"), SecretString: aws.Ptr("v"), ClientRequestToken: token()}
-	first, again := must[api.CreateSecretOutput](l, "CreateSecret", in), must[api.CreateSecretOutput](l, "CreateSecret", in)
+	first, again := wiretest.Must[api.CreateSecretOutput](l, "CreateSecret", in), wiretest.Must[api.CreateSecretOutput](l, "CreateSecret", in)
 	if *first.ARN != *again.ARN || *first.VersionId != *again.VersionId || *first.VersionId != *in.ClientRequestToken {
 		t.Errorf("%v, then %v", first, again)
 	}
 	put := &api.PutSecretValueInput{SecretId: aws.Ptr("s"), SecretBinary: []byte{1, 2}, ClientRequestToken: token()}
-	must[api.PutSecretValueOutput](l, "PutSecretValue", put)
-	must[api.PutSecretValueOutput](l, "PutSecretValue", put)
+	wiretest.Must[api.PutSecretValueOutput](l, "PutSecretValue", put)
+	wiretest.Must[api.PutSecretValueOutput](l, "PutSecretValue", put)
 	put.SecretBinary = []byte{1, 3}
-	_, err := call[api.PutSecretValueOutput](l, "PutSecretValue", put)
+	_, err := wiretest.Call[api.PutSecretValueOutput](l, "PutSecretValue", put)
 	want := "You can't use ClientRequestToken " + *put.ClientRequestToken + " because that value is already in use for a version of secret " + *first.ARN + "."
 	if e := awserr.As(err); e == nil || e.Code != "ResourceExistsException" || e.Message != want {
 		t.Errorf("another value under the same token: %v", err)
 	}
-	out := must[api.GetSecretValueOutput](l, "GetSecretValue", &api.GetSecretValueInput{SecretId: aws.Ptr("s")})
+	out := wiretest.Must[api.GetSecretValueOutput](l, "GetSecretValue", &api.GetSecretValueInput{SecretId: aws.Ptr("s")})
 	if !slices.Equal(out.SecretBinary, []byte{1, 2}) || out.SecretString != nil {
 		t.Errorf("value %v", out)
 	}
@@ -89,12 +90,12 @@ func TestTokensMakeRequestsRepeatable(t *testing.T) {
 func TestOldVersionsWithoutLabelsGo(t *testing.T) {
 	l := newLab(t, gate{})
 	first := l.create("s", "first")
-	must[api.UpdateSecretVersionStageOutput](l, "UpdateSecretVersionStage", &api.UpdateSecretVersionStageInput{SecretId: aws.Ptr("s"),
+	wiretest.Must[api.UpdateSecretVersionStageOutput](l, "UpdateSecretVersionStage", &api.UpdateSecretVersionStageInput{SecretId: aws.Ptr("s"),
 		VersionStage: aws.Ptr("KEEP"), MoveToVersionId: first.VersionId})
 	for range 110 {
 		l.put("s", "x")
 	}
-	list := must[api.ListSecretVersionIdsOutput](l, "ListSecretVersionIds", &api.ListSecretVersionIdsInput{SecretId: aws.Ptr("s"), IncludeDeprecated: aws.Ptr(true)})
+	list := wiretest.Must[api.ListSecretVersionIdsOutput](l, "ListSecretVersionIds", &api.ListSecretVersionIdsInput{SecretId: aws.Ptr("s"), IncludeDeprecated: aws.Ptr(true)})
 	if len(list.Versions) != 100 || *list.Versions[0].VersionId != *first.VersionId {
 		t.Errorf("%d versions", len(list.Versions))
 	}
@@ -103,19 +104,19 @@ func TestOldVersionsWithoutLabelsGo(t *testing.T) {
 func TestDescribeTellsDaysAndLabels(t *testing.T) {
 	l := newLab(t, gate{})
 	in := &api.CreateSecretInput{Name: aws.Ptr("s"), ClientRequestToken: token(), Tags: []api.Tag{{Key: aws.Ptr("b"), Value: aws.Ptr("1")}, {Key: aws.Ptr("a"), Value: aws.Ptr("2")}}}
-	if out := must[api.CreateSecretOutput](l, "CreateSecret", in); out.VersionId != nil {
+	if out := wiretest.Must[api.CreateSecretOutput](l, "CreateSecret", in); out.VersionId != nil {
 		t.Errorf("a secret without a value has version %s", *out.VersionId)
 	}
-	d := must[api.DescribeSecretOutput](l, "DescribeSecret", &api.DescribeSecretInput{SecretId: aws.Ptr("s")})
+	d := wiretest.Must[api.DescribeSecretOutput](l, "DescribeSecret", &api.DescribeSecretInput{SecretId: aws.Ptr("s")})
 	if d.VersionIdsToStages != nil || d.LastAccessedDate != nil || d.Description != nil || len(d.Tags) != 2 || *d.Tags[0].Key != "b" {
 		t.Errorf("%+v", d)
 	}
-	l.clock.Advance(time.Hour)
+	l.Clock.Advance(time.Hour)
 	l.put("s", "v")
 	l.value(&api.GetSecretValueInput{SecretId: aws.Ptr("s")})
-	d = must[api.DescribeSecretOutput](l, "DescribeSecret", &api.DescribeSecretInput{SecretId: aws.Ptr("s")})
+	d = wiretest.Must[api.DescribeSecretOutput](l, "DescribeSecret", &api.DescribeSecretInput{SecretId: aws.Ptr("s")})
 	if len(d.VersionIdsToStages) != 1 || !d.LastAccessedDate.Equal(time.Date(2026, 3, 4, 0, 0, 0, 0, time.UTC)) ||
-		!d.LastChangedDate.Equal(l.clock.Now()) || d.CreatedDate.Equal(*d.LastChangedDate) {
+		!d.LastChangedDate.Equal(l.Clock.Now()) || d.CreatedDate.Equal(*d.LastChangedDate) {
 		t.Errorf("%+v", d)
 	}
 }
@@ -123,7 +124,7 @@ func TestDescribeTellsDaysAndLabels(t *testing.T) {
 func TestListFiltersAndPages(t *testing.T) {
 	l := newLab(t, gate{})
 	for name, description := range map[string]string{"testing1/one": "a secret", "/testing2/two": "an secret", "testing3/three": "asecret", "/testing4/four": "thesecret"} {
-		must[api.CreateSecretOutput](l, "CreateSecret", &api.CreateSecretInput{Name: &name, Description: &description, ClientRequestToken: token(),
+		wiretest.Must[api.CreateSecretOutput](l, "CreateSecret", &api.CreateSecretInput{Name: &name, Description: &description, ClientRequestToken: token(),
 			Tags: []api.Tag{{Key: aws.Ptr("Team"), Value: aws.Ptr(strings.Trim(name, "/")[:8])}}})
 	}
 	for _, c := range []struct{ key, value, want string }{
@@ -143,7 +144,7 @@ func TestListFiltersAndPages(t *testing.T) {
 		in := &api.ListSecretsInput{SortBy: "name", MaxResults: aws.Ptr[int32](1), Filters: []api.Filter{{Key: api.FilterNameStringType(c.key), Values: []string{c.value}}}}
 		var got []string
 		for {
-			out := must[api.ListSecretsOutput](l, "ListSecrets", in)
+			out := wiretest.Must[api.ListSecretsOutput](l, "ListSecrets", in)
 			for _, e := range out.SecretList {
 				got = append(got, *e.Name)
 			}
@@ -161,11 +162,11 @@ func TestBatchTellsValuesAndErrors(t *testing.T) {
 	l := newLab(t, gate{})
 	l.create("a", "1")
 	l.create("b", "2")
-	out := must[api.BatchGetSecretValueOutput](l, "BatchGetSecretValue", &api.BatchGetSecretValueInput{SecretIdList: []string{"a", "none"}})
+	out := wiretest.Must[api.BatchGetSecretValueOutput](l, "BatchGetSecretValue", &api.BatchGetSecretValueInput{SecretIdList: []string{"a", "none"}})
 	if len(out.SecretValues) != 1 || *out.SecretValues[0].SecretString != "1" || len(out.Errors) != 1 || *out.Errors[0].ErrorCode != "ResourceNotFoundException" {
 		t.Errorf("%+v", out)
 	}
-	out = must[api.BatchGetSecretValueOutput](l, "BatchGetSecretValue", &api.BatchGetSecretValueInput{Filters: []api.Filter{{Key: "name", Values: []string{"b"}}}})
+	out = wiretest.Must[api.BatchGetSecretValueOutput](l, "BatchGetSecretValue", &api.BatchGetSecretValueInput{Filters: []api.Filter{{Key: "name", Values: []string{"b"}}}})
 	if len(out.SecretValues) != 1 || *out.SecretValues[0].Name != "b" {
 		t.Errorf("%+v", out)
 	}

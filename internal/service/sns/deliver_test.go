@@ -18,6 +18,7 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/sns"
+	"github.com/hardstand/hardstand/internal/wire/wiretest"
 )
 
 func TestEnvelopeVerifies(t *testing.T) {
@@ -25,7 +26,7 @@ func TestEnvelopeVerifies(t *testing.T) {
 	topic := l.topic("t", map[string]string{"SignatureVersion": "2"})
 	l.subscribe(topic, "sqs", queueARN, nil)
 	l.run()
-	must[api.PublishOutput](l, "Publish", &api.PublishInput{TopicArn: topic, Message: aws.Ptr("hello <&>"), Subject: aws.Ptr("S")})
+	wiretest.Must[api.PublishOutput](l, "Publish", &api.PublishInput{TopicArn: topic, Message: aws.Ptr("hello <&>"), Subject: aws.Ptr("S")})
 	in := l.queues.next(t)
 	e := decoded(t, *in.MessageBody)
 	if *in.QueueUrl != "http://127.0.0.1:4566/123456789012/q" || e["Message"] != "hello <&>" || e["SignatureVersion"] != "2" {
@@ -62,7 +63,7 @@ func TestPublishedSurvives(t *testing.T) {
 	topic := l.topic("t", nil)
 	l.subscribe(topic, "sqs", queueARN, map[string]string{"RawMessageDelivery": "true"})
 	l.publish(topic, "kept")
-	l.start(gate{})
+	l.restart()
 	l.run()
 	if got := *l.queues.next(t).MessageBody; got != "kept" {
 		t.Errorf("delivered %q", got)
@@ -115,25 +116,25 @@ func TestQueueThatFails(t *testing.T) {
 
 // blocked waits until n wait for the clock.
 func (l *lab) blocked(n int) {
-	l.t.Helper()
-	ctx, cancel := context.WithTimeout(l.t.Context(), 10*time.Second)
+	l.T.Helper()
+	ctx, cancel := context.WithTimeout(l.T.Context(), 10*time.Second)
 	defer cancel()
-	if err := l.clock.BlockUntil(ctx, n); err != nil {
-		l.t.Fatal(err)
+	if err := l.Clock.BlockUntil(ctx, n); err != nil {
+		l.T.Fatal(err)
 	}
 }
 
 // pass lets the clock go on by steps, each with a moment for the worker, until the
 // condition holds.
 func (l *lab) pass(step time.Duration, holds func() bool) {
-	l.t.Helper()
+	l.T.Helper()
 	deadline := time.After(10 * time.Second)
 	for !holds() {
-		l.clock.Advance(step)
+		l.Clock.Advance(step)
 		select {
 		case <-time.After(5 * time.Millisecond):
 		case <-deadline:
-			l.t.Fatal("it never holds")
+			l.T.Fatal("it never holds")
 		}
 	}
 }
@@ -196,7 +197,7 @@ func TestEndpoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	visit(t, l, link.RequestURI(), 200)
-	if _, err := call[api.GetSubscriptionAttributesOutput](l, "GetSubscriptionAttributes", &api.GetSubscriptionAttributesInput{SubscriptionArn: sub}); err == nil {
+	if _, err := wiretest.Call[api.GetSubscriptionAttributesOutput](l, "GetSubscriptionAttributes", &api.GetSubscriptionAttributesInput{SubscriptionArn: sub}); err == nil {
 		t.Error("the subscription is still there")
 	}
 }
@@ -205,7 +206,7 @@ func TestEndpoint(t *testing.T) {
 func visit(t *testing.T, l *lab, target string, status int) {
 	t.Helper()
 	w := httptest.NewRecorder()
-	l.server.ServeHTTP(w, httptest.NewRequest(http.MethodGet, target, nil))
+	l.Server.ServeHTTP(w, httptest.NewRequest(http.MethodGet, target, nil))
 	if w.Code != status {
 		t.Fatalf("%s: %d %s", target, w.Code, w.Body)
 	}
@@ -247,7 +248,7 @@ func TestFIFO(t *testing.T) {
 	topic := l.topic("t.fifo", map[string]string{"FifoTopic": "true", "ContentBasedDeduplication": "true"})
 	l.subscribe(topic, "sqs", queueARN+".fifo", map[string]string{"RawMessageDelivery": "true"})
 	send := func(text string) *api.PublishOutput {
-		return must[api.PublishOutput](l, "Publish", &api.PublishInput{TopicArn: topic, Message: &text, MessageGroupId: aws.Ptr("g")})
+		return wiretest.Must[api.PublishOutput](l, "Publish", &api.PublishInput{TopicArn: topic, Message: &text, MessageGroupId: aws.Ptr("g")})
 	}
 	a, again, b := send("a"), send("a"), send("b")
 	if *a.MessageId != *again.MessageId || *a.SequenceNumber != *again.SequenceNumber || *b.SequenceNumber <= *a.SequenceNumber {
@@ -268,7 +269,7 @@ func TestMessageStructureAndFilter(t *testing.T) {
 	l.run()
 	l.publish(topic, `{"a":{"b":2}}`)
 	l.publish(topic, `no JSON`)
-	must[api.PublishOutput](l, "Publish", &api.PublishInput{TopicArn: topic, MessageStructure: aws.Ptr("json"),
+	wiretest.Must[api.PublishOutput](l, "Publish", &api.PublishInput{TopicArn: topic, MessageStructure: aws.Ptr("json"),
 		Message: aws.Ptr(`{"default":"other","sqs":"{\"a\":{\"b\":1}}"}`)})
 	if got := *l.queues.next(t).MessageBody; got != `{"a":{"b":1}}` {
 		t.Errorf("delivered %q", got)

@@ -17,14 +17,12 @@ import (
 	api "github.com/hardstand/hardstand/internal/aws/api/sns"
 	apisqs "github.com/hardstand/hardstand/internal/aws/api/sqs"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
-	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/service/sns"
-	"github.com/hardstand/hardstand/internal/store"
-	"github.com/hardstand/hardstand/internal/store/storetest"
 	"github.com/hardstand/hardstand/internal/wire"
+	"github.com/hardstand/hardstand/internal/wire/wiretest"
 )
 
-const account = "123456789012"
+const account = wiretest.Account
 
 // gate lets through what it does not name; strangers need a policy that opens.
 type gate struct{ denied map[string]bool }
@@ -35,7 +33,7 @@ func (g gate) Authorize(ctx context.Context, c aws.Check) error {
 	if !g.denied[c.Action] && (!stranger || strings.Contains(c.ResourcePolicy, `"Principal":"*"`) || strings.Contains(c.ResourcePolicy, p.Account+":root")) {
 		return nil
 	}
-	return &aws.Denied{Principal: p.ARN, Action: c.Action, Resource: c.Resource, Reason: "no identity-based policy allows the " + c.Action + " action"}
+	return wiretest.Denied(ctx, c)
 }
 
 // authority signs with a key of its own.
@@ -91,80 +89,50 @@ func (q *queues) next(t testing.TB) *apisqs.SendMessageInput {
 }
 
 type lab struct {
-	t      testing.TB
-	db     *store.DB
-	sealer *store.Sealer
-	clock  *clock.Manual
-	server *wire.Server
+	*wiretest.Lab
 	svc    *sns.Service
 	queues *queues
-	ctx    context.Context
-	stop   func()
 }
 
 func newLab(t testing.TB, g gate) *lab {
 	t.Helper()
-	l := &lab{t: t, clock: clock.NewManual(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)), sealer: storetest.NewSealer(t), stop: func() {},
+	l := &lab{Lab: wiretest.New(t, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), g),
 		queues: &queues{closed: map[string]bool{}, bell: make(chan struct{}, 100)}}
-	l.db = storetest.NewWithClock(t, l.clock)
-	l.start(g)
-	t.Cleanup(func() { l.stop() })
-	l.ctx = as(t.Context(), aws.Principal{Type: aws.PrincipalUser, Account: account, ARN: "arn:aws:iam::123456789012:user/u", UniqueID: "AIDAU"})
+	l.serve()
 	return l
 }
 
-// start makes a service on the database, as a server does that was started again.
-func (l *lab) start(g gate) {
-	l.t.Helper()
-	l.server = wire.NewServer(wire.Config{Authorizer: g, Account: account, Region: "us-east-1", Clock: l.clock})
-	l.svc = sns.New(sns.Config{DB: l.db, Sealer: l.sealer, Clock: l.clock, Invoker: l.server, Authority: authority{}, Endpoint: "http://127.0.0.1:4566"})
-	sqs := wire.Service{Model: apisqs.Model(), Operations: []wire.Operation{wire.Op("SendMessage", "sqs:SendMessage", l.queues.send, nil)}}
-	if err := l.server.Register(l.svc.Wire(), sqs); err != nil {
-		l.t.Fatal(err)
-	}
+// restart makes a service on the database, as a server does that was started again.
+func (l *lab) restart() {
+	l.Lab = wiretest.On(l.T, l.Lab, gate{})
+	l.serve()
 }
 
-// run delivers until stop.
-func (l *lab) run() {
-	ctx, cancel := context.WithCancel(l.t.Context())
-	done := make(chan error, 1)
-	go func() { done <- l.svc.Run(ctx) }()
-	l.stop = func() { cancel(); <-done; l.stop = func() {} }
+func (l *lab) serve() {
+	l.T.Helper()
+	l.svc = sns.New(sns.Config{DB: l.DB, Sealer: l.Sealer, Clock: l.Clock, Invoker: l.Server, Authority: authority{}, Endpoint: "http://127.0.0.1:4566"})
+	l.Register(l.svc.Wire(), wire.Service{Model: apisqs.Model(), Operations: []wire.Operation{wire.Op("SendMessage", "sqs:SendMessage", l.queues.send, nil)}})
 }
 
-func as(ctx context.Context, p aws.Principal) context.Context {
-	return aws.WithCall(ctx, aws.Call{Account: p.Account, Region: "us-east-1", Principal: p})
-}
-
-func call[O any](l *lab, operation string, in any) (*O, error) {
-	return wire.Call[O](l.ctx, l.server, "sns", operation, in)
-}
-
-func must[O any](l *lab, operation string, in any) *O {
-	l.t.Helper()
-	out, err := call[O](l, operation, in)
-	if err != nil {
-		l.t.Fatalf("%s: %v", operation, err)
-	}
-	return out
-}
+// run delivers until the test ends.
+func (l *lab) run() { wiretest.Run(l.T, l.svc.Run, context.Canceled) }
 
 const queueARN = "arn:aws:sqs:us-east-1:123456789012:q"
 
 func (l *lab) topic(name string, attributes map[string]string) *string {
-	l.t.Helper()
-	return must[api.CreateTopicOutput](l, "CreateTopic", &api.CreateTopicInput{Name: &name, Attributes: attributes}).TopicArn
+	l.T.Helper()
+	return wiretest.Must[api.CreateTopicOutput](l, "CreateTopic", &api.CreateTopicInput{Name: &name, Attributes: attributes}).TopicArn
 }
 
 func (l *lab) subscribe(topic *string, protocol, endpoint string, attributes map[string]string) *string {
-	l.t.Helper()
-	return must[api.SubscribeOutput](l, "Subscribe", &api.SubscribeInput{TopicArn: topic, Protocol: &protocol, Endpoint: &endpoint,
+	l.T.Helper()
+	return wiretest.Must[api.SubscribeOutput](l, "Subscribe", &api.SubscribeInput{TopicArn: topic, Protocol: &protocol, Endpoint: &endpoint,
 		Attributes: attributes, ReturnSubscriptionArn: aws.Ptr(true)}).SubscriptionArn
 }
 
 func (l *lab) publish(topic *string, text string) *string {
-	l.t.Helper()
-	return must[api.PublishOutput](l, "Publish", &api.PublishInput{TopicArn: topic, Message: &text}).MessageId
+	l.T.Helper()
+	return wiretest.Must[api.PublishOutput](l, "Publish", &api.PublishInput{TopicArn: topic, Message: &text}).MessageId
 }
 
 func decoded(t testing.TB, body string) map[string]any {

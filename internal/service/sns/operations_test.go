@@ -9,6 +9,7 @@ import (
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/stack/stacktest"
 	"github.com/hardstand/hardstand/internal/wire"
+	"github.com/hardstand/hardstand/internal/wire/wiretest"
 )
 
 func TestErrors(t *testing.T) {
@@ -83,7 +84,7 @@ func TestErrors(t *testing.T) {
 		{"not built", "CreatePlatformApplication", "NotImplemented", "", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := l.server.Invoke(l.ctx, "sns", c.operation, c.in)
+			_, err := l.Server.Invoke(l.Ctx, "sns", c.operation, c.in)
 			if e := awserr.As(err); e == nil || e.Code != c.code || c.text != "" && e.Message != c.text {
 				t.Errorf("%v", err)
 			}
@@ -116,7 +117,7 @@ func TestMessageAttributesThatAreRefused(t *testing.T) {
 		{"a.", text("String", "1"), "Invalid message attribute name ending with character '.' was found."},
 		{"a..b", text("String", "1"), "Message attribute name can not have successive '.' character."},
 	} {
-		_, err := l.server.Invoke(l.ctx, "sns", "Publish", &api.PublishInput{TopicArn: topic, Message: aws.Ptr("x"), MessageAttributes: map[string]api.MessageAttributeValue{c.name: c.value}})
+		_, err := l.Server.Invoke(l.Ctx, "sns", "Publish", &api.PublishInput{TopicArn: topic, Message: aws.Ptr("x"), MessageAttributes: map[string]api.MessageAttributeValue{c.name: c.value}})
 		if e := awserr.As(err); e == nil || e.Code != "ParameterValueInvalid" || e.Message != c.want {
 			t.Errorf("%s: %v", c.name, err)
 		}
@@ -126,17 +127,17 @@ func TestMessageAttributesThatAreRefused(t *testing.T) {
 func TestPermissionsAndAccounts(t *testing.T) {
 	l := newLab(t, gate{})
 	topic := l.topic("t", nil)
-	other := as(t.Context(), aws.Principal{Type: aws.PrincipalRoot, Account: "210987654321", ARN: "arn:aws:iam::210987654321:root"})
+	other := wiretest.As(t.Context(), aws.Principal{Type: aws.PrincipalRoot, Account: "210987654321", ARN: "arn:aws:iam::210987654321:root"})
 	in := &api.PublishInput{TopicArn: topic, Message: aws.Ptr("x")}
-	if _, err := wire.Call[api.PublishOutput](other, l.server, "sns", "Publish", in); !awserr.Is(err, "AccessDenied") {
+	if _, err := wire.Call[api.PublishOutput](other, l.Server, "sns", "Publish", in); !awserr.Is(err, "AccessDenied") {
 		t.Errorf("without a permission: %v", err)
 	}
-	must[api.AddPermissionOutput](l, "AddPermission", &api.AddPermissionInput{TopicArn: topic, Label: aws.Ptr("l"), AWSAccountId: []string{"210987654321"}, ActionName: []string{"Publish"}})
-	if _, err := wire.Call[api.PublishOutput](other, l.server, "sns", "Publish", in); err != nil {
+	wiretest.Must[api.AddPermissionOutput](l, "AddPermission", &api.AddPermissionInput{TopicArn: topic, Label: aws.Ptr("l"), AWSAccountId: []string{"210987654321"}, ActionName: []string{"Publish"}})
+	if _, err := wire.Call[api.PublishOutput](other, l.Server, "sns", "Publish", in); err != nil {
 		t.Errorf("with it: %v", err)
 	}
-	must[api.RemovePermissionOutput](l, "RemovePermission", &api.RemovePermissionInput{TopicArn: topic, Label: aws.Ptr("l")})
-	if _, err := wire.Call[api.PublishOutput](other, l.server, "sns", "Publish", in); !awserr.Is(err, "AccessDenied") {
+	wiretest.Must[api.RemovePermissionOutput](l, "RemovePermission", &api.RemovePermissionInput{TopicArn: topic, Label: aws.Ptr("l")})
+	if _, err := wire.Call[api.PublishOutput](other, l.Server, "sns", "Publish", in); !awserr.Is(err, "AccessDenied") {
 		t.Errorf("taken back: %v", err)
 	}
 }
@@ -165,7 +166,7 @@ func TestEveryOperationNeedsItsPermission(t *testing.T) {
 		if op.Free != "" {
 			continue
 		}
-		if _, err := l.server.Invoke(l.ctx, "sns", op.Name, inputs[op.Name]); !awserr.Is(err, "AccessDenied") {
+		if _, err := l.Server.Invoke(l.Ctx, "sns", op.Name, inputs[op.Name]); !awserr.Is(err, "AccessDenied") {
 			t.Errorf("%s: %v", op.Name, err)
 		}
 	}
@@ -178,21 +179,21 @@ func TestResources(t *testing.T) {
 	document := func(action string) map[string]any {
 		return map[string]any{"Version": "2012-10-17", "Statement": []any{map[string]any{"Effect": "Allow", "Principal": "*", "Action": action, "Resource": "*"}}}
 	}
-	stacktest.Conform(t, stacktest.Case{Resource: types["AWS::SNS::Topic"], Type: "AWS::SNS::Topic", Context: l.ctx,
+	stacktest.Conform(t, stacktest.Case{Resource: types["AWS::SNS::Topic"], Type: "AWS::SNS::Topic", Context: l.Ctx,
 		Properties: map[string]any{"DisplayName": "a", "Tags": []any{map[string]any{"Key": "k", "Value": "v"}},
 			"Subscription": []any{map[string]any{"Protocol": "sqs", "Endpoint": queueARN}}},
 		Changed: map[string]any{"SignatureVersion": "2", "Subscription": []any{map[string]any{"Protocol": "sqs", "Endpoint": queueARN + "2"}}},
 	})
-	stacktest.Conform(t, stacktest.Case{Resource: types["AWS::SNS::Subscription"], Type: "AWS::SNS::Subscription", Context: l.ctx,
+	stacktest.Conform(t, stacktest.Case{Resource: types["AWS::SNS::Subscription"], Type: "AWS::SNS::Subscription", Context: l.Ctx,
 		Properties: map[string]any{"TopicArn": topic, "Protocol": "sqs", "Endpoint": queueARN, "RawMessageDelivery": "true"},
 		Changed: map[string]any{"TopicArn": topic, "Protocol": "sqs", "Endpoint": queueARN, "FilterPolicyScope": "MessageBody",
 			"FilterPolicy": map[string]any{"a": map[string]any{"b": []any{"c"}}}},
 	})
-	stacktest.Conform(t, stacktest.Case{Resource: types["AWS::SNS::TopicPolicy"], Type: "AWS::SNS::TopicPolicy", Context: l.ctx,
+	stacktest.Conform(t, stacktest.Case{Resource: types["AWS::SNS::TopicPolicy"], Type: "AWS::SNS::TopicPolicy", Context: l.Ctx,
 		Properties: map[string]any{"Topics": []any{topic}, "PolicyDocument": document("sns:Publish")},
 		Changed:    map[string]any{"Topics": []any{topic}, "PolicyDocument": document("sns:*")},
 	})
-	stacktest.Conform(t, stacktest.Case{Resource: types["AWS::SNS::TopicInlinePolicy"], Type: "AWS::SNS::TopicInlinePolicy", Context: l.ctx,
+	stacktest.Conform(t, stacktest.Case{Resource: types["AWS::SNS::TopicInlinePolicy"], Type: "AWS::SNS::TopicInlinePolicy", Context: l.Ctx,
 		Properties: map[string]any{"TopicArn": topic, "PolicyDocument": document("sns:Publish")},
 	})
 }

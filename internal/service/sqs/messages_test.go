@@ -8,13 +8,14 @@ import (
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/sqs"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/wire/wiretest"
 )
 
 func TestVisibility(t *testing.T) {
 	l := newLab(t, gate{})
 	u := l.queue("q", nil)
 	l.send(u, "a")
-	l.clock.Advance(time.Millisecond)
+	l.Clock.Advance(time.Millisecond)
 	l.send(u, "b")
 	if got := bodies(l.receive(u, 1)) + "," + bodies(l.receive(u, 10)) + "," + bodies(l.receive(u, 10)); got != "a,b," {
 		t.Errorf("received %q", got)
@@ -22,12 +23,12 @@ func TestVisibility(t *testing.T) {
 	if got := l.counts(u); got != "0/0/2" {
 		t.Errorf("counts %s", got)
 	}
-	l.clock.Advance(30 * time.Second)
+	l.Clock.Advance(30 * time.Second)
 	again := l.receive(u, 10)
 	if bodies(again) != "a b" || again[0].Attributes["ApproximateReceiveCount"] != "2" {
 		t.Errorf("after the time-out %q %v", bodies(again), again[0].Attributes)
 	}
-	must[api.ChangeMessageVisibilityOutput](l, "ChangeMessageVisibility", &api.ChangeMessageVisibilityInput{
+	wiretest.Must[api.ChangeMessageVisibilityOutput](l, "ChangeMessageVisibility", &api.ChangeMessageVisibilityInput{
 		QueueUrl: u, ReceiptHandle: again[1].ReceiptHandle, VisibilityTimeout: aws.Ptr[int32](0)})
 	l.delete(u, again[0])
 	if got := bodies(l.receive(u, 10)); got != "b" || l.counts(u) != "0/0/1" {
@@ -39,15 +40,15 @@ func TestDelayAndRetention(t *testing.T) {
 	l := newLab(t, gate{})
 	u := l.queue("q", attrs{"DelaySeconds": "5", "MessageRetentionPeriod": "60"})
 	l.send(u, "late")
-	must[api.SendMessageOutput](l, "SendMessage", &api.SendMessageInput{QueueUrl: u, MessageBody: aws.Ptr("now"), DelaySeconds: aws.Ptr[int32](0)})
+	wiretest.Must[api.SendMessageOutput](l, "SendMessage", &api.SendMessageInput{QueueUrl: u, MessageBody: aws.Ptr("now"), DelaySeconds: aws.Ptr[int32](0)})
 	if got := bodies(l.receive(u, 10)); got != "now" || l.counts(u) != "0/1/1" {
 		t.Errorf("at once %q, %s", got, l.counts(u))
 	}
-	l.clock.Advance(5 * time.Second)
+	l.Clock.Advance(5 * time.Second)
 	if got := bodies(l.receive(u, 10)); got != "late" {
 		t.Errorf("after the delay %q", got)
 	}
-	l.clock.Advance(55 * time.Second)
+	l.Clock.Advance(55 * time.Second)
 	if got := l.receive(u, 10); len(got) != 0 || l.counts(u) != "0/0/0" {
 		t.Errorf("after the retention %v, %s", got, l.counts(u))
 	}
@@ -60,12 +61,12 @@ func TestLongPoll(t *testing.T) {
 	wait := func() <-chan []api.Message {
 		got := make(chan []api.Message, 1)
 		go func() {
-			out, _ := call[api.ReceiveMessageOutput](l, "ReceiveMessage", &api.ReceiveMessageInput{QueueUrl: u})
+			out, _ := wiretest.Call[api.ReceiveMessageOutput](l, "ReceiveMessage", &api.ReceiveMessageInput{QueueUrl: u})
 			got <- out.Messages
 		}()
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		if err := l.clock.BlockUntil(ctx, 1); err != nil {
+		if err := l.Clock.BlockUntil(ctx, 1); err != nil {
 			t.Fatal(err)
 		}
 		return got
@@ -75,18 +76,18 @@ func TestLongPoll(t *testing.T) {
 	if got := bodies(<-first); got != "a" {
 		t.Errorf("woken with %q", got)
 	}
-	l.clock.Advance(time.Second) // what the first wait hangs on stays
+	l.Clock.Advance(time.Second) // what the first wait hangs on stays
 	out := make(chan []api.Message, 1)
 	go func() {
-		o, _ := call[api.ReceiveMessageOutput](l, "ReceiveMessage", &api.ReceiveMessageInput{QueueUrl: u})
+		o, _ := wiretest.Call[api.ReceiveMessageOutput](l, "ReceiveMessage", &api.ReceiveMessageInput{QueueUrl: u})
 		out <- o.Messages
 	}()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	if err := l.clock.BlockUntil(ctx, 2); err != nil {
+	if err := l.Clock.BlockUntil(ctx, 2); err != nil {
 		t.Fatal(err)
 	}
-	l.clock.Advance(2 * time.Second)
+	l.Clock.Advance(2 * time.Second)
 	if got := bodies(<-out); got != "a" {
 		t.Errorf("out of hiding: %q", got)
 	}
@@ -109,7 +110,7 @@ func TestFIFO(t *testing.T) {
 	if got := bodies(l.receive(u, 10)); got != "3" {
 		t.Errorf("then %q", got)
 	}
-	l.clock.Advance(5 * time.Minute)
+	l.Clock.Advance(5 * time.Minute)
 	if again := l.sendTo(u, "g", "1"); *again.MessageId == *first.MessageId {
 		t.Error("remembered longer than five minutes")
 	}
@@ -123,7 +124,7 @@ func TestReceiveAttempt(t *testing.T) {
 	u := l.queue("q.fifo", attrs{"FifoQueue": "true", "ContentBasedDeduplication": "true"})
 	l.sendTo(u, "g", "1")
 	in := &api.ReceiveMessageInput{QueueUrl: u, ReceiveRequestAttemptId: aws.Ptr("try")}
-	a, b := must[api.ReceiveMessageOutput](l, "ReceiveMessage", in), must[api.ReceiveMessageOutput](l, "ReceiveMessage", in)
+	a, b := wiretest.Must[api.ReceiveMessageOutput](l, "ReceiveMessage", in), wiretest.Must[api.ReceiveMessageOutput](l, "ReceiveMessage", in)
 	if len(b.Messages) != 1 || *a.Messages[0].ReceiptHandle != *b.Messages[0].ReceiptHandle {
 		t.Errorf("the attempt repeated got %v", b.Messages)
 	}
@@ -147,24 +148,19 @@ func TestDeadLettersGoAndReturn(t *testing.T) {
 		t.Fatalf("dead letters %s", l.counts(dead))
 	}
 	run(t, l)
-	task := must[api.StartMessageMoveTaskOutput](l, "StartMessageMoveTask", &api.StartMessageMoveTaskInput{SourceArn: aws.Ptr(deadARN)})
-	got := bodies(must[api.ReceiveMessageOutput](l, "ReceiveMessage", &api.ReceiveMessageInput{QueueUrl: u, WaitTimeSeconds: aws.Ptr[int32](20)}).Messages)
-	list := must[api.ListMessageMoveTasksOutput](l, "ListMessageMoveTasks", &api.ListMessageMoveTasksInput{SourceArn: aws.Ptr(deadARN)}).Results
+	task := wiretest.Must[api.StartMessageMoveTaskOutput](l, "StartMessageMoveTask", &api.StartMessageMoveTaskInput{SourceArn: aws.Ptr(deadARN)})
+	got := bodies(wiretest.Must[api.ReceiveMessageOutput](l, "ReceiveMessage", &api.ReceiveMessageInput{QueueUrl: u, WaitTimeSeconds: aws.Ptr[int32](20)}).Messages)
+	list := wiretest.Must[api.ListMessageMoveTasksOutput](l, "ListMessageMoveTasks", &api.ListMessageMoveTasksInput{SourceArn: aws.Ptr(deadARN)}).Results
 	if got != "bad" || len(list) != 1 || *list[0].Status != "COMPLETED" || *list[0].ApproximateNumberOfMessagesMoved != 1 {
 		t.Errorf("moved back %q; %d tasks", got, len(list))
 	}
-	if _, err := call[api.CancelMessageMoveTaskOutput](l, "CancelMessageMoveTask", &api.CancelMessageMoveTaskInput{TaskHandle: task.TaskHandle}); !awserr.Is(err, "UnsupportedOperation") {
+	if _, err := wiretest.Call[api.CancelMessageMoveTaskOutput](l, "CancelMessageMoveTask", &api.CancelMessageMoveTaskInput{TaskHandle: task.TaskHandle}); !awserr.Is(err, "UnsupportedOperation") {
 		t.Errorf("cancel a task that is done: %v", err)
 	}
 }
 
 // run works in the background until the test ends.
-func run(t *testing.T, l *lab) {
-	ctx, cancel := context.WithCancel(l.ctx)
-	done := make(chan error, 1)
-	go func() { done <- l.svc.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-done })
-}
+func run(t *testing.T, l *lab) { wiretest.Run(t, l.svc.Run, context.Canceled) }
 
 // What was answered is there after a restart.
 func TestRestart(t *testing.T) {
@@ -172,7 +168,7 @@ func TestRestart(t *testing.T) {
 	u := l.queue("q", nil)
 	l.send(u, "kept")
 	got := l.receive(u, 1)
-	l.start(gate{})
+	l.restart()
 	if l.counts(u) != "0/0/1" {
 		t.Errorf("counts %s", l.counts(u))
 	}
@@ -186,19 +182,19 @@ func TestPurgeAndDelete(t *testing.T) {
 	l := newLab(t, gate{})
 	u := l.queue("q", nil)
 	l.send(u, "a")
-	must[api.PurgeQueueOutput](l, "PurgeQueue", &api.PurgeQueueInput{QueueUrl: u})
+	wiretest.Must[api.PurgeQueueOutput](l, "PurgeQueue", &api.PurgeQueueInput{QueueUrl: u})
 	if l.counts(u) != "0/0/0" {
 		t.Errorf("counts %s", l.counts(u))
 	}
-	if _, err := call[api.PurgeQueueOutput](l, "PurgeQueue", &api.PurgeQueueInput{QueueUrl: u}); !awserr.Is(err, "PurgeQueueInProgress") {
+	if _, err := wiretest.Call[api.PurgeQueueOutput](l, "PurgeQueue", &api.PurgeQueueInput{QueueUrl: u}); !awserr.Is(err, "PurgeQueueInProgress") {
 		t.Errorf("purged twice: %v", err)
 	}
-	must[api.DeleteQueueOutput](l, "DeleteQueue", &api.DeleteQueueInput{QueueUrl: u})
+	wiretest.Must[api.DeleteQueueOutput](l, "DeleteQueue", &api.DeleteQueueInput{QueueUrl: u})
 	in := &api.CreateQueueInput{QueueName: aws.Ptr("q")}
-	if _, err := call[api.CreateQueueOutput](l, "CreateQueue", in); !awserr.Is(err, "QueueDeletedRecently") {
+	if _, err := wiretest.Call[api.CreateQueueOutput](l, "CreateQueue", in); !awserr.Is(err, "QueueDeletedRecently") {
 		t.Errorf("the name at once: %v", err)
 	}
-	l.clock.Advance(time.Minute)
+	l.Clock.Advance(time.Minute)
 	l.queue("q", nil)
 }
 

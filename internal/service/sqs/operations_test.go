@@ -10,13 +10,14 @@ import (
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/stack/stacktest"
 	"github.com/hardstand/hardstand/internal/wire"
+	"github.com/hardstand/hardstand/internal/wire/wiretest"
 )
 
 // Digests as AWS computes them.
 func TestDigests(t *testing.T) {
 	l := newLab(t, gate{})
 	u := l.queue("q", nil)
-	out := must[api.SendMessageOutput](l, "SendMessage", &api.SendMessageInput{QueueUrl: u, MessageBody: aws.Ptr("Test Message"),
+	out := wiretest.Must[api.SendMessageOutput](l, "SendMessage", &api.SendMessageInput{QueueUrl: u, MessageBody: aws.Ptr("Test Message"),
 		MessageAttributes:       map[string]api.MessageAttributeValue{"Hello": {DataType: aws.Ptr("String"), StringValue: aws.Ptr("World")}},
 		MessageSystemAttributes: map[api.MessageSystemAttributeNameForSends]api.MessageSystemAttributeValue{"AWSTraceHeader": {DataType: aws.Ptr("String"), StringValue: aws.Ptr("some-trace-id")}}})
 	for got, want := range map[string]string{*out.MD5OfMessageBody: "d1d4180b7e411c4be86b00fb2ee103eb",
@@ -90,7 +91,7 @@ func TestErrors(t *testing.T) {
 		{"not a dead-letter queue", "StartMessageMoveTask", "InvalidParameterValueException", "Source queue must be configured as a Dead Letter Queue.", &api.StartMessageMoveTaskInput{SourceArn: aws.Ptr("arn:aws:sqs:us-east-1:123456789012:q")}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := l.server.Invoke(l.ctx, "sqs", c.operation, c.in)
+			_, err := l.Server.Invoke(l.Ctx, "sqs", c.operation, c.in)
 			if e := awserr.As(err); e == nil || e.Code != c.code || c.text != "" && e.Message != c.text {
 				t.Errorf("%v", err)
 			}
@@ -104,21 +105,21 @@ func TestPolicyOpensTheQueue(t *testing.T) {
 	u := l.queue("q", nil)
 	in := &api.SendMessageInput{QueueUrl: u, MessageBody: aws.Ptr("x")}
 	service := aws.WithCall(t.Context(), aws.AsService("sns.amazonaws.com", "arn:aws:sns:us-east-1:123456789012:t", account, "us-east-1"))
-	if _, err := wire.Call[api.SendMessageOutput](service, l.server, "sqs", "SendMessage", in); !awserr.Is(err, "AccessDeniedException") {
+	if _, err := wire.Call[api.SendMessageOutput](service, l.Server, "sqs", "SendMessage", in); !awserr.Is(err, "AccessDeniedException") {
 		t.Errorf("without a policy: %v", err)
 	}
-	must[api.SetQueueAttributesOutput](l, "SetQueueAttributes", &api.SetQueueAttributesInput{QueueUrl: u, Attributes: attrs{
+	wiretest.Must[api.SetQueueAttributesOutput](l, "SetQueueAttributes", &api.SetQueueAttributesInput{QueueUrl: u, Attributes: attrs{
 		"Policy": `{"Statement":{"Effect":"Allow","Principal":{"Service":"sns.amazonaws.com"},"Action":"sqs:SendMessage","Resource":"*"}}`}})
-	if _, err := wire.Call[api.SendMessageOutput](service, l.server, "sqs", "SendMessage", in); err != nil {
+	if _, err := wire.Call[api.SendMessageOutput](service, l.Server, "sqs", "SendMessage", in); err != nil {
 		t.Errorf("with it: %v", err)
 	}
-	must[api.AddPermissionOutput](l, "AddPermission", &api.AddPermissionInput{QueueUrl: u, Label: aws.Ptr("other"), AWSAccountIds: []string{"210987654321"}, Actions: []string{"*"}})
-	other := as(t.Context(), aws.Principal{Type: aws.PrincipalRoot, Account: "210987654321", ARN: "arn:aws:iam::210987654321:root"})
-	if _, err := wire.Call[api.SendMessageOutput](other, l.server, "sqs", "SendMessage", in); err != nil {
+	wiretest.Must[api.AddPermissionOutput](l, "AddPermission", &api.AddPermissionInput{QueueUrl: u, Label: aws.Ptr("other"), AWSAccountIds: []string{"210987654321"}, Actions: []string{"*"}})
+	other := wiretest.As(t.Context(), aws.Principal{Type: aws.PrincipalRoot, Account: "210987654321", ARN: "arn:aws:iam::210987654321:root"})
+	if _, err := wire.Call[api.SendMessageOutput](other, l.Server, "sqs", "SendMessage", in); err != nil {
 		t.Errorf("another account: %v", err)
 	}
 	// Some operations no policy opens.
-	if _, err := wire.Call[api.DeleteQueueOutput](other, l.server, "sqs", "DeleteQueue", &api.DeleteQueueInput{QueueUrl: u}); !awserr.Is(err, "AccessDeniedException") {
+	if _, err := wire.Call[api.DeleteQueueOutput](other, l.Server, "sqs", "DeleteQueue", &api.DeleteQueueInput{QueueUrl: u}); !awserr.Is(err, "AccessDeniedException") {
 		t.Errorf("another account deletes: %v", err)
 	}
 }
@@ -153,7 +154,7 @@ func TestEveryOperationNeedsItsPermission(t *testing.T) {
 		"ListQueueTags": &api.ListQueueTagsInput{QueueUrl: u},
 	}
 	for _, op := range l.svc.Wire().Operations {
-		if _, err := l.server.Invoke(l.ctx, "sqs", op.Name, inputs[op.Name]); !awserr.Is(err, "AccessDeniedException") {
+		if _, err := l.Server.Invoke(l.Ctx, "sqs", op.Name, inputs[op.Name]); !awserr.Is(err, "AccessDeniedException") {
 			t.Errorf("%s: %v", op.Name, err)
 		}
 	}
@@ -167,7 +168,7 @@ func TestPagesAndTags(t *testing.T) {
 	var got []string
 	in := &api.ListQueuesInput{QueueNamePrefix: aws.Ptr("a"), MaxResults: aws.Ptr[int32](2)}
 	for {
-		out := must[api.ListQueuesOutput](l, "ListQueues", in)
+		out := wiretest.Must[api.ListQueuesOutput](l, "ListQueues", in)
 		got = append(got, out.QueueUrls...)
 		if in.NextToken = out.NextToken; in.NextToken == nil {
 			break
@@ -177,9 +178,9 @@ func TestPagesAndTags(t *testing.T) {
 		t.Errorf("listed %v", got)
 	}
 	u := &got[0]
-	must[api.TagQueueOutput](l, "TagQueue", &api.TagQueueInput{QueueUrl: u, Tags: map[string]string{"k": "v", "l": "w"}})
-	must[api.UntagQueueOutput](l, "UntagQueue", &api.UntagQueueInput{QueueUrl: u, TagKeys: []string{"l", "absent"}})
-	if tags := must[api.ListQueueTagsOutput](l, "ListQueueTags", &api.ListQueueTagsInput{QueueUrl: u}).Tags; len(tags) != 1 || tags["k"] != "v" {
+	wiretest.Must[api.TagQueueOutput](l, "TagQueue", &api.TagQueueInput{QueueUrl: u, Tags: map[string]string{"k": "v", "l": "w"}})
+	wiretest.Must[api.UntagQueueOutput](l, "UntagQueue", &api.UntagQueueInput{QueueUrl: u, TagKeys: []string{"l", "absent"}})
+	if tags := wiretest.Must[api.ListQueueTagsOutput](l, "ListQueueTags", &api.ListQueueTagsInput{QueueUrl: u}).Tags; len(tags) != 1 || tags["k"] != "v" {
 		t.Errorf("tags %v", tags)
 	}
 }
@@ -191,15 +192,15 @@ func TestResources(t *testing.T) {
 	document := func(action string) map[string]any {
 		return map[string]any{"Version": "2012-10-17", "Statement": []any{map[string]any{"Effect": "Allow", "Principal": "*", "Action": action, "Resource": "*"}}}
 	}
-	stacktest.Conform(t, stacktest.Case{Resource: types["AWS::SQS::Queue"], Type: "AWS::SQS::Queue", Context: l.ctx,
+	stacktest.Conform(t, stacktest.Case{Resource: types["AWS::SQS::Queue"], Type: "AWS::SQS::Queue", Context: l.Ctx,
 		Properties: map[string]any{"DelaySeconds": "5", "FifoQueue": true, "ContentBasedDeduplication": true, "Tags": []any{map[string]any{"Key": "k", "Value": "v"}}},
 		Changed:    map[string]any{"VisibilityTimeout": "60", "FifoQueue": true},
 	})
-	stacktest.Conform(t, stacktest.Case{Resource: types["AWS::SQS::QueuePolicy"], Type: "AWS::SQS::QueuePolicy", Context: l.ctx,
+	stacktest.Conform(t, stacktest.Case{Resource: types["AWS::SQS::QueuePolicy"], Type: "AWS::SQS::QueuePolicy", Context: l.Ctx,
 		Properties: map[string]any{"Queues": []any{u}, "PolicyDocument": document("sqs:SendMessage")},
 		Changed:    map[string]any{"Queues": []any{u}, "PolicyDocument": document("sqs:*")},
 	})
-	stacktest.Conform(t, stacktest.Case{Resource: types["AWS::SQS::QueueInlinePolicy"], Type: "AWS::SQS::QueueInlinePolicy", Context: l.ctx,
+	stacktest.Conform(t, stacktest.Case{Resource: types["AWS::SQS::QueueInlinePolicy"], Type: "AWS::SQS::QueueInlinePolicy", Context: l.Ctx,
 		Properties: map[string]any{"Queue": u, "PolicyDocument": document("sqs:SendMessage")},
 		Changed:    map[string]any{"Queue": u, "PolicyDocument": document("sqs:*")},
 	})

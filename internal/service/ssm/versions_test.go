@@ -15,26 +15,27 @@ import (
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/store"
 	"github.com/hardstand/hardstand/internal/wire"
+	"github.com/hardstand/hardstand/internal/wire/wiretest"
 )
 
 func (l *lab) over(name, value string, change ...func(*api.PutParameterInput)) {
-	l.t.Helper()
+	l.T.Helper()
 	in := put(name, value, "String")
 	in.Overwrite = aws.Ptr(true)
 	for _, f := range change {
 		f(in)
 	}
-	must[api.PutParameterOutput](l, "PutParameter", in)
+	wiretest.Must[api.PutParameterOutput](l, "PutParameter", in)
 }
 
 func label(l *lab, name string, version int64, labels ...string) *api.LabelParameterVersionOutput {
-	l.t.Helper()
-	return must[api.LabelParameterVersionOutput](l, "LabelParameterVersion", &api.LabelParameterVersionInput{Name: &name, ParameterVersion: &version, Labels: labels})
+	l.T.Helper()
+	return wiretest.Must[api.LabelParameterVersionOutput](l, "LabelParameterVersion", &api.LabelParameterVersionInput{Name: &name, ParameterVersion: &version, Labels: labels})
 }
 
 func value(l *lab, name string) string {
-	l.t.Helper()
-	return *must[api.GetParameterOutput](l, "GetParameter", &api.GetParameterInput{Name: &name, WithDecryption: aws.Ptr(true)}).Parameter.Value
+	l.T.Helper()
+	return *wiretest.Must[api.GetParameterOutput](l, "GetParameter", &api.GetParameterInput{Name: &name, WithDecryption: aws.Ptr(true)}).Parameter.Value
 }
 
 func TestHistoryRemembersEachVersion(t *testing.T) {
@@ -45,7 +46,7 @@ func TestHistoryRemembersEachVersion(t *testing.T) {
 	var got []string
 	in := &api.GetParameterHistoryInput{Name: aws.Ptr("h"), WithDecryption: aws.Ptr(true), MaxResults: aws.Ptr[int32](1)}
 	for {
-		out := must[api.GetParameterHistoryOutput](l, "GetParameterHistory", in)
+		out := wiretest.Must[api.GetParameterHistoryOutput](l, "GetParameterHistory", in)
 		for _, p := range out.Parameters {
 			got = append(got, fmt.Sprintf("%d %s %s %s %v %s", *p.Version, p.Type, *p.Value, *p.Description, p.Labels, aws.Val(p.KeyId)))
 		}
@@ -72,12 +73,12 @@ func TestLabelsMoveAndSelect(t *testing.T) {
 	if got := value(l, "/a/x:prod"); got != "two" {
 		t.Errorf("after the move prod is %s", got)
 	}
-	byPath := must[api.GetParametersByPathOutput](l, "GetParametersByPath", &api.GetParametersByPathInput{Path: aws.Ptr("/a"),
+	byPath := wiretest.Must[api.GetParametersByPathOutput](l, "GetParametersByPath", &api.GetParametersByPathInput{Path: aws.Ptr("/a"),
 		ParameterFilters: []api.ParameterStringFilter{{Key: aws.Ptr("Label"), Values: []string{"prod"}}}})
 	if len(byPath.Parameters) != 1 || *byPath.Parameters[0].Value != "two" {
 		t.Errorf("by label %v", byPath.Parameters)
 	}
-	out := must[api.UnlabelParameterVersionOutput](l, "UnlabelParameterVersion",
+	out := wiretest.Must[api.UnlabelParameterVersionOutput](l, "UnlabelParameterVersion",
 		&api.UnlabelParameterVersionInput{Name: aws.Ptr("/a/x"), ParameterVersion: aws.Ptr[int64](2), Labels: []string{"prod", "none"}})
 	if !slices.Equal(out.RemovedLabels, []string{"prod"}) || !slices.Equal(out.InvalidLabels, []string{"none"}) {
 		t.Errorf("unlabelled %v", out)
@@ -92,12 +93,12 @@ func TestVersionLimitSparesLabels(t *testing.T) {
 	label(l, "full", 1, "keep")
 	in := put("full", "more", "String")
 	in.Overwrite = aws.Ptr(true)
-	if _, err := call[api.PutParameterOutput](l, "PutParameter", in); !awserr.Is(err, "ParameterMaxVersionLimitExceeded") {
+	if _, err := wiretest.Call[api.PutParameterOutput](l, "PutParameter", in); !awserr.Is(err, "ParameterMaxVersionLimitExceeded") {
 		t.Errorf("put over a labelled version: %v", err)
 	}
 	label(l, "full", 2, "keep")
 	l.over("full", "more")
-	if _, err := call[api.GetParameterOutput](l, "GetParameter", &api.GetParameterInput{Name: aws.Ptr("full:1")}); !awserr.Is(err, "ParameterVersionNotFound") {
+	if _, err := wiretest.Call[api.GetParameterOutput](l, "GetParameter", &api.GetParameterInput{Name: aws.Ptr("full:1")}); !awserr.Is(err, "ParameterVersionNotFound") {
 		t.Errorf("the oldest version: %v", err)
 	}
 }
@@ -105,11 +106,11 @@ func TestVersionLimitSparesLabels(t *testing.T) {
 func TestTopLevelNamesHaveTwoSpellings(t *testing.T) {
 	l := newLab(t, gate{})
 	l.over("plain", "v")
-	out := must[api.GetParameterOutput](l, "GetParameter", &api.GetParameterInput{Name: aws.Ptr("/plain")})
+	out := wiretest.Must[api.GetParameterOutput](l, "GetParameter", &api.GetParameterInput{Name: aws.Ptr("/plain")})
 	if *out.Parameter.Name != "/plain" || *out.Parameter.ARN != "arn:aws:ssm:us-east-1:123456789012:parameter/plain" {
 		t.Errorf("%s %s", *out.Parameter.Name, *out.Parameter.ARN)
 	}
-	byPath := must[api.GetParametersByPathOutput](l, "GetParametersByPath", &api.GetParametersByPathInput{Path: aws.Ptr("/")})
+	byPath := wiretest.Must[api.GetParametersByPathOutput](l, "GetParametersByPath", &api.GetParametersByPathInput{Path: aws.Ptr("/")})
 	if len(byPath.Parameters) != 1 {
 		t.Errorf("%d at the root", len(byPath.Parameters))
 	}
@@ -135,7 +136,7 @@ func TestTiers(t *testing.T) {
 			if in.Tier = c.tier; c.long {
 				in.Value = &long
 			}
-			out, err := call[api.PutParameterOutput](l, "PutParameter", in)
+			out, err := wiretest.Call[api.PutParameterOutput](l, "PutParameter", in)
 			if err == nil && string(out.Tier) != c.want || err != nil && !awserr.Is(err, c.want) {
 				t.Errorf("%v, %v, want %s", out, err, c.want)
 			}
@@ -146,30 +147,30 @@ func TestTiers(t *testing.T) {
 	l.over("p", "w") // stays advanced
 	back := put("p", "v", "String")
 	back.Overwrite, back.Tier = aws.Ptr(true), "Standard"
-	if _, err := call[api.PutParameterOutput](l, "PutParameter", back); !awserr.Is(err, "ValidationException") || !strings.Contains(err.Error(), "You can't downgrade") {
+	if _, err := wiretest.Call[api.PutParameterOutput](l, "PutParameter", back); !awserr.Is(err, "ValidationException") || !strings.Contains(err.Error(), "You can't downgrade") {
 		t.Errorf("downgrade: %v", err)
 	}
 }
 
 func TestExpirationRemovesTheParameter(t *testing.T) {
 	l := newLab(t, gate{})
-	ctx, stop := context.WithCancel(l.ctx)
+	ctx, stop := context.WithCancel(l.Ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- l.svc.Run(ctx) }()
 	l.over("short", "v", func(in *api.PutParameterInput) {
 		in.Tier, in.Policies = "Advanced", aws.Ptr(`[{"Type":"Expiration","Version":"1.0","Attributes":{"Timestamp":"2026-01-02T00:00:00.000Z"}}]`)
 	})
-	d := must[api.DescribeParametersOutput](l, "DescribeParameters", &api.DescribeParametersInput{})
+	d := wiretest.Must[api.DescribeParametersOutput](l, "DescribeParameters", &api.DescribeParametersInput{})
 	if p := d.Parameters[0].Policies; len(p) != 1 || *p[0].PolicyType != "Expiration" || *p[0].PolicyStatus != "Pending" {
 		t.Errorf("policies %v", p)
 	}
-	gone := l.db.Changed(store.Filter{Service: "ssm", Kind: "expired"})
-	if err := l.clock.BlockUntil(t.Context(), 1); err != nil {
+	gone := l.DB.Changed(store.Filter{Service: "ssm", Kind: "expired"})
+	if err := l.Clock.BlockUntil(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
-	l.clock.Advance(24 * time.Hour)
+	l.Clock.Advance(24 * time.Hour)
 	<-gone
-	if _, err := call[api.GetParameterOutput](l, "GetParameter", &api.GetParameterInput{Name: aws.Ptr("short")}); !awserr.Is(err, "ParameterNotFound") {
+	if _, err := wiretest.Call[api.GetParameterOutput](l, "GetParameter", &api.GetParameterInput{Name: aws.Ptr("short")}); !awserr.Is(err, "ParameterNotFound") {
 		t.Errorf("after its expiration: %v", err)
 	}
 	stop()
@@ -191,7 +192,7 @@ func TestPoliciesThatAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			in := put("p", "v", "String")
 			in.Tier, in.Policies = api.ParameterTier(c.tier), &c.policies
-			if _, err := call[api.PutParameterOutput](newLab(t, gate{}), "PutParameter", in); !awserr.Is(err, c.code) {
+			if _, err := wiretest.Call[api.PutParameterOutput](newLab(t, gate{}), "PutParameter", in); !awserr.Is(err, c.code) {
 				t.Errorf("%v, want %s", err, c.code)
 			}
 		})
@@ -222,12 +223,12 @@ func TestFiltersThatAreRefused(t *testing.T) {
 		"no such tier": {filter("Tier", "", "t"), "InvalidFilterValue", "Valid values include: [Standard, Advanced, Intelligent-Tiering]"},
 		"no such type": {filter("Type", "", "t"), "InvalidFilterValue", "Valid values include: [String, StringList, SecureString]"},
 	} {
-		_, err := call[api.DescribeParametersOutput](l, "DescribeParameters", &api.DescribeParametersInput{ParameterFilters: c.filters})
+		_, err := wiretest.Call[api.DescribeParametersOutput](l, "DescribeParameters", &api.DescribeParametersInput{ParameterFilters: c.filters})
 		if !awserr.Is(err, c.code) || !strings.Contains(err.Error(), c.text) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	_, err := call[api.GetParametersByPathOutput](l, "GetParametersByPath", &api.GetParametersByPathInput{Path: aws.Ptr("/a"), ParameterFilters: filter("Name", "", "x")})
+	_, err := wiretest.Call[api.GetParametersByPathOutput](l, "GetParametersByPath", &api.GetParametersByPathInput{Path: aws.Ptr("/a"), ParameterFilters: filter("Name", "", "x")})
 	if !awserr.Is(err, "InvalidFilterKey") || !strings.Contains(err.Error(), "[Type, KeyId]") {
 		t.Errorf("by path: %v", err)
 	}
@@ -236,7 +237,7 @@ func TestFiltersThatAreRefused(t *testing.T) {
 // neighbours answers for EC2 and Secrets Manager.
 func neighbours(t *testing.T, l *lab) {
 	t.Helper()
-	err := l.server.Register(wire.Service{Model: ec2.Model(), Operations: []wire.Operation{
+	err := l.Server.Register(wire.Service{Model: ec2.Model(), Operations: []wire.Operation{
 		wire.Op("DescribeImages", "ec2:DescribeImages", func(_ context.Context, in *ec2.DescribeImagesInput) (*ec2.DescribeImagesOutput, error) {
 			if in.ImageIds[0] != "ami-0123456789abcdef0" {
 				return nil, awserr.New("InvalidAMIID.NotFound", "The image id '[%s]' does not exist", in.ImageIds[0])
@@ -245,13 +246,13 @@ func neighbours(t *testing.T, l *lab) {
 		}, nil),
 	}})
 	if err == nil {
-		err = l.server.Register(wire.Service{Model: secretsmanager.Model(), Operations: []wire.Operation{
+		err = l.Server.Register(wire.Service{Model: secretsmanager.Model(), Operations: []wire.Operation{
 			wire.Op("GetSecretValue", "secretsmanager:GetSecretValue", func(_ context.Context, in *secretsmanager.GetSecretValueInput) (*secretsmanager.GetSecretValueOutput, error) {
 				if *in.SecretId != "s" {
 					return nil, awserr.New("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
 				}
 				return &secretsmanager.GetSecretValueOutput{ARN: aws.Ptr("arn:aws:secretsmanager:us-east-1:123456789012:secret:s-abcdef"), Name: in.SecretId,
-					SecretString: aws.Ptr("hush"), CreatedDate: aws.Ptr(l.clock.Now()), VersionStages: []string{"AWSCURRENT"}}, nil
+					SecretString: aws.Ptr("hush"), CreatedDate: aws.Ptr(l.Clock.Now()), VersionStages: []string{"AWSCURRENT"}}, nil
 			}, nil),
 		}})
 	}
@@ -263,13 +264,13 @@ func neighbours(t *testing.T, l *lab) {
 func TestSecretsShowAsParameters(t *testing.T) {
 	l := newLab(t, gate{})
 	neighbours(t, l)
-	out := must[api.GetParametersOutput](l, "GetParameters", &api.GetParametersInput{WithDecryption: aws.Ptr(true),
+	out := wiretest.Must[api.GetParametersOutput](l, "GetParameters", &api.GetParametersInput{WithDecryption: aws.Ptr(true),
 		Names: []string{"/aws/reference/secretsmanager/s", "/aws/reference/secretsmanager/none"}})
 	if len(out.Parameters) != 1 || *out.Parameters[0].Value != "hush" || len(out.InvalidParameters) != 1 ||
 		!strings.Contains(*out.Parameters[0].SourceResult, `"name":"s"`) {
 		t.Errorf("%v %v", out.Parameters, out.InvalidParameters)
 	}
-	_, err := call[api.GetParameterOutput](l, "GetParameter", &api.GetParameterInput{Name: aws.Ptr("/aws/reference/secretsmanager/s")})
+	_, err := wiretest.Call[api.GetParameterOutput](l, "GetParameter", &api.GetParameterInput{Name: aws.Ptr("/aws/reference/secretsmanager/s")})
 	if !awserr.Is(err, "ValidationException") {
 		t.Errorf("without decryption: %v", err)
 	}
@@ -281,7 +282,7 @@ func TestImagesMustExist(t *testing.T) {
 	for image, want := range map[string]string{"ami-0123456789abcdef0": "", "ami-00000000000000000": "ValidationException"} {
 		in := put("i", image, "String")
 		in.DataType = aws.Ptr("aws:ec2:image")
-		if _, err := call[api.PutParameterOutput](l, "PutParameter", in); (want == "") != (err == nil) || err != nil && !awserr.Is(err, want) {
+		if _, err := wiretest.Call[api.PutParameterOutput](l, "PutParameter", in); (want == "") != (err == nil) || err != nil && !awserr.Is(err, want) {
 			t.Errorf("%s: %v", image, err)
 		}
 	}
@@ -294,11 +295,11 @@ func TestNamesThatAreRefused(t *testing.T) {
 		"/ssm/x": `can't be prefixed with "ssm" (case-insensitive). If formed as a path`, "/AWS/x": "No access to reserved parameter name: /AWS/x.",
 		"a/b": "must be a fully qualified name", "/a//b": "sub-paths divided by slash symbol",
 	} {
-		if _, err := call[api.PutParameterOutput](l, "PutParameter", put(name, "v", "String")); err == nil || !strings.Contains(err.Error(), text) {
+		if _, err := wiretest.Call[api.PutParameterOutput](l, "PutParameter", put(name, "v", "String")); err == nil || !strings.Contains(err.Error(), text) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	_, err := call[api.GetParameterOutput](l, "GetParameter", &api.GetParameterInput{Name: aws.Ptr("a/b")})
+	_, err := wiretest.Call[api.GetParameterOutput](l, "GetParameter", &api.GetParameterInput{Name: aws.Ptr("a/b")})
 	if !awserr.Is(err, "ValidationException") {
 		t.Errorf("get of half a path: %v", err)
 	}
