@@ -64,7 +64,7 @@ func ec2JSON(operation string, body []byte) (map[string]any, error) {
 			return nil, err
 		}
 		if start, ok := token.(xml.StartElement); ok {
-			v, err := ec2Value(dec, operation, start)
+			v, err := ec2Form(operation).value(dec, start.Name.Local)
 			if err != nil {
 				return nil, err
 			}
@@ -87,36 +87,12 @@ func ec2JSON(operation string, body []byte) (map[string]any, error) {
 	}
 }
 
-func ec2Value(dec *xml.Decoder, operation string, start xml.StartElement) (any, error) {
-	members, items, text := map[string]any{}, []any{}, ""
-	isList := strings.HasSuffix(start.Name.Local, "Set") || slices.Contains(ec2Lists, start.Name.Local)
-	for {
-		token, err := dec.Token()
-		if err != nil {
-			return nil, err
-		}
-		switch t := token.(type) {
-		case xml.CharData:
-			text += string(t)
-		case xml.StartElement:
-			v, err := ec2Value(dec, operation, t)
-			if err != nil {
-				return nil, err
-			}
-			if t.Name.Local == "item" {
-				items, isList = append(items, v), true
-				continue
-			}
-			members[ec2Name(operation, t.Name.Local)] = v
-		case xml.EndElement:
-			switch {
-			case isList:
-				return items, nil
-			case len(members) > 0:
-				return members, nil
-			}
-			return ec2Scalar(start.Name.Local, strings.TrimSpace(text)), nil
-		}
+func ec2Form(operation string) *xmlForm {
+	return &xmlForm{
+		item:   "item",
+		isList: func(name string) bool { return strings.HasSuffix(name, "Set") || slices.Contains(ec2Lists, name) },
+		member: func(name string) string { return ec2Name(operation, name) },
+		scalar: ec2Scalar,
 	}
 }
 

@@ -252,41 +252,16 @@ func queryAnswer(operation string, body []byte) (map[string]any, error) {
 			return nil, nil //nolint:nilerr // an answer without a result
 		}
 		if start, ok := token.(xml.StartElement); ok && start.Name.Local == operation+"Result" {
-			v, err := queryValue(dec)
+			v, err := queryForm.value(dec, start.Name.Local)
 			m, _ := v.(map[string]any)
 			return m, err
 		}
 	}
 }
 
-func queryValue(dec *xml.Decoder) (any, error) {
-	members, items, text, isList := map[string]any{}, []any{}, "", false
-	for {
-		token, err := dec.Token()
-		if err != nil {
-			return nil, err
-		}
-		switch t := token.(type) {
-		case xml.CharData:
-			text += string(t)
-		case xml.StartElement:
-			v, err := queryValue(dec)
-			if err != nil {
-				return nil, err
-			}
-			if t.Name.Local == "member" {
-				items, isList = append(items, v), true
-			} else {
-				members[t.Name.Local] = v
-			}
-		case xml.EndElement:
-			switch {
-			case isList:
-				return items, nil
-			case len(members) > 0:
-				return members, nil
-			}
-			return strings.TrimSpace(text), nil
-		}
-	}
+var queryForm = xmlForm{
+	item:   "member",
+	isList: func(string) bool { return false },
+	member: func(name string) string { return name },
+	scalar: func(_, text string) any { return text },
 }
