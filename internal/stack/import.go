@@ -111,28 +111,7 @@ func (r *run) beginImport(id string) (*Member, error) {
 	def := r.scope.Template.Resources[id]
 	m := &Member{StackID: r.key.ID, LogicalID: id, Type: def.Type, Operation: r.stack.Operation, Imported: r.stack.Operation,
 		Shape: Shape{Started: r.e.cfg.Clock.Now(), Created: r.stack.Operation, PhysicalID: r.stack.Imports[id]}}
-	c, bad := r.evaluate(m)
-	if _, forUser := userMessage(bad); bad != nil && !forUser {
-		return nil, bad
-	}
-	if bad != nil {
-		c = &content{}
-	}
-	var err error
-	if m.Sealed, err = r.e.seal(m, c); err != nil {
-		return nil, err
-	}
-	err = r.commit(func(tx *store.Tx) error {
-		if err := r.holds(tx); err != nil {
-			return err
-		}
-		if err := setMember(tx, r.stack, m, ImportInProgress, "Resource import started."); err != nil || bad == nil {
-			return err
-		}
-		return setMember(tx, r.stack, m, ImportFailed, Reason(m.Type, bad))
-	})
-	r.keep(m, c)
-	return m, err
+	return r.begin(m, ImportInProgress, "Resource import started.", ImportFailed)
 }
 
 // takeOver reads the resource, which must exist.

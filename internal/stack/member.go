@@ -52,6 +52,12 @@ func (r *run) beginCreate(id string) (*Member, error) {
 	now := r.e.cfg.Clock.Now()
 	m := &Member{StackID: r.key.ID, LogicalID: id, Type: def.Type,
 		Operation: r.stack.Operation, Shape: Shape{Started: now, Created: r.stack.Operation}}
+	return r.begin(m, CreateInProgress, "", CreateFailed)
+}
+
+// begin evaluates what the template says of a new member and writes its row, in
+// progress for the reason or failed.
+func (r *run) begin(m *Member, progress, reason, failed string) (*Member, error) {
 	c, bad := r.evaluate(m)
 	if bad != nil {
 		c = &content{}
@@ -67,10 +73,10 @@ func (r *run) beginCreate(id string) (*Member, error) {
 		if err := r.holds(tx); err != nil {
 			return err
 		}
-		if err := setMember(tx, r.stack, m, CreateInProgress, ""); err != nil || bad == nil {
+		if err := setMember(tx, r.stack, m, progress, reason); err != nil || bad == nil {
 			return err
 		}
-		return setMember(tx, r.stack, m, CreateFailed, Reason(m.Type, bad))
+		return setMember(tx, r.stack, m, failed, Reason(m.Type, bad))
 	})
 	r.keep(m, c)
 	return m, err

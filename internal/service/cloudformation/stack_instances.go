@@ -29,22 +29,7 @@ func (s *Service) CreateStackInstances(ctx context.Context, in *api.CreateStackI
 	}
 	r := setRequest{in.StackSetName, in.OperationId, api.StackSetOperationActionCreate, in.OperationPreferences, in.CallAs, in}
 	id, err := s.beginOperation(ctx, r, func(tx *store.Tx, set *stackSet, op *setOperation) error {
-		for _, t := range targets {
-			i, err := stackInstances.Get(tx, set.instanceKey(t))
-			if errors.Is(err, store.ErrNotFound) {
-				i, err = newInstance(set, t), nil
-			}
-			if err != nil {
-				return err
-			}
-			if err := s.override(set, i, in.ParameterOverrides); err != nil {
-				return err
-			}
-			if err := op.pending(tx, set, i); err != nil {
-				return err
-			}
-		}
-		return nil
+		return s.enlist(tx, set, op, targets, in.ParameterOverrides, func(t target) (*stackInstance, error) { return newInstance(set, t), nil })
 	})
 	return &api.CreateStackInstancesOutput{OperationId: id}, err
 }
@@ -55,6 +40,30 @@ const maxSetPart = 80
 func newInstance(set *stackSet, t target) *stackInstance {
 	name := set.Name[:min(len(set.Name), maxSetPart)]
 	return &stackInstance{SetID: set.ID, target: t, StackName: "StackSet-" + name + "-" + ids.UUID()}
+}
+
+// enlist makes the instances at targets the operation's, with values of their own for
+// parameters. absent says what to do without one; none of both is nothing.
+func (s *Service) enlist(tx *store.Tx, set *stackSet, op *setOperation, targets []target, own []api.Parameter, absent func(target) (*stackInstance, error)) error {
+	for _, t := range targets {
+		i, err := stackInstances.Get(tx, set.instanceKey(t))
+		if errors.Is(err, store.ErrNotFound) {
+			i, err = absent(t)
+		}
+		if err != nil {
+			return err
+		}
+		if i == nil {
+			continue
+		}
+		if err := s.override(set, i, own); err != nil {
+			return err
+		}
+		if err := op.pending(tx, set, i); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // override gives an instance's parameters values of their own: those that a request
@@ -111,22 +120,7 @@ func (s *Service) UpdateStackInstances(ctx context.Context, in *api.UpdateStackI
 	}
 	r := setRequest{in.StackSetName, in.OperationId, api.StackSetOperationActionUpdate, in.OperationPreferences, in.CallAs, in}
 	id, err := s.beginOperation(ctx, r, func(tx *store.Tx, set *stackSet, op *setOperation) error {
-		for _, t := range targets {
-			i, err := stackInstances.Get(tx, set.instanceKey(t))
-			if errors.Is(err, store.ErrNotFound) {
-				return noInstance(set, t)
-			}
-			if err != nil {
-				return err
-			}
-			if err := s.override(set, i, in.ParameterOverrides); err != nil {
-				return err
-			}
-			if err := op.pending(tx, set, i); err != nil {
-				return err
-			}
-		}
-		return nil
+		return s.enlist(tx, set, op, targets, in.ParameterOverrides, func(t target) (*stackInstance, error) { return nil, noInstance(set, t) })
 	})
 	return &api.UpdateStackInstancesOutput{OperationId: id}, err
 }
@@ -141,19 +135,7 @@ func (s *Service) DeleteStackInstances(ctx context.Context, in *api.DeleteStackI
 	r := setRequest{in.StackSetName, in.OperationId, api.StackSetOperationActionDelete, in.OperationPreferences, in.CallAs, in}
 	id, err := s.beginOperation(ctx, r, func(tx *store.Tx, set *stackSet, op *setOperation) error {
 		op.Retain = aws.Val(in.RetainStacks)
-		for _, t := range targets {
-			i, err := stackInstances.Get(tx, set.instanceKey(t))
-			if errors.Is(err, store.ErrNotFound) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			if err := op.pending(tx, set, i); err != nil {
-				return err
-			}
-		}
-		return nil
+		return s.enlist(tx, set, op, targets, nil, func(target) (*stackInstance, error) { return nil, nil })
 	})
 	return &api.DeleteStackInstancesOutput{OperationId: id}, err
 }

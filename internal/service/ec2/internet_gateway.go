@@ -87,15 +87,20 @@ func (s *Service) DeleteInternetGateway(ctx context.Context, in *api.DeleteInter
 	return &api.DeleteInternetGatewayOutput{}, nil
 }
 
+// gatewayAndVPC returns the VPC if there are both.
+func gatewayAndVPC(tx *store.Tx, c aws.Call, id, vpcID string) (*vpc, error) {
+	if _, err := getGateway(tx, c, id); err != nil {
+		return nil, err
+	}
+	return getVPC(tx, c, vpcID)
+}
+
 // AttachInternetGateway gives a VPC its gateway. A VPC has one, a gateway one VPC.
 func (s *Service) AttachInternetGateway(ctx context.Context, in *api.AttachInternetGatewayInput) (*api.AttachInternetGatewayOutput, error) {
 	c := aws.CallFrom(ctx)
 	id, vpcID := aws.Val(in.InternetGatewayId), aws.Val(in.VpcId)
 	err := s.db.Update(ctx, func(tx *store.Tx) error {
-		if _, err := getGateway(tx, c, id); err != nil {
-			return err
-		}
-		v, err := getVPC(tx, c, vpcID)
+		v, err := gatewayAndVPC(tx, c, id, vpcID)
 		if err != nil {
 			return err
 		}
@@ -126,10 +131,7 @@ func (s *Service) DetachInternetGateway(ctx context.Context, in *api.DetachInter
 	c := aws.CallFrom(ctx)
 	id, vpcID := aws.Val(in.InternetGatewayId), aws.Val(in.VpcId)
 	err := s.db.Update(ctx, func(tx *store.Tx) error {
-		if _, err := getGateway(tx, c, id); err != nil {
-			return err
-		}
-		v, err := getVPC(tx, c, vpcID)
+		v, err := gatewayAndVPC(tx, c, id, vpcID)
 		if err != nil {
 			return err
 		}
