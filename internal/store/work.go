@@ -28,6 +28,22 @@ func (db *DB) SweepWhenDue(ctx context.Context, f Filter, sweep func(context.Con
 	}
 }
 
+// Due returns the keys of the rows whose time has come and the earliest time of the
+// others, zero when none has any. at returns a row's time, zero for never.
+func (t *Table[T]) Due(tx *Tx, at func(*T) time.Time) (due []Key, next time.Time, err error) {
+	rows, err := t.List(tx, Scope{}, "", 0)
+	for _, r := range rows {
+		switch when := at(r.Value); {
+		case when.IsZero():
+		case !tx.Now().Before(when):
+			due = append(due, r.Key)
+		case next.IsZero() || when.Before(next):
+			next = when
+		}
+	}
+	return due, next, err
+}
+
 // queuePage is how many rows WorkOff reads at once.
 const queuePage = 64
 

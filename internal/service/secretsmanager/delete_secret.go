@@ -108,17 +108,8 @@ func (s *Service) Run(ctx context.Context) error {
 // sweep removes what is due and returns when the next is.
 func (s *Service) sweep(ctx context.Context) (next time.Time, err error) {
 	var due []store.Key
-	err = s.cfg.DB.View(ctx, func(tx *store.Tx) error {
-		rows, err := secrets.List(tx, store.Scope{}, "", 0)
-		for _, r := range rows {
-			switch gone := r.Value.Gone; {
-			case gone.IsZero():
-			case !tx.Now().Before(gone):
-				due = append(due, r.Key)
-			case next.IsZero() || gone.Before(next):
-				next = gone
-			}
-		}
+	err = s.cfg.DB.View(ctx, func(tx *store.Tx) (err error) {
+		due, next, err = secrets.Due(tx, func(sec *secret) time.Time { return sec.Gone })
 		return err
 	})
 	if err != nil || len(due) == 0 {

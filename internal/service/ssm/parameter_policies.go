@@ -117,18 +117,8 @@ func (s *Service) Run(ctx context.Context) error {
 // expire removes what has expired and returns when the next will.
 func (s *Service) expire(ctx context.Context) (next time.Time, err error) {
 	var due []store.Key
-	err = s.cfg.DB.View(ctx, func(tx *store.Tx) error {
-		rows, err := parameters.List(tx, store.Scope{}, "", 0)
-		for _, r := range rows {
-			at := r.Value.expiry()
-			switch {
-			case at.IsZero():
-			case r.Value.expired(tx.Now()):
-				due = append(due, r.Key)
-			case next.IsZero() || at.Before(next):
-				next = at
-			}
-		}
+	err = s.cfg.DB.View(ctx, func(tx *store.Tx) (err error) {
+		due, next, err = parameters.Due(tx, (*parameter).expiry)
 		return err
 	})
 	if err != nil || len(due) == 0 {

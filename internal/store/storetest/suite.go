@@ -52,6 +52,7 @@ func Suite(t *testing.T, config func(*testing.T) store.Config) {
 		{"watch", testWatch},
 		{"changed", testChanged},
 		{"sweep when due", testSweepWhenDue},
+		{"due", testDue},
 		{"work off", testWorkOff},
 		{"state survives closing", testReopen},
 		{"empty", testEmpty},

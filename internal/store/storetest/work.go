@@ -66,3 +66,21 @@ func testWorkOff(t *testing.T, cfg store.Config) {
 	err = things.WorkOff(t.Context(), db, store.Filter{}, func(context.Context, store.Row[thing]) error { return broken })
 	wantIs(t, "work that fails", err, broken)
 }
+
+func testDue(t *testing.T, cfg store.Config) {
+	hand := clock.NewManual(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	cfg.Clock = hand
+	db := open(t, cfg)
+	times := map[string]time.Time{"past": hand.Now().Add(-1), "now": hand.Now(), "later": hand.Now().Add(2), "soon": hand.Now().Add(1)}
+	for name := range times {
+		put(t, db, key(name), thing{Name: name})
+	}
+	put(t, db, key("never"), thing{Name: "never"})
+	view(t, db, func(tx *store.Tx) error {
+		due, next, err := things.Due(tx, func(th *thing) time.Time { return times[th.Name] })
+		if want := []store.Key{key("now"), key("past")}; !slices.Equal(due, want) || !next.Equal(times["soon"]) {
+			t.Errorf("due are %v, next at %v, want %v and %v", due, next, want, times["soon"])
+		}
+		return err
+	})
+}
