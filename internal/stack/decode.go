@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/hardstand/hardstand/internal/aws/resourceschema"
 )
 
 // PropertyError is a property that a resource type cannot accept. Its text is
@@ -241,15 +243,10 @@ func decodeScalar(value any, v reflect.Value, path string) error {
 	return propertyErrorf("Value of property %s must be of type %s", path, kindName(v.Kind()))
 }
 
-// scalarText gives the text of a string, number or boolean.
+// scalarText gives the text of a string, number or boolean, whether JSON holds it or
+// code made it.
 func scalarText(value any) (string, bool) {
 	switch x := value.(type) {
-	case string:
-		return x, true
-	case json.Number:
-		return x.String(), true
-	case bool:
-		return strconv.FormatBool(x), true
 	case int:
 		return strconv.Itoa(x), true
 	case int32, int64:
@@ -257,7 +254,7 @@ func scalarText(value any) (string, bool) {
 	case float64:
 		return strconv.FormatFloat(x, 'f', -1, 64), true
 	}
-	return "", false
+	return resourceschema.ScalarText(value)
 }
 
 func kindName(k reflect.Kind) string {

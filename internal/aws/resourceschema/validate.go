@@ -110,7 +110,7 @@ func (v *validator) value(n *Node, value any, pointer string) {
 }
 
 func (v *validator) scalar(n *Node, kind string, value any, pointer string) {
-	text, ok := scalarText(value)
+	text, ok := ScalarText(value)
 	if !ok {
 		return
 	}
@@ -166,7 +166,7 @@ func fits(kind string, value any) bool {
 			return true // documents may be given as text
 		}
 	}
-	text, known := scalarText(value)
+	text, known := ScalarText(value)
 	if !known {
 		return true // what is not known yet
 	}
@@ -185,7 +185,8 @@ func fits(kind string, value any) bool {
 	return false
 }
 
-func scalarText(value any) (string, bool) {
+// ScalarText gives the text of a string, number or boolean of a template.
+func ScalarText(value any) (string, bool) {
 	switch x := value.(type) {
 	case string:
 		return x, true

@@ -9,7 +9,6 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/sns"
-	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/stack"
 )
 
@@ -84,11 +83,8 @@ func (t resourceSubscription) Create(ctx context.Context, r stack.Request, start
 
 func (t resourceSubscription) get(ctx context.Context, id string) (map[string]string, error) {
 	out, err := invoke[api.GetSubscriptionAttributesOutput](ctx, t.s, "GetSubscriptionAttributes", &api.GetSubscriptionAttributesInput{SubscriptionArn: &id})
-	if awserr.Is(err, "NotFound") {
-		return nil, stack.ErrNotFound
-	}
 	if err != nil {
-		return nil, err
+		return nil, orNotThere(err)
 	}
 	return out.Attributes, nil
 }

@@ -111,13 +111,18 @@ func topicResult(topicName string) (stack.Result, error) {
 	return stack.Result{PhysicalID: topicName, Attributes: map[string]any{"TopicArn": topicName, "TopicName": k.ID}}, err
 }
 
+// orNotThere is what Read says of what is gone, or else err.
+func orNotThere(err error) error {
+	if awserr.Is(err, "NotFound") {
+		return stack.ErrNotFound
+	}
+	return err
+}
+
 func (s *Service) attributesOf(ctx context.Context, topicName string) (map[string]string, error) {
 	out, err := invoke[api.GetTopicAttributesOutput](ctx, s, "GetTopicAttributes", &api.GetTopicAttributesInput{TopicArn: &topicName})
-	if awserr.Is(err, "NotFound") {
-		return nil, stack.ErrNotFound
-	}
 	if err != nil {
-		return nil, err
+		return nil, orNotThere(err)
 	}
 	return out.Attributes, nil
 }
