@@ -64,7 +64,9 @@ func newSite(t *testing.T) *site {
 	if err := os.WriteFile(s.keyFile, pem.EncodeToMemory(block), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	passwd := fmt.Sprintf("root:x:%d:%d::/root:/bin/bash\nec2-user:x:1000:1000::/home/ec2-user:/bin/bash\n", os.Getuid(), os.Getgid())
+	// Root's home is one that the machine does not have: its own would have profiles, and
+	// what they do would be part of every session here.
+	passwd := fmt.Sprintf("root:x:%d:%d::/home/owner:/bin/bash\nec2-user:x:1000:1000::/home/ec2-user:/bin/bash\n", os.Getuid(), os.Getgid())
 	s.write(t, "/etc/passwd", passwd, 0)
 	s.write(t, "/etc/group", "root:x:0:\nec2-user:x:1000:\nwheel:x:10:ec2-user\n", 0)
 	s.write(t, "/etc/environment", "AWS_CA_BUNDLE=/ca.pem\n", 0)
@@ -96,7 +98,7 @@ func (s *site) write(t *testing.T, p, content string, uid int) {
 func (s *site) authorize(t *testing.T, options string) {
 	t.Helper()
 	line := options + string(ssh.MarshalAuthorizedKey(s.signer.PublicKey()))
-	s.write(t, "/root/.ssh/authorized_keys", "# comment\nbroken line\n"+line, 0)
+	s.write(t, "/home/owner/.ssh/authorized_keys", "# comment\nbroken line\n"+line, 0)
 	s.write(t, "/home/ec2-user/.ssh/authorized_keys", line, 1000)
 }
 
@@ -282,7 +284,7 @@ func TestSFTP(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	p := s.root.Path("/root/file")
+	p := s.root.Path("/home/owner/file")
 	f, err := client.Create(p)
 	if err != nil {
 		t.Fatal(err)
@@ -294,7 +296,7 @@ func TestSFTP(t *testing.T) {
 	if b, err := os.ReadFile(p); err != nil || string(b) != "content" {
 		t.Errorf("%q, %v", b, err)
 	}
-	if infos, err := client.ReadDir(s.root.Path("/root")); err != nil || len(infos) < 2 {
+	if infos, err := client.ReadDir(s.root.Path("/home/owner")); err != nil || len(infos) < 2 {
 		t.Errorf("ReadDir: %v, %v", infos, err)
 	}
 	if _, err := client.Open("/absent"); !errors.Is(err, os.ErrNotExist) {
@@ -357,13 +359,13 @@ func TestRefusals(t *testing.T) {
 	if try("root", ssh.Password("x")) == nil {
 		t.Error("a password was accepted")
 	}
-	if err := os.Chmod(s.root.Path("/root/.ssh/authorized_keys"), 0o666); err != nil {
+	if err := os.Chmod(s.root.Path("/home/owner/.ssh/authorized_keys"), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	if try("root", ssh.PublicKeys(s.signer)) == nil {
 		t.Error("keys that anybody may write were believed")
 	}
-	if err := os.Chmod(s.root.Path("/root/.ssh/authorized_keys"), 0o600); err != nil {
+	if err := os.Chmod(s.root.Path("/home/owner/.ssh/authorized_keys"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s.authorize(t, `from="10.0.0.1" `)
@@ -439,10 +441,10 @@ func TestOpenSSH(t *testing.T) {
 	if err := os.WriteFile(local, []byte("copied"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if out, code := run("", "scp", "-P", port, local, "root@"+host+":"+s.root.Path("/root/copy")); code != 0 {
+	if out, code := run("", "scp", "-P", port, local, "root@"+host+":"+s.root.Path("/home/owner/copy")); code != 0 {
 		t.Errorf("scp: %d, %q", code, out)
 	}
-	if b, err := os.ReadFile(s.root.Path("/root/copy")); err != nil || string(b) != "copied" {
+	if b, err := os.ReadFile(s.root.Path("/home/owner/copy")); err != nil || string(b) != "copied" {
 		t.Errorf("copy: %q, %v", b, err)
 	}
 	if _, code := run("", "ssh", "-p", port, "other@"+host, "true"); code != 255 {
