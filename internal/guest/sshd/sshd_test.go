@@ -11,8 +11,10 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -23,8 +25,10 @@ import (
 	"github.com/hardstand/hardstand/internal/guest"
 )
 
-// TestMain lets the test binary serve sftp, as the guest binary does.
+// TestMain lets the test binary serve sftp, as the guest binary does. Whoever started the
+// tests may ignore SIGHUP (nohup); sessions would inherit that, and outlive a hang-up.
 func TestMain(m *testing.M) {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	if len(os.Args) == 2 && os.Args[1] == "sftp-server" {
 		os.Exit(SFTPServer(nil))
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hardstand/hardstand/internal/clock"
+	"github.com/hardstand/hardstand/internal/clock/clocktest"
 	"github.com/hardstand/hardstand/internal/guest"
 	"github.com/hardstand/hardstand/internal/guest/control"
 )
@@ -172,8 +173,13 @@ func TestForking(t *testing.T) {
 	m, _ := manager(t, service("Type=forking", "PIDFile=/app.pid",
 		"ExecStart=/bin/sh -c 'setsid sleep 1000 >/dev/null 2>&1 & echo $! >ROOT/app.pid'"))
 	st := do(t, m, control.Start)
-	if st.Sub != "running" || !strings.Contains(st.Command, "sleep 1000") {
-		t.Errorf("started: %+v", st)
+	// The process is there before it has become sleep.
+	err := clocktest.Until(10*time.Second, time.Millisecond, "sleep", func() (bool, error) {
+		st = do(t, m, control.Status)
+		return strings.Contains(st.Command, "sleep 1000"), nil
+	})
+	if err != nil || st.Sub != "running" {
+		t.Errorf("started: %+v, %v", st, err)
 	}
 	if st := do(t, m, control.Stop); st.Active != "inactive" {
 		t.Errorf("stopped: %+v", st)

@@ -84,7 +84,11 @@ func TestOneThingChanged(t *testing.T) {
 			r.Header.Set("X-Amz-Date", time.Now().UTC().Add(time.Minute).Format("20060102T150405Z"))
 		}, "SignatureDoesNotMatch"},
 		{"old date", func(r *http.Request) {
-			r.Header.Set("X-Amz-Date", time.Now().UTC().Add(-16*time.Minute).Format("20060102T150405Z"))
+			now := time.Now().UTC()
+			old := now.Add(-16 * time.Minute)
+			r.Header.Set("X-Amz-Date", old.Format("20060102T150405Z"))
+			// Early in the day it was another day then, which the scope must not contradict.
+			authorization(now.Format("/20060102/"), old.Format("/20060102/"))(r)
 		}, "RequestTimeTooSkewed"},
 		{"body", func(r *http.Request) { r.Body = io.NopCloser(strings.NewReader("wordz")) }, "XAmzContentSHA256Mismatch"},
 		{"hash of the body", func(r *http.Request) { r.Header.Set("X-Amz-Content-Sha256", strings.Repeat("0", 64)) }, "SignatureDoesNotMatch"},
