@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/hardstand/hardstand/internal/clock"
-	"github.com/hardstand/hardstand/internal/clock/clocktest"
 	"github.com/hardstand/hardstand/internal/guest"
 	"github.com/hardstand/hardstand/internal/guest/control"
 )
@@ -172,14 +171,11 @@ func TestOneshot(t *testing.T) {
 func TestForking(t *testing.T) {
 	m, _ := manager(t, service("Type=forking", "PIDFile=/app.pid",
 		"ExecStart=/bin/sh -c 'setsid sleep 1000 >/dev/null 2>&1 & echo $! >ROOT/app.pid'"))
-	st := do(t, m, control.Start)
+	do(t, m, control.Start)
 	// The process is there before it has become sleep.
-	err := clocktest.Until(10*time.Second, time.Millisecond, "sleep", func() (bool, error) {
-		st = do(t, m, control.Status)
-		return strings.Contains(st.Command, "sleep 1000"), nil
-	})
-	if err != nil || st.Sub != "running" {
-		t.Errorf("started: %+v, %v", st, err)
+	st := until(t, m, "sleep", func(st control.UnitStatus) bool { return strings.Contains(st.Command, "sleep 1000") })
+	if st.Sub != "running" {
+		t.Errorf("started: %+v", st)
 	}
 	if st := do(t, m, control.Stop); st.Active != "inactive" {
 		t.Errorf("stopped: %+v", st)
