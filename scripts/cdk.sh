@@ -6,55 +6,21 @@
 # bin/hardstand. Needs node and npm; the packages come from npm's registry.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/isolated.sh
 
-if [ "${HARDSTAND_CDK_INSIDE:-}" = "" ]; then
-  if [ "$(id -u)" != 0 ]; then
-    echo "cdk: instances need root: run  sudo -E $0" >&2
-    exit 1
-  fi
+prepare() {
   for tool in npm aws; do
     if ! command -v "$tool" >/dev/null; then
       echo "cdk: $tool is missing: apt-get install npm awscli" >&2
       exit 1
     fi
   done
-  work=$(mktemp -d)
-  # Installed outside: inside there is no network.
   cp -r test/e2e/cdk "$work/app"
   (cd "$work/app" && npm ci --no-audit --no-fund --loglevel=error)
-  code=0
-  HARDSTAND_CDK_INSIDE=$work unshare -n -m -p -i -f --mount-proc --kill-child "$0" || code=$?
-  # Control groups outlive namespaces; the mounts below $work do not.
-  prefix=hs$(cat "$work/data/id" 2>/dev/null || echo -none)
-  find /sys/fs/cgroup -depth -type d \( -path "*/$prefix" -o -path "*/$prefix/*" \) -exec rmdir {} + 2>/dev/null || true
-  rm -rf "$work"
-  exit "$code"
-fi
-
-work=$HARDSTAND_CDK_INSIDE
-mount -t tmpfs tmpfs /run
-ip link set lo up
-server=${HARDSTAND_BIN:-$PWD/bin/hardstand}
-"$server" serve --data-dir "$work/data" --listen 127.0.0.1:4566 --allow-reset --log-level warn >"$work/server.log" 2>&1 &
-serving=$!
-finish() {
-  code=$?
-  if [ "$code" != 0 ]; then
-    echo "== cdk failed; the server's log ends:" >&2
-    tail -n 40 "$work/server.log" >&2
-  fi
-  curl -sf -X POST -o /dev/null http://127.0.0.1:4566/_hardstand/reset || true
-  kill "$serving" 2>/dev/null || true
-  wait "$serving" 2>/dev/null || true
-  exit "$code"
 }
-trap finish EXIT
-for _ in $(seq 200); do
-  curl -sf -o /dev/null http://127.0.0.1:4566/_hardstand/health && break
-  sleep 0.05
-done
-eval "$("$server" env --data-dir "$work/data")"
-export AWS_EC2_METADATA_DISABLED=true HOME=$work CDK_DISABLE_VERSION_CHECK=1 CI=1
+isolate prepare
+serve
+export HOME=$work CDK_DISABLE_VERSION_CHECK=1 CI=1
 CDK_DEFAULT_ACCOUNT=$(aws sts get-caller-identity --query Account --output text)
 export CDK_DEFAULT_ACCOUNT CDK_DEFAULT_REGION=us-east-1
 

@@ -6,12 +6,11 @@
 # namespaces of their own.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/isolated.sh
 server=$(realpath "${HARDSTAND_BIN:-bin/hardstand}")
 work=$(mktemp -d)
 clean() {
-  # Control groups outlive namespaces; the mounts below $work do not.
-  prefix=hs$(cat "$work/rollouts/data/id" 2>/dev/null || echo -none)
-  find /sys/fs/cgroup -depth -type d \( -path "*/$prefix" -o -path "*/$prefix/*" \) -exec rmdir {} + 2>/dev/null || true
+  remove_groups "$work/rollouts/data"
   [ -e "$work/rollouts" ] || rm -rf "$work"
 }
 trap clean EXIT
