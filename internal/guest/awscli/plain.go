@@ -35,7 +35,8 @@ func (p plain) run(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	for p.pages != "" {
+	// Who says how many are to come gets one page, with the token of the next.
+	for p.pages != "" && !c.has("limit") && !c.has("max-results") {
 		key, token := nextToken(all)
 		if token == "" {
 			break

@@ -80,6 +80,19 @@ func TestPlainPages(t *testing.T) {
 	}
 }
 
+// Who bounds an answer gets that one page.
+func TestPlainLimit(t *testing.T) {
+	c := newCloud(t)
+	a := newAWS(t, c)
+	c.answers["Logs_20140328.DescribeLogGroups"] = `{"logGroups":[{"logGroupName":"a"}],"nextToken":"t"}`
+	c.answers["AmazonSSM.GetParametersByPath"] = `{"Parameters":[{"Name":"a"}],"NextToken":"t"}`
+	a.run(t, "logs describe-log-groups --limit 1", 0, `"nextToken": "t"`)
+	a.run(t, "ssm get-parameters-by-path --path / --max-results 1", 0, `"NextToken": "t"`)
+	if len(c.seen) != 2 {
+		t.Errorf("%d requests", len(c.seen))
+	}
+}
+
 // counted calls back before each request.
 type counted struct {
 	*cloud
