@@ -195,7 +195,10 @@ func (cli *CLI) parse(args []string) (*call, command, error) {
 			if err != nil {
 				return c, cmd, err
 			}
-			if hasInline && n == 1 {
+			if hasInline && n == 0 {
+				return c, cmd, &usageError{"aws: error: argument --" + name + ": ignored explicit argument '" + inline + "'"}
+			}
+			if hasInline {
 				c.options[name] = append(c.options[name], inline)
 				continue
 			}

@@ -93,6 +93,18 @@ func TestPlainLimit(t *testing.T) {
 	}
 }
 
+// A value behind = is the option's, and a switch has none.
+func TestInlineValues(t *testing.T) {
+	c := newCloud(t)
+	a := newAWS(t, c)
+	c.answers["DescribeInstances"] = `<DescribeInstancesResponse/>`
+	a.run(t, "ec2 describe-instances --instance-ids=i-1", 0, "")
+	if last := c.seen[len(c.seen)-1]; !strings.Contains(last, "InstanceId.1=i-1") {
+		t.Errorf("sent %s", last)
+	}
+	a.run(t, "s3 rb s3://b --force=1", 252, "aws: error: argument --force: ignored explicit argument '1'")
+}
+
 // counted calls back before each request.
 type counted struct {
 	*cloud
