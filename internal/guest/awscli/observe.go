@@ -95,6 +95,11 @@ func metricData(c *call, in map[string]any) error {
 	namespace := in["Namespace"]
 	var list []map[string]any
 	if c.has("metric-data") {
+		for _, name := range []string{"metric-name", "value", "unit", "timestamp", "storage-resolution", "dimensions"} {
+			if c.has(name) {
+				return &usageError{"The key \"" + strings.ReplaceAll(name, "-", "_") + "\" cannot be specified when one of the following keys are also specified: metric_data"}
+			}
+		}
 		var err error
 		if list, err = c.structures("metric-data"); err != nil {
 			return err

@@ -31,5 +31,7 @@ func TestObserve(t *testing.T) {
 		}
 	}
 	a.run(t, "logs put-log-events --log-group-name g", 252, "--log-stream-name, --log-events")
+	a.run(t, "cloudwatch put-metric-data --namespace N --metric-data MetricName=m,Value=2 --metric-name n", 252,
+		`The key "metric_name" cannot be specified when one of the following keys are also specified: metric_data`)
 	a.run(t, "cloudwatch put-metric-data --namespace N --metric-data Dimensions=[{Name=a,Value=b}]", 252, "does not know")
 }
