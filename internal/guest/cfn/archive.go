@@ -114,13 +114,21 @@ func (x *extraction) linkFrom(name string, from io.Reader) error {
 }
 
 func (x *extraction) link(name, target string) error {
+	if err := x.clear(name); err != nil {
+		return err
+	}
+	return x.root.Symlink(target, name)
+}
+
+// clear makes room for a link, where an earlier run may have left one.
+func (x *extraction) clear(name string) error {
 	if err := x.parents(name); err != nil {
 		return err
 	}
 	if err := x.root.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	return x.root.Symlink(target, name)
+	return nil
 }
 
 func (x *extraction) tar(from io.Reader) error {
@@ -145,7 +153,7 @@ func (x *extraction) tar(from io.Reader) error {
 		case tar.TypeSymlink:
 			err = x.link(name, h.Linkname)
 		case tar.TypeLink:
-			if err = x.parents(name); err == nil {
+			if err = x.clear(name); err == nil {
 				err = x.root.Link(x.name(h.Linkname), name)
 			}
 		}
