@@ -58,6 +58,14 @@ func (l *local) s3Revision() (map[string]any, error) {
 	if u.Host == "" || key == "" {
 		return nil, fmt.Errorf("location %s is not s3://BUCKET/KEY", l.Location)
 	}
+	for name := range u.Query() {
+		if name != "versionId" && name != "etag" {
+			return nil, fmt.Errorf("location %s: %s is neither versionId nor etag", l.Location, name)
+		}
+	}
+	if u.Fragment != "" {
+		return nil, fmt.Errorf("location %s: write # in a key as %%23", l.Location)
+	}
 	kind := l.Type
 	if kind == typeDirectory {
 		if kind = archiveType(key); kind == "" {

@@ -24,6 +24,8 @@ func TestLocalLocations(t *testing.T) {
 		{"s3 with a type", "s3://b/app", "tar", `{"RevisionType":"S3","S3Revision":{"Bucket":"b","BundleType":"tar","ETag":"","Key":"app","Version":""}}`},
 		{"s3 without a type", "s3://b/app", "directory", "!the name of s3://b/app does not tell its type: give -t zip, tar or tgz"},
 		{"s3 without a key", "s3://b", "zip", "!location s3://b is not s3://BUCKET/KEY"},
+		{"s3 with what is not known", "s3://b/app.zip?versionID=1", "directory", "!location s3://b/app.zip?versionID=1: versionID is neither versionId nor etag"},
+		{"s3 with a fragment", "s3://b/a#1.zip", "zip", "!location s3://b/a#1.zip: write # in a key as %23"},
 		{"github", "https://github.com/a/r", "directory", `{"GitHubRevision":{"Account":"a","BundleType":"tar","CommitId":"HEAD","Repository":"r"},"RevisionType":"GitHub"}`},
 		{"github at a branch", "https://github.com/a/r.git/tree/x/y", "directory", `{"GitHubRevision":{"Account":"a","BundleType":"tar","CommitId":"x/y","Repository":"r"},"RevisionType":"GitHub"}`},
 		{"github's api", "https://api.github.com/repos/a/r/zipball/c0ffee", "directory", `{"GitHubRevision":{"Account":"a","BundleType":"zip","CommitId":"c0ffee","Repository":"r"},"RevisionType":"GitHub"}`},
