@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"regexp"
 	"slices"
 
 	"github.com/hardstand/hardstand/internal/aws"
@@ -11,6 +12,9 @@ import (
 )
 
 const pageSize = 100
+
+// tokenForm is that of a refusal's row id, which is the token of the page after it.
+var tokenForm = regexp.MustCompile(`^\d{20}-\d{6}$`)
 
 // checkDecisions is on the principals whose decisions are asked for: those of the
 // request named, the one named, or all.
@@ -36,19 +40,28 @@ func (s *Service) checkDecisions(ctx context.Context, in *api.DescribeDecisionsI
 }
 
 // DescribeDecisions returns recorded refusals of the account, newest first: of one
-// request, of one principal, or all.
+// request, of one principal, of both, or all.
 func (s *Service) DescribeDecisions(ctx context.Context, in *api.DescribeDecisionsInput) (*api.DescribeDecisionsOutput, error) {
 	account := aws.CallFrom(ctx).Account
 	if in.RequestId != nil {
+		if in.MaxResults != nil || in.NextToken != nil {
+			return nil, awserr.New("ValidationException", "MaxResults and NextToken are for lists: what is recorded of a request comes whole.")
+		}
 		found, err := s.recorder.find(ctx, account, *in.RequestId)
 		if err != nil {
 			return nil, err
+		}
+		if in.PrincipalArn != nil { // the permission asked for was on this one only
+			found = slices.DeleteFunc(found, func(r refusal) bool { return !r.of(*in.PrincipalArn) })
 		}
 		if len(found) == 0 {
 			return nil, awserr.New("ResourceNotFoundException",
 				"No refusal is recorded of request %s. The latest %d of an account are kept.", *in.RequestId, keptRefusals)
 		}
 		return &api.DescribeDecisionsOutput{Decisions: decisions(found)}, nil
+	}
+	if in.NextToken != nil && !tokenForm.MatchString(*in.NextToken) {
+		return nil, awserr.New("ValidationException", "NextToken is not one of this operation's.")
 	}
 	limit := pageSize
 	if in.MaxResults != nil {
@@ -110,8 +123,7 @@ func (r *Recorder) latest(ctx context.Context, account, principal, before string
 	err := r.db.View(ctx, func(tx *store.Tx) error {
 		rows, err := refusals.Range(tx, "age", account+"\x00", to, 0, true)
 		for _, row := range rows {
-			who := row.Value.Explanation.Principal
-			if principal != "" && who != principal && Identity(who) != Identity(principal) {
+			if principal != "" && !row.Value.of(principal) {
 				continue
 			}
 			if len(out) == limit {

@@ -37,6 +37,12 @@ type explanation struct {
 	Fix        string          `json:"fix,omitempty"`
 }
 
+// of reports whether a principal was refused, itself or in a session.
+func (r *refusal) of(principal string) bool {
+	who := r.Explanation.Principal
+	return who == principal || Identity(who) == recordedAs(principal)
+}
+
 // use is what a principal was allowed to do with one resource.
 type use struct {
 	Principal string `json:"principal"` // by Identity
