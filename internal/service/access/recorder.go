@@ -40,7 +40,11 @@ type Recorder struct {
 	dirty    map[useID]bool
 	wake     chan struct{} // one token: there is something to write
 	serial   int
-	loaded   bool // Run's own
+
+	// writing is held from taking what waits until it is committed: who asks for the
+	// records finds what another writer has taken, and counts never go back.
+	writing sync.Mutex
+	loaded  bool // under writing
 }
 
 type queued struct {
@@ -79,14 +83,9 @@ func (r *Recorder) Allowed(call aws.Call, c aws.Check) {
 		r.uses[id] = u
 	}
 	u.Count++
-	fresh := u.Count == 1
-	for _, service := range c.Context["iam:PassedToService"] {
-		if !slices.Contains(u.PassedTo, service) {
-			u.PassedTo = append(u.PassedTo, service)
-			fresh = true
-		}
-	}
-	// A use that is known is written again once in a while only.
+	fresh := u.passed(c.Context["iam:PassedToService"]) || u.Count == 1
+	// A use that is known is written again once in a while only, and when somebody
+	// asks.
 	if fresh || now.Sub(u.Last) > time.Minute {
 		u.Last = now
 		r.dirty[id] = true
@@ -137,15 +136,13 @@ func (r *Recorder) signal() {
 
 // Run writes what is recorded until ctx ends, and what is left then.
 func (r *Recorder) Run(ctx context.Context) error {
-	if !r.loaded {
-		if err := r.load(ctx); err != nil {
-			return err
-		}
-		r.loaded = true
+	if err := r.write(ctx); err != nil {
+		return err
 	}
 	for {
 		select {
 		case <-ctx.Done():
+			r.settle(func(useID) bool { return true })
 			return r.write(context.WithoutCancel(ctx))
 		case <-r.wake:
 		}
@@ -159,8 +156,12 @@ func (r *Recorder) Run(ctx context.Context) error {
 	}
 }
 
-// load takes up the uses of an earlier run, so that counts go on.
+// load takes up the uses of an earlier run, once, so that counts go on. Who holds
+// r.writing calls it.
 func (r *Recorder) load(ctx context.Context) error {
+	if r.loaded {
+		return nil
+	}
 	return r.db.View(ctx, func(tx *store.Tx) error {
 		rows, err := uses.List(tx, store.Scope{}, "", 0)
 		if err != nil {
@@ -171,6 +172,7 @@ func (r *Recorder) load(ctx context.Context) error {
 		for _, row := range rows {
 			r.take(row.Key.Account, row.Value)
 		}
+		r.loaded = true
 		return nil
 	})
 }
@@ -180,15 +182,22 @@ func (r *Recorder) take(account string, old *use) {
 	if u := r.uses[id]; u != nil { // came while loading
 		u.Count += old.Count
 		u.First = old.First
+		u.passed(old.PassedTo)
 		r.dirty[id] = true
 		return
 	}
+	old.written = old.Count
 	r.uses[id] = old
 	r.counts[useID{account, old.Principal, old.Action, ""}]++
 }
 
 // write puts everything that waits into one transaction.
 func (r *Recorder) write(ctx context.Context) error {
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	if err := r.load(ctx); err != nil {
+		return fmt.Errorf("read access records: %w", err)
+	}
 	refused, changed := r.drain()
 	if len(refused) == 0 && len(changed) == 0 {
 		return nil
@@ -237,11 +246,23 @@ func (r *Recorder) restore(refused []queued, changed map[string][]use) {
 	r.signal()
 }
 
+// settle has the next write bring the counts of uses up to date.
+func (r *Recorder) settle(which func(useID) bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id, u := range r.uses {
+		if u.Count != u.written && which(id) {
+			r.dirty[id] = true
+		}
+	}
+}
+
 func (r *Recorder) drain() ([]queued, map[string][]use) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	changed := map[string][]use{}
 	for id := range r.dirty {
+		r.uses[id].written = r.uses[id].Count
 		u := *r.uses[id]
 		u.PassedTo = slices.Clone(u.PassedTo)
 		changed[id.account] = append(changed[id.account], u)

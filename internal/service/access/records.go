@@ -1,6 +1,7 @@
 package access
 
 import (
+	"slices"
 	"time"
 
 	"github.com/hardstand/hardstand/internal/aws"
@@ -51,12 +52,22 @@ type use struct {
 	// Family tells that the resource stands for many.
 	Family bool `json:"family,omitempty"`
 	// PassedTo are the services a role was handed to, with iam:PassRole.
-	PassedTo []string `json:"passedTo,omitempty"`
-	// Keys are the condition keys that the service gave with it.
-	Keys  []string  `json:"keys,omitempty"`
-	Count int64     `json:"count"`
-	First time.Time `json:"first"`
-	Last  time.Time `json:"last"`
+	PassedTo []string  `json:"passedTo,omitempty"`
+	Count    int64     `json:"count"`
+	First    time.Time `json:"first"`
+	Last     time.Time `json:"last"` // at most a minute earlier than that
+	written  int64     // the count that the row has
+}
+
+// passed adds services that a role was handed to, and reports whether any is new.
+func (u *use) passed(services []string) bool {
+	before := len(u.PassedTo)
+	for _, s := range services {
+		if !slices.Contains(u.PassedTo, s) {
+			u.PassedTo = append(u.PassedTo, s)
+		}
+	}
+	return len(u.PassedTo) > before
 }
 
 // Rows have the account of their principal and no region.

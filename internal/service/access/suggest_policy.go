@@ -60,6 +60,7 @@ func recordedAs(principal string) string {
 
 // usesOf returns what a principal did, by action and resource.
 func (r *Recorder) usesOf(ctx context.Context, account, principal string) ([]use, error) {
+	r.settle(func(id useID) bool { return id.account == account && id.principal == principal })
 	if err := r.write(ctx); err != nil {
 		return nil, err
 	}
