@@ -8,6 +8,9 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/iam"
+	"github.com/hardstand/hardstand/internal/service/iam"
+	"github.com/hardstand/hardstand/internal/store"
+	"github.com/hardstand/hardstand/internal/store/storetest"
 )
 
 // TestLastUsed: a use shows at once, is written once a minute, and goes with its key.
@@ -44,6 +47,42 @@ func TestLastUsed(t *testing.T) {
 	must[api.DeleteAccessKeyOutput](s, s.root(), "iam", "DeleteAccessKey", &api.DeleteAccessKeyInput{UserName: p("ann"), AccessKeyId: k.AccessKeyId})
 	_, err := ask[api.GetAccessKeyLastUsedOutput](s, s.root(), "iam", "GetAccessKeyLastUsed", &api.GetAccessKeyLastUsedInput{AccessKeyId: k.AccessKeyId})
 	wantError(t, err, "AccessDenied", "User: arn:aws:iam::111122223333:root is not authorized to perform iam:GetAccessKeyLastUsed on resource: access key "+*k.AccessKeyId)
+}
+
+// TestUsesOfReplacedKeys: neither a use that was written nor one that waits outlives
+// the key.
+func TestUsesOfReplacedKeys(t *testing.T) {
+	db, uses := storetest.New(t), store.Table[struct{}]{Name: "iam.use", Version: 1}
+	s := iam.New(iam.Config{DB: db, Sealer: storetest.NewSealer(t)})
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	presets := []*iam.Key{nil, {ID: "AKIAIOSFODNN7EXAMPL2", Secret: "secret-2-secret-2"}, {ID: "AKIAIOSFODNN7EXAMPL3", Secret: "secret-3-secret-3"}}
+	var latest, before iam.Key
+	for i, preset := range presets {
+		var err error
+		if latest, err = s.EnsureRoot(t.Context(), account, preset); err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range []iam.Key{before, latest} { // the old one's last request ends late
+			p := iam.Root(account)
+			p.AccessKeyID = key.ID
+			s.Used(aws.Call{Principal: p, Service: "s3", Region: "us-east-1"})
+		}
+		if err := s.Run(ended); err != nil {
+			t.Fatal(err)
+		}
+		var rows []store.Row[struct{}]
+		if err := db.View(t.Context(), func(tx *store.Tx) (err error) {
+			rows, err = uses.List(tx, store.Scope{}, "", 0)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if len(rows) != 1 || rows[0].Key.ID != latest.ID {
+			t.Errorf("after key %d: %+v, want %s alone", i+1, rows, latest.ID)
+		}
+		before = latest
+	}
 }
 
 func TestCredentialReport(t *testing.T) {

@@ -67,6 +67,9 @@ func (s *Service) writeRoot(ctx context.Context, account string, row *accountRow
 			if err := keys.Delete(tx, keyRow(row.RootKey)); err != nil && !errors.Is(err, store.ErrNotFound) {
 				return err
 			}
+			if err := forgetUse(tx, row.RootKey); err != nil {
+				return err
+			}
 		}
 		next := *row
 		next.RootKey = key.ID

@@ -98,7 +98,11 @@ func (s *Service) writeUses(ctx context.Context) error {
 	}
 	err := s.db.Update(ctx, func(tx *store.Tx) error {
 		for id, u := range written {
-			if err := uses.Put(tx, keyRow(id), &u); err != nil {
+			held, err := isHeld(tx, id)
+			if err == nil && held {
+				err = uses.Put(tx, keyRow(id), &u)
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -111,6 +115,16 @@ func (s *Service) writeUses(ctx context.Context) error {
 	defer s.uses.mu.Unlock()
 	maps.DeleteFunc(s.uses.latest, func(id string, u use) bool { return written[id] == u })
 	return nil
+}
+
+// isHeld reports whether the key or role that was used is still there: nothing would
+// ever drop the row of one that was deleted since.
+func isHeld(tx *store.Tx, id string) (bool, error) {
+	if _, err := keys.Get(tx, keyRow(id)); !errors.Is(err, store.ErrNotFound) {
+		return err == nil, err
+	}
+	e, _, err := entityByID(tx, id)
+	return e != nil, err
 }
 
 // lastUse returns the last use of a key or role, nil when there was none.
