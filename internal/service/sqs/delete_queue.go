@@ -48,6 +48,7 @@ func throwAway(tx *store.Tx, k store.Key, serial string) error {
 
 // PurgeQueue empties a queue, at most once a minute.
 func (s *Service) PurgeQueue(ctx context.Context, in *api.PurgeQueueInput) (*api.PurgeQueueOutput, error) {
+	purged := ""
 	_, err := s.change(ctx, aws.Val(in.QueueUrl), "purged", func(tx *store.Tx, k store.Key, q *queue) error {
 		if tx.Now().Before(q.Purged.Add(purgeInterval)) {
 			return awserr.Status(403, "PurgeQueueInProgress", "Only one PurgeQueue operation on %s is allowed every 60 seconds.", k.ID)
@@ -57,12 +58,14 @@ func (s *Service) PurgeQueue(ctx context.Context, in *api.PurgeQueueInput) (*api
 		}
 		own, purges, _ := strings.Cut(q.Serial, ".")
 		n, _ := strconv.Atoi(purges) // ours
+		purged = q.Serial
 		q.Serial, q.Purged = own+"."+strconv.Itoa(n+1), tx.Now()
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
+	s.bells.ring(purged) // who waits goes on at the bell of the new serial
 	return &api.PurgeQueueOutput{}, nil
 }
 

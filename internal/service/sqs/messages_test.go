@@ -178,6 +178,32 @@ func TestRestart(t *testing.T) {
 	}
 }
 
+// Who waits while the queue is purged gets what is sent afterwards, at once.
+func TestLongPollSurvivesPurge(t *testing.T) {
+	l := newLab(t, gate{})
+	u := l.queue("q", attrs{"ReceiveMessageWaitTimeSeconds": "20"})
+	got := make(chan []api.Message, 1)
+	go func() {
+		out, _ := wiretest.Call[api.ReceiveMessageOutput](l, "ReceiveMessage", &api.ReceiveMessageInput{QueueUrl: u})
+		got <- out.Messages
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := l.Clock.BlockUntil(ctx, 1); err != nil {
+		t.Fatal(err)
+	}
+	wiretest.Must[api.PurgeQueueOutput](l, "PurgeQueue", &api.PurgeQueueInput{QueueUrl: u})
+	l.send(u, "a")
+	select {
+	case list := <-got:
+		if bodies(list) != "a" {
+			t.Errorf("received %q", bodies(list))
+		}
+	case <-ctx.Done():
+		t.Error("the message does not wake who waits")
+	}
+}
+
 func TestPurgeAndDelete(t *testing.T) {
 	l := newLab(t, gate{})
 	u := l.queue("q", nil)
