@@ -61,10 +61,17 @@ func dataTypeKey(filters []api.ParameterStringFilter) []string {
 	return nil
 }
 
-// edit changes the tags of a parameter.
-func (s *Service) edit(ctx context.Context, kind api.ResourceTypeForTagging, id *string, change func(map[string]string)) error {
+func judgeTagged(kind api.ResourceTypeForTagging) error {
 	if kind != "Parameter" {
 		return awserr.New("InvalidResourceType", "hardstand has resources of type Parameter only.")
+	}
+	return nil
+}
+
+// edit changes the tags of a parameter.
+func (s *Service) edit(ctx context.Context, kind api.ResourceTypeForTagging, id *string, change func(map[string]string)) error {
+	if err := judgeTagged(kind); err != nil {
+		return err
 	}
 	err := s.cfg.DB.Update(ctx, func(tx *store.Tx) error {
 		k, p, err := find(tx, aws.CallFrom(ctx), aws.Val(id))
@@ -107,9 +114,19 @@ func (s *Service) RemoveTagsFromResource(ctx context.Context, in *api.RemoveTags
 
 // ListTagsForResource returns the tags of a parameter.
 func (s *Service) ListTagsForResource(ctx context.Context, in *api.ListTagsForResourceInput) (*api.ListTagsForResourceOutput, error) {
-	var out *api.ListTagsForResourceOutput
-	err := s.edit(ctx, in.ResourceType, in.ResourceId, func(tags map[string]string) {
-		out = &api.ListTagsForResourceOutput{TagList: tagList(tags)}
+	if err := judgeTagged(in.ResourceType); err != nil {
+		return nil, err
+	}
+	out := &api.ListTagsForResourceOutput{}
+	err := s.cfg.DB.View(ctx, func(tx *store.Tx) error {
+		_, p, err := find(tx, aws.CallFrom(ctx), aws.Val(in.ResourceId))
+		if err == nil {
+			out.TagList = tagList(p.Tags)
+		}
+		return err
 	})
-	return out, err
+	if err != nil {
+		return nil, orNoResource(err, aws.Val(in.ResourceId))
+	}
+	return out, nil
 }

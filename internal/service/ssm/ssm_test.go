@@ -143,6 +143,32 @@ func TestPathsFiltersAndPages(t *testing.T) {
 	}
 }
 
+func TestListTags(t *testing.T) {
+	l := newLab(t, gate{})
+	wiretest.Must[api.PutParameterOutput](l, "PutParameter", put("/tagged", "v", "String"))
+	wiretest.Must[api.AddTagsToResourceOutput](l, "AddTagsToResource", &api.AddTagsToResourceInput{ResourceType: "Parameter", ResourceId: aws.Ptr("/tagged"),
+		Tags: []api.Tag{{Key: aws.Ptr("k"), Value: aws.Ptr("v")}}})
+	for _, tt := range []struct{ name, kind, id, want string }{
+		{"tags", "Parameter", "/tagged", "k=v"},
+		{"no such parameter", "Parameter", "/none", "InvalidResourceId"},
+		{"of another type", "Document", "/tagged", "InvalidResourceType"},
+	} {
+		out, err := wiretest.Call[api.ListTagsForResourceOutput](l, "ListTagsForResource",
+			&api.ListTagsForResourceInput{ResourceType: api.ResourceTypeForTagging(tt.kind), ResourceId: &tt.id})
+		got := ""
+		if e := awserr.As(err); e != nil {
+			got = e.Code
+		} else if err == nil {
+			for _, tag := range out.TagList {
+				got += *tag.Key + "=" + *tag.Value
+			}
+		}
+		if got != tt.want {
+			t.Errorf("%s: %s, %v", tt.name, got, err)
+		}
+	}
+}
+
 func TestEveryOperationNeedsItsPermission(t *testing.T) {
 	l := newLab(t, gate{Only: []string{"ssm:GetParameter arn:aws:ssm:us-east-1:123456789012:parameter/mine"}})
 	if _, err := wiretest.Call[api.GetParameterOutput](l, "GetParameter", &api.GetParameterInput{Name: aws.Ptr("/mine")}); !awserr.Is(err, "ParameterNotFound") {
