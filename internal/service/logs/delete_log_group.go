@@ -148,7 +148,8 @@ func deleteBatches(tx *store.Tx, name string, rows []store.Row[batch]) error {
 	return groups.Put(tx, k, g)
 }
 
-// finishDrops removes what an earlier server had begun to.
+// finishDrops removes what an earlier server, or a request that was given up, had
+// begun to.
 func (s *Service) finishDrops(ctx context.Context) error {
 	var rows []store.Row[drop]
 	err := s.cfg.DB.View(ctx, func(tx *store.Tx) (err error) {

@@ -65,11 +65,11 @@ const sweepEvery = time.Hour
 
 // applyRetention removes expired events until ctx ends.
 func (s *Service) applyRetention(ctx context.Context) error {
-	if err := s.finishDrops(ctx); err != nil {
-		return err
-	}
 	for {
 		changed := s.cfg.DB.Changed(store.Filter{Service: "logs", Kind: "retention"})
+		if err := s.finishDrops(ctx); err != nil {
+			return ended(ctx, err)
+		}
 		if err := s.sweep(ctx); err != nil {
 			return err
 		}
