@@ -127,6 +127,10 @@ func (s *Service) deliverAll(ctx context.Context, k store.Key, rows []store.Row[
 		}
 		if err := s.deliverOne(ctx, k, row); err != nil && ctx.Err() == nil {
 			s.cfg.Log.Error("deliver a message", slog.String("subscription", topicARN(k)), slog.String("error", err.Error()))
+			select { // what went wrong may stay wrong: the subscription is not due again at once
+			case <-s.cfg.Clock.After(queuePause):
+			case <-ctx.Done():
+			}
 			return
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -18,6 +19,8 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/sns"
+	"github.com/hardstand/hardstand/internal/service/sns"
+	"github.com/hardstand/hardstand/internal/store/storetest"
 	"github.com/hardstand/hardstand/internal/wire/wiretest"
 )
 
@@ -86,6 +89,34 @@ func TestEncryptedTopic(t *testing.T) {
 	if got := *l.queues.next(t).MessageBody; got != "hush" {
 		t.Errorf("delivered %q", got)
 	}
+}
+
+// A message that cannot be opened is tried again after a pause, not in a loop.
+func TestDeliveryThatGoesWrongPauses(t *testing.T) {
+	l := newLab(t, gate{})
+	topic := l.topic("t", map[string]string{"KmsMasterKeyId": "alias/aws/sns"})
+	l.subscribe(topic, "sqs", queueARN, nil)
+	l.publish(topic, "hush")
+	said := make(lines, 100)
+	l.svc = sns.New(sns.Config{DB: l.DB, Sealer: storetest.NewSealer(t), Clock: l.Clock, Log: slog.New(slog.NewTextHandler(said, nil)),
+		Invoker: l.Server, Authority: authority{}, Endpoint: "http://127.0.0.1:4566"})
+	l.run()
+	l.blocked(2) // the worker for what is due next, the subscription for its pause
+	if len(said) != 1 {
+		t.Errorf("tried %d times at once", len(said))
+	}
+	l.pass(20*time.Second, func() bool { return len(said) > 1 })
+}
+
+// lines are what a log says.
+type lines chan string
+
+func (l lines) Write(b []byte) (int, error) {
+	select {
+	case l <- string(b):
+	default: // more than anybody counts
+	}
+	return len(b), nil
 }
 
 // A service that fails is tried again; a queue that is gone is not.
