@@ -9,6 +9,7 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/sns"
+	"github.com/hardstand/hardstand/internal/aws/ids"
 	"github.com/hardstand/hardstand/internal/store"
 )
 
@@ -43,7 +44,7 @@ func (s *Service) CreateTopic(ctx context.Context, in *api.CreateTopicInput) (*a
 		if !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		t = &topic{Attributes: map[string]string{}, Tags: tags, Token: aws.CallFrom(ctx).Token}
+		t = &topic{Serial: ids.Upper(16), Attributes: map[string]string{}, Tags: tags, Token: aws.CallFrom(ctx).Token}
 		for name, value := range in.Attributes {
 			if value != "" && (name != attrFIFO || value == "true") {
 				t.Attributes[name] = value

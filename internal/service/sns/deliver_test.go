@@ -293,6 +293,21 @@ func TestFIFO(t *testing.T) {
 	}
 }
 
+// A topic made anew has seen none of the messages of the one before.
+func TestFIFOTopicMadeAnew(t *testing.T) {
+	l := newLab(t, gate{})
+	var sent []string
+	for range 2 {
+		topic := l.topic("t.fifo", map[string]string{"FifoTopic": "true", "ContentBasedDeduplication": "true"})
+		out := wiretest.Must[api.PublishOutput](l, "Publish", &api.PublishInput{TopicArn: topic, Message: aws.Ptr("a"), MessageGroupId: aws.Ptr("g")})
+		sent = append(sent, *out.MessageId)
+		wiretest.Must[api.DeleteTopicOutput](l, "DeleteTopic", &api.DeleteTopicInput{TopicArn: topic})
+	}
+	if sent[0] == sent[1] {
+		t.Error("the first topic's message stands for the second's")
+	}
+}
+
 func TestMessageStructureAndFilter(t *testing.T) {
 	l := newLab(t, gate{})
 	topic := l.topic("t", nil)

@@ -223,7 +223,7 @@ func (s *Service) repeated(tx *store.Tx, k store.Key, t *topic, m *message, now 
 	if t.Attributes[attrScope] == "MessageGroup" {
 		scope = m.Group
 	}
-	at := store.Key{Account: k.Account, Region: k.Region, ID: k.ID + "\x00" + scope + "\x00" + m.Dedup}
+	at := store.Key{Account: k.Account, Region: k.Region, ID: k.ID + "\x00" + t.Serial + "\x00" + scope + "\x00" + m.Dedup}
 	old, err := repeats.Get(tx, at)
 	switch {
 	case err == nil && now.Before(old.At.Add(dedupWindow)):

@@ -13,6 +13,8 @@ import (
 
 // topic is a row of sns.topic; the key's ID is the name.
 type topic struct {
+	// Serial tells the topic from earlier ones of its name.
+	Serial string `json:",omitempty"`
 	// Attributes are those that were set.
 	Attributes map[string]string
 	Tags       map[string]string `json:",omitempty"`
