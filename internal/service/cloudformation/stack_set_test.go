@@ -284,3 +284,19 @@ func TestStacksImportedIntoAStackSet(t *testing.T) {
 	}
 	l.wantStatus(l.rest(*good.StackId), "CREATE_COMPLETE")
 }
+
+// Regions that are worked on side by side share the operation and nothing that
+// changes while they are.
+func TestStackSetRegionsInParallel(t *testing.T) {
+	l := newLab(t)
+	l.begin()
+	set := l.newSet("fleet")
+	id := l.addInstances("fleet", func(in *api.CreateStackInstancesInput) {
+		in.Regions = []string{"us-east-1", "us-east-2", "us-west-2", "eu-west-1", "eu-central-1"}
+		in.OperationPreferences = &api.StackSetOperationPreferences{RegionConcurrencyType: api.RegionConcurrencyTypeParallel}
+	})
+	l.wantOperation(set, id, "SUCCEEDED")
+	if l.fake.Made() != 5 {
+		t.Errorf("%d things were made", l.fake.Made())
+	}
+}

@@ -79,19 +79,16 @@ func (s *Service) dueOperations(ctx context.Context) (out []*setWorker, err erro
 	return out, err
 }
 
-// setWorker works on one operation. op is the row as the worker knows it; mu guards
-// it while targets are worked on side by side.
+// setWorker works on one operation. op is the row as it was when the work began: it
+// does not change while targets are worked on side by side.
 type setWorker struct {
 	s   *Service
 	set *stackSet
-	mu  sync.Mutex
 	op  *setOperation
 }
 
 // update changes the operation's row, and what else belongs to the change.
 func (w *setWorker) update(ctx context.Context, change func(*store.Tx, *setOperation) error) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	return w.s.db.Update(ctx, func(tx *store.Tx) error {
 		op, err := setOperations.Get(tx, w.set.operationKey(w.op.ID))
 		if err != nil {
@@ -100,7 +97,6 @@ func (w *setWorker) update(ctx context.Context, change func(*store.Tx, *setOpera
 		if err := change(tx, op); err != nil {
 			return err
 		}
-		w.op = op
 		return putOperation(tx, w.set, op)
 	})
 }
@@ -119,8 +115,6 @@ func (w *setWorker) as(ctx context.Context, p aws.Principal, account, region str
 // over reads the operation anew: one that was due when Run looked may have been
 // worked to its end before this worker had its turn.
 func (w *setWorker) over(ctx context.Context) (bool, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	err := w.s.db.View(ctx, func(tx *store.Tx) (err error) {
 		w.op, err = setOperations.Get(tx, w.set.operationKey(w.op.ID))
 		return err
