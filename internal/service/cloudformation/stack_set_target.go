@@ -72,7 +72,9 @@ func (w *setWorker) target(ctx context.Context, t target) bool {
 func (w *setWorker) begin(ctx context.Context, t target) (i *stackInstance, err error) {
 	err = w.update(ctx, func(tx *store.Tx, o *setOperation) error {
 		o.result(t).Status = string(api.StackSetOperationResultStatusRunning)
-		if i, err = stackInstances.Get(tx, w.set.instanceKey(t)); err != nil {
+		if i, err = stackInstances.Get(tx, w.set.instanceKey(t)); errors.Is(err, store.ErrNotFound) {
+			return noInstance(w.set, t) // deleted while the operation was queued
+		} else if err != nil {
 			return err
 		}
 		if o.Action == string(api.StackSetOperationActionDetectDrift) {
@@ -271,15 +273,43 @@ func (w *setWorker) record(ctx context.Context, i *stackInstance, t target, caus
 		if i == nil {
 			return nil
 		}
-		key := w.set.instanceKey(t)
-		if o.Action == string(api.StackSetOperationActionDelete) && cause == nil {
-			return stackInstances.Delete(tx, key)
-		}
-		if o.Action != string(api.StackSetOperationActionDetectDrift) {
-			i.end(o, cause != nil, reason)
-		}
-		return stackInstances.Put(tx, key, i)
+		return w.keep(tx, o, i, cause != nil, reason)
 	})
+}
+
+// keep writes what an operation has made of an instance. What one that is queued
+// behind it has asked of the instance meanwhile, values for parameters or the
+// instance itself, stays.
+func (w *setWorker) keep(tx *store.Tx, o *setOperation, i *stackInstance, failed bool, reason string) error {
+	key := w.set.instanceKey(i.target)
+	now, err := stackInstances.Get(tx, key)
+	if err != nil {
+		return err
+	}
+	awaited, err := o.awaited(tx, i.target)
+	if err != nil {
+		return err
+	}
+	now.StackID, now.Drift, now.DriftChecked = i.StackID, i.Drift, i.DriftChecked
+	switch gone := o.Action == string(api.StackSetOperationActionDelete) && !failed; {
+	case gone && !awaited:
+		return stackInstances.Delete(tx, key)
+	case gone: // a stack that is retained keeps its name
+		anew := newInstance(w.set, i.target)
+		now.StackName, now.StackID, now.Drift, now.DriftChecked = anew.StackName, "", anew.Drift, anew.DriftChecked
+	case !awaited && o.Action != string(api.StackSetOperationActionDetectDrift):
+		now.end(o, failed, reason)
+	}
+	return stackInstances.Put(tx, key, now)
+}
+
+// awaited tells whether an operation that is queued will change the stack of a target.
+func (o *setOperation) awaited(tx *store.Tx, t target) (bool, error) {
+	list, err := operationsOf(tx, o.SetID)
+	return slices.ContainsFunc(list, func(later *setOperation) bool {
+		return later.Number > o.Number && !later.ended() && later.Action != string(api.StackSetOperationActionDetectDrift) &&
+			slices.ContainsFunc(later.Results, func(r setResult) bool { return r.target == t })
+	}), err
 }
 
 // end is how an instance is after an operation.

@@ -300,3 +300,63 @@ func TestStackSetRegionsInParallel(t *testing.T) {
 		t.Errorf("%d things were made", l.fake.Made())
 	}
 }
+
+// What an operation that is queued asks of a target outlives the end of the one that
+// works on it.
+func TestManagedStackSetKeepsWhatIsQueued(t *testing.T) {
+	held := func(l *lab, method string) (reached, release chan struct{}) {
+		reached, release = make(chan struct{}), make(chan struct{})
+		var once sync.Once
+		l.fake.Before = func(_ context.Context, m string, _ stack.Request) error {
+			if m == method {
+				once.Do(func() { close(reached); <-release })
+			}
+			return nil
+		}
+		return reached, release
+	}
+	one := func(in *api.CreateStackInstancesInput) { in.Regions = []string{"eu-west-1"} }
+	managed := func(l *lab) string {
+		return *must[api.CreateStackSetOutput](l, "CreateStackSet", &api.CreateStackSetInput{StackSetName: aws.Ptr("fleet"), TemplateBody: aws.Ptr(setTemplate),
+			ManagedExecution: &api.ManagedExecution{Active: aws.Ptr(true)}}).StackSetId
+	}
+	t.Run("parameters of its own", func(t *testing.T) {
+		l := newLab(t)
+		l.begin()
+		set := managed(l)
+		reached, release := held(l, "Create")
+		first := l.addInstances("fleet", one)
+		<-reached
+		second := must[api.UpdateStackInstancesOutput](l, "UpdateStackInstances", &api.UpdateStackInstancesInput{StackSetName: &set, Accounts: []string{home},
+			Regions: []string{"eu-west-1"}, ParameterOverrides: []api.Parameter{{ParameterKey: aws.Ptr("V"), ParameterValue: aws.Ptr("own")}}})
+		close(release)
+		l.wantOperation(set, first, "SUCCEEDED")
+		l.wantOperation(set, *second.OperationId, "SUCCEEDED")
+		if diff := cmp.Diff(map[string]string{"eu-west-1": "own"}, l.values()); diff != "" {
+			t.Error(diff)
+		}
+		if i := l.instance(set, "eu-west-1"); i.Status != "CURRENT" || aws.Val(i.LastOperationId) != *second.OperationId {
+			t.Errorf("instance %+v", i)
+		}
+	})
+	t.Run("an instance after its deletion", func(t *testing.T) {
+		l := newLab(t)
+		l.begin()
+		set := managed(l)
+		l.wantOperation(set, l.addInstances("fleet", one), "SUCCEEDED")
+		reached, release := held(l, "Delete")
+		first := must[api.DeleteStackInstancesOutput](l, "DeleteStackInstances", &api.DeleteStackInstancesInput{StackSetName: &set, Accounts: []string{home},
+			Regions: []string{"eu-west-1"}, RetainStacks: aws.Ptr(false)})
+		<-reached
+		second := l.addInstances("fleet", one)
+		close(release)
+		l.wantOperation(set, *first.OperationId, "SUCCEEDED")
+		l.wantOperation(set, second, "SUCCEEDED")
+		if diff := cmp.Diff(map[string]string{"eu-west-1": "one"}, l.values()); diff != "" {
+			t.Error(diff)
+		}
+		if i := l.instance(set, "eu-west-1"); i.Status != "CURRENT" {
+			t.Errorf("instance %+v", i)
+		}
+	})
+}

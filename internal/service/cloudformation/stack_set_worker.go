@@ -283,6 +283,9 @@ func (w *setWorker) cancelled(tx *store.Tx, o *setOperation, r *setResult) error
 	if err != nil || o.Action == string(api.StackSetOperationActionDetectDrift) {
 		return err
 	}
+	if awaited, err := o.awaited(tx, r.target); awaited || err != nil {
+		return err
+	}
 	i.Detail, i.Reason = string(api.StackInstanceDetailedStatusCancelled), r.Reason
 	return stackInstances.Put(tx, w.set.instanceKey(r.target), i)
 }
