@@ -93,6 +93,9 @@ func capabilitiesOf(t *template.Template, types stack.Registry) (list []api.Capa
 
 // GetTemplateSummary says what a template, or a stack's, takes and holds.
 func (s *Service) GetTemplateSummary(ctx context.Context, in *api.GetTemplateSummaryInput) (*api.GetTemplateSummaryOutput, error) {
+	if err := asSelf(in.CallAs); err != nil {
+		return nil, err
+	}
 	body, err := s.summarised(ctx, in)
 	if err != nil {
 		return nil, err
@@ -119,6 +122,9 @@ func (s *Service) GetTemplateSummary(ctx context.Context, in *api.GetTemplateSum
 		out.Parameters = append(out.Parameters, api.ParameterDeclaration{ParameterKey: aws.Ptr(name), DefaultValue: shownDefault(p),
 			ParameterType: aws.Ptr(p.Type), NoEcho: aws.Ptr(p.NoEcho), Description: optional(p.Description),
 			ParameterConstraints: &api.ParameterConstraints{AllowedValues: append([]string{}, p.AllowedValues...)}})
+	}
+	if c := in.TemplateSummaryConfig; c != nil && aws.Val(c.TreatUnrecognizedResourceTypesAsWarnings) {
+		out.Warnings = &api.Warnings{UnrecognizedResourceTypes: s.unrecognized(t)}
 	}
 	if in.StackSetName == nil {
 		out.ResourceIdentifierSummaries = s.identifierSummaries(t)

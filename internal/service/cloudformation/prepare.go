@@ -88,6 +88,16 @@ func (s *Service) prepare(ctx context.Context, st *stack.Stack, w wanted, previo
 	return &prepared{template: t, scope: scope, spec: spec}, nil
 }
 
+// unrecognized are the resource types of a template that do not exist here.
+func (s *Service) unrecognized(t *template.Template) (names []string) {
+	for _, name := range t.Types() {
+		if _, ok := s.engine.Types().Of(name); !ok {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // judgeTemplate parses a template and refuses resource types that do not exist
 // here, also under a condition that is false.
 func (s *Service) judgeTemplate(body string) (*template.Template, error) {
@@ -95,13 +105,7 @@ func (s *Service) judgeTemplate(body string) (*template.Template, error) {
 	if err != nil {
 		return nil, asAWS(err)
 	}
-	var unknown []string
-	for _, name := range t.Types() {
-		if _, ok := s.engine.Types().Of(name); !ok {
-			unknown = append(unknown, name)
-		}
-	}
-	if len(unknown) > 0 {
+	if unknown := s.unrecognized(t); len(unknown) > 0 {
 		return nil, invalid("Template format error: Unrecognized resource types: [%s]", strings.Join(unknown, ", "))
 	}
 	if err := refuseSecure(t); err != nil {

@@ -3,6 +3,8 @@ package cloudformation_test
 import (
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/cloudformation"
 )
@@ -84,5 +86,26 @@ func TestEmptyStackPolicy(t *testing.T) {
 	must[api.SetStackPolicyOutput](l, "SetStackPolicy", &api.SetStackPolicyInput{StackName: aws.Ptr("p"), StackPolicyBody: aws.Ptr("{}")})
 	if out := must[api.GetStackPolicyOutput](l, "GetStackPolicy", &api.GetStackPolicyInput{StackName: aws.Ptr("p")}); aws.Val(out.StackPolicyBody) != "{}" {
 		t.Errorf("policy is %q", aws.Val(out.StackPolicyBody))
+	}
+}
+
+func TestSummaryWarnsOfUnrecognizedTypes(t *testing.T) {
+	l := newLab(t)
+	body := aws.Ptr("Resources: {A: {Type: 'Test::Fake::Thing'}, C: {Type: 'Custom::Thing'}, B: {Type: 'AWS::No::Such'}, D: {Type: 'AWS::Made::Up'}}")
+	for _, c := range []struct {
+		name   string
+		config *api.TemplateSummaryConfig
+		want   *api.Warnings
+	}{
+		{"asked for", &api.TemplateSummaryConfig{TreatUnrecognizedResourceTypesAsWarnings: aws.Ptr(true)}, &api.Warnings{UnrecognizedResourceTypes: []string{"AWS::Made::Up", "AWS::No::Such"}}},
+		{"not wanted", &api.TemplateSummaryConfig{TreatUnrecognizedResourceTypesAsWarnings: aws.Ptr(false)}, nil},
+		{"not asked for", nil, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			sum := must[api.GetTemplateSummaryOutput](l, "GetTemplateSummary", &api.GetTemplateSummaryInput{TemplateBody: body, TemplateSummaryConfig: c.config})
+			if diff := cmp.Diff(c.want, sum.Warnings); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
 }

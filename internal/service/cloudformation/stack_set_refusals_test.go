@@ -27,6 +27,7 @@ func TestStackSetRefusals(t *testing.T) {
 		{"organization", "CreateStackSet", &api.CreateStackSetInput{StackSetName: p("x"), TemplateBody: p(setTemplate), PermissionModel: "SERVICE_MANAGED"}, "ValidationError",
 			"You must be the management account or delegated admin account of an organization before operating a SERVICE_MANAGED stack set"},
 		{"automatic deployment", "CreateStackSet", &api.CreateStackSetInput{StackSetName: p("x"), TemplateBody: p(setTemplate), AutoDeployment: &api.AutoDeployment{}}, "ValidationError", ""},
+		{"summary delegated", "GetTemplateSummary", &api.GetTemplateSummaryInput{StackSetName: p("fleet"), CallAs: "DELEGATED_ADMIN"}, "ValidationError", "Account used is not a delegated administrator"},
 		{"delegated", "ListStackSets", &api.ListStackSetsInput{CallAs: "DELEGATED_ADMIN"}, "ValidationError", "Account used is not a delegated administrator"},
 		{"instances of absent", "CreateStackInstances", &api.CreateStackInstancesInput{StackSetName: p("x"), Accounts: accounts, Regions: regions}, "StackSetNotFoundException", ""},
 		{"no accounts", "CreateStackInstances", &api.CreateStackInstancesInput{StackSetName: p("fleet"), Regions: regions}, "ValidationError", ""},
