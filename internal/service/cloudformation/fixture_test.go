@@ -124,6 +124,8 @@ type lab struct {
 	// published are the messages that topics got, by topic; alarms the states of alarms.
 	published map[string][]string
 	alarms    map[string]string
+	// fetched, when set, runs before an object is read.
+	fetched func()
 	// provider, when set, gets each message that is published.
 	provider func(string)
 }
@@ -186,6 +188,9 @@ func (l *lab) neighbours() []wire.Service {
 }
 
 func (l *lab) getObject(_ context.Context, in *s3.GetObjectInput) (*s3.GetObjectOutput, error) {
+	if l.fetched != nil {
+		l.fetched()
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	text, ok := l.objects[*in.Bucket+"/"+*in.Key]

@@ -92,9 +92,13 @@ func begunBefore(tx *store.Tx, set *stackSet, id, sum string) (bool, error) {
 	case op.Digest != sum:
 		return false, awserr.Status(http.StatusConflict, "OperationIdAlreadyExistsException", "The specified operation ID already exists.")
 	case op.Number != set.Operations:
-		return false, awserr.Status(http.StatusConflict, "StaleRequestException", "Another operation has been performed on this stack set since the specified operation was performed.")
+		return false, staleRequest()
 	}
 	return true, nil
+}
+
+func staleRequest() error {
+	return awserr.Status(http.StatusConflict, "StaleRequestException", "Another operation has been performed on this stack set since the specified operation was performed.")
 }
 
 // idle is the error of a set that an operation is going on in.

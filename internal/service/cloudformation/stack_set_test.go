@@ -360,3 +360,37 @@ func TestManagedStackSetKeepsWhatIsQueued(t *testing.T) {
 		}
 	})
 }
+
+// An update takes previous values from the set as it read it: another one in between
+// must not be undone by it.
+func TestStackSetChangedDuringAnUpdate(t *testing.T) {
+	l := newLab(t)
+	l.begin()
+	set := l.newSet("fleet")
+	l.objects["templates/fleet"] = setTemplate
+	update := func(change func(*api.UpdateStackSetInput)) (*api.UpdateStackSetOutput, error) {
+		in := &api.UpdateStackSetInput{StackSetName: &set}
+		change(in)
+		return call[api.UpdateStackSetOutput](l, "UpdateStackSet", in)
+	}
+	l.fetched = func() {
+		out, err := update(func(in *api.UpdateStackSetInput) {
+			in.UsePreviousTemplate, in.Parameters = aws.Ptr(true), []api.Parameter{{ParameterKey: aws.Ptr("V"), ParameterValue: aws.Ptr("two")}}
+		})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		l.wantOperation(set, *out.OperationId, "SUCCEEDED")
+	}
+	_, err := update(func(in *api.UpdateStackSetInput) {
+		in.TemplateURL = aws.Ptr("https://templates.s3.amazonaws.com/fleet")
+		in.Parameters = []api.Parameter{{ParameterKey: aws.Ptr("V"), UsePreviousValue: aws.Ptr(true)}}
+	})
+	wantError(t, err, "StaleRequestException", "")
+	for _, p := range must[api.DescribeStackSetOutput](l, "DescribeStackSet", &api.DescribeStackSetInput{StackSetName: &set}).StackSet.Parameters {
+		if *p.ParameterKey == "V" && *p.ParameterValue != "two" {
+			t.Errorf("V is %s", *p.ParameterValue)
+		}
+	}
+}

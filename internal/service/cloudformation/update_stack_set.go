@@ -46,6 +46,9 @@ func (s *Service) UpdateStackSet(ctx context.Context, in *api.UpdateStackSetInpu
 	}
 	r := setRequest{in.StackSetName, in.OperationId, api.StackSetOperationActionUpdate, in.OperationPreferences, in.CallAs, in}
 	id, err := s.beginOperation(ctx, r, func(tx *store.Tx, set *stackSet, op *setOperation) error {
+		if set.Operations != before.Operations+1 { // one is this
+			return staleRequest() // spec was made of what the set was before another
+		}
 		set.Spec = spec
 		set.roles(in.AdministrationRoleARN, in.ExecutionRoleName)
 		if in.Description != nil {
