@@ -3,7 +3,9 @@ package access
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -23,6 +25,9 @@ const (
 	// exactResources bounds the resources recorded of one action of a principal;
 	// beyond it they are recorded by what they have in common.
 	exactResources = 200
+	// keptUses bounds the uses kept of all principals together: names come and go, and
+	// nobody says when one is gone for good. The ones seen longest ago make room.
+	keptUses = 20_000
 	// writeDelay gathers what is written together.
 	writeDelay = 500 * time.Millisecond
 )
@@ -32,12 +37,14 @@ const (
 type Recorder struct {
 	db    *store.DB
 	clock clock.Clock
+	kept  int // keptUses; tests have fewer
 
 	mu       sync.Mutex
 	refusals []queued
 	uses     map[useID]*use
 	counts   map[useID]int // distinct resources by principal and action
 	dirty    map[useID]bool
+	gone     []useID       // evicted, with rows that are still there
 	wake     chan struct{} // one token: there is something to write
 	serial   int
 
@@ -56,9 +63,15 @@ type queued struct {
 // useID identifies a use; with an empty resource it stands for all of an action.
 type useID struct{ account, principal, action, resource string }
 
+func (id useID) all() useID { return useID{id.account, id.principal, id.action, ""} }
+
+func (id useID) key() store.Key {
+	return store.Key{Account: id.account, ID: id.principal + "\x00" + id.action + "\x00" + id.resource}
+}
+
 // NewRecorder returns a recorder that writes to db while Run runs.
 func NewRecorder(db *store.DB, c clock.Clock) *Recorder {
-	return &Recorder{db: db, clock: c, uses: map[useID]*use{}, counts: map[useID]int{}, dirty: map[useID]bool{}, wake: make(chan struct{}, 1)}
+	return &Recorder{db: db, clock: c, kept: keptUses, uses: map[useID]*use{}, counts: map[useID]int{}, dirty: map[useID]bool{}, wake: make(chan struct{}, 1)}
 }
 
 // asking is the model name of this package's API. Its own calls are part of
@@ -98,7 +111,7 @@ func (r *Recorder) place(id useID) useID {
 	if r.uses[id] != nil {
 		return id
 	}
-	all := useID{id.account, id.principal, id.action, ""}
+	all := id.all()
 	if r.counts[all] >= exactResources {
 		id.resource = family(id.resource)
 		if r.uses[id] != nil {
@@ -188,7 +201,7 @@ func (r *Recorder) take(account string, old *use) {
 	}
 	old.written = old.Count
 	r.uses[id] = old
-	r.counts[useID{account, old.Principal, old.Action, ""}]++
+	r.counts[id.all()]++
 }
 
 // write puts everything that waits into one transaction.
@@ -198,51 +211,61 @@ func (r *Recorder) write(ctx context.Context) error {
 	if err := r.load(ctx); err != nil {
 		return fmt.Errorf("read access records: %w", err)
 	}
-	refused, changed := r.drain()
-	if len(refused) == 0 && len(changed) == 0 {
+	b := r.drain()
+	if len(b.refused) == 0 && len(b.changed) == 0 && len(b.gone) == 0 {
 		return nil
 	}
-	err := r.db.Update(ctx, func(tx *store.Tx) error {
-		for account, list := range changed {
-			for i := range list {
-				if err := uses.Put(tx, useKey(account, &list[i]), &list[i]); err != nil {
-					return err
-				}
-			}
-		}
-		accounts := map[string]bool{}
-		for _, q := range refused {
-			key := store.Key{Account: q.account, ID: fmt.Sprintf("%020d-%06d", q.refusal.Time.UnixNano(), q.serial%1e6)}
-			if err := refusals.Put(tx, key, &q.refusal); err != nil {
-				return err
-			}
-			accounts[q.account] = true
-		}
-		for account := range accounts {
-			if err := prune(tx, account); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		r.restore(refused, changed)
+	if err := r.db.Update(ctx, b.write); err != nil {
+		r.restore(b)
 		return fmt.Errorf("write access records: %w", err)
 	}
 	return nil
 }
 
-// restore puts back what could not be written.
-func (r *Recorder) restore(refused []queued, changed map[string][]use) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.refusals = append(refused, r.refusals...)
-	r.refusals = r.refusals[max(0, len(r.refusals)-queuedRefusals):]
-	for account, list := range changed {
-		for _, u := range list {
-			r.dirty[useID{account, u.Principal, u.Action, u.Resource}] = true
+// batch is what one transaction writes.
+type batch struct {
+	refused []queued
+	changed map[useID]use
+	gone    []useID // before what has changed: it may be back
+}
+
+func (b batch) write(tx *store.Tx) error {
+	for _, id := range b.gone {
+		if err := uses.Delete(tx, id.key()); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
 		}
 	}
+	for id, u := range b.changed {
+		if err := uses.Put(tx, id.key(), &u); err != nil {
+			return err
+		}
+	}
+	accounts := map[string]bool{}
+	for _, q := range b.refused {
+		key := store.Key{Account: q.account, ID: fmt.Sprintf("%020d-%06d", q.refusal.Time.UnixNano(), q.serial%1e6)}
+		if err := refusals.Put(tx, key, &q.refusal); err != nil {
+			return err
+		}
+		accounts[q.account] = true
+	}
+	for account := range accounts {
+		if err := prune(tx, account); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restore puts back what could not be written.
+func (r *Recorder) restore(b batch) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refusals = append(b.refused, r.refusals...)
+	r.refusals = r.refusals[max(0, len(r.refusals)-queuedRefusals):]
+	for id := range b.changed {
+		r.dirty[id] = true
+	}
+	r.gone = append(b.gone, r.gone...)
 	r.signal()
 }
 
@@ -257,19 +280,35 @@ func (r *Recorder) settle(which func(useID) bool) {
 	}
 }
 
-func (r *Recorder) drain() ([]queued, map[string][]use) {
+func (r *Recorder) drain() batch {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	changed := map[string][]use{}
+	if len(r.uses) > r.kept {
+		r.evict(len(r.uses) - r.kept*9/10)
+	}
+	b := batch{r.refusals, map[useID]use{}, r.gone}
 	for id := range r.dirty {
 		r.uses[id].written = r.uses[id].Count
 		u := *r.uses[id]
 		u.PassedTo = slices.Clone(u.PassedTo)
-		changed[id.account] = append(changed[id.account], u)
+		b.changed[id] = u
 	}
-	refused := r.refusals
-	r.refusals, r.dirty = nil, map[useID]bool{}
-	return refused, changed
+	r.refusals, r.dirty, r.gone = nil, map[useID]bool{}, nil
+	return b
+}
+
+// evict drops the n uses that were seen longest ago. Who holds r.mu calls it.
+func (r *Recorder) evict(n int) {
+	oldest := slices.SortedFunc(maps.Keys(r.uses), func(a, b useID) int { return r.uses[a].Last.Compare(r.uses[b].Last) })
+	for _, id := range oldest[:n] {
+		delete(r.uses, id)
+		delete(r.dirty, id)
+		all := id.all()
+		if r.counts[all]--; r.counts[all] == 0 {
+			delete(r.counts, all)
+		}
+	}
+	r.gone = append(r.gone, oldest[:n]...)
 }
 
 // prune keeps the latest refusals of an account.

@@ -2,9 +2,11 @@ package access
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/access"
@@ -62,6 +64,42 @@ func TestUsesGoOnAfterARestart(t *testing.T) {
 	slices.Sort(seen[0].PassedTo)
 	if seen[0].Count != 2 || !slices.Equal(seen[0].PassedTo, []string{"ec2.amazonaws.com", "ecs.amazonaws.com"}) {
 		t.Errorf("%+v", seen[0])
+	}
+}
+
+// Names come and go: what was seen longest ago makes room, in memory and in the table.
+func TestUsesAreBounded(t *testing.T) {
+	r, ctx := newRecorder(t)
+	c := clock.NewManual(time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC))
+	const kept = 100
+	r.clock, r.kept = c, kept
+	const last = "arn:aws:iam::" + account + ":user/last"
+	call := func(principal string) {
+		r.Allowed(aws.Call{Principal: user(principal), Account: account, Service: "iam"}, aws.Check{Action: "iam:GetUser", Resource: principal})
+	}
+	call(alice)
+	if err := r.write(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for i := range kept {
+		c.Advance(time.Millisecond)
+		call(fmt.Sprintf("arn:aws:iam::%s:user/%d", account, i))
+	}
+	call(last)
+	for _, step := range []string{"running", "after a restart"} {
+		if err := r.write(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if len(r.uses) != kept*9/10 || len(r.counts) != len(r.uses) || len(r.gone) != 0 {
+			t.Errorf("%s: %d uses of %d actions, %d to delete", step, len(r.uses), len(r.counts), len(r.gone))
+		}
+		for principal, want := range map[string]int{alice: 0, last: 1} {
+			if seen, err := r.usesOf(ctx, account, principal); err != nil || len(seen) != want {
+				t.Errorf("%s: uses of %s: %+v, %v; want %d", step, principal, seen, err, want)
+			}
+		}
+		r = NewRecorder(r.db, c)
+		r.kept = kept
 	}
 }
 

@@ -87,10 +87,6 @@ var (
 	}}
 )
 
-func useKey(account string, u *use) store.Key {
-	return store.Key{Account: account, ID: u.Principal + "\x00" + u.Action + "\x00" + u.Resource}
-}
-
 // identityOf is under whom a call is recorded.
 func identityOf(p aws.Principal) string {
 	if p.RoleARN != "" {

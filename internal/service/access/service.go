@@ -7,7 +7,8 @@
 // It owns two tables, written behind the calls they speak of, in batches (Run):
 //
 //	refusal  the latest refusals of each account, by request id
-//	use      what each principal was allowed to do: action, resource, how often
+//	use      what each principal was allowed to do: action, resource, how often;
+//	         the latest of all principals together
 //
 // A kill -9 can lose the last moments of both; neither decides anything. Flow
 // enters through the Recorder, which package iam tells of every decision, and
