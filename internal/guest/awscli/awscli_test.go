@@ -239,6 +239,27 @@ func TestS3(t *testing.T) {
 	a.run(t, "s3 cp s3://b/evil away --recursive", 1, "leads out of the target directory")
 }
 
+// What is removed is what lies below a directory, and a dry run removes nothing.
+func TestRemoveTrees(t *testing.T) {
+	c := newCloud(t)
+	a := newAWS(t, c)
+	c.objects["b/site/a"], c.objects["b/site2"] = "x", "y"
+	a.run(t, "s3 rm s3://b/site --recursive", 0, "delete: s3://b/site/a")
+	if c.objects["b/site2"] != "y" {
+		t.Error("rm s3://b/site --recursive removed b/site2")
+	}
+	c.objects["b/site/a"] = "x"
+	write(t, "down/extra", "mine")
+	a.run(t, "s3 sync s3://b/site down --delete --dryrun", 0, "(dryrun) delete: ./down/extra")
+	if _, err := os.Stat("down/extra"); err != nil {
+		t.Error(err)
+	}
+	a.run(t, "s3 sync s3://b/site down --delete --quiet", 0, "")
+	if _, err := os.Stat("down/extra"); err == nil || a.out.Len() > 0 {
+		t.Errorf("down/extra: %v, printed %q", err, a.out.String())
+	}
+}
+
 func TestCalls(t *testing.T) {
 	c := newCloud(t)
 	a := newAWS(t, c)

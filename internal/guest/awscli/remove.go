@@ -30,7 +30,7 @@ func runRemove(ctx context.Context, c *call) error {
 	keys := []string{at.key}
 	if c.has("recursive") {
 		keys = nil
-		err := c.list(ctx, at.bucket, at.key, "", func(l listing) error {
+		err := c.list(ctx, at.bucket, directory(at.key), "", func(l listing) error {
 			for _, o := range l.Contents {
 				if c.wanted(strings.TrimPrefix(o.Key, directory(at.key))) {
 					keys = append(keys, o.Key)

@@ -100,10 +100,16 @@ func (c *call) deleteExtra(ctx context.Context, to location, source, target map[
 			keys = append(keys, at.key)
 			continue
 		}
+		if c.has("dryrun") {
+			fmt.Fprintf(c.cli.Stdout, "(dryrun) delete: %s\n", shown(at))
+			continue
+		}
 		if err := os.Remove(at.path); err != nil {
 			return err
 		}
-		fmt.Fprintf(c.cli.Stdout, "delete: %s\n", shown(at))
+		if !c.has("quiet") && !c.has("only-show-errors") {
+			fmt.Fprintf(c.cli.Stdout, "delete: %s\n", shown(at))
+		}
 	}
 	return c.removeAll(ctx, to.bucket, keys)
 }
