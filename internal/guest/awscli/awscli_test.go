@@ -260,6 +260,33 @@ func TestRemoveTrees(t *testing.T) {
 	}
 }
 
+func TestSyncOptions(t *testing.T) {
+	c := newCloud(t)
+	a := newAWS(t, c)
+	c.objects["b/site/a"] = "x"
+	sync := func(line, want string) {
+		t.Helper()
+		a.run(t, line, 0, "")
+		if got := a.out.String(); got != want {
+			t.Errorf("%s printed %q, want %q", line, got, want)
+		}
+	}
+	const downloaded = "download: s3://b/site/a to ./down/a\n"
+	sync("s3 sync s3://b/site down", downloaded)
+	sync("s3 sync s3://b/site down --exact-timestamps", "")
+	if err := os.Chtimes("down/a", time.Time{}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	sync("s3 sync s3://b/site down", "")
+	sync("s3 sync s3://b/site down --exact-timestamps", downloaded)
+	if err := os.Symlink("a", "down/link"); err != nil {
+		t.Fatal(err)
+	}
+	sync("s3 cp down/link s3://b/link --no-follow-symlinks", "")
+	sync("s3 cp down s3://b/up --recursive --no-follow-symlinks", "upload: ./down/a to s3://b/up/a\n")
+	sync("s3 cp down s3://b/up --recursive", "upload: ./down/a to s3://b/up/a\nupload: ./down/link to s3://b/up/link\n")
+}
+
 func TestCalls(t *testing.T) {
 	c := newCloud(t)
 	a := newAWS(t, c)

@@ -59,6 +59,9 @@ func runTransfer(ctx context.Context, c *call) error {
 		} else if info.IsDir() {
 			return errors.New("parameter validation failed: " + from.path + " is a directory: use --recursive")
 		}
+		if info, err := os.Lstat(from.path); err == nil && c.has("no-follow-symlinks") && info.Mode()&os.ModeSymlink != 0 {
+			return nil // as the CLI, without a word
+		}
 	}
 	return c.transferAll(ctx, []task{{from: from, to: singleTarget(from, to)}})
 }

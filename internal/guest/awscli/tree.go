@@ -77,7 +77,7 @@ func (c *call) transferTree(ctx context.Context, from, to location) error {
 	}
 	var tasks []task
 	for _, rel := range sortedKeys(source) {
-		if !c.wanted(rel) || c.command == "sync" && c.same(source[rel], target, rel) {
+		if !c.wanted(rel) || c.command == "sync" && c.same(source[rel], target, rel, from.isS3() && !to.isS3()) {
 			continue
 		}
 		tasks = append(tasks, task{from: join(from, rel), to: join(to, rel)})
@@ -114,11 +114,15 @@ func (c *call) deleteExtra(ctx context.Context, to location, source, target map[
 	return c.removeAll(ctx, to.bucket, keys)
 }
 
-// same is sync's test: equal size, and the source not newer.
-func (c *call) same(s entry, target map[string]entry, rel string) bool {
+// same is sync's test: equal size, and the source not newer, or for downloads with
+// --exact-timestamps as old.
+func (c *call) same(s entry, target map[string]entry, rel string, downloads bool) bool {
 	t, ok := target[rel]
-	if !ok || s.size != t.size {
+	switch {
+	case !ok || s.size != t.size:
 		return false
+	case c.has("exact-timestamps") && downloads && !c.has("size-only"):
+		return s.modified.Truncate(time.Second).Equal(t.modified.Truncate(time.Second))
 	}
 	return c.has("size-only") || !s.modified.After(t.modified)
 }
@@ -155,7 +159,7 @@ func (c *call) tree(ctx context.Context, at location) (map[string]entry, error) 
 		return files, err
 	}
 	err := filepath.WalkDir(at.path, func(p string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		if err != nil || d.IsDir() || c.has("no-follow-symlinks") && d.Type()&fs.ModeSymlink != 0 {
 			return err
 		}
 		info, err := os.Stat(p)
