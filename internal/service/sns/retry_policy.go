@@ -64,6 +64,8 @@ func parseRetry(text string, path ...string) (retryPolicy, error) {
 			return r, errNotImplemented("throttling of deliveries")
 		case name == "disableSubscriptionOverrides" && string(value) == "true":
 			return r, errNotImplemented("topics whose delivery policy overrides those of subscriptions")
+		case string(value) != "null" && string(value) != "false": // what attributes show where there is nothing
+			return wrong("Unexpected JSON member: " + name)
 		}
 	}
 	return r, r.judge()
