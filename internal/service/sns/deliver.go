@@ -200,17 +200,15 @@ func (s *Service) deliverOne(ctx context.Context, k store.Key, row store.Row[del
 	pause, again := s.pause(sub, t, d)
 	switch {
 	case went == failed && again:
-		return s.cfg.DB.Update(ctx, func(tx *store.Tx) error {
-			if _, err := deliveries.Get(tx, row.Key); err != nil {
-				return ignoreGone(err)
-			}
-			kept.Attempts = d.Attempts + 1
-			kept.Next = tx.Now().Add(pause)
-			return deliveries.Put(tx, row.Key, &kept)
-		})
+		kept.Attempts++
+		return s.later(ctx, row.Key, &kept, pause)
 	case went != arrived && d.Kind == notification:
-		if err := s.bury(ctx, k, sub, d); err != nil {
+		buried, err := s.bury(ctx, k, sub, d)
+		if err != nil {
 			return err
+		}
+		if buried == failed { // the dead letters can be reached later, perhaps
+			return s.later(ctx, row.Key, &kept, queuePause)
 		}
 	}
 	return s.done(ctx, row.Key)
@@ -221,6 +219,17 @@ func ignoreGone(err error) error {
 		return nil
 	}
 	return err
+}
+
+// later makes a delivery due again after a pause, unless it is gone.
+func (s *Service) later(ctx context.Context, k store.Key, d *delivery, pause time.Duration) error {
+	return s.cfg.DB.Update(ctx, func(tx *store.Tx) error {
+		if _, err := deliveries.Get(tx, k); err != nil {
+			return ignoreGone(err)
+		}
+		d.Next = tx.Now().Add(pause)
+		return deliveries.Put(tx, k, d)
+	})
 }
 
 // done removes a delivery.
@@ -301,20 +310,19 @@ func queueAttributes(all map[string]attribute) map[string]apisqs.MessageAttribut
 
 // bury sends a message that could not be delivered to the subscription's dead-letter
 // queue, where it has one.
-func (s *Service) bury(ctx context.Context, k store.Key, sub *subscription, d *delivery) error {
+func (s *Service) bury(ctx context.Context, k store.Key, sub *subscription, d *delivery) (outcome, error) {
 	target, _ := deadLetters(sub.Attributes[attrRedrive])
 	if target == "" {
-		return nil
+		return refused, nil
 	}
 	body := []byte(d.Message.Text)
 	if !sub.raw() {
 		var err error
 		if body, err = s.wrap(ctx, k, d); err != nil {
-			return err
+			return failed, err
 		}
 	}
-	s.send(ctx, k, target, body, sub.raw(), d)
-	return nil
+	return s.send(ctx, k, target, body, sub.raw(), d), nil
 }
 
 // forget removes what FIFO topics remembered for five minutes.

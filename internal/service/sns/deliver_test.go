@@ -274,6 +274,34 @@ func TestRetries(t *testing.T) {
 	}
 }
 
+// A dead letter waits for a queue service that fails.
+func TestDeadLetterWaits(t *testing.T) {
+	l := newLab(t, gate{})
+	e := newEndpoint(t, 200, 404)
+	topic := l.topic("t", nil)
+	l.subscribe(topic, "http", e.URL, map[string]string{"RawMessageDelivery": "true",
+		"RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:123456789012:dead"}`})
+	l.run()
+	link, err := url.Parse(decoded(t, e.next(t)["body"])["SubscribeURL"].(string))
+	if err != nil {
+		t.Fatal(err)
+	}
+	visit(t, l, link.RequestURI(), 200)
+	l.queues.mu.Lock()
+	l.queues.down = true
+	l.queues.mu.Unlock()
+	l.publish(topic, "dead")
+	e.next(t)
+	l.pass(20*time.Second, func() bool { return len(e.got) > 0 })
+	l.queues.mu.Lock()
+	l.queues.down = false
+	l.queues.mu.Unlock()
+	l.pass(20*time.Second, func() bool { return len(l.queues.bell) > 0 })
+	if got := l.queues.next(t); *got.MessageBody != "dead" || !strings.HasSuffix(*got.QueueUrl, "/dead") {
+		t.Errorf("%q went to %s", *got.MessageBody, *got.QueueUrl)
+	}
+}
+
 func TestFIFO(t *testing.T) {
 	l := newLab(t, gate{})
 	topic := l.topic("t.fifo", map[string]string{"FifoTopic": "true", "ContentBasedDeduplication": "true"})
