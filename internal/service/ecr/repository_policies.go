@@ -19,6 +19,9 @@ func withResource(text, arn string) (string, error) {
 	if err := json.Unmarshal([]byte(text), &doc); err != nil {
 		return "", err
 	}
+	if doc == nil {
+		return "", errors.New("the policy is null")
+	}
 	list, ok := doc["Statement"].([]any)
 	if !ok {
 		list = []any{doc["Statement"]}
