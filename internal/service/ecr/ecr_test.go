@@ -2,6 +2,7 @@ package ecr_test
 
 import (
 	"context"
+	"strconv"
 	"testing"
 	"time"
 
@@ -56,6 +57,13 @@ func TestARepositorysPolicyIsJudgedWithItsResource(t *testing.T) {
 	}
 }
 
+func tags(n int) (out []api.Tag) {
+	for i := range n {
+		out = append(out, api.Tag{Key: aws.Ptr(strconv.Itoa(i)), Value: aws.Ptr("")})
+	}
+	return out
+}
+
 func TestErrors(t *testing.T) {
 	l := newLab(t, gate{})
 	app, none := aws.Ptr("app"), aws.Ptr("none")
@@ -69,6 +77,9 @@ func TestErrors(t *testing.T) {
 		{"exists", "CreateRepository", &api.CreateRepositoryInput{RepositoryName: app}, "RepositoryAlreadyExistsException: The repository with name 'app' already exists in the registry with id '123456789012'"},
 		{"bad name", "CreateRepository", &api.CreateRepositoryInput{RepositoryName: aws.Ptr("app/")}, "InvalidParameterException: Invalid parameter at 'repositoryName' failed to satisfy constraint: 'must satisfy regular expression '(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*''"},
 		{"own key", "CreateRepository", &api.CreateRepositoryInput{RepositoryName: aws.Ptr("keyed"), EncryptionConfiguration: &api.EncryptionConfiguration{EncryptionType: "KMS"}}, "NotImplemented: hardstand does not implement KMS keys: the encryption of a repository is AES256."},
+		{"named key", "CreateRepository", &api.CreateRepositoryInput{RepositoryName: aws.Ptr("keyed"), EncryptionConfiguration: &api.EncryptionConfiguration{EncryptionType: "AES256", KmsKey: aws.Ptr("alias/mine")}}, "NotImplemented: hardstand does not implement KMS keys: the encryption of a repository is AES256."},
+		{"crowded", "CreateRepository", &api.CreateRepositoryInput{RepositoryName: aws.Ptr("crowded"), Tags: tags(51)}, "TooManyTagsException: The number of tags exceeds the limit of 50 tags per repository."},
+		{"crowded later", "TagResource", &api.TagResourceInput{ResourceArn: aws.Ptr("arn:aws:ecr:us-east-1:123456789012:repository/app"), Tags: tags(51)}, "TooManyTagsException: The number of tags exceeds the limit of 50 tags per repository."},
 		{"describe absent", "DescribeRepositories", &api.DescribeRepositoriesInput{RepositoryNames: []string{"app", "none"}}, absent},
 		{"delete absent", "DeleteRepository", &api.DeleteRepositoryInput{RepositoryName: none}, absent},
 		{"images of absent", "ListImages", &api.ListImagesInput{RepositoryName: none}, absent},

@@ -21,14 +21,16 @@ func (s *Service) CreateRepository(ctx context.Context, in *api.CreateRepository
 		return nil, errName()
 	case k.Account != c.Account:
 		return nil, invalid("registryId", "a repository is made in the registry of the caller's own account")
-	case in.EncryptionConfiguration != nil && in.EncryptionConfiguration.EncryptionType != "AES256":
+	case in.EncryptionConfiguration != nil && (in.EncryptionConfiguration.EncryptionType != "AES256" || in.EncryptionConfiguration.KmsKey != nil):
 		return nil, awserr.Status(501, "NotImplemented", "hardstand does not implement KMS keys: the encryption of a repository is AES256.")
 	}
 	r := &repository{Token: c.Token, ScanOnPush: in.ImageScanningConfiguration != nil && aws.Val(in.ImageScanningConfiguration.ScanOnPush)}
 	if err := r.mutability(in.ImageTagMutability, in.ImageTagMutabilityExclusionFilters); err != nil {
 		return nil, err
 	}
-	r.tag(in.Tags)
+	if err := r.tag(in.Tags); err != nil {
+		return nil, err
+	}
 	err := s.cfg.DB.Update(ctx, func(tx *store.Tx) error {
 		have, err := repositories.Get(tx, k)
 		if err == nil && c.Token != "" && have.Token == c.Token {
@@ -137,7 +139,7 @@ func (s *Service) DescribeRegistry(ctx context.Context, _ *api.DescribeRegistryI
 		ReplicationConfiguration: &api.ReplicationConfiguration{Rules: []api.ReplicationRule{}}}, nil
 }
 
-func (r *repository) tag(tags []api.Tag) {
+func (r *repository) tag(tags []api.Tag) error {
 	for _, t := range tags {
 		key, value := aws.Val(t.Key), aws.Val(t.Value)
 		if i := slices.IndexFunc(r.Tags, func(have tag) bool { return have.Key == key }); i >= 0 {
@@ -146,4 +148,8 @@ func (r *repository) tag(tags []api.Tag) {
 		}
 		r.Tags = append(r.Tags, tag{key, value})
 	}
+	if len(r.Tags) > maxTags {
+		return awserr.New("TooManyTagsException", "The number of tags exceeds the limit of %d tags per repository.", maxTags)
+	}
+	return nil
 }

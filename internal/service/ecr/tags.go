@@ -7,7 +7,6 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/ecr"
-	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/store"
 )
 
@@ -30,12 +29,7 @@ func (s *Service) TagResource(ctx context.Context, in *api.TagResourceInput) (*a
 	if err != nil {
 		return nil, err
 	}
-	return &api.TagResourceOutput{}, s.change(ctx, k, func(r *repository) error {
-		if r.tag(in.Tags); len(r.Tags) > maxTags {
-			return awserr.New("TooManyTagsException", "The number of tags exceeds the limit of %d tags per repository.", maxTags)
-		}
-		return nil
-	})
+	return &api.TagResourceOutput{}, s.change(ctx, k, func(r *repository) error { return r.tag(in.Tags) })
 }
 
 // UntagResource takes tags from a repository.
