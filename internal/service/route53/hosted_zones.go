@@ -187,10 +187,10 @@ func (s *Service) zone(ctx context.Context, id *string) (k store.Key, z *zone, e
 	return k, z, err
 }
 
-// changeZone runs fn on a zone and stores it.
-func (s *Service) changeZone(ctx context.Context, id *string, comment string, fn func(tx *store.Tx, k store.Key, z *zone) error) (info *api.ChangeInfo, err error) {
+// editZone runs fn on a zone and stores it, where no change is told of.
+func (s *Service) editZone(ctx context.Context, id *string, fn func(tx *store.Tx, k store.Key, z *zone) error) error {
 	c := aws.CallFrom(ctx)
-	err = s.cfg.DB.Update(ctx, func(tx *store.Tx) error {
+	return s.cfg.DB.Update(ctx, func(tx *store.Tx) error {
 		k, z, err := needZone(tx, c, id)
 		if err != nil {
 			return err
@@ -198,10 +198,19 @@ func (s *Service) changeZone(ctx context.Context, id *string, comment string, fn
 		if err := fn(tx, k, z); err != nil {
 			return err
 		}
-		if info, err = submit(tx, c, k.ID, comment); err != nil {
+		emit(tx, c, k.ID)
+		return zones.Put(tx, k, z)
+	})
+}
+
+// changeZone is editZone for what GetChange tells of.
+func (s *Service) changeZone(ctx context.Context, id *string, comment string, fn func(tx *store.Tx, k store.Key, z *zone) error) (info *api.ChangeInfo, err error) {
+	err = s.editZone(ctx, id, func(tx *store.Tx, k store.Key, z *zone) error {
+		if err := fn(tx, k, z); err != nil {
 			return err
 		}
-		return zones.Put(tx, k, z)
+		info, err = putChange(tx, aws.CallFrom(ctx), comment)
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -212,7 +221,7 @@ func (s *Service) changeZone(ctx context.Context, id *string, comment string, fn
 // UpdateHostedZoneComment changes a zone's comment.
 func (s *Service) UpdateHostedZoneComment(ctx context.Context, in *api.UpdateHostedZoneCommentInput) (*api.UpdateHostedZoneCommentOutput, error) {
 	out := &api.UpdateHostedZoneCommentOutput{}
-	_, err := s.changeZone(ctx, in.Id, "", func(_ *store.Tx, k store.Key, z *zone) error {
+	err := s.editZone(ctx, in.Id, func(_ *store.Tx, k store.Key, z *zone) error {
 		z.Comment = aws.Val(in.Comment)
 		out.HostedZone = z.api(k.ID)
 		return nil

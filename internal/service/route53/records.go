@@ -138,11 +138,20 @@ func exists(tx *store.Tx, zoneID, recordName string) (found bool, err error) {
 	return found, err
 }
 
-// submit writes a change, which is in force as soon as it is committed.
+func emit(tx *store.Tx, c aws.Call, zoneID string) {
+	tx.Emit(store.Event{Account: c.Account, Service: name, Resource: zoneID, Kind: "zone", RequestID: c.RequestID})
+}
+
+// submit tells of a zone that came or went by a change.
 func submit(tx *store.Tx, c aws.Call, zoneID, comment string) (*api.ChangeInfo, error) {
+	emit(tx, c, zoneID)
+	return putChange(tx, c, comment)
+}
+
+// putChange writes a change, which is in force as soon as it is committed.
+func putChange(tx *store.Tx, c aws.Call, comment string) (*api.ChangeInfo, error) {
 	id := "C" + ids.Upper(20)
 	err := changes.Put(tx, store.Key{Account: c.Account, ID: id}, &change{Submitted: tx.Now(), Comment: comment})
-	tx.Emit(store.Event{Account: c.Account, Service: name, Resource: zoneID, Kind: "zone", RequestID: c.RequestID})
 	info := &api.ChangeInfo{Id: aws.Ptr("/change/" + id), Status: "PENDING", SubmittedAt: aws.Ptr(tx.Now())}
 	if comment != "" {
 		info.Comment = &comment

@@ -29,7 +29,7 @@ func (s *Service) ChangeTagsForResource(ctx context.Context, in *api.ChangeTagsF
 	if len(in.AddTags)+len(in.RemoveTagKeys) == 0 {
 		return nil, invalidInput("At least one tag must be added or removed.")
 	}
-	_, err := s.changeZone(ctx, in.ResourceId, "", func(_ *store.Tx, _ store.Key, z *zone) error {
+	err := s.editZone(ctx, in.ResourceId, func(_ *store.Tx, _ store.Key, z *zone) error {
 		z.Tags = slices.DeleteFunc(z.Tags, func(t tag) bool { return slices.Contains(in.RemoveTagKeys, t.Key) })
 		for _, t := range in.AddTags {
 			key, value := aws.Val(t.Key), aws.Val(t.Value)

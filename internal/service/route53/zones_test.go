@@ -1,11 +1,13 @@
 package route53_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/route53"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/store"
 	"github.com/hardstand/hardstand/internal/wire/wiretest"
 )
 
@@ -115,5 +117,27 @@ func TestAnotherAccountsZonesAreNotThere(t *testing.T) {
 	l.Ctx = aws.WithCall(l.Ctx, c)
 	if _, err := wiretest.Call[api.GetHostedZoneOutput](l, "GetHostedZone", &api.GetHostedZoneInput{Id: &z}); !awserr.Is(err, "NoSuchHostedZone") {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestOnlyChangesLeaveARow: tags and comments have no change that GetChange could be
+// asked for.
+func TestOnlyChangesLeaveARow(t *testing.T) {
+	l := newLab(t, gate{})
+	id := wiretest.Must[api.CreateHostedZoneOutput](l, "CreateHostedZone", &api.CreateHostedZoneInput{Name: aws.Ptr("example.com"), CallerReference: aws.Ptr("1")}).HostedZone.Id
+	id = aws.Ptr(strings.TrimPrefix(*id, "/hostedzone/"))
+	wiretest.Must[api.UpdateHostedZoneCommentOutput](l, "UpdateHostedZoneComment", &api.UpdateHostedZoneCommentInput{Id: id, Comment: aws.Ptr("c")})
+	wiretest.Must[api.ChangeTagsForResourceOutput](l, "ChangeTagsForResource",
+		&api.ChangeTagsForResourceInput{ResourceType: "hostedzone", ResourceId: id, AddTags: []api.Tag{{Key: aws.Ptr("k"), Value: aws.Ptr("v")}}})
+	changes := store.Table[struct{}]{Name: "route53.change", Version: 1}
+	err := l.DB.View(l.Ctx, func(tx *store.Tx) error {
+		rows, err := changes.List(tx, store.Scope{}, "", 0)
+		if len(rows) != 1 {
+			t.Errorf("%d changes, want that of the creation", len(rows))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
