@@ -139,7 +139,7 @@ func (m *Manager) watch(e *entry, h Handle) {
 	exit := h.Exit()
 	m.cfg.Log.Info("instance ended by itself", "instance", id, "reason", exit.Reason, "code", exit.Code)
 	if exit.Reason == ReasonReboot {
-		if m.restart(e) {
+		if m.restart(e, id) {
 			return
 		}
 		exit.Reason = ReasonKilled
@@ -149,10 +149,10 @@ func (m *Manager) watch(e *entry, h Handle) {
 
 // restart brings up again an instance that rebooted itself. It reports false when
 // that failed.
-func (m *Manager) restart(e *entry) bool {
+func (m *Manager) restart(e *entry, id string) bool {
 	pause, orders := e.rebooted(m.cfg.Clock.Now())
 	if pause > 0 {
-		m.cfg.Log.Warn("instance keeps rebooting itself: it waits before the next boot", "instance", e.spec.ID, "wait", pause)
+		m.cfg.Log.Warn("instance keeps rebooting itself: it waits before the next boot", "instance", id, "wait", pause)
 		if clock.Sleep(m.closing, m.cfg.Clock, pause) != nil {
 			return true // the next daemon finds how it ended
 		}
@@ -163,7 +163,7 @@ func (m *Manager) restart(e *entry) bool {
 		return true // terminated, stopped or started meanwhile
 	}
 	if err := m.launch(m.closing, e, e.spec); err != nil {
-		m.cfg.Log.Error("instance did not come back from a reboot", "instance", e.spec.ID, "error", err)
+		m.cfg.Log.Error("instance did not come back from a reboot", "instance", id, "error", err)
 		return m.closing.Err() != nil
 	}
 	return true

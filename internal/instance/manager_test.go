@@ -285,6 +285,29 @@ func TestRebootLoopIsDamped(t *testing.T) {
 	}
 }
 
+// Who starts an instance that waits with its next boot has it at once, and once. Under
+// the race detector this also holds the wait against the start's new specification.
+func TestStartEndsTheWaitForTheNextBoot(t *testing.T) {
+	f := newFixture(t)
+	h := f.start(t, "i-1")
+	for range 4 {
+		was := h
+		h.end(instance.ReasonReboot)
+		for h == was {
+			if len(f.driver.launches) == 4 {
+				h = f.start(t, "i-1")
+			} else {
+				h = f.driver.of("i-1")
+			}
+		}
+	}
+	f.clock.Advance(time.Minute)
+	f.Close()
+	if n := len(f.driver.launches); n != 5 {
+		t.Errorf("%d launches, want 5", n)
+	}
+}
+
 func TestTerminateRemoves(t *testing.T) {
 	f := newFixture(t)
 	f.start(t, "i-1")
