@@ -42,13 +42,13 @@ func (s *Service) DescribeVpcAttribute(ctx context.Context, in *api.DescribeVpcA
 func (s *Service) ModifyVpcAttribute(ctx context.Context, in *api.ModifyVpcAttributeInput) (*api.ModifyVpcAttributeOutput, error) {
 	c := aws.CallFrom(ctx)
 	id := aws.Val(in.VpcId)
-	n := 0
+	var asked []*api.AttributeBooleanValue
 	for _, a := range []*api.AttributeBooleanValue{in.EnableDnsSupport, in.EnableDnsHostnames, in.EnableNetworkAddressUsageMetrics} {
-		if a != nil && a.Value != nil {
-			n++
+		if a != nil {
+			asked = append(asked, a)
 		}
 	}
-	if n != 1 {
+	if len(asked) != 1 || asked[0].Value == nil {
 		return nil, awserr.New("InvalidParameterCombination", "Exactly one attribute must be specified.")
 	}
 	if a := in.EnableNetworkAddressUsageMetrics; a != nil && aws.Val(a.Value) {

@@ -49,6 +49,8 @@ func TestVPCRefusals(t *testing.T) {
 		{"DeleteVpc", &api.DeleteVpcInput{VpcId: aws.Ptr("vpc-0")}, "InvalidVpcID.NotFound: The vpc ID 'vpc-0' does not exist"},
 		{"DeleteVpc", &api.DeleteVpcInput{VpcId: &l.vpc}, "DependencyViolation: The vpc '" + l.vpc + "' has dependencies and cannot be deleted."},
 		{"ModifyVpcAttribute", &api.ModifyVpcAttributeInput{VpcId: &l.vpc}, "InvalidParameterCombination: Exactly one attribute must be specified."},
+		{"ModifyVpcAttribute", &api.ModifyVpcAttributeInput{VpcId: &l.vpc, EnableDnsSupport: &api.AttributeBooleanValue{}}, "InvalidParameterCombination: Exactly one attribute must be specified."},
+		{"ModifyVpcAttribute", &api.ModifyVpcAttributeInput{VpcId: &l.vpc, EnableDnsSupport: &api.AttributeBooleanValue{}, EnableDnsHostnames: &api.AttributeBooleanValue{Value: aws.Ptr(true)}}, "InvalidParameterCombination: Exactly one attribute must be specified."},
 		{"CreateSubnet", sub("10.1.0.0/24"), "InvalidSubnet.Range: The CIDR '10.1.0.0/24' is invalid."},
 		{"CreateSubnet", sub("10.0.0.0/15"), "InvalidSubnet.Range: The CIDR '10.0.0.0/15' is invalid."},
 		{"CreateSubnet", sub("10.0.9.0/29"), "InvalidSubnet.Range: The CIDR '10.0.9.0/29' is invalid."},
