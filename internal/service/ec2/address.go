@@ -18,6 +18,9 @@ func (s *Service) AllocateAddress(ctx context.Context, in *api.AllocateAddressIn
 	if in.Address != nil || in.PublicIpv4Pool != nil || in.CustomerOwnedIpv4Pool != nil || in.IpamPoolId != nil {
 		return nil, unsupported("Address, PublicIpv4Pool, CustomerOwnedIpv4Pool or IpamPoolId")
 	}
+	if g := in.NetworkBorderGroup; g != nil && *g != c.Region {
+		return nil, invalidValue(*g, "networkBorderGroup")
+	}
 	if in.Domain == "standard" {
 		return nil, awserr.New("InvalidParameterCombination", "The domain 'standard' belonged to EC2-Classic, which is retired.")
 	}
@@ -91,6 +94,9 @@ func (s *Service) ReleaseAddress(ctx context.Context, in *api.ReleaseAddressInpu
 		a, err := findAddress(tx, c, in.AllocationId, in.PublicIp)
 		if err != nil {
 			return err
+		}
+		if g := in.NetworkBorderGroup; g != nil && *g != c.Region {
+			return awserr.New("InvalidAddress.NotFound", "Address '%s' not found.", a.Public)
 		}
 		if a.AssociationID != "" {
 			return awserr.New("InvalidIPAddress.InUse", "Address %s is in use.", a.Public)

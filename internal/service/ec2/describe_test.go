@@ -235,6 +235,12 @@ func TestCatalogue(t *testing.T) {
 	if len(images) != 1 || *images[0].ImageId != ImageIDFor(*images[0].Name) || *images[0].Description != imageNote {
 		t.Errorf("images %+v", images)
 	}
+	for user, want := range map[string]int{"all": 1, "self": 0} {
+		in := &api.DescribeImagesInput{ImageIds: []string{testImage}, ExecutableUsers: []string{user}}
+		if n := len(do[api.DescribeImagesOutput](w, "DescribeImages", in).Images); n != want {
+			t.Errorf("%d images that %s may launch", n, user)
+		}
+	}
 	if any := do[api.DescribeImagesOutput](w, "DescribeImages", &api.DescribeImagesInput{ImageIds: []string{testImage}}).Images; *any[0].Description != imageNote {
 		t.Errorf("an unknown id is %+v", any[0])
 	}

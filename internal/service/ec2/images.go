@@ -61,9 +61,11 @@ func (s *Service) DescribeImages(_ context.Context, in *api.DescribeImagesInput)
 			list = append(list, apiImage(ImageIDFor(p.Name), p))
 		}
 	}
+	// All images are public: nobody has a permission of their own.
+	launchable := len(in.ExecutableUsers) == 0 || slices.Contains(in.ExecutableUsers, "all")
 	kept := []api.Image{}
 	for _, img := range list {
-		if ownerMatches(in.Owners, img) && imageFields(img).matches(in.Filters) {
+		if launchable && ownerMatches(in.Owners, img) && imageFields(img).matches(in.Filters) {
 			kept = append(kept, img)
 		}
 	}

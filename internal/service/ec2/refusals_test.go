@@ -69,6 +69,9 @@ func TestRunDevicesRefused(t *testing.T) {
 		"suppressed":     {mapped(api.BlockDeviceMapping{DeviceName: aws.Ptr(rootDevice), NoDevice: aws.Ptr("")}), "UnsupportedOperation: The parameter BlockDeviceMapping.NoDevice is not supported by hardstand."},
 		"instance store": {mapped(api.BlockDeviceMapping{DeviceName: aws.Ptr("/dev/sdb"), VirtualName: aws.Ptr("ephemeral24")}), "UnsupportedOperation: The parameter BlockDeviceMapping /dev/sdb beyond the root device is not supported by hardstand."},
 		"encrypted":      {disk(rootDevice, &api.EbsBlockDevice{Encrypted: aws.Ptr(true)}), "UnsupportedOperation: The parameter BlockDeviceMapping.Ebs.Encrypted is not supported by hardstand."},
+		"disk's zone":    {disk(rootDevice, &api.EbsBlockDevice{AvailabilityZone: aws.Ptr("us-east-1a")}), "UnsupportedOperation: The parameter BlockDeviceMapping.Ebs.AvailabilityZone is not supported by hardstand."},
+		"disk's card":    {disk(rootDevice, &api.EbsBlockDevice{EbsCardIndex: aws.Ptr[int32](1)}), "UnsupportedOperation: The parameter BlockDeviceMapping.Ebs.EbsCardIndex beyond 0 is not supported by hardstand."},
+		"disk's filling": {disk(rootDevice, &api.EbsBlockDevice{VolumeInitializationRate: aws.Ptr[int32](100)}), "UnsupportedOperation: The parameter BlockDeviceMapping.Ebs.VolumeInitializationRate is not supported by hardstand."},
 		"no disk":        {disk(rootDevice, &api.EbsBlockDevice{VolumeSize: aws.Ptr[int32](0)}), "InvalidBlockDeviceMapping: Invalid volume size 0 GiB: it must be between 1 and 16384."},
 		"tag kind":       {tags("vpc", "a", "b"), "InvalidParameterValue: 'vpc' is not a valid taggable resource type for this operation."},
 		"tag twice":      {tags("instance", "a", "b", "a", "c"), "InvalidParameterValue: Duplicate tag key 'a' specified."},
@@ -94,7 +97,10 @@ func TestRunRefused(t *testing.T) {
 		"zone": {func(in *api.RunInstancesInput) {
 			in.Placement = &api.Placement{AvailabilityZone: aws.Ptr("us-east-1z")}
 		}, "InvalidParameterValue: Invalid availability zone: [us-east-1z]"},
-		"tenancy": {func(in *api.RunInstancesInput) { in.Placement = &api.Placement{Tenancy: "dedicated"} }, "UnsupportedOperation: The parameter Placement beyond AvailabilityZone is not supported by hardstand."},
+		"tenancy":   {func(in *api.RunInstancesInput) { in.Placement = &api.Placement{Tenancy: "dedicated"} }, "UnsupportedOperation: The parameter Placement beyond AvailabilityZone is not supported by hardstand."},
+		"partition": {func(in *api.RunInstancesInput) { in.Placement = &api.Placement{PartitionNumber: aws.Ptr[int32](1)} }, "UnsupportedOperation: The parameter Placement beyond AvailabilityZone is not supported by hardstand."},
+		"affinity":  {func(in *api.RunInstancesInput) { in.Placement = &api.Placement{Affinity: aws.Ptr("host")} }, "UnsupportedOperation: The parameter Placement beyond AvailabilityZone is not supported by hardstand."},
+		"spread":    {func(in *api.RunInstancesInput) { in.Placement = &api.Placement{SpreadDomain: aws.Ptr("d")} }, "UnsupportedOperation: The parameter Placement beyond AvailabilityZone is not supported by hardstand."},
 		"profile": {func(in *api.RunInstancesInput) {
 			in.IamInstanceProfile = &api.IamInstanceProfileSpecification{Name: aws.Ptr("none")}
 		}, "InvalidParameterValue: Value (none) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"},
@@ -131,6 +137,11 @@ func TestRefusals(t *testing.T) {
 	ingress := func(p ...api.IpPermission) *api.AuthorizeSecurityGroupIngressInput {
 		return &api.AuthorizeSecurityGroupIngressInput{GroupId: &web, IpPermissions: p}
 	}
+	from := func(u api.UserIdGroupPair) *api.AuthorizeSecurityGroupIngressInput {
+		u.GroupId = &web
+		return ingress(api.IpPermission{IpProtocol: aws.Ptr("-1"), UserIdGroupPairs: []api.UserIdGroupPair{u}})
+	}
+	mine := *do[api.AllocateAddressOutput](w, "AllocateAddress", &api.AllocateAddressInput{NetworkBorderGroup: aws.Ptr("us-east-1")}).PublicIp
 	open := []api.IpRange{{CidrIp: aws.Ptr("0.0.0.0/0")}}
 	for _, c := range []struct {
 		operation string
@@ -167,11 +178,17 @@ func TestRefusals(t *testing.T) {
 		{"AuthorizeSecurityGroupIngress", ingress(api.IpPermission{IpProtocol: aws.Ptr("icmp"), FromPort: aws.Ptr[int32](256), IpRanges: open}), "InvalidParameterValue: ICMP code (-1) or type (256) out of range"},
 		{"AuthorizeSecurityGroupIngress", ingress(api.IpPermission{IpProtocol: aws.Ptr("-1"), PrefixListIds: []api.PrefixListId{{}}}), "UnsupportedOperation: The parameter PrefixListIds is not supported by hardstand."},
 		{"AuthorizeSecurityGroupIngress", &api.AuthorizeSecurityGroupIngressInput{GroupId: &web, SourceSecurityGroupName: aws.Ptr("default")}, "UnsupportedOperation: The parameter SourceSecurityGroupName is not supported by hardstand."},
+		{"AuthorizeSecurityGroupIngress", &api.AuthorizeSecurityGroupIngressInput{GroupId: &web, SourceSecurityGroupOwnerId: aws.Ptr("123456789012")}, "UnsupportedOperation: The parameter SourceSecurityGroupName is not supported by hardstand."},
+		{"AuthorizeSecurityGroupIngress", from(api.UserIdGroupPair{UserId: aws.Ptr("999999999999")}), "UnsupportedOperation: The parameter UserId of another account is not supported by hardstand."},
+		{"AuthorizeSecurityGroupIngress", from(api.UserIdGroupPair{VpcPeeringConnectionId: aws.Ptr("pcx-0")}), "UnsupportedOperation: The parameter VpcPeeringConnectionId is not supported by hardstand."},
+		{"AuthorizeSecurityGroupIngress", from(api.UserIdGroupPair{VpcId: aws.Ptr("vpc-0")}), "InvalidParameter: You have specified two resources that belong to different networks."},
 		{"RevokeSecurityGroupIngress", &api.RevokeSecurityGroupIngressInput{GroupId: &web, IpPermissions: []api.IpPermission{tcp(443, 443, "0.0.0.0/0")}}, "InvalidPermission.NotFound: The specified rule does not exist in this security group."},
 		{"RevokeSecurityGroupIngress", &api.RevokeSecurityGroupIngressInput{GroupId: &web, SecurityGroupRuleIds: []string{"sgr-0"}}, "InvalidSecurityGroupRuleId.NotFound: The security group rule ID 'sgr-0' does not exist"},
 		{"CreateKeyPair", &api.CreateKeyPairInput{KeyName: aws.Ptr("k")}, "InvalidKeyPair.Duplicate: The keypair already exists"},
 		{"ImportKeyPair", &api.ImportKeyPairInput{KeyName: aws.Ptr("x"), PublicKeyMaterial: []byte("ssh-dss AAAA")}, "InvalidKey.Format: Key is not in valid OpenSSH public key format"},
 		{"DescribeKeyPairs", &api.DescribeKeyPairsInput{KeyNames: []string{"none"}}, "InvalidKeyPair.NotFound: The key pair 'none' does not exist"},
+		{"AllocateAddress", &api.AllocateAddressInput{NetworkBorderGroup: aws.Ptr("us-west-2")}, "InvalidParameterValue: Invalid value 'us-west-2' for networkBorderGroup."},
+		{"ReleaseAddress", &api.ReleaseAddressInput{PublicIp: &mine, NetworkBorderGroup: aws.Ptr("us-west-2")}, "InvalidAddress.NotFound: Address '" + mine + "' not found."},
 		{"ReleaseAddress", &api.ReleaseAddressInput{AllocationId: aws.Ptr("eipalloc-0")}, "InvalidAllocationID.NotFound: The allocation ID 'eipalloc-0' does not exist"},
 		{"DisassociateAddress", &api.DisassociateAddressInput{AssociationId: aws.Ptr("eipassoc-0")}, "InvalidAssociationID.NotFound: The association ID 'eipassoc-0' does not exist"},
 		{"CreateTags", &api.CreateTagsInput{Resources: []string{"thing"}, Tags: tagList("a", "b")}, "InvalidID: The ID 'thing' is not valid"},

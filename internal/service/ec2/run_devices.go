@@ -24,7 +24,8 @@ func (r *runRequest) placement(in *api.RunInstancesInput) error {
 	}
 	private := aws.Val(in.PrivateIpAddress)
 	if p := in.Placement; p != nil {
-		if p.GroupName != nil || p.GroupId != nil || p.HostId != nil || p.HostResourceGroupArn != nil || p.AvailabilityZoneId != nil || (p.Tenancy != "" && p.Tenancy != "default") {
+		if p.GroupName != nil || p.GroupId != nil || p.HostId != nil || p.HostResourceGroupArn != nil || p.AvailabilityZoneId != nil ||
+			p.Affinity != nil || p.PartitionNumber != nil || p.SpreadDomain != nil || (p.Tenancy != "" && p.Tenancy != "default") {
 			return unsupported("Placement beyond AvailabilityZone")
 		}
 		r.zone = aws.Val(p.AvailabilityZone)
@@ -123,6 +124,9 @@ func (v *volume) apply(e *api.EbsBlockDevice) error {
 		asked{"BlockDeviceMapping.Ebs.Encrypted", aws.Val(e.Encrypted) || e.KmsKeyId != nil},
 		asked{"BlockDeviceMapping.Ebs.DeleteOnTermination=false", e.DeleteOnTermination != nil && !*e.DeleteOnTermination},
 		asked{"BlockDeviceMapping.Ebs.OutpostArn", e.OutpostArn != nil},
+		asked{"BlockDeviceMapping.Ebs.AvailabilityZone", e.AvailabilityZone != nil || e.AvailabilityZoneId != nil},
+		asked{"BlockDeviceMapping.Ebs.EbsCardIndex beyond 0", aws.Val(e.EbsCardIndex) != 0},
+		asked{"BlockDeviceMapping.Ebs.VolumeInitializationRate", e.VolumeInitializationRate != nil},
 	)
 	if err != nil {
 		return err

@@ -37,12 +37,13 @@ func (g *securityGroup) crowded() bool {
 
 // ruleEdit is what the four authorize and revoke operations share.
 type ruleEdit struct {
-	egress          bool
-	groupID, name   *string
-	permissions     []api.IpPermission
-	ruleIDs         []string
-	tags            []api.TagSpecification
-	sourceGroupName *string
+	egress        bool
+	groupID, name *string
+	permissions   []api.IpPermission
+	ruleIDs       []string
+	tags          []api.TagSpecification
+	// sourceGroup is a group as the old form names it, or its owner.
+	sourceGroup *string
 }
 
 // flatPermission turns the parameters of the old form (one rule, in the request
@@ -62,7 +63,7 @@ func flatPermission(protocol *string, from, to *int32, cidr *string) []api.IpPer
 func (s *Service) AuthorizeSecurityGroupIngress(ctx context.Context, in *api.AuthorizeSecurityGroupIngressInput) (*api.AuthorizeSecurityGroupIngressOutput, error) {
 	rules, err := s.authorize(ctx, ruleEdit{
 		groupID: in.GroupId, name: in.GroupName, tags: in.TagSpecifications,
-		permissions: slices.Concat(in.IpPermissions, flatPermission(in.IpProtocol, in.FromPort, in.ToPort, in.CidrIp)), sourceGroupName: in.SourceSecurityGroupName,
+		permissions: slices.Concat(in.IpPermissions, flatPermission(in.IpProtocol, in.FromPort, in.ToPort, in.CidrIp)), sourceGroup: cmp.Or(in.SourceSecurityGroupName, in.SourceSecurityGroupOwnerId),
 	})
 	if err != nil {
 		return nil, err
@@ -74,7 +75,7 @@ func (s *Service) AuthorizeSecurityGroupIngress(ctx context.Context, in *api.Aut
 func (s *Service) AuthorizeSecurityGroupEgress(ctx context.Context, in *api.AuthorizeSecurityGroupEgressInput) (*api.AuthorizeSecurityGroupEgressOutput, error) {
 	rules, err := s.authorize(ctx, ruleEdit{
 		egress: true, groupID: in.GroupId, tags: in.TagSpecifications,
-		permissions: slices.Concat(in.IpPermissions, flatPermission(in.IpProtocol, in.FromPort, in.ToPort, in.CidrIp)), sourceGroupName: in.SourceSecurityGroupName,
+		permissions: slices.Concat(in.IpPermissions, flatPermission(in.IpProtocol, in.FromPort, in.ToPort, in.CidrIp)), sourceGroup: cmp.Or(in.SourceSecurityGroupName, in.SourceSecurityGroupOwnerId),
 	})
 	if err != nil {
 		return nil, err
@@ -123,7 +124,7 @@ func (s *Service) authorize(ctx context.Context, e ruleEdit) ([]api.SecurityGrou
 
 // editRules changes a group's rules in one transaction and returns it.
 func (s *Service) editRules(ctx context.Context, c aws.Call, e ruleEdit, f func(*store.Tx, *securityGroup) error) (*securityGroup, error) {
-	if e.sourceGroupName != nil {
+	if e.sourceGroup != nil {
 		return nil, unsupported("SourceSecurityGroupName")
 	}
 	var g *securityGroup
@@ -144,7 +145,7 @@ func (s *Service) editRules(ctx context.Context, c aws.Call, e ruleEdit, f func(
 func (s *Service) RevokeSecurityGroupIngress(ctx context.Context, in *api.RevokeSecurityGroupIngressInput) (*api.RevokeSecurityGroupIngressOutput, error) {
 	gone, err := s.revoke(ctx, ruleEdit{
 		groupID: in.GroupId, name: in.GroupName, ruleIDs: in.SecurityGroupRuleIds,
-		permissions: slices.Concat(in.IpPermissions, flatPermission(in.IpProtocol, in.FromPort, in.ToPort, in.CidrIp)), sourceGroupName: in.SourceSecurityGroupName,
+		permissions: slices.Concat(in.IpPermissions, flatPermission(in.IpProtocol, in.FromPort, in.ToPort, in.CidrIp)), sourceGroup: cmp.Or(in.SourceSecurityGroupName, in.SourceSecurityGroupOwnerId),
 	})
 	if err != nil {
 		return nil, err
@@ -156,7 +157,7 @@ func (s *Service) RevokeSecurityGroupIngress(ctx context.Context, in *api.Revoke
 func (s *Service) RevokeSecurityGroupEgress(ctx context.Context, in *api.RevokeSecurityGroupEgressInput) (*api.RevokeSecurityGroupEgressOutput, error) {
 	gone, err := s.revoke(ctx, ruleEdit{
 		egress: true, groupID: in.GroupId, ruleIDs: in.SecurityGroupRuleIds,
-		permissions: slices.Concat(in.IpPermissions, flatPermission(in.IpProtocol, in.FromPort, in.ToPort, in.CidrIp)), sourceGroupName: in.SourceSecurityGroupName,
+		permissions: slices.Concat(in.IpPermissions, flatPermission(in.IpProtocol, in.FromPort, in.ToPort, in.CidrIp)), sourceGroup: cmp.Or(in.SourceSecurityGroupName, in.SourceSecurityGroupOwnerId),
 	})
 	if err != nil {
 		return nil, err
@@ -294,11 +295,18 @@ func parsePeers(tx *store.Tx, c aws.Call, g *securityGroup, p api.IpPermission, 
 		add(cidr, "", r.Description)
 	}
 	for _, u := range p.UserIdGroupPairs {
+		err := refuse(
+			asked{"UserId of another account", u.UserId != nil && *u.UserId != c.Account},
+			asked{"VpcPeeringConnectionId", u.VpcPeeringConnectionId != nil},
+		)
+		if err != nil {
+			return nil, err
+		}
 		peer, err := findGroup(tx, c, u.GroupId, u.GroupName)
 		if err != nil {
 			return nil, err
 		}
-		if peer.VPC != g.VPC {
+		if peer.VPC != g.VPC || u.VpcId != nil && *u.VpcId != peer.VPC {
 			return nil, awserr.New("InvalidParameter", "You have specified two resources that belong to different networks.")
 		}
 		add("", peer.ID, u.Description)

@@ -27,7 +27,7 @@ func (s *Service) CreateVpc(ctx context.Context, in *api.CreateVpcInput) (*api.C
 	err := refuse(
 		asked{"Ipv4IpamPoolId", in.Ipv4IpamPoolId != nil || in.Ipv4NetmaskLength != nil},
 		asked{"AmazonProvidedIpv6CidrBlock", aws.Val(in.AmazonProvidedIpv6CidrBlock)},
-		asked{"Ipv6CidrBlock", in.Ipv6CidrBlock != nil || in.Ipv6Pool != nil || in.Ipv6IpamPoolId != nil || in.Ipv6NetmaskLength != nil},
+		asked{"Ipv6CidrBlock", in.Ipv6CidrBlock != nil || in.Ipv6Pool != nil || in.Ipv6IpamPoolId != nil || in.Ipv6NetmaskLength != nil || in.Ipv6CidrBlockNetworkBorderGroup != nil},
 		asked{"InstanceTenancy=" + string(in.InstanceTenancy), in.InstanceTenancy != "" && in.InstanceTenancy != "default"},
 		asked{"VpcEncryptionControl", in.VpcEncryptionControl != nil},
 	)

@@ -46,6 +46,7 @@ func TestVPCRefusals(t *testing.T) {
 		{"CreateVpc", network("fd00::/56"), "InvalidParameterValue: Value (fd00::/56) for parameter cidrBlock is invalid. This is not a valid CIDR block."},
 		{"CreateVpc", &api.CreateVpcInput{CidrBlock: aws.Ptr("10.0.0.0/16"), InstanceTenancy: "dedicated"}, "UnsupportedOperation: The parameter InstanceTenancy=dedicated is not supported by hardstand."},
 		{"CreateVpc", &api.CreateVpcInput{CidrBlock: aws.Ptr("10.0.0.0/16"), TagSpecifications: named("subnet")}, "InvalidParameterValue: 'subnet' is not a valid taggable resource type for this operation."},
+		{"CreateVpc", &api.CreateVpcInput{CidrBlock: aws.Ptr("10.0.0.0/16"), Ipv6CidrBlockNetworkBorderGroup: aws.Ptr("us-east-1")}, "UnsupportedOperation: The parameter Ipv6CidrBlock is not supported by hardstand."},
 		{"DeleteVpc", &api.DeleteVpcInput{VpcId: aws.Ptr("vpc-0")}, "InvalidVpcID.NotFound: The vpc ID 'vpc-0' does not exist"},
 		{"DeleteVpc", &api.DeleteVpcInput{VpcId: &l.vpc}, "DependencyViolation: The vpc '" + l.vpc + "' has dependencies and cannot be deleted."},
 		{"ModifyVpcAttribute", &api.ModifyVpcAttributeInput{VpcId: &l.vpc}, "InvalidParameterCombination: Exactly one attribute must be specified."},
