@@ -167,6 +167,27 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// TestPartsOfAnAbortedUpload aborts an upload while a part of it is on its way.
+func TestPartsOfAnAbortedUpload(t *testing.T) {
+	s := withBucket(t)
+	b, key := aws.Ptr(bucketName), aws.Ptr("p")
+	u := must[api.CreateMultipartUploadOutput](t, s, "CreateMultipartUpload", &api.CreateMultipartUploadInput{Bucket: b, Key: key}).UploadId
+	abort := readerFunc(func([]byte) (int, error) {
+		must[api.AbortMultipartUploadOutput](t, s, "AbortMultipartUpload", &api.AbortMultipartUploadInput{Bucket: b, Key: key, UploadId: u})
+		return 0, io.EOF
+	})
+	_, err := call[api.UploadPartOutput](t, s, "AKIAROOT", "UploadPart", &api.UploadPartInput{
+		Bucket: b, Key: key, UploadId: u, PartNumber: aws.Ptr(int32(1)), Body: io.MultiReader(strings.NewReader("part"), abort),
+	})
+	if !awserr.Is(err, "NoSuchUpload") || s.blobs.Len() != 0 {
+		t.Errorf("%v; %d blobs are left", err, s.blobs.Len())
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
 // TestNothingIsLeft writes, replaces, copies, aborts and deletes.
 func TestNothingIsLeft(t *testing.T) {
 	s := withBucket(t)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/aws/api/s3"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/blob"
 	"github.com/hardstand/hardstand/internal/store"
 )
@@ -99,7 +100,10 @@ func (s *Service) keepPart(ctx context.Context, u *upload, number int32, info bl
 		return parts.Put(tx, partKey(u.ID, number), p)
 	})
 	if err != nil {
-		return nil, err // the bytes are left to the sweep
+		if awserr.As(err) != nil { // after any other failure the row may have been committed
+			s.blobs.discard([]segment{{Blob: info.ID}})
+		}
+		return nil, err
 	}
 	s.blobs.discard(replaced)
 	return p, nil
