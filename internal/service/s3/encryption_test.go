@@ -104,6 +104,42 @@ func TestCheckOfEncrypted(t *testing.T) {
 	}
 }
 
+// TestCheckOfVersions loses the bytes of several versions of a key. One repair removes
+// them all, and leaves the one that is whole as the current one.
+func TestCheckOfVersions(t *testing.T) {
+	s := withBucket(t)
+	must[api.PutBucketVersioningOutput](t, s, "PutBucketVersioning", &api.PutBucketVersioningInput{
+		Bucket: aws.Ptr(bucketName), VersioningConfiguration: &api.VersioningConfiguration{Status: api.BucketVersioningStatusEnabled}})
+	s.put(t, "k", "whole")
+	kept := map[string]bool{}
+	for e, err := range s.blobs.All(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept[e.ID] = true
+	}
+	s.put(t, "k", "lost")
+	s.put(t, "k", "lost too")
+	for e, err := range s.blobs.All(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !kept[e.ID] {
+			if err := s.blobs.Delete(t.Context(), e.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, want := range []s3.Checked{{Objects: 3, Bytes: 5, Findings: 2}, {Objects: 1, Bytes: 5}} {
+		if done, err := s.service.Check(t.Context(), true, func(s3.Finding) {}); err != nil || done != want {
+			t.Errorf("%+v, %v, want %+v", done, err, want)
+		}
+	}
+	if got := s.get(t, "k"); got != "whole" {
+		t.Errorf("the current object is %q", got)
+	}
+}
+
 // TestTheManagedKey holds that aws:kms is taken under the key that AWS manages, which
 // the data dir's own stands for, and under no other.
 func TestTheManagedKey(t *testing.T) {

@@ -84,7 +84,9 @@ func pages[T any](ctx context.Context, db *store.DB, t *store.Table[T], visit fu
 }
 
 func (c *check) objects(ctx context.Context) error {
-	for _, table := range []*store.Table[object]{&objects, &versions} {
+	// A version that replaces a current object which is lost moves to its place, so
+	// versions are looked at before.
+	for _, table := range []*store.Table[object]{&versions, &objects} {
 		err := pages(ctx, c.s.db, table, func(k store.Key, o *object) error {
 			if o.Marker {
 				return nil
