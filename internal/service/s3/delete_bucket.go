@@ -34,6 +34,7 @@ func (s *Service) DeleteBucket(ctx context.Context, in *s3.DeleteBucketInput) (*
 	if err != nil {
 		return nil, err
 	}
+	s.overtaken.leave(name)
 	s.blobs.discard(gone)
 	return &s3.DeleteBucketOutput{}, nil
 }

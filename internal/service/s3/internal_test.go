@@ -4,13 +4,19 @@ import (
 	"cmp"
 	"encoding/base64"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/hardstand/hardstand/internal/aws"
+	"github.com/hardstand/hardstand/internal/aws/api/s3"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/blob"
+	"github.com/hardstand/hardstand/internal/blob/blobtest"
+	"github.com/hardstand/hardstand/internal/clock"
+	"github.com/hardstand/hardstand/internal/store/storetest"
 )
 
 // TestCombineCRC compares the combination of pieces with the CRC of the whole.
@@ -178,6 +184,27 @@ func (l listing) define(keys []string) []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// TestUploadsOfADeletedBucket holds that the memory of uploads ends with their bucket.
+func TestUploadsOfADeletedBucket(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	s := New(Config{Store: storetest.New(t), Blobs: blobtest.NewMemory(), Clock: clock.System{}, Log: log})
+	ctx := aws.WithCall(t.Context(), aws.Call{Principal: aws.Principal{Type: aws.PrincipalRoot}, Account: "123456789012", Region: usEast1})
+	for _, name := range []string{"some-bucket", "some-bucket-2"} {
+		if _, err := s.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &name}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: &name, Key: aws.Ptr("k")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: aws.Ptr("some-bucket")}); err != nil {
+		t.Fatal(err)
+	}
+	if left := s.overtaken.uploads; len(left) != 1 || left[objectKey("some-bucket-2", "k").ID] == nil {
+		t.Errorf("left are %v", left)
+	}
 }
 
 func TestUnbuiltMembersAreRefused(t *testing.T) {

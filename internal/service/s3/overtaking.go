@@ -1,7 +1,9 @@
 package s3
 
 import (
+	"maps"
 	"net/http"
+	"strings"
 	"sync"
 
 	"github.com/hardstand/hardstand/internal/aws/awserr"
@@ -35,6 +37,13 @@ func (o *overtakings) end(row, upload string) {
 	if len(o.uploads[row]) == 0 {
 		delete(o.uploads, row)
 	}
+}
+
+// leave forgets the uploads of a bucket that is gone.
+func (o *overtakings) leave(bucket string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	maps.DeleteFunc(o.uploads, func(row string, _ map[string]bool) bool { return strings.HasPrefix(row, bucket+"\x00") })
 }
 
 // happen notes that the object was written or deleted.
