@@ -113,10 +113,14 @@ func (s *packs) room() (*pack, error) {
 	return p, nil
 }
 
-// retire lets nobody append to p any more and closes it when the last is done.
+// retire lets nobody append to p any more and closes it when the last is done. A pack
+// whose blobs are all gone by now goes too: no deletion is to come that would remove it.
 func (s *packs) retire(p *pack) {
 	if s.current == p {
 		s.current = nil
+	}
+	if s.alive[p.name] == 0 {
+		_ = s.drop(p.name) // what stays behind is removed by the next start's sweep
 	}
 	go func() {
 		p.users.Wait()

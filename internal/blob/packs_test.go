@@ -80,6 +80,29 @@ func TestFullPacks(t *testing.T) {
 	}
 }
 
+// TestPacksOfWhatIsGone fills packs with blobs that are deleted before the pack is full.
+func TestPacksOfWhatIsGone(t *testing.T) {
+	dir := t.TempDir()
+	f, err := OpenFiles(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := bytes.Repeat([]byte("x"), packedMost)
+	for range packFull/packedMost + 10 {
+		info, err := f.Put(t.Context(), bytes.NewReader(body))
+		if err == nil {
+			err = f.Delete(t.Context(), info.ID)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	entries, err := os.ReadDir(filepath.Join(dir, packsDir))
+	if err != nil || len(entries) != 1 || len(f.packs.alive) != 1 {
+		t.Errorf("%d packs and %d counts, %v, want those of the one that is appended to", len(entries), len(f.packs.alive), err)
+	}
+}
+
 func FuzzParsePlace(f *testing.F) {
 	f.Add(place{run: "0123abcd", pack: 1, offset: 32, length: 5, nonce: 7}.id())
 	f.Add("p" + strings.Repeat("f", 36))
