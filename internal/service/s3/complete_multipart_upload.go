@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"crypto/md5"
 	"encoding/base64"
@@ -100,6 +101,9 @@ func (s *Service) completed(ctx context.Context, b *bucket, in *s3.CompleteMulti
 // assemble checks the list of parts against those uploaded and describes the
 // object they make.
 func (o *object) assemble(u *upload, have map[int32]*part, in *s3.CompleteMultipartUploadInput) error {
+	if err := u.completedAs(in.ChecksumType); err != nil {
+		return err
+	}
 	chosen, err := choose(u, have, in.MultipartUpload.Parts)
 	if err != nil {
 		return err
@@ -123,6 +127,16 @@ func (o *object) assemble(u *upload, have map[int32]*part, in *s3.CompleteMultip
 	}
 	o.ETag = fmt.Sprintf("%x-%d", digests.Sum(nil), len(chosen))
 	return o.combine(u, sums, in)
+}
+
+// completedAs refuses a checksum type other than the upload's. One that was begun
+// without gets a checksum of the whole object.
+func (u *upload) completedAs(t s3.ChecksumType) error {
+	if t == "" || t == u.ChecksumType || u.ChecksumType == "" && t == s3.ChecksumTypeFullObject {
+		return nil
+	}
+	return errInvalidRequest("The upload was created using the %s checksum mode. The complete request must use the same checksum mode.",
+		cmp.Or(string(u.ChecksumType), "null"))
 }
 
 // choose returns the parts that the list names: in ascending order, as they were

@@ -119,6 +119,20 @@ error(400, "InvalidPartOrder", "The list of parts was not in ascending order. Pa
       lambda: s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": [part, part]}), UploadId=upload["UploadId"])
 
 
+def mode(key, name, begun):
+    """Completes an upload as if it had been begun with the other checksum type."""
+    u = {"Bucket": b, "Key": key, "UploadId": s3.create_multipart_upload(Bucket=b, Key=key, **begun)["UploadId"]}
+    one = {"PartNumber": 1, "ETag": s3.upload_part(**u, PartNumber=1, Body=b"part", ChecksumAlgorithm=begun.get("ChecksumAlgorithm", "CRC32"))["ETag"]}
+    error(400, "InvalidRequest", f"The upload was created using the {name} checksum mode. The complete request must use the same checksum mode.",
+          lambda: s3.complete_multipart_upload(**u, MultipartUpload={"Parts": [one]}, ChecksumType="FULL_OBJECT" if name == "COMPOSITE" else "COMPOSITE"))
+    s3.abort_multipart_upload(**u)
+
+
+mode("modes", "null", {})
+mode("modes", "COMPOSITE", {"ChecksumAlgorithm": "SHA256"})
+mode("modes", "FULL_OBJECT", {"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT"})
+
+
 def complete(**condition):
     return s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": [part]}, **condition)
 

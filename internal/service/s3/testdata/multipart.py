@@ -71,7 +71,9 @@ u, parts = upload("crc", ChecksumAlgorithm="CRC32", ChecksumType="FULL_OBJECT")
 want = base64.b64encode(zlib.crc32(whole).to_bytes(4, "big")).decode()
 with refused("BadDigest", 400):
     complete(parts, "crc", u, ChecksumCRC32="AAAAAA==")
-assert complete(parts, "crc", u, ChecksumCRC32=want)["ChecksumCRC32"] == want
+with refused("InvalidRequest", 400):
+    complete(parts, "crc", u, ChecksumType="COMPOSITE")
+assert complete(parts, "crc", u, ChecksumCRC32=want, ChecksumType="FULL_OBJECT")["ChecksumCRC32"] == want
 assert s3.head_object(Bucket=b, Key="crc", ChecksumMode="ENABLED")["ChecksumCRC32"] == want
 
 # the checksum of checksums
@@ -81,7 +83,9 @@ parts = [dict(p, ChecksumSHA256=base64.b64encode(d).decode()) for p, d in zip(pa
 want = base64.b64encode(hashlib.sha256(b"".join(sums)).digest()).decode() + "-3"
 with refused("InvalidPart", 400):
     complete([dict(parts[0], ChecksumSHA256=parts[1]["ChecksumSHA256"])], "sha", u)
-assert complete(parts, "sha", u)["ChecksumSHA256"] == want
+with refused("InvalidRequest", 400):
+    complete(parts, "sha", u, ChecksumType="FULL_OBJECT")
+assert complete(parts, "sha", u, ChecksumType="COMPOSITE")["ChecksumSHA256"] == want
 attrs = s3.get_object_attributes(Bucket=b, Key="sha", ObjectAttributes=["ObjectParts", "Checksum"])
 assert attrs["ObjectParts"]["Parts"][2]["Size"] == 7 and attrs["Checksum"]["ChecksumType"] == "COMPOSITE"
 with refused("InvalidRequest", 400):
