@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -36,6 +37,9 @@ func main() {
 }
 
 func run(binary, dir, story string, kills int, seed uint64) (err error) {
+	if !slices.Contains([]string{"stacks", "objects", "rollouts"}, story) {
+		return fmt.Errorf("no story is called %q", story)
+	}
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "hardstand-crash-"); err != nil {
 			return err
