@@ -52,12 +52,15 @@ func setOwnership(ctx context.Context, inv Invoker, name string, p, old bucketPr
 	if same(p.OwnershipControls, old.OwnershipControls) || p.OwnershipControls == nil && old.OwnershipControls == nil {
 		return nil
 	}
-	rule := s3.ObjectOwnershipBucketOwnerEnforced
-	if p.OwnershipControls != nil && len(p.OwnershipControls.Rules) == 1 {
-		rule = s3.ObjectOwnership(p.OwnershipControls.Rules[0].ObjectOwnership)
+	rules := []s3.OwnershipControlsRule{{ObjectOwnership: s3.ObjectOwnershipBucketOwnerEnforced}}
+	if p.OwnershipControls != nil {
+		rules = nil // the operation refuses none, and more than one
+		for _, r := range p.OwnershipControls.Rules {
+			rules = append(rules, s3.OwnershipControlsRule{ObjectOwnership: s3.ObjectOwnership(r.ObjectOwnership)})
+		}
 	}
 	_, err := invoke[s3.PutBucketOwnershipControlsOutput](ctx, inv, "PutBucketOwnershipControls", &s3.PutBucketOwnershipControlsInput{
-		Bucket: &name, OwnershipControls: &s3.OwnershipControls{Rules: []s3.OwnershipControlsRule{{ObjectOwnership: rule}}},
+		Bucket: &name, OwnershipControls: &s3.OwnershipControls{Rules: rules},
 	})
 	return err
 }
