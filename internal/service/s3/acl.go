@@ -189,7 +189,7 @@ func errUnresolvableEmail(address string) error {
 
 // fromBody reads the ACL of a request's body. The owner it names must be the
 // owner there is.
-func (o owned) fromBody(p *s3.AccessControlPolicy, withWrite bool) (*acl, error) {
+func (o owned) fromBody(p *s3.AccessControlPolicy) (*acl, error) {
 	malformed := awserr.New("MalformedACLError", "The XML you provided was not well-formed or did not validate against our published schema")
 	if p.Owner == nil || p.Owner.ID == nil {
 		return nil, malformed
@@ -207,11 +207,7 @@ func (o owned) fromBody(p *s3.AccessControlPolicy, withWrite bool) (*acl, error)
 			return nil, err
 		}
 		switch one.Permission {
-		case s3.PermissionFullControl, s3.PermissionRead, s3.PermissionReadAcp, s3.PermissionWriteAcp:
-		case s3.PermissionWrite:
-			if !withWrite {
-				return nil, malformed
-			}
+		case s3.PermissionFullControl, s3.PermissionRead, s3.PermissionReadAcp, s3.PermissionWrite, s3.PermissionWriteAcp:
 		default:
 			return nil, malformed
 		}

@@ -25,7 +25,7 @@ func (s *Service) GetBucketAcl(ctx context.Context, in *s3.GetBucketAclInput) (*
 // PutBucketAcl replaces the bucket's ACL.
 func (s *Service) PutBucketAcl(ctx context.Context, in *s3.PutBucketAclInput) (*s3.PutBucketAclOutput, error) {
 	err := s.change(ctx, in.Bucket, func(b *bucket) error {
-		a, err := owned{b.Account, b.Account}.wanted(in, string(in.ACL), in.AccessControlPolicy, true)
+		a, err := owned{b.Account, b.Account}.wanted(in, string(in.ACL), in.AccessControlPolicy)
 		if err != nil {
 			return err
 		}
@@ -43,7 +43,7 @@ func (s *Service) PutBucketAcl(ctx context.Context, in *s3.PutBucketAclInput) (*
 
 // wanted is the ACL that a PutBucketAcl or PutObjectAcl asks for, by canned name,
 // by headers or by its body.
-func (o owned) wanted(in any, name string, body *s3.AccessControlPolicy, withWrite bool) (*acl, error) {
+func (o owned) wanted(in any, name string, body *s3.AccessControlPolicy) (*acl, error) {
 	a, given, err := o.requested(in, name)
 	switch {
 	case err != nil:
@@ -55,5 +55,5 @@ func (o owned) wanted(in any, name string, body *s3.AccessControlPolicy, withWri
 	case body == nil:
 		return nil, awserr.New("MissingSecurityHeader", "Your request was missing a required header").With("MissingHeaderName", "x-amz-acl")
 	}
-	return o.fromBody(body, withWrite)
+	return o.fromBody(body)
 }

@@ -27,7 +27,7 @@ func (s *Service) GetObjectAcl(ctx context.Context, in *s3.GetObjectAclInput) (*
 // PutObjectAcl replaces the object's ACL.
 func (s *Service) PutObjectAcl(ctx context.Context, in *s3.PutObjectAclInput) (*s3.PutObjectAclOutput, error) {
 	_, err := s.edit(ctx, in.Bucket, in.Key, in.VersionId, func(b *bucket, o *object) error {
-		a, err := owned{b.ownerOf(o), b.Account}.wanted(in, string(in.ACL), in.AccessControlPolicy, true)
+		a, err := owned{b.ownerOf(o), b.Account}.wanted(in, string(in.ACL), in.AccessControlPolicy)
 		if err != nil {
 			return err
 		}
