@@ -145,7 +145,8 @@ func (e *Engine) Start(ctx context.Context, key store.Key, b Begin) (*Stack, err
 		s.begin(&b)
 		s.Spec = *b.Spec
 		if b.ChangeSetID != "" {
-			s.Updated = tx.Now() // AWS counts the execution of a change set as an update
+			s.TimeoutInMinutes = b.TimeoutInMinutes // of a nested stack
+			s.Updated = tx.Now()                    // AWS counts the execution of a change set as an update
 		} else {
 			s.Created, s.TerminationProtection, s.Policy, s.TimeoutInMinutes = tx.Now(), b.Protect, b.Policy, b.TimeoutInMinutes
 		}

@@ -214,6 +214,9 @@ func (s *Service) beginExecution(ctx context.Context, st *stack.Stack, cs *chang
 	if b.DisableRollback {
 		b.OnFailure = "DO_NOTHING"
 	}
+	if values, ok := ctx.Value(nestedValuesKey{}).(nestedValues); ok && cs.Type == "CREATE" {
+		b.TimeoutInMinutes = aws.Val(values.timeout)
+	}
 	before := st.Spec
 	b.With = func(tx *store.Tx, st *stack.Stack) error {
 		if cs.Parent != "" && cs.Type == "UPDATE" {

@@ -92,7 +92,7 @@ func (s *Service) nestedSet(ctx context.Context, parent *stack.Stack, of *change
 		cs.Status, cs.Execution, cs.Reason, cs.Changes = "FAILED", "UNAVAILABLE", awserr.As(err).Message, nil
 	case err != nil:
 		return nil, err
-	case len(cs.Changes) == 0 && cs.Status != "FAILED":
+	case len(cs.Changes) == 0 && cs.Status != "FAILED" && sameSettings(st.Current(), &cs.Spec):
 		cs.Status, cs.Execution, cs.Reason = "FAILED", "UNAVAILABLE", noChanges
 	}
 	return cs, s.keepChangeSet(ctx, st, cs)
@@ -126,7 +126,7 @@ func (s *Service) fillNested(ctx context.Context, st *stack.Stack, cs, of *chang
 	if err != nil {
 		return err
 	}
-	w := wanted{body: body, tags: ownTags(of.Spec.Tags, p.Tags), reviewed: true}
+	w := wanted{body: body, tags: ownTags(of.Spec.Tags, p.Tags), topics: p.NotificationARNs, reviewed: true}
 	for _, capability := range of.Spec.Capabilities {
 		w.capabilities = append(w.capabilities, api.Capability(capability))
 	}
@@ -224,6 +224,8 @@ func (s *Service) nestedOf(ctx context.Context, parent *stack.Stack, logicalID s
 type nestedValues struct {
 	parameters []api.Parameter
 	tags       []api.Tag
+	topics     []string // nil leaves those that were described
+	timeout    *int32   // TimeoutInMinutes of a creation
 }
 
 type nestedValuesKey struct{}
@@ -235,7 +237,13 @@ func (s *Service) settleSpec(ctx context.Context, st *stack.Stack, cs *changeSet
 	if !ok {
 		return invalid("ChangeSet [%s] belongs to a nested stack and can only be executed with its root [%s]", cs.ID, cs.Root)
 	}
-	w := wanted{body: cs.Spec.Template, parameters: values.parameters, tags: values.tags, reviewed: true}
+	if err := checkTopics(values.topics); err != nil {
+		return err
+	}
+	w := wanted{body: cs.Spec.Template, parameters: values.parameters, tags: values.tags, topics: values.topics, reviewed: true}
+	if w.topics == nil {
+		w.topics = cs.Spec.NotificationARNs
+	}
 	for _, c := range cs.Spec.Capabilities {
 		w.capabilities = append(w.capabilities, api.Capability(c))
 	}
@@ -247,6 +255,7 @@ func (s *Service) settleSpec(ctx context.Context, st *stack.Stack, cs *changeSet
 	if err != nil {
 		return err
 	}
+	p.spec.Rollback = cs.Spec.Rollback
 	cs.Spec = p.spec
 	return nil
 }

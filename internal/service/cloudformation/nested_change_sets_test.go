@@ -1,6 +1,7 @@
 package cloudformation_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -114,6 +115,31 @@ func TestNestedChangeSetsThatFailOrGo(t *testing.T) {
 	l.wantStatus(l.rest(*nested.StackId), "DELETE_COMPLETE")
 	_, err := call[api.DescribeChangeSetOutput](l, "DescribeChangeSet", &api.DescribeChangeSetInput{ChangeSetName: nested.ChangeSetId})
 	wantError(t, err, "ChangeSetNotFound", "")
+}
+
+// A nested stack that is made or changed by a change set has all that its resource
+// says of it.
+func TestNestedChangeSetKeepsTopicsAndTimeout(t *testing.T) {
+	l := newLab(t)
+	l.objects["b/child.yaml"] = child
+	topic, other := "arn:aws:sns:us-east-1:123456789012:one", "arn:aws:sns:us-east-1:123456789012:other"
+	with := func(topic string) *string {
+		changed := strings.Replace(parent, "Properties:", "Properties:\n      NotificationARNs: ["+topic+"]\n      TimeoutInMinutes: 7", 1)
+		return &changed
+	}
+	cs := l.nestedSet("new", func(in *api.CreateChangeSetInput) { in.ChangeSetType, in.TemplateBody = "CREATE", with(topic) })
+	if got := l.below(cs).NotificationARNs; !slices.Equal(got, []string{topic}) {
+		t.Errorf("topics of the nested change set: %v", got)
+	}
+	l.executeSet(cs, "CREATE_COMPLETE")
+	if c := l.childOf("p"); !slices.Equal(c.NotificationARNs, []string{topic}) || aws.Val(c.TimeoutInMinutes) != 7 {
+		t.Errorf("child has topics %v, timeout %d", c.NotificationARNs, aws.Val(c.TimeoutInMinutes))
+	}
+	cs = l.nestedSet("changed", func(in *api.CreateChangeSetInput) { in.TemplateBody = with(other) })
+	l.executeSet(cs, "UPDATE_COMPLETE")
+	if c := l.childOf("p"); !slices.Equal(c.NotificationARNs, []string{other}) {
+		t.Errorf("child has topics %v after the update", c.NotificationARNs)
+	}
 }
 
 func TestChangeSetHooks(t *testing.T) {

@@ -98,7 +98,8 @@ func (t resourceStack) Create(ctx context.Context, r stack.Request, started func
 
 // execute runs the change set that a nested stack has in its parent's.
 func (t resourceStack) execute(ctx context.Context, r stack.Request, p stackProperties, cs *changeSet, token *string) error {
-	ctx = context.WithValue(ctx, nestedValuesKey{}, nestedValues{parameters: p.parameters(), tags: nestedTags(r, p.Tags)})
+	ctx = context.WithValue(ctx, nestedValuesKey{}, nestedValues{parameters: p.parameters(), tags: nestedTags(r, p.Tags),
+		topics: p.NotificationARNs, timeout: p.TimeoutInMinutes})
 	_, err := wire.Call[api.ExecuteChangeSetOutput](ctx, t.s.invoker, "cloudformation", "ExecuteChangeSet", &api.ExecuteChangeSetInput{
 		ChangeSetName: &cs.ID, ClientRequestToken: token, DisableRollback: aws.Ptr(cs.Type == "CREATE")})
 	return plainly(err)
