@@ -31,6 +31,7 @@ type s3Form struct {
 	fields map[string]string
 	file   io.Reader
 	policy *formPolicy
+	signed aws.Signed // of the policy; empty for nobody's form
 }
 
 func errFormField(name string) error {
@@ -66,6 +67,11 @@ func (e *exchange) postForm() error {
 	}
 	call := e.call()
 	call.Operation, call.SigningName = postObject, "s3"
+	form.signed.TLS = call.Signed.TLS
+	call.Signed = form.signed
+	if call.Signed.Type != "" && e.server.cfg.Used != nil {
+		e.server.cfg.Used(call)
+	}
 	e.audited = true
 	out, err := e.server.run(aws.WithCall(e.r.Context(), call), e.service, row, in)
 	if err != nil {
@@ -161,6 +167,7 @@ func (e *exchange) authenticateForm(form *s3Form) error {
 	if err := form.policy.judge(form.fields); err != nil {
 		return err
 	}
+	form.signed = aws.Signed{Type: "POST", Version: signature.Algorithm, At: signature.Time}
 	e.principal = credential.Principal
 	e.principal.AccessKeyID = signature.AccessKeyID
 	if signature.Region != "" {

@@ -7,16 +7,18 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"strings"
+	"time"
 )
 
 // FormSignature is what an HTML form that posts an object says of who signed its
 // policy.
 type FormSignature struct {
 	AccessKeyID, SessionToken string
-	Region                    string // "" in Version 2
-	// date, service and signature as the form has them; v4 tells the versions apart.
+	Region                    string    // "" in Version 2
+	Algorithm                 string    // AWS4-HMAC-SHA256, or AWS for Version 2
+	Time                      time.Time // zero in Version 2
+	// date, service and signature as the form has them.
 	date, service, signature string
-	v4                       bool
 }
 
 // ParseForm reads the fields of a form, whose names are in lower case. It returns nil
@@ -32,7 +34,7 @@ func ParseForm(field func(name string) string) (sig *FormSignature, missing stri
 			}
 		}
 		return &FormSignature{AccessKeyID: field("awsaccesskeyid"), SessionToken: field("x-amz-security-token"),
-			service: "s3", signature: field("signature")}, "", nil
+			Algorithm: "AWS", service: "s3", signature: field("signature")}, "", nil
 	}
 	for _, name := range []string{"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Signature", "policy"} {
 		if field(strings.ToLower(name)) == "" {
@@ -46,17 +48,18 @@ func ParseForm(field func(name string) string) (sig *FormSignature, missing stri
 	if err := s.setCredential(field("x-amz-credential")); err != nil {
 		return nil, "", err
 	}
-	if _, err := isoTime(field("x-amz-date")); err != nil {
+	at, err := isoTime(field("x-amz-date"))
+	if err != nil {
 		return nil, "", err
 	}
 	return &FormSignature{AccessKeyID: s.AccessKeyID, SessionToken: field("x-amz-security-token"), Region: s.Region,
-		date: s.Date, service: s.Service, signature: field("x-amz-signature"), v4: true}, "", nil
+		Algorithm: algorithm, Time: at, date: s.Date, service: s.Service, signature: field("x-amz-signature")}, "", nil
 }
 
 // Verify compares the signature with the one of policy, as the form has it: base64.
 func (f *FormSignature) Verify(policy, secret string) error {
 	var want string
-	if f.v4 {
+	if f.Algorithm == algorithm {
 		if f.service != "s3" {
 			return scopeFailure("Credential should be scoped to correct service: 's3'.")
 		}
