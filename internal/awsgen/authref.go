@@ -14,7 +14,7 @@ import (
 // authorized are the IAM prefixes whose part of AWS's Service Authorization
 // Reference is carried: those of the services that are served.
 var authorized = []string{
-	"autoscaling", "cloudformation", "cloudwatch", "codedeploy", "codedeploy-commands-secure", "ec2", "ecr", "iam", "kms", "logs",
+	"autoscaling", "cloudformation", "cloudwatch", "codedeploy", "codedeploy-commands-secure", "ec2", "ecr", "elasticloadbalancing", "iam", "kms", "logs",
 	"route53", "s3", "secretsmanager", "sns", "sqs", "ssm", "sts",
 }
 

@@ -28,6 +28,7 @@ type metadata struct {
 	APIVersion       string    `json:"apiVersion"`
 	EndpointPrefix   string    `json:"endpointPrefix"`
 	GlobalEndpoint   string    `json:"globalEndpoint"`
+	Name             string    `json:"name"` // of an API that shares its endpoint with another
 	JSONVersion      string    `json:"jsonVersion"`
 	Protocol         string    `json:"protocol"`
 	Protocols        []string  `json:"protocols"`
@@ -167,7 +168,7 @@ func readModel(data, tool, name string) ([]byte, error) {
 	return io.ReadAll(z)
 }
 
-// override merges a file of the model's own form: protocols and namespace are
+// override merges a file of the model's own form: name, protocols and namespace are
 // replaced, shapes that are new are added, of shapes that exist the members given
 // are replaced, or added where the model is older, and keys, values and errors get the names given, an operation's
 // output gets the root element given, its success the status given, and an operation that is null is dropped.
@@ -185,6 +186,9 @@ func (a *api) override(file string) error {
 	}
 	if o.Metadata.Protocols != nil {
 		a.Metadata.Protocols = o.Metadata.Protocols
+	}
+	if o.Metadata.Name != "" {
+		a.Metadata.Name = o.Metadata.Name
 	}
 	if o.Metadata.XMLNamespaceText != "" {
 		a.Metadata.XMLNamespaceText = o.Metadata.XMLNamespaceText

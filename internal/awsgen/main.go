@@ -31,7 +31,7 @@ import (
 // packages are the services, named as the Go packages are.
 var packages = []string{
 	"ec2", "iam", "sts", "s3", "cloudformation", "codedeploy", "ssm", "codedeploycommands", "access",
-	"autoscaling", "cloudwatch", "ecr", "kms", "logs", "route53", "secretsmanager", "sns", "sqs",
+	"autoscaling", "cloudwatch", "ecr", "elb", "elbv2", "kms", "logs", "route53", "secretsmanager", "sns", "sqs",
 }
 
 func main() {

@@ -37,6 +37,9 @@ func (g *generator) serviceLine() model.Service {
 		FullName: m.ServiceFullName, APIVersion: m.APIVersion, Protocol: model.Protocol(m.Protocol),
 		JSONVersion: m.JSONVersion, TargetPrefixes: m.TargetPrefixes, Namespace: m.XMLNamespaceText,
 		QueryCompatible: m.QueryCompatible != nil, Global: m.GlobalEndpoint != "" && m.EndpointPrefix == "iam"}
+	if m.Name != "" {
+		s.Name, s.Endpoint = m.Name, m.EndpointPrefix
+	}
 	for _, p := range m.Protocols {
 		if p != m.Protocol {
 			s.Also = append(s.Also, model.Protocol(p))

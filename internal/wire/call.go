@@ -42,13 +42,13 @@ func (s *Server) Invoke(ctx context.Context, serviceName, operation string, in a
 // does by others of its service, the caller does.
 func derive(parent aws.Call, m *model.Service, operation string) aws.Call {
 	c := parent
-	if via := parent.Service + ".amazonaws.com"; parent.Service != "" && parent.Service != m.Name && (len(parent.Via) == 0 || parent.Via[len(parent.Via)-1] != via) {
+	if via := parent.Service + ".amazonaws.com"; parent.Service != "" && parent.Service != m.Label() && (len(parent.Via) == 0 || parent.Via[len(parent.Via)-1] != via) {
 		c = c.WithVia(via)
 	}
 	if c.Origin == "" {
 		c.Origin = parent.RequestID
 	}
-	c.RequestID, c.Service, c.Operation, c.SignedRegion = ids.UUID(), m.Name, operation, ""
+	c.RequestID, c.Service, c.Operation, c.SignedRegion = ids.UUID(), m.Label(), operation, ""
 	return c
 }
 

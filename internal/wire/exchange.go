@@ -104,7 +104,7 @@ func (e *exchange) serve() error {
 
 func (e *exchange) call() aws.Call {
 	c := aws.Call{Principal: e.principal, Account: e.principal.Account, Region: e.region, RequestID: e.id,
-		Service: e.service.Model.Name, Operation: e.operation, SourceIP: remoteAddr(e.r), Secure: e.r.TLS != nil,
+		Service: e.service.Model.Label(), Operation: e.operation, SourceIP: remoteAddr(e.r), Secure: e.r.TLS != nil,
 		UserAgent: e.r.UserAgent(), Referer: e.r.Referer(), Endpoint: endpoint(e.r)}
 	if e.signature != nil {
 		c.SigningName, c.SignedRegion = e.signature.Service, e.signature.Region
@@ -223,7 +223,7 @@ func (e *exchange) finish() {
 	}
 	name := ""
 	if e.service != nil {
-		name = e.service.Model.Name
+		name = e.service.Model.Label()
 	}
 	e.server.cfg.Log.LogAttrs(e.r.Context(), slog.LevelInfo, "refused", slog.String("service", name),
 		slog.String("operation", e.operation), slog.String("principal", e.principal.ARN), slog.String("code", e.code),

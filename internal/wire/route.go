@@ -66,11 +66,40 @@ func (e *exchange) bySignature() error {
 	if err := e.readForm(); err != nil {
 		return err
 	}
+	e.service = ofVersion(candidates, e.form)
+	return nil
+}
+
+// ofVersion is the one of the APIs of a name that the Version parameter means, the
+// first when it means none.
+func ofVersion(candidates []*service, form url.Values) *service {
 	for _, c := range candidates {
-		if c.Model.APIVersion == e.form.Get("Version") {
-			e.service = c
+		if c.Model.APIVersion == form.Get("Version") {
+			return c
 		}
 	}
+	return candidates[0]
+}
+
+// byLabel finds the service that a label of a host name means.
+func (e *exchange) byLabel(label string) error {
+	var candidates []*service
+	for _, s := range e.server.services {
+		if s.Model.Label() == label {
+			candidates = append(candidates, s)
+		}
+	}
+	if len(candidates) == 0 {
+		return nil
+	}
+	e.service = candidates[0]
+	if len(candidates) == 1 {
+		return nil
+	}
+	if err := e.readForm(); err != nil {
+		return err
+	}
+	e.service = ofVersion(candidates, e.form)
 	return nil
 }
 
@@ -88,7 +117,9 @@ func (e *exchange) byLooks() error {
 	}
 	host := hostname(e.r.Host)
 	if label, rest, ok := strings.Cut(host, "."); ok && strings.HasSuffix(rest, "amazonaws.com") {
-		e.service = e.server.byName[label]
+		if err := e.byLabel(label); err != nil {
+			return err
+		}
 	}
 	s3 := e.server.byName["s3"]
 	if e.service == nil && bucketOf(host) == "" && (e.r.URL.Query().Has("Action") || isForm(e.r)) {

@@ -25,7 +25,9 @@ const (
 
 // Service describes one AWS API.
 type Service struct {
-	Name         string   `json:"service"`      // "ec2": endpoint prefix and package name
+	Name string `json:"service"` // "ec2": endpoint prefix and package name
+	// Endpoint is the endpoint prefix where two APIs share one, told apart by Version.
+	Endpoint     string   `json:"endpoint,omitempty"`
 	SigningNames []string `json:"signingNames"` // service names of the credential scope, first the usual one
 	ServiceID    string   `json:"serviceId"`    // "EC2", "CloudFormation"
 	FullName     string   `json:"fullName"`
@@ -44,6 +46,14 @@ type Service struct {
 
 	Operations map[string]*Operation `json:"-"`
 	Shapes     map[string]*Shape     `json:"-"`
+}
+
+// Label is the first label of the service's host name and of its principal.
+func (s *Service) Label() string {
+	if s.Endpoint != "" {
+		return s.Endpoint
+	}
+	return s.Name
 }
 
 // Speaks reports whether p is one of the service's protocols.

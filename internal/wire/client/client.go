@@ -184,9 +184,9 @@ func (c *Client) endpoint() (string, error) {
 		domain += ".cn"
 	}
 	if c.Model.Global {
-		return "https://" + c.Model.Name + domain, nil
+		return "https://" + c.Model.Label() + domain, nil
 	}
-	return "https://" + c.Model.Name + "." + c.Config.Region + domain, nil
+	return "https://" + c.Model.Label() + "." + c.Config.Region + domain, nil
 }
 
 // newRequest makes a request whose body can be sent again on a redirect.
