@@ -9,10 +9,13 @@ import (
 	"time"
 )
 
-// quickRetries is how many times in a row a service that cannot be reached is
-// tried every second, before the table applies: a server that restarts is back
-// within that time.
-const quickRetries = 20
+// A service that cannot be reached, as one that restarts, is tried every second at
+// first and then every few seconds for as long as it takes: once it is back it
+// misses an agent of ours after ten seconds.
+const (
+	quickRetries = 20
+	awayWait     = 5 * time.Second
+)
 
 // firstWait follows one failure: hardstand's service misses an agent of ours that
 // has had no poll open for ten seconds.
@@ -26,8 +29,9 @@ func backoff(n int, err error) time.Duration {
 		if n <= quickRetries {
 			return time.Second
 		}
-		n -= quickRetries
-	} else if n == 1 {
+		return awayWait
+	}
+	if n == 1 {
 		return firstWait
 	}
 	if n >= 10 {

@@ -59,6 +59,9 @@ func deleteGroup(tx *store.Tx, k store.Key, g *group) error {
 		}
 		emit(tx, r.Key, r.Value.ID, "stop", "deployment group deleted")
 	}
+	if err := forgetGroupHosts(tx, k); err != nil {
+		return err
+	}
 	emit(tx, k, g.ID, "group", "deleted")
 	return groups.Delete(tx, k)
 }

@@ -67,6 +67,13 @@ func (s *Service) GetDeploymentLog(ctx context.Context, in *api.GetDeploymentLog
 				return nil, errInvalidNextToken
 			}
 		}
+		d, err := deployments.Get(tx, key(c, t.DeploymentID))
+		if err != nil {
+			return nil, err
+		}
+		if d.OutputGone {
+			return &api.GetDeploymentLogOutput{Parts: []api.LogPart{}}, nil
+		}
 		return readLog(tx, key(c, ""), t, event, number)
 	})
 }

@@ -297,15 +297,15 @@ func TestWhyAnAgentIsSilent(t *testing.T) {
 		name   string
 		t      target
 		a      *agent
-		last   time.Time
+		last   string
 		offers int
 		want   string
 	}{
-		{"no profile", target{}, nil, time.Time{}, 0, "No CodeDeploy agent has ever polled from it. The instance has no IAM instance profile, without which its agent has no credentials."},
-		{"no agent", target{Profile: true}, nil, time.Time{}, 0, "No CodeDeploy agent has ever polled from it. Is codedeploy-agent installed and running there? Its user data and console output may tell."},
-		{"refused", target{}, &agent{Refused: "no permission", RefusedAt: ready}, time.Time{}, 0, "Its CodeDeploy agent was refused at 2026-01-02T03:04:05Z: no permission"},
-		{"refused long ago", target{Profile: true}, &agent{Refused: "no", RefusedAt: ready.Add(-1)}, ready, 0, "Its CodeDeploy agent last polled at 2026-01-02T03:04:05Z."},
-		{"takes and drops", target{Profile: true}, &agent{}, ready, 3, "Its CodeDeploy agent took the command 3 times and never acknowledged it; see the agent's log there."},
+		{"no profile", target{}, nil, "", 0, "No CodeDeploy agent has ever polled from it. The instance has no IAM instance profile, without which its agent has no credentials."},
+		{"no agent", target{Profile: true}, nil, "", 0, "No CodeDeploy agent has ever polled from it. Is codedeploy-agent installed and running there? Its user data and console output may tell."},
+		{"refused", target{}, &agent{Refused: "no permission", RefusedAt: ready}, "", 0, "Its CodeDeploy agent was refused at 2026-01-02T03:04:05Z: no permission"},
+		{"refused long ago", target{Profile: true}, &agent{Refused: "no", RefusedAt: ready.Add(-1)}, "was at 2026-01-02T03:04:05Z", 0, "The last poll of its CodeDeploy agent was at 2026-01-02T03:04:05Z."},
+		{"takes and drops", target{Profile: true}, &agent{}, "was", 3, "Its CodeDeploy agent took the command 3 times and never acknowledged it; see the agent's log there."},
 	}
 	for _, tc := range tests {
 		tc.t.InstanceID, tc.t.Ready = "i-1", ready

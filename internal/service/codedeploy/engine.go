@@ -7,6 +7,7 @@ import (
 	"time"
 
 	api "github.com/hardstand/hardstand/internal/aws/api/codedeploy"
+	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/store"
 )
 
@@ -18,9 +19,18 @@ func (s *Service) Run(ctx context.Context) error {
 	var work sync.WaitGroup
 	defer work.Wait()
 	defer close(s.stopped)
+	if err := s.recallAgents(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
 	work.Go(func() { s.warmSigners(ctx) })
 	work.Go(func() { s.wakePolls(ctx) })
 	work.Go(func() { s.publishNotices(ctx) })
+	work.Go(func() { s.keepAt(ctx, s.forgetHosts) })
+	work.Go(func() { s.keepAt(ctx, s.forgetOld) })
+	work.Go(func() { s.keepAt(ctx, s.forgetOfDeleted) })
 	for {
 		changed := s.db.Changed(store.Filter{Service: "codedeploy", Kind: "deployment"})
 		active, err := view(ctx, s, func(tx *store.Tx) ([]store.Row[deployment], error) {
@@ -41,6 +51,16 @@ func (s *Service) Run(ctx context.Context) error {
 		case <-changed:
 		case <-ctx.Done():
 			return nil
+		}
+	}
+}
+
+// keepAt runs upkeep until ctx ends, again after a failure.
+func (s *Service) keepAt(ctx context.Context, upkeep func(context.Context) error) {
+	for ctx.Err() == nil {
+		if err := upkeep(ctx); err != nil && ctx.Err() == nil {
+			s.log.Error("upkeep failed and begins again", "error", err)
+			_ = clock.Sleep(ctx, s.clock, retryAfter) // ctx is looked at next
 		}
 	}
 }

@@ -91,8 +91,8 @@ func (s *Service) overdue(tx *store.Tx, k store.Key, t *target, now time.Time) (
 	if now.Before(t.limit(last, limit)) {
 		return "", false, nil // the usual case, without a look at the rows
 	}
-	known, last, err := s.lastSeen(tx, host, last)
-	if err != nil {
+	known, err := agents.Get(tx, host)
+	if err != nil && !isNotFound(err) {
 		return "", false, err
 	}
 	lost := !last.IsZero() && !now.Before(later(last, t.began()).Add(limit))
@@ -100,11 +100,15 @@ func (s *Service) overdue(tx *store.Tx, k store.Key, t *target, now time.Time) (
 	case !t.Acked.IsZero() && !now.Before(t.Acked.Add(eventTimeout)):
 		return fmt.Sprintf("%s on instance %s did not end within %s.", name, t.InstanceID, eventTimeout), false, nil
 	case lost:
-		return fmt.Sprintf("The CodeDeploy agent on instance %s is not responding: its last poll was at %s, %s did not %s. "+
+		return fmt.Sprintf("The CodeDeploy agent on instance %s is not responding: its last poll %s, %s did not %s. "+
 			"Is the instance running, and codedeploy-agent in it (codedeploy-agent status)?",
-			t.InstanceID, last.UTC().Format(time.RFC3339), name, verb(t)), true, nil
+			t.InstanceID, s.polls.lastPoll(host, now), name, verb(t)), true, nil
 	case t.Acked.IsZero() && !now.Before(t.Ready.Add(startTimeout)):
-		return silent(t, name, known, last, s.polls.offers(host, commandID(t))), true, nil
+		lastPoll := ""
+		if !last.IsZero() {
+			lastPoll = s.polls.lastPoll(host, now)
+		}
+		return silent(t, name, known, lastPoll, s.polls.offers(host, commandID(t))), true, nil
 	}
 	return "", false, nil
 }
@@ -140,19 +144,19 @@ func verb(t *target) string {
 }
 
 // silent describes an agent that did not take its event in time.
-func silent(t *target, name string, a *agent, last time.Time, offers int) string {
+func silent(t *target, name string, a *agent, lastPoll string, offers int) string {
 	head := fmt.Sprintf("%s on instance %s did not start within %s. ", name, t.InstanceID, startTimeout)
 	switch {
 	case a != nil && a.Refused != "" && !a.RefusedAt.Before(t.Ready):
 		return head + "Its CodeDeploy agent was refused at " + a.RefusedAt.UTC().Format(time.RFC3339) + ": " + a.Refused
-	case last.IsZero() && !t.Profile:
+	case lastPoll == "" && !t.Profile:
 		return head + "No CodeDeploy agent has ever polled from it. The instance has no IAM instance profile, without which its agent has no credentials."
-	case last.IsZero():
+	case lastPoll == "":
 		return head + "No CodeDeploy agent has ever polled from it. Is codedeploy-agent installed and running there? Its user data and console output may tell."
 	case offers > 0:
 		return head + fmt.Sprintf("Its CodeDeploy agent took the command %d times and never acknowledged it; see the agent's log there.", offers)
 	}
-	return head + "Its CodeDeploy agent last polled at " + last.UTC().Format(time.RFC3339) + "."
+	return head + "The last poll of its CodeDeploy agent " + lastPoll + "."
 }
 
 // nextDeadline returns the first time at which something can become due.

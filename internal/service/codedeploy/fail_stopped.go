@@ -60,7 +60,13 @@ func (s *Service) failDead(tx *store.Tx, k store.Key, d *deployment, id, state s
 	}
 	t.AgentIssue = true
 	t.fail(api.LifecycleErrorCodeUnknownError, fmt.Sprintf("Instance %s is %s: nothing can be deployed to it.", id, state), now)
-	return s.endTarget(tx, k, d, t, api.TargetStatusFailed, now)
+	if err := s.endTarget(tx, k, d, t, api.TargetStatusFailed, now); err != nil {
+		return err
+	}
+	if state == "stopping" || state == "stopped" {
+		return nil
+	}
+	return forgetHost(tx, store.Key{Account: k.Account, Region: k.Region, ID: id})
 }
 
 // activeTargets returns the instances that the deployment still waits for.

@@ -98,7 +98,7 @@ func (s *Service) concludeGroup(tx *store.Tx, k store.Key, d *deployment, now ti
 	gk := store.Key{Account: k.Account, Region: k.Region, ID: d.GroupID}
 	g, err := groups.Get(tx, gk)
 	if isNotFound(err) {
-		return nil
+		return forgetGroupHosts(tx, gk)
 	}
 	if err != nil {
 		return err

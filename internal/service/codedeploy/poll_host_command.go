@@ -75,7 +75,7 @@ func (s *Service) enterPoll(ctx context.Context, h *speaker) error {
 	if !s.polls.due(h.Key, s.clock.Now()) {
 		return nil
 	}
-	return s.notePoll(ctx, h.Key)
+	return s.notePoll(ctx, h.Key, ours(aws.CallFrom(ctx)))
 }
 
 func (s *Service) leavePoll(h *speaker, err *error) { s.polls.end(h.Key, s.clock.Now(), *err == nil) }

@@ -24,7 +24,9 @@ type polls struct {
 type polling struct {
 	open        int       // polls that are held
 	last, noted time.Time // last sign of life, and the last that was written
-	ours        bool
+	ours        bool      // the agent is one of ours
+	notedOurs   bool      // and so its row says
+	gone        bool      // the host has ended: forgotten with its last poll
 	offered     offer
 	wake        chan struct{} // nil when nobody waits
 }
@@ -62,16 +64,37 @@ func (p *polls) begin(k store.Key, ours bool, now time.Time) {
 	h.last, h.ours = now, ours
 }
 
+// recall takes over what a server before this one knew of an agent: how soon its
+// silence means something, and that it has polled before.
+func (p *polls) recall(k store.Key, a *agent) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.hosts[k] == nil && !a.Last.IsZero() {
+		p.hosts[k] = &polling{last: a.Last, noted: a.Last, ours: a.Ours, notedOurs: a.Ours}
+	}
+}
+
+// forget drops what is known of a host that has ended.
+func (p *polls) forget(k store.Key) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if h := p.hosts[k]; h != nil && h.open > 0 {
+		h.gone = true
+		return
+	}
+	delete(p.hosts, k)
+}
+
 // due reports whether the row of k, which polls, is to be written, and takes it for
 // done.
 func (p *polls) due(k store.Key, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	h := p.hosts[k]
-	if now.Sub(h.noted) < noteEvery {
+	if now.Sub(h.noted) < noteEvery && h.ours == h.notedOurs {
 		return false
 	}
-	h.noted = now
+	h.noted, h.notedOurs = now, h.ours
 	return true
 }
 
@@ -84,6 +107,9 @@ func (p *polls) end(k store.Key, now time.Time, well bool) {
 	h.last = now
 	h.ours = h.ours && well
 	h.open--
+	if h.gone && h.open == 0 {
+		delete(p.hosts, k)
+	}
 }
 
 // changed returns a channel that is closed when there may be a command for k,
@@ -150,24 +176,43 @@ func (p *polls) offers(k store.Key, id string) int {
 	return 0
 }
 
-// seen returns when this server last heard of k, zero for never, and after how
-// long a silence the agent counts as lost.
+// seen returns since when k has been silent, zero for one that has never polled, and
+// after how long a silence its agent counts as lost. While no server ran nobody could
+// poll: silence begins with this server at the earliest.
 func (p *polls) seen(k store.Key, now time.Time) (last time.Time, limit time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	h := p.hosts[k]
+	limit = lostTimeout
+	switch {
+	case h == nil:
+		return time.Time{}, limit
+	case h.open > 0:
+		last = now
+	default:
+		last = later(h.last, p.started)
+	}
+	if h.ours {
+		limit = lostOurs
+	}
+	return last, limit
+}
+
+// lastPoll says when k polled last, for those who read about it. What servers before
+// this one knew is up to noteEvery old.
+func (p *polls) lastPoll(k store.Key, now time.Time) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	h := p.hosts[k]
 	switch {
 	case h == nil:
-		return time.Time{}, lostTimeout
+		return "is unknown"
 	case h.open > 0:
-		last = now
-	default:
-		last = h.last
+		return "is open since before " + now.UTC().Format(time.RFC3339)
+	case h.last.Before(p.started):
+		return "was at " + h.last.UTC().Format(time.RFC3339) + " or soon after, before the server started at " + p.started.UTC().Format(time.RFC3339)
 	}
-	if h.ours {
-		return last, lostOurs
-	}
-	return last, lostTimeout
+	return "was at " + h.last.UTC().Format(time.RFC3339)
 }
 
 // wakePolls wakes the hosts that a deployment begins with, until ctx ends. What
@@ -183,31 +228,23 @@ func (s *Service) wakePolls(ctx context.Context) {
 	}
 }
 
-// lastSeen returns what is known of the instance's agent, and when it was last
-// alive; zero for never. While the server was down nobody could poll, so that
-// its start counts as a sign of life of those who had polled before.
-func (s *Service) lastSeen(tx *store.Tx, k store.Key, last time.Time) (*agent, time.Time, error) {
-	a, err := agents.Get(tx, k)
-	if isNotFound(err) {
-		return nil, last, nil
+// recallAgents reads what the server before this one knew of agents.
+func (s *Service) recallAgents(ctx context.Context) error {
+	rows, err := view(ctx, s, func(tx *store.Tx) ([]store.Row[agent], error) { return agents.List(tx, store.Scope{}, "", 0) })
+	for _, r := range rows {
+		s.polls.recall(r.Key, r.Value)
 	}
-	if err != nil {
-		return nil, last, err
-	}
-	if !a.Last.IsZero() {
-		last = later(last, later(a.Last, s.polls.started))
-	}
-	return a, last, nil
+	return err
 }
 
 // notePoll writes the agent's row.
-func (s *Service) notePoll(ctx context.Context, k store.Key) error {
+func (s *Service) notePoll(ctx context.Context, k store.Key, ours bool) error {
 	now := s.clock.Now()
 	return s.editAgent(ctx, k, func(a *agent) {
 		if a.First.IsZero() {
 			a.First = now
 		}
-		a.Last, a.Refused = now, ""
+		a.Last, a.Ours, a.Refused = now, ours, ""
 	})
 }
 

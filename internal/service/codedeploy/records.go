@@ -2,6 +2,7 @@ package codedeploy
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	api "github.com/hardstand/hardstand/internal/aws/api/codedeploy"
@@ -37,6 +38,9 @@ var (
 		{Name: "created", Value: func(k store.Key, d *deployment) []string {
 			return []string{joined(k.Account, k.Region, d.Created.UTC().Format(sortable), k.ID)}
 		}},
+		{Name: "group", Value: func(k store.Key, d *deployment) []string {
+			return []string{joined(d.GroupID, d.Created.UTC().Format(sortable), k.ID)}
+		}},
 		{Name: "token", Unique: true, Value: func(_ store.Key, d *deployment) []string { return given(d.Token) }},
 	}, Clone: (*deployment).clone}
 	targets = store.Table[target]{Name: "codedeploy.target", Version: 1, Indexes: []store.Index[target]{
@@ -49,7 +53,12 @@ var (
 		}},
 	}, Clone: (*target).clone}
 	// Hosts are what is known of an instance in a group, keyed by both.
-	hosts = store.Table[host]{Name: "codedeploy.host", Version: 1}
+	hosts = store.Table[host]{Name: "codedeploy.host", Version: 1, Indexes: []store.Index[host]{
+		{Name: "instance", Value: func(k store.Key, _ *host) []string {
+			_, instance, _ := strings.Cut(k.ID, "/")
+			return []string{joined(k.Account, k.Region, instance)}
+		}},
+	}}
 	// Agents are keyed by instance.
 	agents     = store.Table[agent]{Name: "codedeploy.agent", Version: 1}
 	signerRows = store.Table[signerRow]{Name: "codedeploy.signer", Version: 1}
@@ -161,6 +170,8 @@ type deployment struct {
 	StopMessage string        `json:",omitempty"`
 	// ReadyTimeout tells that nobody continued the deployment in time.
 	ReadyTimeout bool `json:",omitempty"`
+	// OutputGone tells that the complete output of its scripts is no longer kept.
+	OutputGone bool `json:",omitempty"`
 	// Token is set for deployments that a stack made.
 	Token string `json:",omitempty"`
 }
@@ -254,6 +265,8 @@ func hostKey(k store.Key, group, instance string) store.Key {
 
 type agent struct {
 	First, Last time.Time // polls
+	// Ours tells that it is an agent of ours, whose silence means something soon.
+	Ours bool `json:",omitempty"`
 	// Refused is why the last call was refused, "" once one was let in.
 	Refused   string    `json:",omitempty"`
 	RefusedAt time.Time `json:",omitzero"`

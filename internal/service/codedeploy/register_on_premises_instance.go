@@ -79,10 +79,14 @@ func (s *Service) DeregisterOnPremisesInstance(ctx context.Context, in *api.Dere
 		}
 		o.Deregistered, o.Tags = s.clock.Now(), nil
 		emit(tx, key(c, name), name, "onpremises", "deregistered")
+		if err := forgetHost(tx, key(c, name)); err != nil {
+			return err
+		}
 		return onPremises.Put(tx, key(c, name), o)
 	})
 	if err != nil {
 		return nil, err
 	}
+	s.polls.forget(key(c, name))
 	return &api.DeregisterOnPremisesInstanceOutput{}, nil
 }

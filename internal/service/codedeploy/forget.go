@@ -1,0 +1,226 @@
+package codedeploy
+
+import (
+	"cmp"
+	"context"
+	"strings"
+	"time"
+
+	"github.com/hardstand/hardstand/internal/store"
+)
+
+// What is kept, and for how long:
+//
+//	of an instance            until it is terminated or deregistered: its agent, its
+//	                          health in the groups
+//	of a deployment group     until it is deleted: the health of its instances
+//	deployments of a group    the newest keepDeployments; with the group gone, for
+//	                          keepDeleted after their end
+//	complete output           that of the newest keepOutputs deployments of a group
+//	revisions                 until the application is deleted
+const (
+	keepDeployments = 1000
+	keepOutputs     = 50
+	keepDeleted     = 30 * 24 * time.Hour
+)
+
+// upkeepRow is how far forgetHosts has come.
+type upkeepRow struct{ Seq int64 }
+
+var upkeepRows = store.Table[upkeepRow]{Name: "codedeploy.upkeep", Version: 1}
+
+// forgetHosts forgets what is known of instances when they have ended, until ctx
+// ends. Where it has come to is noted, so that nothing is missed while no server runs.
+func (s *Service) forgetHosts(ctx context.Context) error {
+	from, err := view(ctx, s, func(tx *store.Tx) (int64, error) {
+		r, err := upkeepRows.Get(tx, store.Key{ID: "hosts"})
+		if isNotFound(err) {
+			return 0, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		return r.Seq, nil
+	})
+	if err != nil {
+		return err
+	}
+	for e, err := range s.db.Watch(ctx, from, store.Filter{Service: "ec2", Kind: "instance-terminated"}) {
+		if err == nil {
+			err = s.db.Update(ctx, func(tx *store.Tx) error {
+				if err := forgetHost(tx, store.Key{Account: e.Account, Region: e.Region, ID: e.Resource}); err != nil {
+					return err
+				}
+				return upkeepRows.Put(tx, store.Key{ID: "hosts"}, &upkeepRow{Seq: e.Seq})
+			})
+		}
+		if err != nil {
+			return err
+		}
+		s.polls.forget(store.Key{Account: e.Account, Region: e.Region, ID: e.Resource})
+	}
+	return nil
+}
+
+// forgetHost removes the rows of an instance.
+func forgetHost(tx *store.Tx, k store.Key) error {
+	if err := agents.Delete(tx, k); err != nil && !isNotFound(err) {
+		return err
+	}
+	rows, err := hosts.Lookup(tx, "instance", joined(k.Account, k.Region, k.ID))
+	for _, r := range rows {
+		err = cmp.Or(err, hosts.Delete(tx, r.Key))
+	}
+	return err
+}
+
+// forgetGroupHosts removes the health of a deleted group's instances.
+func forgetGroupHosts(tx *store.Tx, g store.Key) error {
+	prefix := g.ID + "/"
+	rows, err := hosts.List(tx, store.Scope{Account: g.Account, Region: g.Region}, prefix, 0)
+	for _, r := range rows {
+		if err != nil || !strings.HasPrefix(r.Key.ID, prefix) {
+			break
+		}
+		err = hosts.Delete(tx, r.Key)
+	}
+	return err
+}
+
+// forgetOld removes old deployments of a group when one of its deployments has ended,
+// until ctx ends.
+func (s *Service) forgetOld(ctx context.Context) error {
+	for e, err := range s.db.Watch(ctx, s.db.LastSeq(), store.Filter{Service: "codedeploy", Kind: "deployment"}) {
+		if err == nil && ended(e.Cause) {
+			err = s.thinOut(ctx, store.Key{Account: e.Account, Region: e.Region, ID: e.Resource})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forgetOfDeleted removes the deployments of deleted groups when their time has come,
+// until ctx ends.
+func (s *Service) forgetOfDeleted(ctx context.Context) error {
+	return s.db.SweepWhenDue(ctx, store.Filter{Service: "codedeploy", Kind: "group"}, s.forgetOrphans)
+}
+
+// ended reports whether the cause of an event of a deployment tells of its end.
+func ended(cause string) bool {
+	status, _, _ := strings.Cut(cause, " ")
+	return status == "Succeeded" || status == "Failed" || status == "Stopped"
+}
+
+// thinOut removes what is too old beside deployment k of the same group.
+func (s *Service) thinOut(ctx context.Context, k store.Key) error {
+	rows, err := view(ctx, s, func(tx *store.Tx) ([]store.Row[deployment], error) {
+		d, err := deployments.Get(tx, k)
+		if err != nil {
+			if isNotFound(err) {
+				err = nil
+			}
+			return nil, err
+		}
+		return deployments.Range(tx, "group", joined(d.GroupID, ""), d.GroupID+"\x01", 0, true)
+	})
+	if err != nil {
+		return err
+	}
+	for i, r := range rows {
+		switch {
+		case !r.Value.ended():
+		case i >= keepDeployments:
+			err = s.forgetDeployment(ctx, r.Key)
+		case i >= keepOutputs && !r.Value.OutputGone:
+			err = s.forgetOutput(ctx, r.Key)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forgetOrphans removes deployments whose groups were deleted long ago.
+func (s *Service) forgetOrphans(ctx context.Context) (next time.Time, err error) {
+	var old []store.Key
+	err = s.db.View(ctx, func(tx *store.Tx) error {
+		old, next = nil, time.Time{}
+		rows, err := deployments.List(tx, store.Scope{}, "", 0)
+		if err != nil {
+			return err
+		}
+		has := map[string]bool{}
+		list, err := groups.List(tx, store.Scope{}, "", 0)
+		for _, g := range list {
+			has[g.Value.ID] = true
+		}
+		for _, r := range rows {
+			due := r.Value.Completed.Add(keepDeleted)
+			switch {
+			case has[r.Value.GroupID] || !r.Value.ended():
+			case !s.clock.Now().Before(due):
+				old = append(old, r.Key)
+			case next.IsZero() || due.Before(next):
+				next = due
+			}
+		}
+		return err
+	})
+	for _, k := range old {
+		err = cmp.Or(err, s.forgetDeployment(ctx, k))
+	}
+	return next, err
+}
+
+// forgetDeployment removes a deployment, its targets and their output.
+func (s *Service) forgetDeployment(ctx context.Context, k store.Key) error {
+	if err := s.forgetOutput(ctx, k); err != nil {
+		return err
+	}
+	return s.db.Update(ctx, func(tx *store.Tx) error {
+		list, err := targetsOf(tx, k.ID)
+		for _, t := range list {
+			err = cmp.Or(err, targets.Delete(tx, targetKey(k, k.ID, t.InstanceID)))
+		}
+		if err != nil {
+			return err
+		}
+		return deployments.Delete(tx, k)
+	})
+}
+
+// outputBatch is how many pieces of output one transaction removes.
+const outputBatch = 200
+
+// forgetOutput removes the pieces of output of a deployment; its diagnostics stay.
+func (s *Service) forgetOutput(ctx context.Context, k store.Key) error {
+	for more := true; more; {
+		err := s.db.Update(ctx, func(tx *store.Tx) error {
+			rows, err := logParts.List(tx, store.Scope{Account: k.Account, Region: k.Region}, k.ID+"/", outputBatch)
+			more = false
+			for i, r := range rows {
+				if err != nil || !strings.HasPrefix(r.Key.ID, k.ID+"/") {
+					break
+				}
+				err = logParts.Delete(tx, r.Key)
+				more = i+1 == outputBatch
+			}
+			if err != nil || more {
+				return err
+			}
+			d, err := deployments.Get(tx, k)
+			if err != nil {
+				return err
+			}
+			d.OutputGone = true
+			return deployments.Put(tx, k, d)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
