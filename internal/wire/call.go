@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"reflect"
+	"time"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
@@ -56,8 +57,15 @@ func derive(parent aws.Call, m *model.Service, operation string) aws.Call {
 // run, operation, audit.
 func (s *Server) run(ctx context.Context, svc *service, row *Operation, in any) (any, error) {
 	began := s.cfg.Clock.Now()
-	call := aws.CallFrom(ctx)
 	out, err := s.pass(ctx, svc, row, in)
+	return out, s.audit(ctx, svc, began, err)
+}
+
+// audit writes the log line of a call, and returns its error as the caller sees it.
+//
+//go:noinline
+func (s *Server) audit(ctx context.Context, svc *service, began time.Time, err error) error {
+	call := aws.CallFrom(ctx)
 	code := ""
 	if err != nil {
 		e := s.asAWS(err, svc.Model.Protocol, svc, call.RequestID)
@@ -67,7 +75,7 @@ func (s *Server) run(ctx context.Context, svc *service, row *Operation, in any) 
 		slog.String("operation", call.Operation), slog.String("principal", call.Principal.ARN),
 		slog.String("region", call.Region), slog.Any("via", call.Via), slog.String("code", code),
 		slog.Duration("duration", s.cfg.Clock.Now().Sub(began)), slog.String("request_id", call.RequestID))
-	return out, err
+	return err
 }
 
 func (s *Server) pass(ctx context.Context, svc *service, row *Operation, in any) (any, error) {

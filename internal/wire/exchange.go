@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
@@ -49,57 +50,82 @@ type exchange struct {
 }
 
 // serve runs the request to its answer, or returns the error to answer with.
+//
+// Thousands of calls may wait in their operations, agents' polls above all. A stack
+// that holds less than 3 KiB there shrinks to 8 KiB, so what needs room before and
+// after the operation is in functions of its own, here and in Server.run.
 func (e *exchange) serve() error {
-	if done, err := e.website(); done {
+	ctx, row, in, err := e.prepare()
+	if err != nil || row == nil {
 		return err
+	}
+	out, err := e.server.run(ctx, e.service, row, in)
+	if err != nil {
+		return err
+	}
+	return e.answer(ctx, row, out)
+}
+
+// prepare finds the operation, who calls it and with what; no operation for a
+// request that is answered already.
+//
+//go:noinline
+func (e *exchange) prepare() (ctx context.Context, row *Operation, in any, err error) {
+	if done, err := e.website(); done {
+		return nil, nil, nil, err
 	}
 	signature, signErr := e.parseSignature()
 	e.signature = signature
 	if err := e.route(); err != nil {
-		return err
+		return nil, nil, nil, err
 	}
 	if e.wantsLanding() {
 		e.written = true
 		e.server.cfg.Landing.ServeHTTP(e.w, e.r)
-		return nil
+		return nil, nil, nil, nil
 	}
 	if e.operation == preflight {
-		return e.preflight()
+		return nil, nil, nil, e.preflight()
 	}
 	e.allowOrigin()
 	if signErr != nil {
-		return signErr
+		return nil, nil, nil, signErr
 	}
 	e.setRequestID()
 	if e.operation == postObject {
-		return e.postForm()
+		return nil, nil, nil, e.postForm()
 	}
 	if err := e.authenticate(); err != nil {
-		return err
+		return nil, nil, nil, err
 	}
+	return e.understand()
+}
+
+// understand decodes the input of an authentic request.
+func (e *exchange) understand() (ctx context.Context, row *Operation, in any, err error) {
 	op := e.service.Model.Operations[e.operation]
-	row := e.service.operations[e.operation]
+	row = e.service.operations[e.operation]
 	if row == nil {
-		return notImplemented(e.service.Model, e.operation)
+		return nil, nil, nil, notImplemented(e.service.Model, e.operation)
 	}
-	in := row.New()
+	in = row.New()
 	if err := e.decode(op, in); err != nil {
-		return e.decodeError(err)
+		return nil, nil, nil, e.decodeError(err)
 	}
 	call := e.call()
 	if e.signature != nil && e.server.cfg.Used != nil {
 		e.server.cfg.Used(call)
 	}
-	ctx := aws.WithCall(e.r.Context(), call)
 	e.audited = true
-	out, err := e.server.run(ctx, e.service, row, in)
-	if err != nil {
-		return err
-	}
+	return aws.WithCall(e.r.Context(), call), row, in, nil
+}
+
+//go:noinline
+func (e *exchange) answer(ctx context.Context, row *Operation, out any) error {
 	if f := e.service.Headers; f != nil {
 		maps.Copy(e.w.Header(), f(ctx, out))
 	}
-	return e.respond(op, out)
+	return e.respond(e.service.Model.Operations[row.Name], out)
 }
 
 func (e *exchange) call() aws.Call {

@@ -150,11 +150,18 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// then misreads the next answer on the connection.
 		w.WriteHeader(http.StatusContinue)
 	}
-	e := &exchange{server: s, w: w, r: r, id: ids.UUID(), began: s.cfg.Clock.Now()}
+	e := s.newExchange(w, r)
 	defer e.finish()
 	if err := e.serve(); err != nil {
 		e.fail(err)
 	}
+}
+
+// newExchange makes an exchange that is not on the stack, see exchange.serve.
+//
+//go:noinline
+func (s *Server) newExchange(w http.ResponseWriter, r *http.Request) *exchange {
+	return &exchange{server: s, w: w, r: r, id: ids.UUID(), began: s.cfg.Clock.Now()}
 }
 
 // remoteAddr is the caller's address, the zero Addr if it has none.

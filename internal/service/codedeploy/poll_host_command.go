@@ -21,9 +21,9 @@ const (
 // PollHostCommand hands the caller its next command, and holds the request open
 // until there is one, so that work starts at once.
 //
-// Thousands wait here. What they have on their stacks while they do counts: above
-// 8 KiB from the connection's beginning on a stack is not shrunk to 16 KiB any more.
-// Whatever needs room is therefore done in functions that have returned by then.
+// Thousands wait here. What they have on their stacks while they do counts: from
+// 3.2 KiB above this function on a stack is not shrunk to 8 KiB any more. Whatever
+// needs room is therefore done in functions that have returned by then.
 func (s *Service) PollHostCommand(ctx context.Context, in *api.PollHostCommandInput) (out *api.PollHostCommandOutput, err error) {
 	h, err := s.admitPoll(ctx, in)
 	if err != nil {

@@ -1,7 +1,6 @@
 package tlsca
 
 import (
-	"bufio"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -99,11 +98,14 @@ func (l *Listener) watch(conn net.Conn) bool {
 // not keep others from being accepted.
 func (l *Listener) sniff(raw net.Conn) {
 	defer l.wg.Done()
-	conn := net.Conn(&peeked{Conn: raw, r: bufio.NewReaderSize(raw, 4096)})
 	err := raw.SetReadDeadline(l.clock.Now().Add(firstByteTimeout))
-	var first []byte
-	if err == nil {
-		first, err = conn.(*peeked).r.Peek(1)
+	first := make([]byte, peekSize)
+	n := 0
+	for err == nil && n == 0 {
+		n, err = raw.Read(first)
+	}
+	if n > 0 {
+		err = nil // what has come is served; the next read says it again
 	}
 	l.mu.Lock()
 	delete(l.pending, raw)
@@ -115,6 +117,7 @@ func (l *Listener) sniff(raw net.Conn) {
 		raw.Close()
 		return
 	}
+	conn := net.Conn(&peeked{Conn: raw, first: first[:n]})
 	if first[0] == tlsHandshake {
 		conn = tls.Server(conn, l.config)
 	}
@@ -157,13 +160,26 @@ func (l *Listener) stop(err error) {
 	})
 }
 
-// peeked reads through the buffer that holds the first bytes.
+// peekSize is what a connection's first read takes; most requests are smaller.
+const peekSize = 2048
+
+// peeked reads the first bytes again. It forgets them then: thousands of
+// connections may be open for long.
 type peeked struct {
 	net.Conn
-	r *bufio.Reader
+	first []byte
 }
 
-func (p *peeked) Read(b []byte) (int, error) { return p.r.Read(b) }
+func (p *peeked) Read(b []byte) (int, error) {
+	if len(p.first) == 0 {
+		return p.Conn.Read(b)
+	}
+	n := copy(b, p.first)
+	if p.first = p.first[n:]; len(p.first) == 0 {
+		p.first = nil
+	}
+	return n, nil
+}
 
 // ReadFrom hands r to the connection below, which sends a file without copying it
 // through this process.
