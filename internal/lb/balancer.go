@@ -1,0 +1,168 @@
+package lb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+)
+
+// balancer is one that runs.
+type balancer struct {
+	plane *Plane
+	id    string
+	// life ends with the balancer; everything below stops then.
+	life    context.Context
+	end     context.CancelFunc
+	running sync.WaitGroup
+
+	// current is nil until the first apply.
+	current atomic.Pointer[config]
+	// web serves HTTP; a new one takes over when its time-outs change.
+	web atomic.Pointer[web]
+
+	applying sync.Mutex // held while a spec is applied
+	retired  []*web     // under applying: they serve the connections that they have
+	nodes    map[string]*node
+}
+
+func newBalancer(p *Plane, id string) *balancer {
+	b := &balancer{plane: p, id: id, nodes: map[string]*node{}}
+	b.life, b.end = context.WithCancel(context.Background())
+	return b
+}
+
+// apply makes the balancer run as next says.
+func (b *balancer) apply(ctx context.Context, next *config) error {
+	b.applying.Lock()
+	defer b.applying.Unlock()
+	if b.life.Err() != nil {
+		return ErrClosed
+	}
+	previous := b.current.Load()
+	for id, spec := range next.specs {
+		var g *group
+		if previous != nil {
+			g = previous.groups[id]
+		}
+		if g == nil {
+			g = newGroup(b, id)
+		}
+		next.groups[id] = g
+		g.set(spec, next)
+	}
+	b.serveWeb(next)
+	b.current.Store(next)
+	err := b.setNodes(ctx, next)
+	// Checks go out through nodes, so they begin when those are there.
+	for _, g := range next.groups {
+		g.check()
+	}
+	if previous != nil {
+		for id, g := range previous.groups {
+			if next.groups[id] == nil {
+				g.close()
+			}
+		}
+	}
+	b.refresh()
+	return err
+}
+
+// refresh lets every group choose its candidates anew; some look at the health of
+// others.
+func (b *balancer) refresh() {
+	c := b.current.Load()
+	if c == nil {
+		return
+	}
+	for _, g := range c.groups {
+		g.refresh(c)
+	}
+}
+
+// setNodes brings up what the spec names and takes down what it does not.
+func (b *balancer) setNodes(ctx context.Context, next *config) error {
+	var errs []error
+	wanted := map[string]bool{}
+	for _, spec := range next.Nodes {
+		wanted[spec.ID] = true
+		n := b.nodes[spec.ID]
+		if n == nil {
+			sockets, err := b.plane.cfg.Nodes.Up(ctx, spec.ID)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("bring up node %s: %w", spec.ID, err))
+				continue
+			}
+			n = newNode(b, spec, sockets)
+			b.nodes[spec.ID] = n
+		}
+		errs = append(errs, n.listen(next))
+	}
+	for id, n := range b.nodes {
+		if !wanted[id] {
+			errs = append(errs, n.close(), b.plane.cfg.Nodes.Down(ctx, id))
+			delete(b.nodes, id)
+		}
+	}
+	b.setWays()
+	return errors.Join(errs...)
+}
+
+// setWays tells the groups through which nodes their targets are reached.
+func (b *balancer) setWays() {
+	ways := make([]*node, 0, len(b.nodes))
+	for _, spec := range b.current.Load().Nodes {
+		if n := b.nodes[spec.ID]; n != nil {
+			ways = append(ways, n)
+		}
+	}
+	for _, g := range b.current.Load().groups {
+		g.setWays(ways)
+	}
+}
+
+// health returns how the targets of a group are, or nil.
+func (b *balancer) health(id string) map[Key]Health {
+	c := b.current.Load()
+	if c == nil || c.groups[id] == nil {
+		return nil
+	}
+	return c.groups[id].health(c)
+}
+
+// remove ends the balancer and takes its nodes down.
+func (b *balancer) remove(ctx context.Context) error {
+	errs := []error{b.close()}
+	b.applying.Lock()
+	defer b.applying.Unlock()
+	for id := range b.nodes {
+		errs = append(errs, b.plane.cfg.Nodes.Down(ctx, id))
+	}
+	b.nodes = map[string]*node{}
+	return errors.Join(errs...)
+}
+
+// close ends everything and waits for it; the nodes stay up.
+func (b *balancer) close() error {
+	b.end()
+	b.applying.Lock()
+	var errs []error
+	for _, n := range b.nodes {
+		errs = append(errs, n.close())
+	}
+	if c := b.current.Load(); c != nil {
+		for _, g := range c.groups {
+			g.close()
+		}
+	}
+	for _, w := range append(b.retired, b.web.Load()) {
+		if w != nil {
+			w.close()
+		}
+	}
+	b.applying.Unlock()
+	b.running.Wait()
+	return errors.Join(errs...)
+}

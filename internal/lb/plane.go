@@ -1,0 +1,124 @@
+package lb
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+
+	"github.com/hardstand/hardstand/internal/clock"
+)
+
+// Config is what a Plane needs.
+type Config struct {
+	Nodes Nodes
+	Clock clock.Clock
+	// Key seals the cookies that bind clients to targets. With the same key they
+	// hold over a restart; nil is a key for this process alone.
+	Key []byte
+	// Log may be nil.
+	Log *slog.Logger
+}
+
+// Plane runs the balancers of one server. Its methods are safe for concurrent use.
+type Plane struct {
+	cfg     Config
+	cookies *cookieSealer
+
+	mu        sync.Mutex
+	closed    bool
+	balancers map[string]*balancer
+}
+
+// ErrClosed is what Apply returns after Close.
+var ErrClosed = errors.New("the load balancers' plane is closed")
+
+// New returns a plane without balancers.
+func New(cfg Config) *Plane {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = clock.System{}
+	}
+	if cfg.Key == nil {
+		cfg.Key = make([]byte, 32)
+		rand.Read(cfg.Key) //nolint:errcheck // never fails
+	}
+	return &Plane{cfg: cfg, cookies: newCookieSealer(cfg.Key), balancers: map[string]*balancer{}}
+}
+
+// Apply makes a balancer run as spec says, starting it if need be. What can be done
+// is done; the error joins what could not, a node that did not come up or a port that
+// did not open, and the same Apply may be repeated. A spec that contradicts itself is
+// refused as a whole.
+func (p *Plane) Apply(ctx context.Context, spec Spec) error {
+	next, err := compile(spec)
+	if err != nil {
+		return err
+	}
+	b, err := p.take(spec.ID)
+	if err != nil {
+		return err
+	}
+	return b.apply(ctx, next)
+}
+
+func (p *Plane) take(id string) (*balancer, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, ErrClosed
+	}
+	b := p.balancers[id]
+	if b == nil {
+		b = newBalancer(p, id)
+		p.balancers[id] = b
+	}
+	return b, nil
+}
+
+func (p *Plane) find(id string) *balancer {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.balancers[id]
+}
+
+// Remove ends a balancer with its connections and brings its nodes down. One that
+// does not run is no error.
+func (p *Plane) Remove(ctx context.Context, id string) error {
+	p.mu.Lock()
+	b := p.balancers[id]
+	delete(p.balancers, id)
+	p.mu.Unlock()
+	if b == nil {
+		return nil
+	}
+	return b.remove(ctx)
+}
+
+// Health returns how the targets of a group are now; nil when the plane does not run
+// that group.
+func (p *Plane) Health(balancer, group string) map[Key]Health {
+	b := p.find(balancer)
+	if b == nil {
+		return nil
+	}
+	return b.health(group)
+}
+
+// Close ends all balancers. Their nodes stay up: the next server applies the specs
+// again.
+func (p *Plane) Close() error {
+	p.mu.Lock()
+	all := p.balancers
+	p.balancers, p.closed = map[string]*balancer{}, true
+	p.mu.Unlock()
+	var errs []error
+	for _, b := range all {
+		errs = append(errs, b.close())
+	}
+	return errors.Join(errs...)
+}
