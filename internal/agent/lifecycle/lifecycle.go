@@ -29,9 +29,27 @@ func InPlace() []string {
 	return []string{ApplicationStop, DownloadBundle, BeforeInstall, Install, AfterInstall, ApplicationStart, ValidateService}
 }
 
+// Block returns the events that take an instance out of traffic, in order, with
+// that of the service in the middle when it controls a load balancer.
+func Block(balanced bool) []string {
+	return around(BeforeBlockTraffic, BlockTraffic, AfterBlockTraffic, balanced)
+}
+
+// Allow returns the events that let traffic to an instance, in order, likewise.
+func Allow(balanced bool) []string {
+	return around(BeforeAllowTraffic, AllowTraffic, AfterAllowTraffic, balanced)
+}
+
+func around(before, service, after string, balanced bool) []string {
+	if balanced {
+		return []string{before, service, after}
+	}
+	return []string{before, after}
+}
+
 // Local returns the events codedeploy-local runs by default, in order.
 func Local() []string {
-	return slices.Concat([]string{BeforeBlockTraffic, AfterBlockTraffic}, InPlace(), []string{BeforeAllowTraffic, AfterAllowTraffic})
+	return slices.Concat(Block(false), InPlace(), Allow(false))
 }
 
 // ByAgent reports whether an agent executes the event.

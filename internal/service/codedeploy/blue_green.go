@@ -13,14 +13,14 @@ import (
 
 // A blue/green deployment goes to instances that CreateDeployment names, the
 // green ones, and then takes those that the group selects, the blue ones, out of
-// use. No traffic is moved by the service, because a group with traffic control
-// is refused: the hooks around AllowTraffic and BlockTraffic run, and they are
-// where a user moves it.
+// use. With traffic control the service moves the traffic (traffic.go); without,
+// the hooks around AllowTraffic and BlockTraffic are where a user moves it.
 //
 //	install    the seven events on green, under the health rule; then Ready
 //	ready      until the wait that the group asks for is over or continued
-//	allow      BeforeAllowTraffic, AfterAllowTraffic on green
-//	block      BeforeBlockTraffic, AfterBlockTraffic on blue
+//	allow      BeforeAllowTraffic, AllowTraffic, AfterAllowTraffic on green, as many
+//	           at a time as the configuration allows
+//	block      BeforeBlockTraffic, BlockTraffic, AfterBlockTraffic on blue
 //	terminate  after the wait, unless blue is kept
 
 // blueGreen is the state of such a deployment.
@@ -33,6 +33,8 @@ type blueGreen struct {
 	// Blocked when blue was out of use, Skip that its termination shall not wait.
 	ReadySince time.Time `json:",omitzero"`
 	Released   bool      `json:",omitempty"`
+	// MinRouted is how many of the green instances must keep or get their traffic.
+	MinRouted  int       `json:",omitempty"`
 	Blocked    time.Time `json:",omitzero"`
 	Skip       bool      `json:",omitempty"`
 	Terminated bool      `json:",omitempty"`
@@ -48,7 +50,11 @@ func (d *deployment) deploymentType() api.DeploymentType {
 }
 
 func (d *deployment) style() *api.DeploymentStyle {
-	return &api.DeploymentStyle{DeploymentType: d.deploymentType(), DeploymentOption: api.DeploymentOptionWithoutTrafficControl}
+	st := &api.DeploymentStyle{DeploymentType: d.deploymentType(), DeploymentOption: api.DeploymentOptionWithoutTrafficControl}
+	if d.Balancer != nil {
+		st.DeploymentOption = api.DeploymentOptionWithTrafficControl
+	}
+	return st
 }
 
 // installEvents is how many events green runs before it is ready.
@@ -61,10 +67,11 @@ func (b *blueGreen) holds(t *target) bool {
 
 // eventsOf returns the events of a target with the label, "" in place.
 func (d *deployment) eventsOf(label api.TargetLabel) []event {
-	allow := []string{lifecycle.BeforeAllowTraffic, lifecycle.AfterAllowTraffic}
-	block := []string{lifecycle.BeforeBlockTraffic, lifecycle.AfterBlockTraffic}
+	block, allow := lifecycle.Block(d.Balancer != nil), lifecycle.Allow(d.Balancer != nil)
 	names := lifecycle.InPlace()
 	switch {
+	case !d.blueGreen() && d.Balancer != nil:
+		names = slices.Concat(block, names, allow)
 	case !d.blueGreen():
 	case d.BlueGreen.Back == (label == api.TargetLabelBlue):
 		names = slices.Concat(names, allow)
@@ -88,7 +95,11 @@ func (s *Service) stepBlueGreen(tx *store.Tx, k store.Key, d *deployment, list [
 		green, blue = blue, green
 	}
 	// First those that get the traffic: green, or blue on the way back.
-	next, due, err := s.roll(tx, k, d, green, now)
+	roll := s.roll
+	if d.BlueGreen.Released {
+		roll = s.reroute
+	}
+	next, due, err := roll(tx, k, d, green, now)
 	if err != nil || !next.End {
 		return due, false, err
 	}
@@ -145,21 +156,49 @@ func (s *Service) stepReady(tx *store.Tx, k store.Key, d *deployment, green []*t
 		d.StopAsked, d.ReadyTimeout = true, true
 		return now, false, deployments.Put(tx, k, d)
 	}
-	return now, false, s.release(tx, k, d, green, now)
+	return now, false, s.release(tx, k, d, green)
 }
 
-// release lets green take the traffic.
-func (s *Service) release(tx *store.Tx, k store.Key, d *deployment, green []*target, now time.Time) error {
-	d.BlueGreen.Released, d.Status = true, api.DeploymentStatusInProgress
-	for _, t := range green {
-		if t.Status == api.TargetStatusReady {
-			if err := s.start(tx, k, d, t, now); err != nil {
-				return err
-			}
-		}
+// release lets green take the traffic: the steps that follow reroute it.
+func (s *Service) release(tx *store.Tx, k store.Key, d *deployment, green []*target) error {
+	cfg, err := findConfig(tx, aws.Call{Account: k.Account, Region: k.Region}, d.Config)
+	if err != nil {
+		return err
 	}
+	n := len(installed(green))
+	minimum, ok := cfg.minHealthy(n)
+	if !ok {
+		minimum = n - 1
+	}
+	d.BlueGreen.Released, d.BlueGreen.MinRouted, d.Status = true, minimum, api.DeploymentStatusInProgress
 	emit(tx, k, d.ID, "deployment", "released")
 	return deployments.Put(tx, k, d)
+}
+
+// installed returns the green targets that may get traffic.
+func installed(green []*target) []*target {
+	return slices.DeleteFunc(slices.Clone(green), func(t *target) bool {
+		return t.Events[installEvents-1].Status != api.LifecycleEventStatusSucceeded
+	})
+}
+
+// reroute is roll for the traffic of the green instances that are installed.
+func (s *Service) reroute(tx *store.Tx, k store.Key, d *deployment, green []*target, now time.Time) (next decision, due time.Time, err error) {
+	list := installed(green)
+	h := health{Minimum: d.BlueGreen.MinRouted}
+	for _, t := range list {
+		if t.Status == api.TargetStatusReady {
+			h.Pending++
+		} else {
+			h.count(t)
+		}
+	}
+	next = h.decide()
+	if d.Config == oneAtATime && h.Failed > 0 && h.InProgress == 0 {
+		next = decision{End: true} // AWS: the first failure ends it, also the last host's
+	}
+	due, err = s.beginSome(tx, k, d, list, next, api.TargetStatusReady, now)
+	return next, due, err
 }
 
 // readyWait returns how long the deployment waits for ContinueDeployment before

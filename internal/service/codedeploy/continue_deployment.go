@@ -24,7 +24,7 @@ func (s *Service) ContinueDeployment(ctx context.Context, in *api.ContinueDeploy
 			return err
 		}
 		green, _ := split(list)
-		return s.release(tx, k, d, green, s.clock.Now())
+		return s.release(tx, k, d, green)
 	})
 	if err != nil {
 		return nil, err

@@ -70,6 +70,7 @@ func (s *Service) placeDeployment(tx *store.Tx, c aws.Call, d *deployment, in *a
 	if err := d.chooseStyle(in.TargetInstances, g); err != nil {
 		return err
 	}
+	d.Balancer = g.balancer()
 	d.Alarms, d.OverrideAlarms = in.OverrideAlarmConfiguration, in.OverrideAlarmConfiguration != nil
 	d.Rollback = g.Rollback
 	if in.AutoRollbackConfiguration != nil {

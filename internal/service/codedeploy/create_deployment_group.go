@@ -80,7 +80,8 @@ func newGroup(in *api.CreateDeploymentGroupInput, c aws.Call) (*group, error) {
 	}
 	g := &group{
 		Alarms: in.AlarmConfiguration, Triggers: in.TriggerConfigurations, Style: in.DeploymentStyle, BlueGreen: in.BlueGreenDeploymentConfiguration,
-		ID: ids.UUID(), Name: name, Config: aws.Val(in.DeploymentConfigName), Filters: in.Ec2TagFilters, TagSet: in.Ec2TagSet,
+		Balancer: givenBalancer(in.LoadBalancerInfo),
+		ID:       ids.UUID(), Name: name, Config: aws.Val(in.DeploymentConfigName), Filters: in.Ec2TagFilters, TagSet: in.Ec2TagSet,
 		OnPremises: in.OnPremisesInstanceTagFilters, OnPremisesSet: in.OnPremisesTagSet,
 		Role: *in.ServiceRoleArn, Rollback: in.AutoRollbackConfiguration, Outdated: in.OutdatedInstancesStrategy, Tags: tags, Token: c.Token,
 	}

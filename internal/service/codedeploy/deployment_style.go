@@ -18,12 +18,12 @@ func (g *group) style() *api.DeploymentStyle {
 	return st
 }
 
-// checkStyle refuses what is malformed, and traffic control and copies of Auto
-// Scaling groups, which are not built.
+// checkStyle refuses what is malformed, and copies of Auto Scaling groups, which
+// are not built.
 func (g *group) checkStyle(operation string) error {
 	st := g.style()
-	if st.DeploymentOption == api.DeploymentOptionWithTrafficControl {
-		return errUnbuilt(operation, "the deployment option WITH_TRAFFIC_CONTROL")
+	if st.DeploymentOption == api.DeploymentOptionWithTrafficControl && g.Balancer == nil {
+		return errBalancer("The deployment option WITH_TRAFFIC_CONTROL needs a load balancer or a target group.")
 	}
 	if g.BlueGreen == nil {
 		return nil

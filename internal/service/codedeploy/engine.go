@@ -90,6 +90,7 @@ func (s *Service) drive(ctx context.Context, k store.Key) {
 	s.failStopped(ctx, k)
 	alarms := s.db.Changed(aboutAlarms(k))
 	unseen := s.obeyAlarms(ctx, k)
+	balancers := s.db.Changed(aboutBalancers(k))
 	var r roster
 	for ctx.Err() == nil {
 		// The channels come first: a change during the step wakes the wait. What
@@ -117,6 +118,8 @@ func (s *Service) drive(ctx context.Context, k store.Key) {
 		case <-alarms:
 			alarms = s.db.Changed(aboutAlarms(k))
 			unseen = s.obeyAlarms(ctx, k)
+		case <-balancers:
+			balancers = s.db.Changed(aboutBalancers(k))
 		case <-timer:
 			if unseen != nil {
 				unseen = s.obeyAlarms(ctx, k)
@@ -157,5 +160,12 @@ func (s *Service) advance(ctx context.Context, k store.Key, r *roster) (due time
 		return err
 	})
 	r.end(err)
-	return due, ended, err
+	if err != nil || ended {
+		return due, ended, err
+	}
+	look, err := s.shiftTraffic(ctx, k)
+	if !look.IsZero() && look.Before(due) {
+		due = look
+	}
+	return due, false, err
 }

@@ -51,10 +51,9 @@ func (s *Service) expire(tx *store.Tx, k store.Key, d *deployment, r *roster, no
 		if message == "" {
 			continue
 		}
-		t.AgentIssue = issue
-		code := api.LifecycleErrorCodeUnknownError
-		if !issue {
-			code = api.LifecycleErrorCodeScriptTimedOut
+		code := api.LifecycleErrorCodeScriptTimedOut
+		if t.Issue = issue; issue != "" {
+			code = api.LifecycleErrorCodeUnknownError
 		}
 		t.fail(code, message, now)
 		if err := s.endTarget(tx, k, d, t, api.TargetStatusFailed, now); err != nil {
@@ -83,39 +82,45 @@ func (s *Service) anyDue(k store.Key, d *deployment, list []*target, now time.Ti
 }
 
 // overdue says what is wrong with a target's current event, "" for nothing.
-// issue tells that the agent is to blame.
-func (s *Service) overdue(tx *store.Tx, k store.Key, t *target, now time.Time) (message string, issue bool, err error) {
+// issue names who is to blame when it is not the application.
+func (s *Service) overdue(tx *store.Tx, k store.Key, t *target, now time.Time) (message string, issue api.ErrorCode, err error) {
+	if t.inTraffic() {
+		return "", "", nil // shiftTraffic watches the time
+	}
 	name := t.Events[t.current()].Name
 	host := store.Key{Account: k.Account, Region: k.Region, ID: t.InstanceID}
 	last, limit := s.polls.seen(host, now)
 	if now.Before(t.limit(last, limit)) {
-		return "", false, nil // the usual case, without a look at the rows
+		return "", "", nil // the usual case, without a look at the rows
 	}
 	known, err := agents.Get(tx, host)
 	if err != nil && !isNotFound(err) {
-		return "", false, err
+		return "", "", err
 	}
 	lost := !last.IsZero() && !now.Before(later(last, t.began()).Add(limit))
 	switch {
 	case !t.Acked.IsZero() && !now.Before(t.Acked.Add(eventTimeout)):
-		return fmt.Sprintf("%s on instance %s did not end within %s.", name, t.InstanceID, eventTimeout), false, nil
+		return fmt.Sprintf("%s on instance %s did not end within %s.", name, t.InstanceID, eventTimeout), "", nil
 	case lost:
 		return fmt.Sprintf("The CodeDeploy agent on instance %s is not responding: its last poll %s, %s did not %s. "+
 			"Is the instance running, and codedeploy-agent in it (codedeploy-agent status)?",
-			t.InstanceID, s.polls.lastPoll(host, now), name, verb(t)), true, nil
+			t.InstanceID, s.polls.lastPoll(host, now), name, verb(t)), api.ErrorCodeAgentIssue, nil
 	case t.Acked.IsZero() && !now.Before(t.Ready.Add(startTimeout)):
 		lastPoll := ""
 		if !last.IsZero() {
 			lastPoll = s.polls.lastPoll(host, now)
 		}
-		return silent(t, name, known, lastPoll, s.polls.offers(host, commandID(t))), true, nil
+		return silent(t, name, known, lastPoll, s.polls.offers(host, commandID(t))), api.ErrorCodeAgentIssue, nil
 	}
-	return "", false, nil
+	return "", "", nil
 }
 
 // limit is the first time at which something can be wrong with a target whose
 // agent was alive at last.
 func (t *target) limit(last time.Time, silence time.Duration) time.Time {
+	if t.inTraffic() {
+		return t.Ready.Add(trafficTimeout)
+	}
 	due := t.Ready.Add(startTimeout)
 	if !t.Acked.IsZero() {
 		due = t.Acked.Add(eventTimeout)
@@ -168,7 +173,7 @@ func (s *Service) nextDeadline(k store.Key, d *deployment, list []*target, now t
 		}
 		last, limit := s.polls.seen(store.Key{Account: k.Account, Region: k.Region, ID: t.InstanceID}, now)
 		at := t.limit(last, limit)
-		if limit == lostOurs || last.IsZero() {
+		if !t.inTraffic() && (limit == lostOurs || last.IsZero()) {
 			at = now.Add(lookEvery) // its poll may end at any time, or begin
 		}
 		if at.Before(first) {

@@ -58,7 +58,7 @@ func (s *Service) failDead(tx *store.Tx, k store.Key, d *deployment, id, state s
 	if t.Label == api.TargetLabelBlue {
 		return s.endTarget(tx, k, d, t, api.TargetStatusSkipped, now) // gone is what it was to be
 	}
-	t.AgentIssue = true
+	t.Issue = api.ErrorCodeAgentIssue
 	t.fail(api.LifecycleErrorCodeUnknownError, fmt.Sprintf("Instance %s is %s: nothing can be deployed to it.", id, state), now)
 	if err := s.endTarget(tx, k, d, t, api.TargetStatusFailed, now); err != nil {
 		return err

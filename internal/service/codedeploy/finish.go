@@ -42,8 +42,8 @@ func failureCause(d *deployment, list []*target, now time.Time) cause {
 		return cause{api.ErrorCodeHealthConstraints, tooManyFailed}
 	}
 	first := slices.MinFunc(failed, func(a, b *target) int { return a.Updated.Compare(b.Updated) })
-	if !slices.ContainsFunc(failed, func(t *target) bool { return !t.AgentIssue }) {
-		return cause{api.ErrorCodeAgentIssue, first.problem()}
+	if first.Issue != "" && !slices.ContainsFunc(failed, func(t *target) bool { return t.Issue != first.Issue }) {
+		return cause{first.Issue, first.problem()}
 	}
 	return cause{api.ErrorCodeHealthConstraints, tooManyFailed + " First failure: " + first.problem()}
 }
@@ -57,7 +57,7 @@ func (t *target) problem() string {
 		if e.Status != api.LifecycleEventStatusFailed {
 			continue
 		}
-		if t.AgentIssue {
+		if t.Issue != "" {
 			return e.Message
 		}
 		text := fmt.Sprintf("instance %s, %s", t.InstanceID, e.Name)

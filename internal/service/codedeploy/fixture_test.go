@@ -55,6 +55,7 @@ type world struct {
 	terminated []string
 	alarms     map[string]cloudwatch.StateValue
 	published  []sns.PublishInput
+	lb         balancerFake
 	stop       func()
 }
 
@@ -85,7 +86,7 @@ func (w *world) start() {
 		wire.Op("DescribeAlarms", "cloudwatch:DescribeAlarms", w.describeAlarms, nil),
 	}}, wire.Service{Model: sns.Model(), Operations: []wire.Operation{
 		wire.Op("Publish", "sns:Publish", w.publish, nil),
-	}})
+	}}, w.targetGroupService(), w.classicService())
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -27,6 +27,7 @@ func deploymentView(tx *store.Tx, d *deployment) (*api.DeploymentInfo, error) {
 	if d.blueGreen() {
 		info.BlueGreenDeploymentConfiguration = d.BlueGreen.Options
 	}
+	info.LoadBalancerInfo = d.Balancer
 	if d.OverrideAlarms {
 		info.OverrideAlarmConfiguration = viewAlarms(d.Alarms)
 	}

@@ -18,6 +18,7 @@ func (g *group) view(application string) api.DeploymentGroupInfo {
 		DeploymentStyle: g.style(), BlueGreenDeploymentConfiguration: g.BlueGreen, ComputePlatform: api.ComputePlatformServer, TerminationHookEnabled: aws.Ptr(false),
 		LastSuccessfulDeployment: g.LastSuccessful.view(), LastAttemptedDeployment: g.LastAttempted.view(),
 	}
+	info.LoadBalancerInfo = g.Balancer
 	for i := range info.Ec2TagFilters {
 		info.Ec2TagFilters[i].Type = filterType(info.Ec2TagFilters[i])
 	}

@@ -33,6 +33,9 @@ func (in groupInput) check() error {
 	if err := in.unbuilt(); err != nil {
 		return err
 	}
+	if err := checkBalancer(in.operation, in.balancer); err != nil {
+		return err
+	}
 	if err := checkRollback(in.rollback); err != nil {
 		return err
 	}
@@ -69,13 +72,11 @@ func (s *Service) checkRole(ctx context.Context, role string) error {
 }
 
 func (in groupInput) unbuilt() error {
-	balanced := in.balancer != nil && len(in.balancer.ElbInfoList)+len(in.balancer.TargetGroupInfoList)+len(in.balancer.TargetGroupPairInfoList) > 0
 	for _, m := range []struct {
 		name string
 		set  bool
 	}{
 		{"autoScalingGroups", len(in.scaling) > 0},
-		{"loadBalancerInfo", balanced},
 		{"ecsServices", len(in.ecs) > 0}, {"terminationHookEnabled", aws.Val(in.hook)},
 	} {
 		if m.set {

@@ -119,7 +119,16 @@ func TestBadInput(t *testing.T) {
 		}), "InvalidAutoRollbackConfigException", ""},
 		{"traffic control", "CreateDeploymentGroup", group(func(in *api.CreateDeploymentGroupInput) {
 			in.DeploymentStyle = &api.DeploymentStyle{DeploymentOption: api.DeploymentOptionWithTrafficControl}
-		}), "NotImplemented", "hardstand does not implement the deployment option WITH_TRAFFIC_CONTROL of codedeploy:CreateDeploymentGroup."},
+		}), "InvalidLoadBalancerInfoException", "An invalid load balancer name, or no load balancer name, was specified. The deployment option WITH_TRAFFIC_CONTROL needs a load balancer or a target group."},
+		{"balancer without a name", "CreateDeploymentGroup", group(func(in *api.CreateDeploymentGroupInput) {
+			in.LoadBalancerInfo = &api.LoadBalancerInfo{ElbInfoList: []api.ELBInfo{{}}}
+		}), "InvalidLoadBalancerInfoException", "An invalid load balancer name, or no load balancer name, was specified. A load balancer has no name."},
+		{"eleven target groups", "CreateDeploymentGroup", group(func(in *api.CreateDeploymentGroupInput) {
+			in.LoadBalancerInfo = &api.LoadBalancerInfo{TargetGroupInfoList: slices.Repeat([]api.TargetGroupInfo{{Name: aws.Ptr("web")}}, 11)}
+		}), "InvalidLoadBalancerInfoException", "An invalid load balancer name, or no load balancer name, was specified. At most 10 load balancers and 10 target groups can be specified."},
+		{"target group pairs", "CreateDeploymentGroup", group(func(in *api.CreateDeploymentGroupInput) {
+			in.LoadBalancerInfo = &api.LoadBalancerInfo{TargetGroupPairInfoList: []api.TargetGroupPairInfo{{}}}
+		}), "InvalidTargetGroupPairException", ""},
 		{"style", "CreateDeploymentGroup", group(func(in *api.CreateDeploymentGroupInput) {
 			in.DeploymentStyle = &api.DeploymentStyle{DeploymentType: "GREEN"}
 		}), "ValidationException", ""},

@@ -113,6 +113,9 @@ func (s *Service) waiting(tx *store.Tx, k store.Key) (*target, error) {
 	var first *target
 	for _, r := range rows {
 		t := r.Value
+		if t.inTraffic() {
+			continue
+		}
 		if !t.Acked.IsZero() {
 			return nil, nil
 		}

@@ -22,6 +22,9 @@ func isDenied(err error) bool {
 // progress, or a failed one.
 func (s *Service) prepare(ctx context.Context, k store.Key, d *deployment) error {
 	found, why, err := s.candidates(ctx, k, d)
+	if err == nil && why == nil && d.Balancer != nil {
+		_, why, err = s.balancers(ctx, k, d)
+	}
 	if err != nil {
 		return err
 	}

@@ -113,5 +113,8 @@ func (s *Service) complete(tx *store.Tx, k store.Key, d *deployment, t *target, 
 		return s.notify(tx, k, d, t, api.TriggerEventTypeInstanceReady)
 	}
 	t.ready(now)
+	if t.inTraffic() {
+		return s.putTarget(tx, k, t, "target", now) // the worker's to do
+	}
 	return s.putTarget(tx, k, t, "event", now)
 }

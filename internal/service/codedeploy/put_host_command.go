@@ -38,7 +38,7 @@ func (s *Service) onCommand(ctx context.Context, operation string, id *string, f
 
 // open reports whether event index of t is the one an agent may work on.
 func (t *target) open(index int) bool {
-	return t.Status == cd.TargetStatusInProgress && t.current() == index
+	return t.Status == cd.TargetStatusInProgress && t.current() == index && !t.inTraffic()
 }
 
 // commandStatus is the status of an event as an agent knows it. Succeeded and

@@ -1,6 +1,7 @@
 package codedeploy
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -93,6 +94,7 @@ type group struct {
 	Outdated                api.OutdatedInstancesStrategy
 	Style                   *api.DeploymentStyle                  `json:",omitempty"`
 	BlueGreen               *api.BlueGreenDeploymentConfiguration `json:",omitempty"`
+	Balancer                *api.LoadBalancerInfo                 `json:",omitempty"`
 	Alarms                  *api.AlarmConfiguration               `json:",omitempty"`
 	Triggers                []api.TriggerConfig                   `json:",omitempty"`
 	Tags                    map[string]string                     `json:",omitempty"`
@@ -157,6 +159,8 @@ type deployment struct {
 	// selects; see blue_green.go.
 	BlueGreen *blueGreen           `json:",omitempty"`
 	New       *api.TargetInstances `json:",omitempty"`
+	// Balancer is set for a deployment with traffic control; see traffic.go.
+	Balancer *api.LoadBalancerInfo `json:",omitempty"`
 	// Zonal is set for a deployment that goes zone by zone.
 	Zonal *api.ZonalConfig `json:",omitempty"`
 	// Hosts and MinHealthy are counted when the deployment starts.
@@ -213,8 +217,12 @@ type target struct {
 	// Profile tells that the instance has an instance profile: without one its
 	// agent cannot sign.
 	Profile bool
-	// AgentIssue marks a failure of the agent rather than of the application.
-	AgentIssue bool
+	// Issue is set for a failure that is not the application's: its agent's, or
+	// its load balancer's.
+	Issue api.ErrorCode `json:",omitempty"`
+	// Ports are those at which the instance was a target of a target group before
+	// it was taken out, by the group's ARN.
+	Ports map[string][]int32 `json:",omitempty"`
 	// The first event that has not ended is the current one. Ready is since when
 	// it may be handed out, Acked when the agent took it.
 	Ready, Acked time.Time
@@ -223,7 +231,7 @@ type target struct {
 // clone copies what is changed in place.
 func (t *target) clone() *target {
 	c := *t
-	c.Events = slices.Clone(t.Events)
+	c.Events, c.Ports = slices.Clone(t.Events), maps.Clone(t.Ports)
 	return &c
 }
 

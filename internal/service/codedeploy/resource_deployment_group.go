@@ -47,6 +47,9 @@ type groupProperties struct {
 		TriggerName, TriggerTargetArn *string
 		TriggerEvents                 []string
 	}
+	LoadBalancerInfo *struct {
+		ElbInfoList, TargetGroupInfoList []struct{ Name *string }
+	}
 	Deployment                *deploymentProperties
 	DeploymentStyle           *struct{ DeploymentType, DeploymentOption *string }
 	OutdatedInstancesStrategy *string
@@ -161,6 +164,21 @@ func (p *groupProperties) triggers() []api.TriggerConfig {
 	return out
 }
 
+// balancer is the property, empty where the template has none: that takes one away.
+func (p *groupProperties) balancer() *api.LoadBalancerInfo {
+	out := &api.LoadBalancerInfo{}
+	if p.LoadBalancerInfo == nil {
+		return out
+	}
+	for _, b := range p.LoadBalancerInfo.ElbInfoList {
+		out.ElbInfoList = append(out.ElbInfoList, api.ELBInfo{Name: b.Name})
+	}
+	for _, b := range p.LoadBalancerInfo.TargetGroupInfoList {
+		out.TargetGroupInfoList = append(out.TargetGroupInfoList, api.TargetGroupInfo{Name: b.Name})
+	}
+	return out
+}
+
 func (p *groupProperties) style() *api.DeploymentStyle {
 	st := p.DeploymentStyle
 	if st == nil {
@@ -186,7 +204,7 @@ func (t resourceDeploymentGroup) Create(ctx context.Context, r stack.Request, st
 		OnPremisesInstanceTagFilters: apiTagFilters(p.OnPremisesInstanceTagFilters), OnPremisesTagSet: p.onPremisesSet(),
 		BlueGreenDeploymentConfiguration: p.BlueGreenDeploymentConfiguration.api(),
 		AutoRollbackConfiguration:        p.rollback(), DeploymentStyle: p.style(),
-		AlarmConfiguration: p.alarms(), TriggerConfigurations: p.triggers(),
+		AlarmConfiguration: p.alarms(), TriggerConfigurations: p.triggers(), LoadBalancerInfo: p.balancer(),
 		OutdatedInstancesStrategy: api.OutdatedInstancesStrategy(aws.Val(p.OutdatedInstancesStrategy)), Tags: apiTags(r.TagsWith(p.Tags)),
 	})
 	if err != nil {
@@ -218,7 +236,7 @@ func (t resourceDeploymentGroup) Update(ctx context.Context, r stack.Request) (s
 		DeploymentConfigName: p.DeploymentConfigName, Ec2TagSet: p.tagSet(), AutoRollbackConfiguration: p.rollback(),
 		DeploymentStyle: p.style(), OutdatedInstancesStrategy: api.OutdatedInstancesStrategy(aws.Val(p.OutdatedInstancesStrategy)),
 		OnPremisesTagSet: p.onPremisesSet(), BlueGreenDeploymentConfiguration: p.BlueGreenDeploymentConfiguration.api(),
-		AlarmConfiguration: p.alarms(), TriggerConfigurations: p.triggers(),
+		AlarmConfiguration: p.alarms(), TriggerConfigurations: p.triggers(), LoadBalancerInfo: p.balancer(),
 	}
 	p.complete(in, old.AutoRollbackConfiguration != nil)
 	if in.AlarmConfiguration == nil && old.AlarmConfiguration != nil {

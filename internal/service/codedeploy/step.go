@@ -43,15 +43,22 @@ func (s *Service) step(tx *store.Tx, k store.Key, r *roster) (due time.Time, end
 // acted on says whether the deployment to them has ended.
 func (s *Service) roll(tx *store.Tx, k store.Key, d *deployment, list []*target, now time.Time) (next decision, due time.Time, err error) {
 	next = allowed(d, list, now)
+	due, err = s.beginSome(tx, k, d, list, next, api.TargetStatusPending, now)
+	return next, due, err
+}
+
+// beginSome begins with as many targets of the status as the decision allows, and
+// returns when something is due next.
+func (s *Service) beginSome(tx *store.Tx, k store.Key, d *deployment, list []*target, next decision, from api.TargetStatus, now time.Time) (due time.Time, err error) {
 	if next.End {
-		return next, due, nil
+		return due, nil
 	}
 	begin := next.Start
 	for _, t := range list {
-		if begin > 0 && t.Status == api.TargetStatusPending && next.in(t) {
+		if begin > 0 && t.Status == from && next.in(t) {
 			begin--
 			if err := s.start(tx, k, d, t, now); err != nil {
-				return next, due, err
+				return due, err
 			}
 		}
 	}
@@ -59,7 +66,7 @@ func (s *Service) roll(tx *store.Tx, k store.Key, d *deployment, list []*target,
 	if !next.Wait.IsZero() && next.Wait.Before(due) {
 		due = next.Wait
 	}
-	return next, due, nil
+	return due, nil
 }
 
 func (h *health) count(t *target) {
@@ -105,7 +112,7 @@ func (s *Service) stopping(tx *store.Tx, k store.Key, d *deployment, list []*tar
 		if t.ended() {
 			continue
 		}
-		if t.Status == api.TargetStatusInProgress && !t.Acked.IsZero() {
+		if t.Status == api.TargetStatusInProgress && !t.Acked.IsZero() && !t.inTraffic() {
 			running = true
 			continue
 		}

@@ -112,6 +112,9 @@ func (g *group) change(in *api.UpdateDeploymentGroupInput) {
 	if in.BlueGreenDeploymentConfiguration != nil {
 		g.BlueGreen = in.BlueGreenDeploymentConfiguration
 	}
+	if in.LoadBalancerInfo != nil {
+		g.Balancer = givenBalancer(in.LoadBalancerInfo)
+	}
 	if in.OutdatedInstancesStrategy != "" {
 		g.Outdated = in.OutdatedInstancesStrategy
 	}

@@ -1,0 +1,280 @@
+package codedeploy
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	api "github.com/hardstand/hardstand/internal/aws/api/codedeploy"
+	"github.com/hardstand/hardstand/internal/aws/api/elb"
+	"github.com/hardstand/hardstand/internal/aws/api/elbv2"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/store"
+	"github.com/hardstand/hardstand/internal/wire"
+)
+
+// maxBalancers is AWS's limit for each of the two lists.
+const maxBalancers = 10
+
+func errBalancer(why string) error {
+	return awserr.New("InvalidLoadBalancerInfoException", "An invalid load balancer name, or no load balancer name, was specified. %s", why)
+}
+
+// givenBalancer is the configuration, nil for one that names nothing.
+func givenBalancer(in *api.LoadBalancerInfo) *api.LoadBalancerInfo {
+	if in == nil || len(in.ElbInfoList)+len(in.TargetGroupInfoList) == 0 {
+		return nil
+	}
+	return &api.LoadBalancerInfo{ElbInfoList: in.ElbInfoList, TargetGroupInfoList: in.TargetGroupInfoList}
+}
+
+// checkBalancer refuses what names no load balancer. Whether those named exist is
+// the deployment's to find out.
+func checkBalancer(operation string, in *api.LoadBalancerInfo) error {
+	if in == nil {
+		return nil
+	}
+	if len(in.TargetGroupPairInfoList) > 0 {
+		return awserr.New("InvalidTargetGroupPairException", "A target group pair associated with this deployment is not valid. "+
+			"Pairs are for deployments of Amazon ECS; %s is for instances.", operation)
+	}
+	if len(in.ElbInfoList) > maxBalancers || len(in.TargetGroupInfoList) > maxBalancers {
+		return errBalancer(fmt.Sprintf("At most %d load balancers and %d target groups can be specified.", maxBalancers, maxBalancers))
+	}
+	for _, b := range in.ElbInfoList {
+		if aws.Val(b.Name) == "" {
+			return errBalancer("A load balancer has no name.")
+		}
+	}
+	for _, b := range in.TargetGroupInfoList {
+		if aws.Val(b.Name) == "" {
+			return errBalancer("A target group has no name.")
+		}
+	}
+	return nil
+}
+
+// balancer is the load balancer that deployments of the group control, nil for
+// none.
+func (g *group) balancer() *api.LoadBalancerInfo {
+	if g.style().DeploymentOption != api.DeploymentOptionWithTrafficControl {
+		return nil
+	}
+	return g.Balancer
+}
+
+// balancers are a deployment's load balancers, to be called as its role.
+type balancers struct {
+	ctx  context.Context
+	role string
+	all  []balancer
+}
+
+// balancer is one of them: a classic one, or a target group.
+type balancer interface {
+	id() string
+	// change lets traffic to the target, or asks for its end and returns the ports
+	// that it had.
+	change(ctx context.Context, t *target, allow bool) (ports []int32, err error)
+	// waits says what is missing to the change, "" for nothing, and whether time
+	// alone will not bring it.
+	waits(ctx context.Context, instance string, allow bool) (missing string, stuck bool, err error)
+}
+
+// balancers finds the deployment's; why says what is wrong with them.
+func (s *Service) balancers(ctx context.Context, k store.Key, d *deployment) (b *balancers, why *cause, err error) {
+	b = &balancers{role: d.Role}
+	if b.ctx, why = s.asRole(ctx, k, d.Role, "DescribeTargetGroups"); why != nil {
+		return nil, why, nil
+	}
+	for _, g := range d.Balancer.TargetGroupInfoList {
+		arn, err := findTargetGroup(b.ctx, s.invoker, *g.Name)
+		if why := b.unusable(err, "target group "+*g.Name); why != nil || err != nil {
+			return nil, why, passed(why, err)
+		}
+		b.all = append(b.all, targetGroup{s.invoker, *g.Name, arn})
+	}
+	for _, c := range d.Balancer.ElbInfoList {
+		_, err := wire.Call[elb.DescribeLoadBalancersOutput](b.ctx, s.invoker, "elb", "DescribeLoadBalancers",
+			&elb.DescribeLoadBalancersInput{LoadBalancerNames: []string{*c.Name}})
+		if why := b.unusable(err, "load balancer "+*c.Name); why != nil || err != nil {
+			return nil, why, passed(why, err)
+		}
+		b.all = append(b.all, classicBalancer{s.invoker, *c.Name})
+	}
+	return b, nil, nil
+}
+
+// passed returns err where it has no cause.
+func passed(why *cause, err error) error {
+	if why != nil {
+		return nil
+	}
+	return err
+}
+
+// unusable turns an error into the cause of a deployment's end, where it is one.
+func (b *balancers) unusable(err error, what string) *cause {
+	switch {
+	case err == nil:
+		return nil
+	case isRefused(err):
+		return &cause{api.ErrorCodeIamRolePermissions, fmt.Sprintf(
+			"The service role %s does not give you permission to perform operations in the following AWS service: AmazonElasticLoadBalancing. %v", b.role, err)}
+	case awserr.As(err) != nil:
+		return &cause{api.ErrorCodeElasticLoadBalancingInvalid, fmt.Sprintf("The deployment cannot use the %s of its deployment group: %v", what, err)}
+	}
+	return nil
+}
+
+// refused turns an error into the failure of an instance's change, where it is
+// one.
+func (b *balancers) refused(err error, one balancer) *outcome {
+	why := b.unusable(err, one.id())
+	if why == nil {
+		return nil
+	}
+	if why.code == api.ErrorCodeElasticLoadBalancingInvalid {
+		why.code, why.message = api.ErrorCodeElbInvalidInstance, fmt.Sprintf("%s: %v", one.id(), err)
+	}
+	return &outcome{failed: why.message, issue: why.code}
+}
+
+func findTargetGroup(ctx context.Context, inv Invoker, name string) (arn string, err error) {
+	out, err := wire.Call[elbv2.DescribeTargetGroupsOutput](ctx, inv, "elbv2", "DescribeTargetGroups", &elbv2.DescribeTargetGroupsInput{Names: []string{name}})
+	if err != nil {
+		return "", err
+	}
+	if len(out.TargetGroups) == 0 {
+		return "", awserr.New("TargetGroupNotFound", "One or more target groups not found")
+	}
+	return aws.Val(out.TargetGroups[0].TargetGroupArn), nil
+}
+
+type targetGroup struct {
+	inv       Invoker
+	name, arn string
+}
+
+func (g targetGroup) id() string { return "target group " + g.name }
+
+func (g targetGroup) change(ctx context.Context, t *target, allow bool) ([]int32, error) {
+	if !allow {
+		return g.deregister(ctx, t.InstanceID)
+	}
+	in := &elbv2.RegisterTargetsInput{TargetGroupArn: &g.arn}
+	for _, port := range t.Ports[g.id()] {
+		in.Targets = append(in.Targets, elbv2.TargetDescription{Id: &t.InstanceID, Port: &port})
+	}
+	if len(in.Targets) == 0 {
+		in.Targets = []elbv2.TargetDescription{{Id: &t.InstanceID}}
+	}
+	_, err := wire.Call[elbv2.RegisterTargetsOutput](ctx, g.inv, "elbv2", "RegisterTargets", in)
+	return nil, err
+}
+
+// deregister takes the instance out at all its ports.
+func (g targetGroup) deregister(ctx context.Context, instance string) (ports []int32, err error) {
+	list, err := g.health(ctx, instance)
+	if err != nil {
+		return nil, err
+	}
+	in := &elbv2.DeregisterTargetsInput{TargetGroupArn: &g.arn}
+	for _, h := range list {
+		switch h.TargetHealth.State {
+		case elbv2.TargetHealthStateEnumDraining:
+		default:
+			in.Targets = append(in.Targets, elbv2.TargetDescription{Id: &instance, Port: h.Target.Port})
+		}
+		ports = append(ports, aws.Val(h.Target.Port))
+	}
+	if len(in.Targets) == 0 {
+		return ports, nil
+	}
+	_, err = wire.Call[elbv2.DeregisterTargetsOutput](ctx, g.inv, "elbv2", "DeregisterTargets", in)
+	return ports, err
+}
+
+// health returns what the group knows of the instance, an entry for each port.
+func (g targetGroup) health(ctx context.Context, instance string) ([]elbv2.TargetHealthDescription, error) {
+	out, err := wire.Call[elbv2.DescribeTargetHealthOutput](ctx, g.inv, "elbv2", "DescribeTargetHealth", &elbv2.DescribeTargetHealthInput{TargetGroupArn: &g.arn})
+	if err != nil {
+		return nil, err
+	}
+	var own []elbv2.TargetHealthDescription
+	for _, h := range out.TargetHealthDescriptions {
+		if h.Target != nil && h.TargetHealth != nil && aws.Val(h.Target.Id) == instance {
+			own = append(own, h)
+		}
+	}
+	return own, nil
+}
+
+func (g targetGroup) waits(ctx context.Context, instance string, allow bool) (missing string, stuck bool, err error) {
+	list, err := g.health(ctx, instance)
+	if err != nil {
+		return "", false, err
+	}
+	if allow && len(list) == 0 {
+		return g.id() + " does not know the instance any more", true, nil
+	}
+	for _, h := range list {
+		state := h.TargetHealth.State
+		settled := state != elbv2.TargetHealthStateEnumDraining
+		if allow {
+			settled = state == elbv2.TargetHealthStateEnumHealthy
+		}
+		if settled {
+			continue
+		}
+		text := fmt.Sprintf("%s says %s", g.id(), state)
+		if h.TargetHealth.Reason != "" {
+			text += fmt.Sprintf(" (%s: %s)", h.TargetHealth.Reason, aws.Val(h.TargetHealth.Description))
+		}
+		return text, state == elbv2.TargetHealthStateEnumUnused, nil
+	}
+	return "", false, nil
+}
+
+type classicBalancer struct {
+	inv  Invoker
+	name string
+}
+
+func (c classicBalancer) id() string { return "load balancer " + c.name }
+
+func (c classicBalancer) change(ctx context.Context, t *target, allow bool) ([]int32, error) {
+	list := []elb.Instance{{InstanceId: &t.InstanceID}}
+	var err error
+	if allow {
+		_, err = wire.Call[elb.RegisterInstancesWithLoadBalancerOutput](ctx, c.inv, "elb", "RegisterInstancesWithLoadBalancer",
+			&elb.RegisterInstancesWithLoadBalancerInput{LoadBalancerName: &c.name, Instances: list})
+	} else {
+		_, err = wire.Call[elb.DeregisterInstancesFromLoadBalancerOutput](ctx, c.inv, "elb", "DeregisterInstancesFromLoadBalancer",
+			&elb.DeregisterInstancesFromLoadBalancerInput{LoadBalancerName: &c.name, Instances: list})
+	}
+	return nil, err
+}
+
+// draining is what a classic load balancer says of an instance whose connections
+// are being drained.
+const draining = "Instance deregistration currently in progress."
+
+func (c classicBalancer) waits(ctx context.Context, instance string, allow bool) (missing string, stuck bool, err error) {
+	out, err := wire.Call[elb.DescribeInstanceHealthOutput](ctx, c.inv, "elb", "DescribeInstanceHealth",
+		&elb.DescribeInstanceHealthInput{LoadBalancerName: &c.name, Instances: []elb.Instance{{InstanceId: &instance}}})
+	if err != nil {
+		return "", false, err
+	}
+	for _, st := range out.InstanceStates {
+		settled := aws.Val(st.Description) != draining
+		if allow {
+			settled = aws.Val(st.State) == "InService"
+		}
+		if settled {
+			continue
+		}
+		return fmt.Sprintf("%s says %s (%s)", c.id(), aws.Val(st.State), aws.Val(st.Description)), false, nil
+	}
+	return "", false, nil
+}
