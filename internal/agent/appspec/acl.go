@@ -40,26 +40,28 @@ func readACLs(e tree) ([]ACL, error) {
 	return out, nil
 }
 
+// parseACL reads one entry. As for setfacl, an entry without a tag is a user's,
+// and mask and other may leave out the empty name.
 func parseACL(text string) (ACL, error) {
-	bad := fail("of a problem with the acls permission settings in the application specification file. Invalid acl entry (%s). "+
-		"Update the permissions section of the AppSpec file, and then try again.", text)
+	bad := fail("of a problem with the acls permission settings in the application specification file. Invalid acl entry (%s).", text)
 	parts := strings.Split(text, ":")
 	var a ACL
-	if len(parts) > 1 && (parts[0] == "d" || parts[0] == "default") {
+	if len(parts) > 2 && (parts[0] == "d" || parts[0] == "default") {
 		a.Default, parts = true, parts[1:]
 	}
-	if len(parts) == 2 && (aclTags[parts[0]] == "mask" || aclTags[parts[0]] == "other") {
-		parts = []string{parts[0], "", parts[1]}
+	if len(parts) == 2 {
+		if tag := aclTags[parts[0]]; tag == "mask" || tag == "other" {
+			parts = []string{parts[0], "", parts[1]}
+		} else {
+			parts = []string{"user", parts[0], parts[1]}
+		}
 	}
 	if len(parts) != 3 || aclTags[parts[0]] == "" {
 		return a, bad
 	}
 	a.Tag, a.Name = aclTags[parts[0]], parts[1]
-	switch a.Tag {
-	case "mask", "other":
-		if a.Name != "" {
-			return a, bad
-		}
+	if a.Name != "" && (a.Tag == "mask" || a.Tag == "other") {
+		return a, bad
 	}
 	if !a.Default && a.Name == "" && a.Tag != "mask" {
 		return a, fail("of a problem with the acls permission settings in the application specification file. "+
@@ -68,10 +70,7 @@ func parseACL(text string) (ACL, error) {
 	var ch string
 	if a.Perm, ch = aclPerm(parts[2]); ch != "" {
 		return a, fail("the access control list (ACL) named %s in the application specification file contains an invalid character (%s). "+
-			"Update the permissions section of the AppSpec file, and then try again.", text, ch)
-	}
-	if a.Perm == "" {
-		return a, bad
+			"Correct the ACL in the hooks section of the AppSpec file, and then try again.", text, ch)
 	}
 	return a, nil
 }
@@ -96,9 +95,6 @@ func aclPerm(s string) (perm, bad string) {
 				return "", string(c)
 			}
 		}
-	}
-	if s == "" {
-		return "", ""
 	}
 	out := []byte("---")
 	for i, c := range []byte("rwx") {

@@ -165,7 +165,7 @@ func readHooks(root tree) (map[string][]Script, error) {
 }
 
 func readScript(e tree) (Script, error) {
-	s := Script{Location: strings.TrimSpace(e.field("location")), Timeout: DefaultTimeout, RunAs: e.field("runas")}
+	s := Script{Location: strings.TrimSpace(e.field("location")), Timeout: DefaultTimeout, RunAs: strings.TrimSpace(e.field("runas"))}
 	if s.Location == "" {
 		return s, fail("the application specification file specifies a script with no location value. " +
 			"Specify the location in the hooks section of the AppSpec file, and then try again.")

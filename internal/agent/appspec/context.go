@@ -1,6 +1,8 @@
 package appspec
 
 import (
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -9,7 +11,7 @@ import (
 type Context struct {
 	User  string
 	Type  string
-	Range string // "" for none, else checked text
+	Range string // "" for none, else in its shortest form
 }
 
 func readContext(e tree) (*Context, error) {
@@ -26,73 +28,131 @@ func readContext(e tree) (*Context, error) {
 	}
 	if v.field("role") != "" {
 		return nil, fail("the application specification file specifies a role, but roles are not supported. " +
-			"Update the permissions section of the AppSpec file, and then try again.")
+			"Remove the role from the AppSpec file, and then try again.")
 	}
 	if c.Type == "" {
 		return nil, fail("the application specification file specifies an invalid context type (%s). "+
-			"Update the permissions section of the AppSpec file, and then try again.", c.Type)
+			"Update the permissions section of the AppSpec file, and then try again.", v.inspect())
 	}
 	if c.Range != "" {
-		if why := checkRange(c.Range); why != "" {
-			return nil, fail("of a problem with the SELinux range specified (%s): %s. "+
-				"Update the permissions section of the AppSpec file, and then try again.", c.Range, why)
+		r, why := shortRange(c.Range)
+		if why != nil {
+			return nil, badRange(c.Range, why)
 		}
+		c.Range = r
 	}
 	return c, nil
 }
 
-// checkRange checks s0[-s1][:c0[.c3][,...]] and says what is wrong, or "".
-func checkRange(r string) string {
-	parts := strings.SplitN(r, ":", 2)
-	bounds := strings.Split(parts[0], "-")
-	if len(bounds) > 2 {
-		return "invalid range part " + parts[0]
+// errBackwards is a range that AWS's sentence needs no reason for.
+var errBackwards = fmt.Errorf("the high sensitivity is below the low one")
+
+func badRange(r string, why error) error {
+	err := fail("of a problem with the SELinux range specified (%s) for the context parameter in the permissions section of "+
+		"the application specification file. Make corrections in the permissions section of the AppSpec file, and then try again.", r)
+	if why == errBackwards {
+		return err
 	}
-	last := -1
-	for _, b := range bounds {
-		n, ok := numbered(b, 's', 15)
-		if !ok {
-			return "invalid sensitivity " + b
-		}
-		if n < last {
-			return "the high sensitivity is below the low one"
-		}
-		last = n
-	}
-	if len(parts) == 2 {
-		return checkCategories(parts[1])
-	}
-	return ""
+	return fmt.Errorf("%w (%w)", err, why)
 }
 
-func checkCategories(list string) string {
-	seen := map[int]bool{}
-	for part := range strings.SplitSeq(list, ",") {
-		ends := strings.Split(part, ".")
-		if len(ends) > 2 {
-			return "invalid range part " + part
-		}
-		low, ok := numbered(ends[0], 'c', 1023)
+// shortRange checks s0[-s1][:c0[.c3][,...]] and returns it with its categories
+// sorted and joined.
+func shortRange(r string) (string, error) {
+	parts, err := halves(r, ":")
+	if err != nil {
+		return "", err
+	}
+	bounds, err := halves(parts[0], "-")
+	if err != nil {
+		return "", err
+	}
+	low, high := -1, -1
+	for _, b := range bounds {
+		n, ok := numbered(b, 's', 255)
 		if !ok {
-			return "invalid category " + ends[0]
+			return "", fmt.Errorf("invalid sensitivity %s", b)
 		}
-		high := low
-		if len(ends) == 2 {
-			if high, ok = numbered(ends[1], 'c', 1023); !ok {
-				return "invalid category " + ends[1]
+		if n < high {
+			return "", errBackwards
+		}
+		if low < 0 {
+			low = n
+		}
+		high = n
+	}
+	out := "s" + strconv.Itoa(low)
+	if high != low {
+		out += "-s" + strconv.Itoa(high)
+	}
+	if len(parts) == 1 {
+		return out, nil
+	}
+	categories, err := readCategories(parts[1])
+	if err != nil {
+		return "", err
+	}
+	return out + ":" + joinCategories(categories), nil
+}
+
+// halves splits s at sep if it is there; neither half may be empty.
+func halves(s, sep string) ([]string, error) {
+	parts := strings.SplitN(s, sep, 2)
+	if slices.Contains(parts, "") {
+		return nil, fmt.Errorf("invalid range part %s", s)
+	}
+	return parts, nil
+}
+
+func readCategories(list string) ([]int, error) {
+	var all []int
+	for part := range strings.SplitSeq(list, ",") {
+		ends := []string{part}
+		if strings.Contains(part, ".") {
+			var err error
+			if ends, err = halves(part, "."); err != nil {
+				return nil, err
 			}
-			if high <= low {
-				return "invalid category range " + part
+		}
+		var numbers []int
+		for _, e := range ends {
+			n, ok := numbered(e, 'c', 1023)
+			if !ok {
+				return nil, fmt.Errorf("invalid category %s", e)
 			}
+			numbers = append(numbers, n)
+		}
+		low, high := numbers[0], numbers[len(numbers)-1]
+		if high < low {
+			return nil, fmt.Errorf("invalid category range %s", part)
 		}
 		for c := low; c <= high; c++ {
-			if seen[c] {
-				return "duplicate categories"
-			}
-			seen[c] = true
+			all = append(all, c)
 		}
 	}
-	return ""
+	slices.Sort(all)
+	if len(slices.Compact(slices.Clone(all))) != len(all) {
+		return nil, fmt.Errorf("duplicate categories")
+	}
+	return all, nil
+}
+
+// joinCategories writes runs of sorted numbers as c1.c3.
+func joinCategories(sorted []int) string {
+	var out []string
+	for i := 0; i < len(sorted); {
+		j := i
+		for j+1 < len(sorted) && sorted[j+1] == sorted[j]+1 {
+			j++
+		}
+		run := "c" + strconv.Itoa(sorted[i])
+		if j > i {
+			run += ".c" + strconv.Itoa(sorted[j])
+		}
+		out = append(out, run)
+		i = j + 1
+	}
+	return strings.Join(out, ",")
 }
 
 func numbered(s string, letter byte, limit int) (int, bool) {

@@ -58,9 +58,8 @@ func readTypes(e tree) ([]string, error) {
 	if len(types) == 0 {
 		return []string{"file", "directory"}, nil
 	}
-	for i, t := range types {
-		types[i] = strings.ToLower(t)
-		if types[i] != "file" && types[i] != "directory" {
+	for _, t := range types {
+		if t != "file" && t != "directory" {
 			return nil, fail("the application specification filespecifies a permission for an object type not supported for permissions (%s). "+
 				"Update the permissions section of the AppSpec file, and then try again.", t)
 		}
@@ -74,6 +73,10 @@ func readMode(e tree, s *Spec) (string, error) {
 		return "", nil
 	}
 	mode := v.text()
+	written := mode
+	if mode != "" {
+		mode = strings.Repeat("0", max(0, 3-len(mode))) + mode
+	}
 	if len(mode) < 1 || len(mode) > 4 {
 		return "", fail("the length of a permissions mode (%s) in the application specification file is invalid. "+
 			"Permissions modes must be between one and four characters long. "+
@@ -85,9 +88,9 @@ func readMode(e tree, s *Spec) (string, error) {
 				"Update the permissions section of the AppSpec file, and then try again.", mode, c)
 		}
 	}
-	if v.isPlain() && len(mode) > 1 && mode[0] == '0' {
+	if v.isPlain() && len(written) > 1 && written[0] == '0' {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("line %d: mode %s without quotes is read as text here and by agent 2.x, "+
-			"but as an octal number by agent 1.x; write mode: \"%s\"", v.n.Line, mode, mode))
+			"but as an octal number by agent 1.x; write mode: \"%s\"", v.n.Line, written, written))
 	}
-	return strings.Repeat("0", max(0, 3-len(mode))) + mode, nil
+	return mode, nil
 }

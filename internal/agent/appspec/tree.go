@@ -140,6 +140,27 @@ func (t tree) field(key string) string {
 	return v.text()
 }
 
+// inspect writes a map of scalars as AWS's agent puts it into its sentences:
+// {"name"=>"a", "range"=>nil}.
+func (t tree) inspect() string {
+	if t.n == nil || t.n.Kind != yaml.MappingNode {
+		return t.text()
+	}
+	var out []string
+	for i := 0; i+1 < len(t.n.Content); i += 2 {
+		v := tree{t.n.Content[i+1]}
+		text := v.text()
+		switch {
+		case v.isNull():
+			text = "nil"
+		case v.n.ShortTag() == "!!str":
+			text = strconv.Quote(text)
+		}
+		out = append(out, strconv.Quote(t.n.Content[i].Value)+"=>"+text)
+	}
+	return "{" + strings.Join(out, ", ") + "}"
+}
+
 // items returns the elements of a list of maps.
 func (t tree) items(where string) ([]tree, error) {
 	if t.n == nil || t.n.Kind != yaml.SequenceNode {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 )
@@ -35,20 +36,18 @@ func cleanup(file string, tools Tools) error {
 
 func remove(line string, tools Tools) error {
 	if path, ok := strings.CutPrefix(line, "semanage\x00"); ok {
-		return tools.run("semanage", "fcontext", "-d", path)
-	}
-	info, err := os.Lstat(line)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		// A rule that somebody removed already is no reason to fail, to AWS's agent either.
+		_ = tools.run("semanage", "fcontext", "-d", path)
 		return nil
 	}
+	dir, err := openDir(filepath.Dir(line))
 	if err != nil {
-		return err
+		return nil // gone, or behind a link that is not root's: nothing of ours is there
 	}
-	if !info.IsDir() {
-		return os.Remove(line)
-	}
-	err = syscall.Rmdir(line)
-	if errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, syscall.EBUSY) || errors.Is(err, syscall.EEXIST) {
+	defer dir.Close()
+	name := filepath.Base(line)
+	err = dir.Remove(name) // of a directory only when it is empty
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, syscall.EBUSY) || errors.Is(err, syscall.EEXIST) {
 		return nil
 	}
 	return err

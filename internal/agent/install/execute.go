@@ -1,200 +1,224 @@
 package install
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"os/user"
 	"path/filepath"
 	"strconv"
-	"strings"
-	"syscall"
 
-	"github.com/hardstand/hardstand/internal/agent/state"
+	"golang.org/x/sys/unix"
 )
 
-// Step is one instruction of a plan, in the form of install.json.
-type Step struct {
-	Type        string       `json:"type"` // mkdir copy chmod chown setfacl semanage
-	Directory   string       `json:"directory,omitempty"`
-	Source      string       `json:"source,omitempty"`
-	Destination string       `json:"destination,omitempty"`
-	Mode        string       `json:"mode,omitempty"`
-	Owner       string       `json:"owner,omitempty"`
-	Group       string       `json:"group,omitempty"`
-	ACL         []string     `json:"acl,omitempty"`
-	Context     *StepContext `json:"context,omitempty"`
-	File        string       `json:"file,omitempty"`
-}
+// execution carries a plan out.
+type execution struct {
+	archive *os.Root
+	log     io.Writer // the cleanup file
+	tools   Tools
 
-// StepContext is an SELinux context.
-type StepContext struct {
-	User  string `json:"user,omitempty"`
-	Role  string `json:"role,omitempty"`
-	Type  string `json:"type"`
-	Range string `json:"range,omitempty"`
-}
-
-// Tools runs external programs; the zero value runs the system's.
-type Tools struct {
-	Run func(name string, args ...string) error
-}
-
-func (t Tools) run(name string, args ...string) error {
-	if t.Run != nil {
-		return t.Run(name, args...)
-	}
-	out, err := exec.Command(name, args...).CombinedOutput()
-	if errors.Is(err, exec.ErrNotFound) {
-		return fmt.Errorf("the permissions section needs the program %s, which is not installed", name)
-	}
-	if err != nil {
-		return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
-	}
-	return nil
-}
-
-func (b *plan) write(path string) error {
-	steps := b.steps
-	if steps == nil {
-		steps = []Step{}
-	}
-	text, err := json.Marshal(map[string]any{"instructions": steps})
-	if err != nil {
-		return err
-	}
-	if err := state.WriteFile(path, text); err != nil {
-		return fmt.Errorf("write install plan: %w", err)
-	}
-	return nil
+	// The directory that the last step needed: steps of one directory follow each
+	// other.
+	base string
+	root *os.Root
 }
 
 // execute carries the steps out. The cleanup file names a copied file before it
 // is there and a directory after it was made, so that a crash leaves no file
 // unknown and removes no directory it did not make.
-func execute(steps []Step, cleanupFile string, tools Tools) error {
+func execute(steps []Step, archive *os.Root, cleanupFile string, tools Tools) error {
 	log, err := os.OpenFile(cleanupFile, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
 	if err != nil {
 		return fmt.Errorf("open cleanup file: %w", err)
 	}
 	defer log.Close()
+	x := &execution{archive: archive, log: log, tools: tools}
+	defer x.leave()
 	for _, s := range steps {
-		if err := s.execute(log, tools); err != nil {
+		if err := x.step(s); err != nil {
 			return err
 		}
 	}
 	return log.Sync()
 }
 
-func (s Step) execute(log io.Writer, tools Tools) error {
+// enter opens base unless it is open already.
+func (x *execution) enter(base string) error {
+	if x.root != nil && x.base == base {
+		return nil
+	}
+	x.leave()
+	root, err := openDir(base)
+	if err != nil {
+		return err
+	}
+	x.base, x.root = base, root
+	return nil
+}
+
+func (x *execution) leave() {
+	if x.root != nil {
+		_ = x.root.Close()
+		x.root = nil
+	}
+}
+
+func (x *execution) step(s Step) error {
+	if err := x.enter(s.base); err != nil {
+		return err
+	}
+	target := s.target()
+	rel, err := filepath.Rel(s.base, target)
+	if err != nil {
+		return err
+	}
 	switch s.Type {
 	case "mkdir":
-		if err := os.Mkdir(s.Directory, 0o755); err != nil {
-			return err
-		}
-		// The umask of whoever started the agent is not part of a deployment.
-		if err := os.Chmod(s.Directory, 0o755); err != nil {
-			return err
-		}
-		_, err := fmt.Fprintln(log, s.Directory)
-		return err
+		return x.mkdir(rel, target)
 	case "copy":
-		if _, err := fmt.Fprintln(log, s.Destination); err != nil {
+		if _, err := fmt.Fprintln(x.log, target); err != nil {
 			return err
 		}
-		return copyFile(s.Source, s.Destination)
+		from, err := filepath.Rel(x.archive.Name(), s.Source)
+		if err != nil {
+			return err
+		}
+		return x.copyFile(from, rel)
+	}
+	o, err := openObject(x.root, rel, target)
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	return x.permit(s, o)
+}
+
+func (x *execution) permit(s Step, o *object) error {
+	switch s.Type {
 	case "chmod":
-		return chmod(s.File, s.Mode)
+		return chmod(o, s.Mode)
 	case "chown":
-		return chown(s.File, s.Owner, s.Group)
+		return chown(o, s.Owner, s.Group)
 	case "setfacl":
-		return setfacl(s.File, s.ACL, tools)
+		if o.isLink() {
+			return nil
+		}
+		return setfacl(o, s.ACL, x.tools)
 	case "semanage":
-		return semanage(log, s.File, *s.Context, tools)
+		real, err := semanage(o, *s.Context, x.tools)
+		if real != "" {
+			_, logged := fmt.Fprintf(x.log, "semanage\x00%s\n", real)
+			err = errors.Join(err, logged)
+		}
+		return err
 	}
 	return fmt.Errorf("unknown instruction %q", s.Type)
 }
 
-// copyFile copies a file with mode, owner and time, or recreates a link. It
-// never writes through a link at the target.
-func copyFile(from, to string) error {
-	info, err := os.Lstat(from)
+func (x *execution) mkdir(rel, path string) error {
+	err := x.root.Mkdir(rel, 0o755)
+	if errors.Is(err, fs.ErrExist) {
+		return fail("a specified file already exists at this location: %s", path)
+	}
 	if err != nil {
 		return err
 	}
-	if err := os.Remove(to); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	// The umask of whoever started the agent is not part of a deployment.
+	dir, err := x.root.OpenFile(rel, unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(dir.Chmod(0o755), dir.Close()); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(x.log, path)
+	return err
+}
+
+// copyFile copies a file with mode, owner and time, or recreates a link. It
+// never writes through a link at the target.
+func (x *execution) copyFile(from, to string) error {
+	info, err := x.archive.Lstat(from)
+	if err != nil {
+		return err
+	}
+	if err := x.root.Remove(to); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if info.Mode()&fs.ModeSymlink != 0 {
-		text, err := os.Readlink(from)
+		text, err := x.archive.Readlink(from)
 		if err != nil {
 			return err
 		}
-		return os.Symlink(text, to)
+		return x.root.Symlink(text, to)
 	}
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("%s is neither a file nor a link", from)
 	}
-	in, err := os.Open(from)
+	in, err := x.archive.OpenFile(from, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY|syscall.O_NOFOLLOW, 0o600)
+	out, err := x.root.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(out, in)
+	err = copyContent(in, out)
 	if cerr := out.Close(); err == nil {
 		err = cerr
 	}
 	if err != nil {
 		return err
 	}
-	if st, ok := info.Sys().(*syscall.Stat_t); ok && os.Geteuid() == 0 {
-		if err := os.Lchown(to, int(st.Uid), int(st.Gid)); err != nil {
+	return x.root.Chtimes(to, info.ModTime(), info.ModTime())
+}
+
+// copyContent copies bytes, owner and mode between two open files.
+func copyContent(in, out *os.File) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(in.Fd()), &st); err != nil {
+		return err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return fmt.Errorf("%s is no file any more", in.Name())
+	}
+	if _, err := io.Copy(out, in); err != nil {
+		return err
+	}
+	if os.Geteuid() == 0 {
+		if err := out.Chown(int(st.Uid), int(st.Gid)); err != nil {
 			return err
 		}
 	}
-	if err := os.Chmod(to, info.Mode().Perm()); err != nil {
-		return err
-	}
-	return os.Chtimes(to, info.ModTime(), info.ModTime())
+	return out.Chmod(fs.FileMode(st.Mode & 0o777))
 }
 
-func chmod(path, mode string) error {
+// chmod changes the object's mode. A link has none of its own, and what it leads
+// to is not the deployment's.
+func chmod(o *object, mode string) error {
 	n, err := strconv.ParseUint(mode, 8, 12)
 	if err != nil {
 		return fmt.Errorf("mode %q: %w", mode, err)
 	}
-	if isLink(path) {
-		return nil // a link has no mode of its own, and its target is not ours
+	if o.isLink() {
+		return nil
 	}
-	m := fs.FileMode(n & 0o777)
-	for bit, flag := range map[uint64]fs.FileMode{0o4000: fs.ModeSetuid, 0o2000: fs.ModeSetgid, 0o1000: fs.ModeSticky} {
-		if n&bit != 0 {
-			m |= flag
-		}
+	if err := unix.Chmod(fmt.Sprintf("/proc/self/fd/%d", o.fd()), uint32(n)); err != nil {
+		return fmt.Errorf("chmod %s: %w", o.path, err)
 	}
-	return os.Chmod(path, m)
+	return nil
 }
 
-func isLink(path string) bool {
-	info, err := os.Lstat(path)
-	return err == nil && info.Mode()&fs.ModeSymlink != 0
-}
-
-func chown(path, owner, group string) error {
+func chown(o *object, owner, group string) error {
 	uid, gid := -1, -1
 	if owner != "" {
 		u, err := user.Lookup(owner)
 		if err != nil {
 			if u, err = user.LookupId(owner); err != nil {
-				return fmt.Errorf("permissions section: owner of %s: no user %q on this host", path, owner)
+				return fmt.Errorf("permissions section: owner of %s: no user %q on this host", o.path, owner)
 			}
 		}
 		uid, _ = strconv.Atoi(u.Uid)
@@ -203,43 +227,13 @@ func chown(path, owner, group string) error {
 		g, err := user.LookupGroup(group)
 		if err != nil {
 			if g, err = user.LookupGroupId(group); err != nil {
-				return fmt.Errorf("permissions section: group of %s: no group %q on this host", path, group)
+				return fmt.Errorf("permissions section: group of %s: no group %q on this host", o.path, group)
 			}
 		}
 		gid, _ = strconv.Atoi(g.Gid)
 	}
-	return os.Lchown(path, uid, gid)
-}
-
-// setfacl sets the base entries from the mode the file has, then the given ones.
-func setfacl(path string, entries []string, tools Tools) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
+	if err := unix.Fchownat(o.fd(), "", uid, gid, unix.AT_EMPTY_PATH); err != nil {
+		return fmt.Errorf("chown %s: %w", o.path, err)
 	}
-	perm := info.Mode().Perm().String() // -rwxr-x---
-	base := []string{"user::" + perm[1:4], "group::" + perm[4:7], "other::" + perm[7:10]}
-	return tools.run("setfacl", "--set", strings.Join(append(base, entries...), ","), path)
-}
-
-func semanage(log io.Writer, path string, c StepContext, tools Tools) error {
-	real, err := filepath.EvalSymlinks(path)
-	if err != nil {
-		return err
-	}
-	if _, err := fmt.Fprintf(log, "semanage\x00%s\n", real); err != nil {
-		return err
-	}
-	args := []string{"fcontext", "-a"}
-	if c.User != "" {
-		args = append(args, "-s", c.User)
-	}
-	args = append(args, "-t", c.Type)
-	if c.Range != "" {
-		args = append(args, "-r", c.Range)
-	}
-	if err := tools.run("semanage", append(args, real)...); err != nil {
-		return err
-	}
-	return tools.run("restorecon", "-v", "-F", real)
+	return nil
 }

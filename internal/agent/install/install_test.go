@@ -1,11 +1,14 @@
 package install
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/hardstand/hardstand/internal/agent/appspec"
 )
@@ -15,6 +18,7 @@ type host struct {
 	t         *testing.T
 	dir, dest string
 	ran       []string
+	fails     error // of the programs that are run
 }
 
 func newHost(t *testing.T) *host {
@@ -42,8 +46,12 @@ func (h *host) install(behavior string, s *appspec.Spec) error {
 		Archive: filepath.Join(h.dir, "archive"), CleanupFile: filepath.Join(h.dir, "cleanup"),
 		PlanFile: filepath.Join(h.dir, "install.json"), Behavior: behavior,
 		Tools: Tools{Run: func(name string, args ...string) error {
+			// A program that is given an open object finds it.
+			if last := args[len(args)-1]; strings.HasPrefix(last, "/proc/") {
+				args[len(args)-1], _ = os.Readlink(last)
+			}
 			h.ran = append(h.ran, name+" "+strings.Join(args, " "))
-			return nil
+			return h.fails
 		}},
 	}
 	return in.Run(s)
@@ -158,11 +166,29 @@ func TestPlanErrors(t *testing.T) {
 		{"two sources", "specifies two source files named", files("app/bin/run", "", "other/run", "")},
 		{"file over planned directory", "calls for installing the file", files("app", "x/run", "app/bin/run", "x")},
 		{"directory over planned file", "includes an mkdir command more than once", files("app/bin/run", "x", "app", "x/run")},
+		{"source outside", "The deployment failed because the source path '../dest' attempts to escape the deployment archive directory: /", files("../dest", "x")},
+		{"source far outside", "attempts to escape the deployment archive directory", files("app/../../x", "x")},
+		{"file over existing directory", "calls for installing the file", func(h *host) *appspec.Spec {
+			h.file("dest/run/x", "")
+			return &appspec.Spec{Files: []appspec.File{{Source: "app/bin/run", Destination: h.dest}}}
+		}},
+		{"directory over existing file", "The deployment failed because a specified file already exists at this location: ", func(h *host) *appspec.Spec {
+			h.file("dest/sub", "")
+			return &appspec.Spec{Files: []appspec.File{{Source: "app", Destination: h.dest + "/sub"}}}
+		}},
+		{"below an existing file", "The deployment failed because a specified file already exists at this location: ", func(h *host) *appspec.Spec {
+			h.file("dest/sub", "")
+			return &appspec.Spec{Files: []appspec.File{{Source: "app", Destination: h.dest + "/sub/deeper"}}}
+		}},
+		{"line end in a name", "has a line end in its name", func(h *host) *appspec.Spec {
+			h.file("archive/app/x\n/etc/passwd", "")
+			return &appspec.Spec{Files: h.all()}
+		}},
 		{"relative destination", "is not an absolute path", func(*host) *appspec.Spec {
 			return &appspec.Spec{Files: []appspec.File{{Source: "/", Destination: "here"}}}
 		}},
 		{"pattern on a file", "with an invalid pattern (*.sh)", perm(appspec.Permission{Object: "bin/run", Pattern: "*.sh"})},
-		{"except on a file", "the except parameter for a pattern in the permissions section (a) for the object named", perm(appspec.Permission{Object: "bin/run", Pattern: "**", Except: []string{"a"}})},
+		{"except on a file", "the except parameter for a pattern in the permissions section ([\"a\"]) for the object named", perm(appspec.Permission{Object: "bin/run", Pattern: "**", Except: []string{"a"}})},
 		{"twice", "is specified more than once", perm(appspec.Permission{Object: "bin/run", Pattern: "**", Mode: "600"}, appspec.Permission{Object: "", Pattern: "**", Mode: "600"})},
 		{"default acl on a file", "the -d parameter has been specified", perm(appspec.Permission{Object: "bin/run", Pattern: "**", ACLs: []appspec.ACL{{Default: true, Tag: "user", Name: "x", Perm: "r--"}}})},
 		{"owner", `no user "nobody-here" on this host`, perm(appspec.Permission{Object: "bin/run", Pattern: "**", Owner: "nobody-here"})},
@@ -171,7 +197,11 @@ func TestPlanErrors(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			h := newHost(t)
 			h.file("archive/other/run", "2")
-			if err := h.install("DISALLOW", tc.spec(h)); err == nil || !strings.Contains(err.Error(), tc.want) {
+			behavior := "DISALLOW"
+			if strings.HasPrefix(tc.name, "file over existing") {
+				behavior = "OVERWRITE"
+			}
+			if err := h.install(behavior, tc.spec(h)); err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("error %v, want one with %q", err, tc.want)
 			}
 		})
@@ -198,7 +228,7 @@ func TestPermissions(t *testing.T) {
 		}
 	}
 	run := h.dest + "/bin/run"
-	want := []string{"setfacl --set user::rwx,group::r-x,other::r-x,user:bob:r-- " + run, "semanage fcontext -a -t bin_t " + run, "restorecon -v -F " + run}
+	want := []string{"setfacl --set user:bob:r--,user::rwx,group::r-x,other::r-x,mask::r-x " + run, "semanage fcontext -a -t bin_t " + run, "restorecon -v -F " + run}
 	if !slices.Equal(h.ran, want) {
 		t.Errorf("ran %q\nwant %q", h.ran, want)
 	}
@@ -235,5 +265,58 @@ func TestGlob(t *testing.T) {
 		if got := glob(tc.pattern, tc.name); got != tc.want {
 			t.Errorf("glob(%q, %q) = %t", tc.pattern, tc.name, got)
 		}
+	}
+}
+
+func owner(info os.FileInfo) int { return int(info.Sys().(*syscall.Stat_t).Uid) }
+
+func TestCopyKeepsModeOwnerAndTime(t *testing.T) {
+	h := newHost(t)
+	run := filepath.Join(h.dir, "archive/app/bin/run")
+	then := time.Unix(1e9, 0)
+	if err := errors.Join(os.Chown(run, 12, 34), os.Chmod(run, 0o751), os.Chtimes(run, then, then)); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.install("DISALLOW", &appspec.Spec{Files: h.all()}); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(h.dest + "/bin/run")
+	if err != nil || info.Mode() != 0o751 || owner(info) != 12 || !info.ModTime().Equal(then) {
+		t.Errorf("%v of %d at %v, %v", info.Mode(), owner(info), info.ModTime(), err)
+	}
+}
+
+// A link where a file goes is a file that is there, also when it leads nowhere.
+func TestDanglingLinkAtTheTarget(t *testing.T) {
+	for behavior, want := range map[string]string{"DISALLOW": "already exists at this location", "OVERWRITE": "", "RETAIN": ""} {
+		h := newHost(t)
+		h.dirOf("dest/bin", 0)
+		h.link(h.dir+"/nowhere", "dest/bin/run", 0)
+		err := h.install(behavior, &appspec.Spec{Files: h.all()})
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v", behavior, err)
+		}
+		if got := h.read("nowhere"); !strings.Contains(got, "no such file") {
+			t.Errorf("%s: written through the link: %q", behavior, got)
+		}
+		info, err := os.Lstat(h.dest + "/bin/run")
+		if err != nil || info.Mode().IsRegular() != (behavior == "OVERWRITE") {
+			t.Errorf("%s: %v, %v", behavior, info, err)
+		}
+	}
+}
+
+// A last line without its end is what a crash left: that file was never copied,
+// or the directory never made.
+func TestCleanupDropsACutLine(t *testing.T) {
+	h := newHost(t)
+	h.file("dest/a", "")
+	h.file("dest/b", "")
+	h.file("cleanup", h.dest+"/a\n\n"+h.dest+"/gone\n"+h.dest+"/b")
+	if err := h.install("DISALLOW", &appspec.Spec{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.tree(); !slices.Equal(got, []string{"b"}) {
+		t.Errorf("left %q", got)
 	}
 }

@@ -2,6 +2,7 @@ package install
 
 import (
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/hardstand/hardstand/internal/agent/appspec"
@@ -27,8 +28,7 @@ func (b *plan) addPermissions(ps []appspec.Permission) error {
 }
 
 func (b *plan) isDirectory(path string) bool {
-	_, planned := b.dirs[path]
-	return planned || isDir(path)
+	return b.dirs[path] || isDir(path)
 }
 
 func (b *plan) permitFile(p appspec.Permission, object string) error {
@@ -37,31 +37,42 @@ func (b *plan) permitFile(p appspec.Permission, object string) error {
 	}
 	if p.Pattern != "**" {
 		return fail("the application specification file includes an object (%s) with an invalid pattern (%s), "+
-			"such as a pattern for a file applied to a directory. Correct the permissions section of the AppSpec file, and then try again.", object, p.Pattern)
+			"such as a pattern for a file applied to a directory. Correct the permissions section of the AppSpec file, and then try again.", p.Object, p.Pattern)
 	}
 	if len(p.Except) > 0 {
 		return fail("the except parameter for a pattern in the permissions section (%s) for the object named %s contains an invalid format. "+
-			"Update the AppSpec file, and then try again.", strings.Join(p.Except, ", "), object)
+			"Update the AppSpec file, and then try again.", inspect(p.Except), p.Object)
 	}
 	return b.permitOne(p, object, false)
 }
 
-// permitTree applies p to what this deployment makes strictly below object.
+// permitTree applies p to what this deployment makes strictly below object, files
+// first, as AWS's agents do.
 func (b *plan) permitTree(p appspec.Permission, object string) error {
-	for _, path := range b.order {
-		rel, ok := strings.CutPrefix(path, strings.TrimSuffix(object, "/")+"/")
-		if !ok || !matches(p, rel) {
+	for _, kind := range []string{"file", "directory"} {
+		if !p.Has(kind) {
 			continue
 		}
-		_, dir := b.dirs[path]
-		if dir && !p.Has("directory") || !dir && !p.Has("file") {
-			continue
-		}
-		if err := b.permitOne(p, path, dir); err != nil {
-			return err
+		for _, path := range b.order {
+			rel, ok := strings.CutPrefix(path, strings.TrimSuffix(object, "/")+"/")
+			if !ok || b.dirs[path] != (kind == "directory") || !matches(p, rel) {
+				continue
+			}
+			if err := b.permitOne(p, path, b.dirs[path]); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// inspect writes a list as AWS's agents put it into their sentences.
+func inspect(list []string) string {
+	quoted := make([]string, len(list))
+	for i, s := range list {
+		quoted[i] = strconv.Quote(s)
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
 }
 
 func matches(p appspec.Permission, rel string) bool {
@@ -102,11 +113,12 @@ func glob(pattern, name string) bool {
 func (b *plan) permitOne(p appspec.Permission, path string, dir bool) error {
 	if b.permit[path] {
 		return fail("the permissions setting for (%s) is specified more than once in the application specification file. "+
-			"Update the permissions section of the AppSpec file, and then try again.", path)
+			"Update the files section of the AppSpec file, and then try again.", path)
 	}
 	b.permit[path] = true
+	base := b.bases[path]
 	if p.Mode != "" {
-		b.steps = append(b.steps, Step{Type: "chmod", Mode: p.Mode, File: path})
+		b.steps = append(b.steps, Step{Type: "chmod", Mode: p.Mode, File: path, base: base})
 	}
 	if len(p.ACLs) > 0 {
 		var entries []string
@@ -117,15 +129,15 @@ func (b *plan) permitOne(p appspec.Permission, path string, dir bool) error {
 			}
 			entries = append(entries, a.String())
 		}
-		b.steps = append(b.steps, Step{Type: "setfacl", ACL: entries, File: path})
+		b.steps = append(b.steps, Step{Type: "setfacl", ACL: entries, File: path, base: base})
 	}
 	if p.Context != nil {
-		b.steps = append(b.steps, Step{Type: "semanage", File: path,
+		b.steps = append(b.steps, Step{Type: "semanage", File: path, base: base,
 			Context: &StepContext{User: p.Context.User, Type: p.Context.Type, Range: p.Context.Range}})
 	}
 	// chown comes last, so that the kernel clears setuid and setgid bits.
 	if p.Owner != "" || p.Group != "" {
-		b.steps = append(b.steps, Step{Type: "chown", Owner: p.Owner, Group: p.Group, File: path})
+		b.steps = append(b.steps, Step{Type: "chown", Owner: p.Owner, Group: p.Group, File: path, base: base})
 	}
 	return nil
 }
