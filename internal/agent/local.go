@@ -97,10 +97,7 @@ func (l *local) parse(args []string) error {
 		}
 		*target = value
 	}
-	if !slices.Contains([]string{typeDirectory, "zip", "tar", "tgz"}, l.Type) {
-		return fmt.Errorf("type %q is none of tgz, tar, zip, directory", l.Type)
-	}
-	return nil
+	return l.validate()
 }
 
 // spec builds the specification that the service would have signed.
@@ -113,7 +110,7 @@ func (l *local) spec() (*spec.Spec, error) {
 		"DeploymentId": ids.Deployment() + "-local", "DeploymentGroupId": l.Group, "DeploymentGroupName": l.GroupName,
 		"ApplicationName": cmp.Or(l.Application, l.Location), "AppSpecFilename": l.AppSpec, "GitHubAccessToken": l.Token,
 		"AgentActionOverrides": map[string]any{"AgentOverrides": map[string]any{"FileExistsBehavior": l.Behavior}},
-		"Revision":             revision,
+		"Revision":             revision, "AllPossibleLifecycleEvents": l.possibleEvents(),
 	})
 	if err != nil {
 		return nil, err
@@ -129,6 +126,7 @@ func (l *local) events() []string {
 	for e := range strings.SplitSeq(l.Events, ",") {
 		out = append(out, strings.TrimSpace(e))
 	}
+	// What is missing comes first: no other event can do without.
 	for _, needed := range []string{lifecycle.Install, lifecycle.DownloadBundle} {
 		if !slices.Contains(out, needed) {
 			out = slices.Insert(out, 0, needed)
@@ -155,6 +153,7 @@ func (l *local) run() error {
 		return err
 	}
 	x := newExecutor(cfg, dir, fetcher, log)
+	x.CustomEvents = true
 	if err := os.MkdirAll(filepath.Join(cfg.RootDir, "deployment-instructions"), 0o755); err != nil {
 		return err
 	}

@@ -30,7 +30,6 @@ func TestLocalLocations(t *testing.T) {
 		{"github at a branch", "https://github.com/a/r.git/tree/x/y", "directory", `{"GitHubRevision":{"Account":"a","BundleType":"tar","CommitId":"x/y","Repository":"r"},"RevisionType":"GitHub"}`},
 		{"github's api", "https://api.github.com/repos/a/r/zipball/c0ffee", "directory", `{"GitHubRevision":{"Account":"a","BundleType":"zip","CommitId":"c0ffee","Repository":"r"},"RevisionType":"GitHub"}`},
 		{"github elsewhere", "https://github.com/a/r/pulls/7", "directory", "!location https://github.com/a/r/pulls/7 is not https://github.com/ACCOUNT/REPOSITORY/tree/REF"},
-		{"no such file", "/nowhere", "directory", "!location /nowhere: stat /nowhere: no such file or directory"},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
@@ -140,4 +139,133 @@ func TestLocalDeploymentWithoutGitHub(t *testing.T) {
 	if err := l.run(); err == nil || !strings.HasPrefix(err.Error(), "DownloadBundle failed: download a/r at main from GitHub: ") {
 		t.Errorf("%v", err)
 	}
+}
+
+func TestLocalValidation(t *testing.T) {
+	dir := t.TempDir()
+	file, revision := filepath.Join(dir, "bundle"), filepath.Join(dir, "revision")
+	if err := os.MkdirAll(revision, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{file, filepath.Join(revision, "appspec.yml")} {
+		if err := os.WriteFile(name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tests := []struct{ name, args, want string }{
+		{"directory", "-l " + revision, ""},
+		{"archive", "-l " + file + " -t zip", ""},
+		{"long options", "--bundle-location=" + file + " --type=tgz --file-exists-behavior RETAIN --deployment-group g --deployment-group-name n --application-name a --agent-configuration-file f --appspec-filename x", ""},
+		{"type", "-t rar", "type rar is not a valid type. Must be one of tgz,tar,zip,directory"},
+		{"no uri", "-l http://[", "location http://[ is not a valid uri"},
+		{"http", "-l http://x/y.zip -t zip", "location http://x/y.zip cannot be http, only encrypted (https) url endpoints supported"},
+		{"elsewhere", "-l https://example.com/y.zip -t zip", "unknown location https://example.com/y.zip cannot be determined to be S3, Github, or a local file / directory"},
+		{"missing", "-l /nowhere", "location /nowhere is specified as a file or directory which does not exist"},
+		{"file as directory", "-l " + file, "location " + file + " is specified with type directory but it is a file"},
+		{"directory as file", "-t tar -l " + revision, "location " + revision + " is specified as a compressed local file but it is a directory"},
+		{"no appspec", "-l " + dir, "Expecting appspec file at location " + dir + "/appspec.yml but it is not found there. Please either run the CLI from within a directory containing the appspec.yml file or specify a bundle location containing an appspec.yml file in its root directory"},
+		{"no appspec of that name", "-A app.yml -l " + revision, "Expecting appspec file at location " + revision + "/app.yml but it is not found there. Please either run the CLI from within a directory containing the app.yml file or specify a bundle location containing an app.yml file in its root directory"},
+		{"early for the bundle", "-l " + revision + " -e AfterInstall,DownloadBundle", "The only events that can be specified before DownloadBundle are BeforeBlockTraffic,AfterBlockTraffic,ApplicationStop. Please fix the order of your specified events: AfterInstall,DownloadBundle"},
+		{"early for the installation", "-l " + revision + " -e ValidateService,Install", "The only events that can be specified before Install are BeforeBlockTraffic,AfterBlockTraffic,ApplicationStop,DownloadBundle,BeforeInstall. Please fix the order of your specified events: ValidateService,Install"},
+		{"right order", "-l " + revision + " -e ApplicationStop,DownloadBundle,BeforeInstall,Install,Check", ""},
+		{"no value", "-l", "-l needs a value"},
+		{"no option", "--frob", `unknown option "--frob"`},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			l := local{Type: typeDirectory, Location: ".", AppSpec: "appspec.yml"}
+			err := l.parse(strings.Fields(tc.args))
+			if tc.want == "" && err != nil || tc.want != "" && (err == nil || err.Error() != tc.want) {
+				t.Errorf("error %v\nwant  %s", err, tc.want)
+			}
+		})
+	}
+}
+
+func TestLocalEvents(t *testing.T) {
+	for given, want := range map[string]string{
+		"":                                     "BeforeBlockTraffic AfterBlockTraffic ApplicationStop DownloadBundle BeforeInstall Install AfterInstall ApplicationStart ValidateService BeforeAllowTraffic AfterAllowTraffic",
+		"ApplicationStart, Check":              "DownloadBundle Install ApplicationStart Check",
+		"ApplicationStop,DownloadBundle,Check": "Install ApplicationStop DownloadBundle Check",
+		"DownloadBundle,Install":               "DownloadBundle Install",
+	} {
+		l := local{Events: given}
+		if got := strings.Join(l.events(), " "); got != want {
+			t.Errorf("%q: %s\nwant %s", given, got, want)
+		}
+	}
+}
+
+// codedeploy-local as its users call it: what it prints, and how it ends.
+func TestLocalCommand(t *testing.T) {
+	dir, dest := t.TempDir(), t.TempDir()
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("appspec.yml", "version: 0.0\nos: linux\nfiles: [{source: page, destination: "+dest+"}]\nhooks:\n  ApplicationStart: [{location: s}]\n  Check: [{location: s}]\n")
+	write("page", "hello")
+	write("s", "#!/bin/sh\necho $LIFECYCLE_EVENT $APPLICATION_NAME $DEPLOYMENT_GROUP_ID $DEPLOYMENT_GROUP_NAME ${DEPLOYMENT_ID##*-} >> "+dest+"/log\n")
+	bad := t.TempDir()
+	if err := os.WriteFile(filepath.Join(bad, "appspec.yml"), []byte("version: 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name, args, stdout, stderr string
+		code                       int
+	}{
+		{"help", "-h", "usage: codedeploy-local [options]", "", 0},
+		{"long help", "--help", "-e, --events LIST", "", 0},
+		{"version", "--version", Version + "\n", "", 0},
+		{"short version", "-v", Version + "\n", "", 0},
+		{"deployment", "-l " + dir + " -a shop -e ApplicationStart,Check", "AppSpec file valid. Local deployment successful\n", "", 0},
+		{"file that is there", "-l " + dir + " -g other -e ApplicationStart,Check", "", "ERROR: Install failed: The deployment failed because a specified file already exists at this location: " + dest + "/page\n", 1},
+		{"overwritten", "-l " + dir + " -g other -d fleet -b OVERWRITE -e Check", "AppSpec file valid. Local deployment successful\n", "", 0},
+		{"unknown event", "-l " + dir, "", `ERROR: Install failed: appspec.yml file contains unknown lifecycle events: ["Check"]`, 1},
+		{"bad appspec", "-l " + bad, "", "ERROR: BeforeInstall failed: The deployment failed because an invalid version value (1)", 1},
+		{"bad option", "-t rar", "", "ERROR: type rar is not a valid type", 1},
+	}
+	config := localConfig(t)
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			var code int
+			stdout, stderr := captured(t, func() { code = LocalMain(append(strings.Fields(tc.args), "-c", config)) })
+			if code != tc.code || !strings.Contains(stdout, tc.stdout) || !strings.Contains(stderr, tc.stderr) || tc.stderr == "" && stderr != "" {
+				t.Errorf("exit %d\n%s\n%s", code, stdout, stderr)
+			}
+		})
+	}
+	want := "ApplicationStart shop default-local-deployment-group LocalFleet local\nCheck shop default-local-deployment-group LocalFleet local\nCheck " + dir + " other fleet local\n"
+	if log, err := os.ReadFile(filepath.Join(dest, "log")); err != nil || string(log) != want {
+		t.Errorf("hooks saw\n%swant\n%s", log, want)
+	}
+}
+
+// captured returns what f writes to the process's outputs.
+func captured(t *testing.T, f func()) (stdout, stderr string) {
+	t.Helper()
+	dir := t.TempDir()
+	saved := [2]*os.File{os.Stdout, os.Stderr}
+	var to [2]*os.File
+	for i, name := range []string{"out", "err"} {
+		file, err := os.Create(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		to[i] = file
+	}
+	os.Stdout, os.Stderr = to[0], to[1]
+	defer func() { os.Stdout, os.Stderr = saved[0], saved[1] }()
+	f()
+	var text [2]string
+	for i, file := range to {
+		data, err := os.ReadFile(file.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		text[i] = string(data)
+		_ = file.Close()
+	}
+	return text[0], text[1]
 }

@@ -13,6 +13,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/hardstand/hardstand/internal/agent/appspec"
 	"github.com/hardstand/hardstand/internal/agent/hooks"
@@ -38,6 +41,9 @@ type Executor struct {
 	MaxRevisions int
 	MaxSize      int64  // of an unpacked bundle, in bytes
 	SharedLog    string // "" for none
+	// CustomEvents runs hooks of events that only the deployment's list of possible
+	// ones knows, as codedeploy-local does; the service has none.
+	CustomEvents bool
 	Env          []string
 	Clock        clock.Clock
 	Log          *slog.Logger
@@ -77,7 +83,7 @@ func (x *Executor) Run(ctx context.Context, command string, s *spec.Spec) (strin
 		return done, x.download(ctx, s)
 	case command == lifecycle.Install:
 		return done, x.install(s)
-	case lifecycle.Scriptable(command):
+	case lifecycle.Scriptable(command), x.CustomEvents && slices.Contains(s.PossibleEvents, command):
 		return done, x.hook(ctx, command, s)
 	}
 	return "", unsupported(command)
@@ -97,6 +103,10 @@ func (x *Executor) download(ctx context.Context, s *spec.Spec) error {
 			return err
 		}
 	} else {
+		// Never into a file that is there: it may be an earlier revision's too.
+		if err := os.RemoveAll(state.Bundle(dir)); err != nil {
+			return fmt.Errorf("clear bundle: %w", err)
+		}
 		if err := x.Fetcher.Fetch(ctx, s.Revision, s.GitHubToken, state.Bundle(dir)); err != nil {
 			return err
 		}
@@ -111,21 +121,13 @@ func (x *Executor) download(ctx context.Context, s *spec.Spec) error {
 	if _, err := os.Stat(filepath.Join(archive, filepath.FromSlash(s.AppSpecFile))); err != nil {
 		return noAppSpec(archive, s.AppSpecFile)
 	}
-	x.share(s)
 	return x.State.SetMostRecent(s.GroupID, dir)
 }
 
-// share saves the room of what the revision before has as well. That it cannot is
-// no reason to fail a deployment.
+// share saves room among the revisions that are kept and never run again. That it
+// cannot is no reason to fail a deployment.
 func (x *Executor) share(s *spec.Spec) {
-	earlier, err := x.State.MostRecent(s.GroupID)
-	if err == nil && earlier == "" {
-		earlier, err = x.State.LastSuccessful(s.GroupID)
-	}
-	if err == nil {
-		_, err = x.State.Share(s.GroupID, s.DeploymentID, earlier)
-	}
-	if err != nil {
+	if _, err := x.State.ShareDormant(s.GroupID); err != nil {
 		x.Log.Warn("revisions take more room than they need", "error", err)
 	}
 }
@@ -149,10 +151,8 @@ func (x *Executor) install(s *spec.Spec) error {
 	for _, w := range a.Warnings {
 		x.Log.Warn(s.AppSpecFile + ": " + w)
 	}
-	if len(s.KnownEvents) > 0 {
-		if unknown := a.UnknownEvents(s.KnownEvents); len(unknown) > 0 {
-			return fmt.Errorf("%s file contains unknown lifecycle events: %q", s.AppSpecFile, unknown)
-		}
+	if err := checkEvents(a, s); err != nil {
+		return err
 	}
 	behavior := s.FileExists
 	if a.FileExists != "" {
@@ -165,7 +165,34 @@ func (x *Executor) install(s *spec.Spec) error {
 	if err := in.Run(a); err != nil {
 		return err
 	}
-	return x.State.SetLastSuccessful(s.GroupID, dir)
+	if err := x.State.SetLastSuccessful(s.GroupID, dir); err != nil {
+		return err
+	}
+	x.share(s)
+	return nil
+}
+
+// checkEvents refuses hooks that would never run, because no event has their name,
+// and events of the deployment's own that no hook is for.
+func checkEvents(a *appspec.Spec, s *spec.Spec) error {
+	known := slices.Concat(s.KnownEvents, s.PossibleEvents)
+	if unknown := a.UnknownEvents(known); len(known) > 0 && len(unknown) > 0 {
+		for i, e := range unknown {
+			unknown[i] = strconv.Quote(e)
+		}
+		return sentence.Errorf("%s file contains unknown lifecycle events: [%s]", s.AppSpecFile, strings.Join(unknown, ", "))
+	}
+	var missing []string
+	for _, e := range s.PossibleEvents {
+		if _, hooked := a.Hooks[e]; !hooked && !slices.Contains(lifecycle.Local(), e) {
+			missing = append(missing, e)
+		}
+	}
+	if len(missing) > 0 {
+		return sentence.Errorf("You specified a lifecycle event which is not a default one and doesn't exist in your %s file: %s",
+			s.AppSpecFile, strings.Join(missing, ","))
+	}
+	return nil
 }
 
 func (x *Executor) hook(ctx context.Context, event string, s *spec.Spec) error {

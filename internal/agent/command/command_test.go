@@ -47,11 +47,15 @@ func (r *rig) revision(id string, files map[string]string) *spec.Spec {
 		Revision: spec.Revision{Type: "Local Directory", Location: dir, BundleType: "directory"}}
 }
 
-func (r *rig) deploy(s *spec.Spec) error {
+func (r *rig) deploy(s *spec.Spec) error { return r.deployWith(s, func(string) {}) }
+
+// deployWith calls after when an event has succeeded.
+func (r *rig) deployWith(s *spec.Spec, after func(event string)) error {
 	for _, event := range lifecycle.InPlace() {
 		if _, err := r.Run(context.Background(), event, s); err != nil {
 			return err
 		}
+		after(event)
 	}
 	return nil
 }

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"path"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 
@@ -28,10 +27,12 @@ type Spec struct {
 	Creator         string // user, codeDeployRollback, ...
 	Type            string // IN_PLACE or BLUE_GREEN
 	AppSpecFile     string // slash-separated, inside the revision
-	KnownEvents     []string
-	FileExists      string // DISALLOW unless given
-	Revision        Revision
-	GitHubToken     string
+	// PossibleEvents are AWS's list of events that hooks may be for, KnownEvents
+	// that of hardstand's service. Neither is complete when it is empty.
+	PossibleEvents, KnownEvents []string
+	FileExists                  string // DISALLOW unless given
+	Revision                    Revision
+	GitHubToken                 string
 	// SendLogs is set by hardstand's service, which takes the whole output of
 	// scripts.
 	SendLogs bool
@@ -105,7 +106,7 @@ func Parse(content []byte) (*Spec, error) {
 		DeploymentID: d.DeploymentID[strings.LastIndexByte(d.DeploymentID, '/')+1:], GroupID: d.DeploymentGroupID,
 		GroupName: d.DeploymentGroupName, ApplicationName: d.ApplicationName,
 		Creator: or(d.DeploymentCreator, "user"), Type: or(d.DeploymentType, "IN_PLACE"),
-		AppSpecFile: or(d.AppSpecFilename, "appspec.yml"), KnownEvents: slices.Concat(d.KnownEvents, d.AllPossibleLifecycleEvents),
+		AppSpecFile: or(d.AppSpecFilename, "appspec.yml"), KnownEvents: d.KnownEvents, PossibleEvents: d.AllPossibleLifecycleEvents,
 		FileExists:  or(strings.ToUpper(d.AgentActionOverrides.AgentOverrides.FileExistsBehavior), appspec.Disallow),
 		GitHubToken: d.GitHubAccessToken, SendLogs: d.SendLogs,
 	}

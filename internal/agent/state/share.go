@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -19,15 +20,39 @@ const shareFrom = 4096
 // sharing replaces the name of a file while it becomes a link.
 const sharing = ".hardstand-sharing"
 
-// Share turns the files of a deployment that an earlier one of its group has too,
-// at the same place with the same bytes, mode, owner and time, into hard links to
-// those, and returns how many bytes that saved. Revisions of one application differ
-// little: several of them are kept for little more than the price of one. What
-// Install puts in place is copied and shared with nothing.
-func (d Dir) Share(group, deployment, earlier string) (saved int64, err error) {
-	if earlier == "" || filepath.Dir(earlier) != filepath.Join(d.Root, group) || filepath.Base(earlier) == deployment {
-		return 0, nil
+// ShareDormant turns files that two kept revisions of a group have both, at the
+// same place with the same bytes, mode, owner and time, into hard links of each
+// other, and returns how many bytes that saved: revisions of one application
+// differ little, so that all but the live ones are kept for little more than the
+// price of one.
+//
+// Live revisions, the last successful and the most recent one, are left alone:
+// their scripts run, and may write in place into what lies beside them. Those of
+// the others never run again.
+func (d Dir) ShareDormant(group string) (saved int64, err error) {
+	dormant, err := d.revisions(group)
+	if err != nil {
+		return 0, err
 	}
+	for _, live := range []func(string) (string, error){d.LastSuccessful, d.MostRecent} {
+		path, err := live(group)
+		if err != nil {
+			return 0, err
+		}
+		dormant = slices.DeleteFunc(dormant, func(p string) bool { return p == path })
+	}
+	for i := 1; i < len(dormant); i++ {
+		n, err := d.share(group, filepath.Base(dormant[i]), filepath.Base(dormant[i-1]))
+		saved += n
+		if err != nil {
+			return saved, err
+		}
+	}
+	return saved, nil
+}
+
+// share makes the files of one revision links to an earlier one's.
+func (d Dir) share(group, deployment, earlier string) (saved int64, err error) {
 	root, err := os.OpenRoot(filepath.Join(d.Root, group))
 	if err != nil {
 		return 0, fmt.Errorf("share files with an earlier revision: %w", err)
@@ -41,7 +66,7 @@ func (d Dir) Share(group, deployment, earlier string) (saved int64, err error) {
 		if strings.HasPrefix(rest, "logs/") {
 			return nil
 		}
-		n, err := share(root, name, path.Join(filepath.Base(earlier), rest), rest == "bundle.tar")
+		n, err := shareFile(root, name, path.Join(earlier, rest), rest == "bundle.tar")
 		saved += n
 		return err
 	})
@@ -51,9 +76,9 @@ func (d Dir) Share(group, deployment, earlier string) (saved int64, err error) {
 	return saved, nil
 }
 
-// share makes name a link to other if they are alike; anyTime is for a file whose
+// shareFile makes name a link to other if they are alike; anyTime is for a file whose
 // time says only when it was downloaded.
-func share(root *os.Root, name, other string, anyTime bool) (saved int64, err error) {
+func shareFile(root *os.Root, name, other string, anyTime bool) (saved int64, err error) {
 	own, err := root.Lstat(name)
 	if err != nil {
 		return 0, err

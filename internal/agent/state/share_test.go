@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -47,7 +48,8 @@ func TestShare(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			saved, err := d.Share("g", "d-2", d.Deployment("g", "d-1"))
+			live(t, d, "d-3", "d-3")
+			saved, err := d.ShareDormant("g")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -63,12 +65,62 @@ func TestShare(t *testing.T) {
 	}
 }
 
-// Nothing is shared with what lies elsewhere, or with itself.
-func TestShareWithNothing(t *testing.T) {
+// live makes a revision of each name, the last successful and the most recent one.
+func live(t *testing.T, d Dir, last, recent string) {
+	t.Helper()
+	for name, set := range map[string]func(string, string) error{last: d.SetLastSuccessful, recent: d.SetMostRecent} {
+		own := d.Deployment("g", name)
+		if err := os.MkdirAll(own, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := set("g", own); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if last == recent {
+		if err := d.SetLastSuccessful("g", d.Deployment("g", last)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// The scripts of live revisions run, and may write into files beside them: those
+// are nobody else's. Nor do two groups ever share a file.
+func TestLiveRevisionsShareNothing(t *testing.T) {
 	d := Dir{Root: t.TempDir()}
-	for _, earlier := range []string{"", "/etc", d.Deployment("other", "d-1"), d.Deployment("g", "d-2")} {
-		if saved, err := d.Share("g", "d-2", earlier); saved != 0 || err != nil {
-			t.Errorf("%q: %d, %v", earlier, saved, err)
+	then := time.Unix(1000, 0)
+	file := func(group, name string) string { return filepath.Join(Archive(d.Deployment(group, name)), "data") }
+	all := []string{file("g", "d-1"), file("g", "d-2"), file("g", "d-3"), file("g", "d-4"), file("other", "d-1"), file("other", "d-2")}
+	for i, p := range all {
+		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(p, bytes.Repeat([]byte("a"), shareFrom), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(p, then, then); err != nil {
+			t.Fatal(err)
+		}
+		at := then.Add(time.Duration(i) * time.Hour)
+		if err := os.Chtimes(filepath.Dir(filepath.Dir(p)), at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	live(t, d, "d-3", "d-4")
+	if saved, err := d.ShareDormant("g"); err != nil || saved != shareFrom {
+		t.Errorf("saved %d, %v", saved, err)
+	}
+	links := map[string]uint64{}
+	for _, p := range all {
+		info, err := os.Stat(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		links[p] = uint64(info.Sys().(*syscall.Stat_t).Nlink)
+	}
+	for i, p := range all {
+		if want := uint64(1); i >= 2 && links[p] != want || i < 2 && links[p] != 2 {
+			t.Errorf("%s has %d links", p, links[p])
 		}
 	}
 }

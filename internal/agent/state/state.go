@@ -124,40 +124,48 @@ func (d Dir) Prune(group, inHand string, keep int) error {
 	if err != nil {
 		return err
 	}
-	dir := filepath.Join(d.Root, group)
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
+	others, err := d.revisions(group)
 	if err != nil {
-		return fmt.Errorf("list old revisions: %w", err)
+		return err
 	}
-	type old struct {
-		path string
-		at   int64
-	}
-	var others []old
-	for _, e := range entries {
-		info, err := e.Info()
-		if err == nil && e.IsDir() && e.Name() != inHand {
-			others = append(others, old{filepath.Join(dir, e.Name()), info.ModTime().UnixNano()})
-		}
-	}
-	slices.SortFunc(others, func(a, b old) int { return cmp.Compare(a.at, b.at) })
+	own := d.Deployment(group, inHand)
+	others = slices.DeleteFunc(others, func(p string) bool { return p == own })
 	excess := len(others) + 1 - keep
-	for _, o := range others {
+	for _, path := range others {
 		if excess <= 0 {
 			break
 		}
-		if o.path == last {
+		if path == last {
 			continue
 		}
-		if err := os.RemoveAll(o.path); err != nil {
+		if err := os.RemoveAll(path); err != nil {
 			return fmt.Errorf("delete old revision: %w", err)
 		}
 		excess--
 	}
 	return nil
+}
+
+// revisions are the deployment directories of group, oldest first.
+func (d Dir) revisions(group string) ([]string, error) {
+	dir := filepath.Join(d.Root, group)
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list revisions: %w", err)
+	}
+	var out []string
+	at := map[string]int64{}
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && e.IsDir() {
+			path := filepath.Join(dir, e.Name())
+			out, at[path] = append(out, path), info.ModTime().UnixNano()
+		}
+	}
+	slices.SortStableFunc(out, func(a, b string) int { return cmp.Compare(at[a], at[b]) })
+	return out, nil
 }
 
 // Track notes that the host runs command for deployment, so that a restarted
