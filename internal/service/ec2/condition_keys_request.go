@@ -73,6 +73,7 @@ func (d description) attributes(kind string, in any) {
 		reflect.TypeFor[*api.ModifyInstanceMetadataOptionsInput](): "instance",
 		reflect.TypeFor[*api.ModifySubnetAttributeInput]():         "subnet",
 		reflect.TypeFor[*api.ModifyVpcAttributeInput]():            "vpc",
+		reflect.TypeFor[*api.ModifyLaunchTemplateInput]():          "launch-template",
 	}[reflect.TypeOf(in)]
 	if subject != kind {
 		return
@@ -82,7 +83,7 @@ func (d description) attributes(kind string, in any) {
 	for i := range v.NumField() {
 		name := v.Type().Field(i).Name
 		switch name {
-		case "InstanceId", "SubnetId", "VpcId", "DryRun", "Attribute", "Value":
+		case "InstanceId", "SubnetId", "VpcId", "DryRun", "Attribute", "Value", "LaunchTemplateId", "LaunchTemplateName", "ClientToken":
 			continue
 		}
 		if value, ok := attributeText(v.Field(i)); ok {

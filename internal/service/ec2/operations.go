@@ -21,6 +21,7 @@ func (s *Service) Wire() wire.Service {
 	ops = append(ops, s.vpcOperations()...)
 	ops = append(ops, s.routeOperations()...)
 	ops = append(ops, s.describeOperations()...)
+	ops = append(ops, s.launchTemplateOperations()...)
 	return wire.Service{Model: api.Model(), Operations: wire.Completed(ops, s.describeCheck)}
 }
 

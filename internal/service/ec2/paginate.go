@@ -20,8 +20,13 @@ const (
 // between two pages neither hide others nor show them twice; for that, pages are in
 // the order of the keys. A max of nil means all.
 func paginate[T any](list []T, keyOf func(T) string, token *string, max *int32) ([]T, *string, error) {
-	if max != nil && *max < minPage {
-		return nil, nil, awserr.New("InvalidParameterValue", "Value ( %d ) for parameter maxResults is invalid. Expecting a value greater than or equal to %d.", *max, minPage)
+	return paginateBetween(list, keyOf, token, max, minPage, maxPage)
+}
+
+// paginateBetween is paginate for operations whose pages have other bounds.
+func paginateBetween[T any](list []T, keyOf func(T) string, token *string, max *int32, least, most int) ([]T, *string, error) {
+	if max != nil && int(*max) < least {
+		return nil, nil, awserr.New("InvalidParameterValue", "Value ( %d ) for parameter maxResults is invalid. Expecting a value greater than or equal to %d.", *max, least)
 	}
 	t := aws.Val(token)
 	if t == "" && max == nil {
@@ -42,7 +47,7 @@ func paginate[T any](list []T, keyOf func(T) string, token *string, max *int32) 
 	if max == nil {
 		return list, nil, nil
 	}
-	n := min(int(*max), maxPage)
+	n := min(int(*max), most)
 	if n >= len(list) {
 		return list, nil, nil
 	}

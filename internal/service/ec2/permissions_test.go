@@ -79,7 +79,7 @@ func asks(checks []aws.Check) []string {
 	var out []string
 	for _, c := range checks {
 		s := c.Action + " " + strings.TrimPrefix(c.Resource, "arn:aws:ec2:us-east-1:"+testAccount+":")
-		for _, k := range []string{"ec2:InstanceType", "ec2:InstanceProfile", "ec2:CreateAction", "ec2:KeyPairName", "iam:PassedToService", "aws:RequestTag/Name", "aws:TagKeys", "aws:ResourceTag/Env"} {
+		for _, k := range []string{"ec2:InstanceType", "ec2:InstanceProfile", "ec2:CreateAction", "ec2:KeyPairName", "iam:PassedToService", "aws:RequestTag/Name", "aws:TagKeys", "aws:ResourceTag/Env", "ec2:IsLaunchTemplateResource", "ec2:LaunchTemplate"} {
 			if v, ok := c.Context[k]; ok {
 				s += " " + k + "=" + strings.Join(v, ",")
 			}
@@ -112,6 +112,13 @@ func TestChecks(t *testing.T) {
 		edit(in)
 		return in
 	}
+	lt := w.template("web", api.RequestLaunchTemplateData{
+		InstanceType: "t3.nano", IamInstanceProfile: &api.LaunchTemplateIamInstanceProfileSpecificationRequest{Name: aws.Ptr("web")}, SecurityGroupIds: []string{sg},
+		TagSpecifications: []api.LaunchTemplateTagSpecificationRequest{{ResourceType: "volume", Tags: tagList("Name", "y")}},
+	})
+	ours := func(yes bool) string {
+		return " ec2:IsLaunchTemplateResource=" + boolText(yes) + " ec2:LaunchTemplate=arn:aws:ec2:us-east-1:" + testAccount + ":launch-template/" + lt
+	}
 	const r = "ec2:RunInstances "
 	image := r + "arn:aws:ec2:us-east-1::image/" + testImage
 	w.auth.take()
@@ -134,6 +141,14 @@ func TestChecks(t *testing.T) {
 			in.NetworkInterfaces = []api.InstanceNetworkInterfaceSpecification{{SubnetId: &sub, Groups: []string{sg}}}
 		}), []string{
 			image, r + "instance/* ec2:InstanceType=m1.small", r + "network-interface/*", r + "volume/*", r + "subnet/" + sub, r + "security-group/" + sg + " aws:ResourceTag/Env=prod"}},
+		{"run from a template", "RunInstances", run(func(in *api.RunInstancesInput) {
+			in.LaunchTemplate, in.KeyName = &api.LaunchTemplateSpecification{LaunchTemplateName: aws.Ptr("web")}, aws.Ptr("k")
+		}), []string{
+			image + ours(false), r + "instance/* ec2:InstanceType=t3.nano ec2:InstanceProfile=" + w.profiles["web"].ARN + ours(true), r + "network-interface/*" + ours(true), r + "volume/* aws:RequestTag/Name=y aws:TagKeys=Name" + ours(true), r + "subnet/" + sub + ours(true),
+			r + "key-pair/k ec2:KeyPairName=k" + ours(false), r + "security-group/" + sg + " aws:ResourceTag/Env=prod" + ours(true), r + "launch-template/" + lt + ours(true),
+			"ec2:CreateTags volume/* ec2:CreateAction=RunInstances aws:RequestTag/Name=y aws:TagKeys=Name", "iam:PassRole arn:aws:iam::123456789012:role/web iam:PassedToService=ec2.amazonaws.com"}},
+		{"template by name", "DeleteLaunchTemplate", &api.DeleteLaunchTemplateInput{LaunchTemplateName: aws.Ptr("web"), DryRun: aws.Ptr(true)}, []string{"ec2:DeleteLaunchTemplate launch-template/" + lt}},
+		{"no such template", "ModifyLaunchTemplate", &api.ModifyLaunchTemplateInput{LaunchTemplateName: aws.Ptr("none"), DefaultVersion: aws.Ptr("1"), DryRun: aws.Ptr(true)}, []string{"ec2:ModifyLaunchTemplate launch-template/*"}},
 		{"stop", "StopInstances", &api.StopInstancesInput{InstanceIds: []string{id}, DryRun: aws.Ptr(true)}, []string{"ec2:StopInstances " + machine}},
 		{"console", "GetConsoleOutput", &api.GetConsoleOutputInput{InstanceId: &id}, []string{"ec2:GetConsoleOutput " + machine}},
 		{"describe", "DescribeInstances", &api.DescribeInstancesInput{InstanceIds: []string{id}}, []string{"ec2:DescribeInstances *"}},

@@ -112,7 +112,7 @@ func TestRunRefused(t *testing.T) {
 			in.UserData = aws.Ptr(base64.StdEncoding.EncodeToString(make([]byte, maxUserData+1)))
 		}, "InvalidParameterValue: User data is limited to 16384 bytes"},
 		"token":    {func(in *api.RunInstancesInput) { in.ClientToken = aws.Ptr(strings.Repeat("t", 65)) }, "InvalidParameterValue: Invalid value '" + strings.Repeat("t", 65) + "' for clientToken. It must not be longer than 64 characters."},
-		"template": {func(in *api.RunInstancesInput) { in.LaunchTemplate = &api.LaunchTemplateSpecification{} }, "UnsupportedOperation: The parameter LaunchTemplate is not supported by hardstand."},
+		"template": {func(in *api.RunInstancesInput) { in.LaunchTemplate = &api.LaunchTemplateSpecification{} }, "MissingParameter: The request must contain the parameter launch template ID or launch template name"},
 		"spot":     {func(in *api.RunInstancesInput) { in.InstanceMarketOptions = &api.InstanceMarketOptionsRequest{} }, "UnsupportedOperation: The parameter InstanceMarketOptions is not supported by hardstand."},
 		"hops": {func(in *api.RunInstancesInput) {
 			in.MetadataOptions = &api.InstanceMetadataOptionsRequest{HttpPutResponseHopLimit: aws.Ptr[int32](65)}

@@ -14,7 +14,8 @@ import (
 type resourceInstance struct{ s *Service }
 
 type instanceProperties struct {
-	ImageId                           string
+	ImageId                           *string
+	LaunchTemplate                    *launchTemplateProperty
 	InstanceType                      *string
 	KeyName                           *string
 	SecurityGroups                    []string
@@ -99,12 +100,12 @@ func (t resourceInstance) Create(ctx context.Context, r stack.Request, started f
 }
 
 func (p *instanceProperties) runInput(r stack.Request) (*api.RunInstancesInput, error) {
-	if p.ImageId == "" {
+	if aws.Val(p.ImageId) == "" && p.LaunchTemplate == nil {
 		return nil, &stack.PropertyError{Message: "Property validation failure: [The property {/ImageId} is required]"}
 	}
 	one := aws.Ptr[int32](1)
 	in := &api.RunInstancesInput{
-		ImageId: &p.ImageId, MinCount: one, MaxCount: one, InstanceType: api.InstanceType(aws.Val(p.InstanceType)), KeyName: p.KeyName,
+		ImageId: p.ImageId, LaunchTemplate: p.LaunchTemplate.specification(), MinCount: one, MaxCount: one, InstanceType: api.InstanceType(aws.Val(p.InstanceType)), KeyName: p.KeyName,
 		SecurityGroups: p.SecurityGroups, SecurityGroupIds: p.SecurityGroupIds, SubnetId: p.SubnetId, PrivateIpAddress: p.PrivateIpAddress,
 		UserData: p.UserData, DisableApiTermination: p.DisableApiTermination, EbsOptimized: p.EbsOptimized,
 		InstanceInitiatedShutdownBehavior: api.ShutdownBehavior(aws.Val(p.InstanceInitiatedShutdownBehavior)),

@@ -29,7 +29,7 @@ func (t resourceInstance) Update(ctx context.Context, r stack.Request) (stack.Re
 		return stack.Result{}, err
 	}
 	if aws.Val(p.InstanceType) != aws.Val(old.InstanceType) || aws.Val(p.UserData) != aws.Val(old.UserData) || aws.Val(p.EbsOptimized) != aws.Val(old.EbsOptimized) {
-		if err := t.rework(ctx, r.PhysicalID, &p); err != nil {
+		if err := t.rework(ctx, r.PhysicalID, &p, &old); err != nil {
 			return stack.Result{}, err
 		}
 	}
@@ -42,9 +42,8 @@ func (t resourceInstance) Update(ctx context.Context, r stack.Request) (stack.Re
 	return t.Read(ctx, r)
 }
 
-func (t resourceInstance) rework(ctx context.Context, id string, p *instanceProperties) error {
-	kind := orDefault(p.InstanceType, defaultType)
-	user, err := decodeUserData(aws.Val(p.UserData))
+func (t resourceInstance) rework(ctx context.Context, id string, p, old *instanceProperties) error {
+	edits, err := p.reworked(id, old)
 	if err != nil {
 		return err
 	}
@@ -54,11 +53,7 @@ func (t resourceInstance) rework(ctx context.Context, id string, p *instanceProp
 	if err := t.s.awaitState(ctx, id, stateStopped); err != nil {
 		return err
 	}
-	for _, in := range []*api.ModifyInstanceAttributeInput{
-		{InstanceId: &id, InstanceType: &api.AttributeValue{Value: &kind}},
-		{InstanceId: &id, UserData: &api.BlobAttributeValue{Value: user}},
-		{InstanceId: &id, EbsOptimized: &api.AttributeBooleanValue{Value: aws.Ptr(aws.Val(p.EbsOptimized))}},
-	} {
+	for _, in := range edits {
 		if _, err := call[api.ModifyInstanceAttributeOutput](ctx, t.s, "ModifyInstanceAttribute", in); err != nil {
 			return err
 		}
@@ -67,6 +62,25 @@ func (t resourceInstance) rework(ctx context.Context, id string, p *instanceProp
 		return err
 	}
 	return t.s.awaitState(ctx, id, stateRunning)
+}
+
+// reworked are the edits of what has changed. The rest may be a launch template's.
+func (p *instanceProperties) reworked(id string, old *instanceProperties) ([]*api.ModifyInstanceAttributeInput, error) {
+	var edits []*api.ModifyInstanceAttributeInput
+	if aws.Val(p.InstanceType) != aws.Val(old.InstanceType) {
+		edits = append(edits, &api.ModifyInstanceAttributeInput{InstanceId: &id, InstanceType: &api.AttributeValue{Value: aws.Ptr(orDefault(p.InstanceType, defaultType))}})
+	}
+	if aws.Val(p.UserData) != aws.Val(old.UserData) {
+		user, err := decodeUserData(aws.Val(p.UserData))
+		if err != nil {
+			return nil, err
+		}
+		edits = append(edits, &api.ModifyInstanceAttributeInput{InstanceId: &id, UserData: &api.BlobAttributeValue{Value: user}})
+	}
+	if aws.Val(p.EbsOptimized) != aws.Val(old.EbsOptimized) {
+		edits = append(edits, &api.ModifyInstanceAttributeInput{InstanceId: &id, EbsOptimized: &api.AttributeBooleanValue{Value: aws.Ptr(aws.Val(p.EbsOptimized))}})
+	}
+	return edits, nil
 }
 
 func (t resourceInstance) modify(ctx context.Context, id string, p, old *instanceProperties) error {

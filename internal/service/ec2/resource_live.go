@@ -26,6 +26,9 @@ func (t resourceInstance) Live(ctx context.Context, r stack.Request) (map[string
 		"ImageId": aws.Val(i.ImageId), "InstanceType": string(i.InstanceType), "KeyName": liveText(i.KeyName), "SubnetId": liveText(i.SubnetId),
 		"PrivateIpAddress": liveText(i.PrivateIpAddress), "EbsOptimized": aws.Val(i.EbsOptimized), "Tags": liveTags(i.Tags),
 	}
+	if t := r.Properties["LaunchTemplate"]; t != nil { // it shaped the launch, and cannot change
+		live["LaunchTemplate"] = t
+	}
 	if i.Placement != nil {
 		live["AvailabilityZone"] = liveText(i.Placement.AvailabilityZone)
 	}

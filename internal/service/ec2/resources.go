@@ -22,6 +22,7 @@ func (s *Service) Resources() stack.Registry {
 		"AWS::EC2::KeyPair":                     resourceKeyPair{s},
 		"AWS::EC2::EIP":                         resourceEIP{s},
 		"AWS::EC2::EIPAssociation":              resourceEIPAssociation{s},
+		"AWS::EC2::LaunchTemplate":              resourceLaunchTemplate{s},
 		"AWS::EC2::VPC":                         resourceVPC{s},
 		"AWS::EC2::Subnet":                      resourceSubnet{s},
 		"AWS::EC2::InternetGateway":             resourceInternetGateway{s},

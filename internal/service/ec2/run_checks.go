@@ -18,8 +18,15 @@ import (
 // runChecks gives the permissions of RunInstances: each resource that a launch
 // touches is judged by itself, iam:PassRole when a role is handed over, and
 // ec2:CreateTags when tags are.
-func (s *Service) runChecks(ctx context.Context, in *api.RunInstancesInput) ([]aws.Check, error) {
+func (s *Service) runChecks(ctx context.Context, asIs *api.RunInstancesInput) ([]aws.Check, error) {
 	c := aws.CallFrom(ctx)
+	in, from, err := s.completed(ctx, c, asIs)
+	if awserr.As(err) != nil { // which the operation will say, to whom may launch at all
+		in, from, err = asIs, nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
 	r := &runRequest{}
 	if err := r.placement(in); err != nil {
 		return nil, err
@@ -41,6 +48,7 @@ func (s *Service) runChecks(ctx context.Context, in *api.RunInstancesInput) ([]a
 		return nil, err
 	}
 	checks = append(checks, groups...)
+	checks = from.describe(c, checks)
 	for i := range checks {
 		checks[i].Action = "ec2:RunInstances"
 	}

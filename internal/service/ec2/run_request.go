@@ -40,7 +40,11 @@ type runRequest struct {
 	token, hash string
 }
 
-func (s *Service) planRun(ctx context.Context, c aws.Call, in *api.RunInstancesInput) (*runRequest, error) {
+func (s *Service) planRun(ctx context.Context, c aws.Call, asIs *api.RunInstancesInput) (*runRequest, error) {
+	in, from, err := s.completed(ctx, c, asIs)
+	if err != nil {
+		return nil, err
+	}
 	if err := refuseUnsupportedRun(in); err != nil {
 		return nil, err
 	}
@@ -54,17 +58,17 @@ func (s *Service) planRun(ctx context.Context, c aws.Call, in *api.RunInstancesI
 	if err := r.placement(in); err != nil {
 		return nil, err
 	}
-	var err error
 	if r.template, err = s.runTemplate(ctx, c, in); err != nil {
 		return nil, err
 	}
+	from.mark(&r.template)
 	if r.userData, err = decodeUserData(aws.Val(in.UserData)); err != nil {
 		return nil, err
 	}
 	if len(in.NetworkInterfaces) > 0 {
 		r.template.NIC.Description = aws.Val(in.NetworkInterfaces[0].Description)
 	}
-	return r, r.tokens(c, in)
+	return r, r.tokens(c, asIs)
 }
 
 func (r *runRequest) checkCounts() error {
@@ -83,7 +87,6 @@ func (r *runRequest) checkCounts() error {
 // hardstand does not do.
 func refuseUnsupportedRun(in *api.RunInstancesInput) error {
 	return refuse(
-		asked{"LaunchTemplate", in.LaunchTemplate != nil},
 		asked{"InstanceMarketOptions", in.InstanceMarketOptions != nil},
 		asked{"HibernationOptions", in.HibernationOptions != nil && aws.Val(in.HibernationOptions.Configured)},
 		asked{"EnclaveOptions", in.EnclaveOptions != nil && aws.Val(in.EnclaveOptions.Enabled)},
@@ -202,11 +205,13 @@ func (s *Service) runTemplate(ctx context.Context, c aws.Call, in *api.RunInstan
 	return t, err
 }
 
+// launchTagged are the kinds of what a launch makes.
+var launchTagged = []string{"instance", "volume", "network-interface"}
+
 // tag gives the instance, its volume and its interface the tags asked for.
 func (r *instance) tag(specs []api.TagSpecification) (err error) {
-	kinds := []string{"instance", "volume", "network-interface"}
 	for i, into := range []*map[string]string{&r.Tags, &r.Root.Tags, &r.NIC.Tags} {
-		if *into, err = tagSpec(specs, kinds[i], kinds...); err != nil {
+		if *into, err = tagSpec(specs, launchTagged[i], launchTagged...); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,55 @@
 
 package ec2
 
+// AcceleratorManufacturer is an enumeration; "" means absent.
+type AcceleratorManufacturer string
+
+// The values of AcceleratorManufacturer.
+const (
+	AcceleratorManufacturerAmazonWebServices AcceleratorManufacturer = "amazon-web-services"
+	AcceleratorManufacturerAmd               AcceleratorManufacturer = "amd"
+	AcceleratorManufacturerNvidia            AcceleratorManufacturer = "nvidia"
+	AcceleratorManufacturerXilinx            AcceleratorManufacturer = "xilinx"
+	AcceleratorManufacturerHabana            AcceleratorManufacturer = "habana"
+)
+
+// AcceleratorName is an enumeration; "" means absent.
+type AcceleratorName string
+
+// The values of AcceleratorName.
+const (
+	AcceleratorNameA100          AcceleratorName = "a100"
+	AcceleratorNameInferentia    AcceleratorName = "inferentia"
+	AcceleratorNameK520          AcceleratorName = "k520"
+	AcceleratorNameK80           AcceleratorName = "k80"
+	AcceleratorNameM60           AcceleratorName = "m60"
+	AcceleratorNameRadeonProV520 AcceleratorName = "radeon-pro-v520"
+	AcceleratorNameT4            AcceleratorName = "t4"
+	AcceleratorNameVu9p          AcceleratorName = "vu9p"
+	AcceleratorNameV100          AcceleratorName = "v100"
+	AcceleratorNameA10g          AcceleratorName = "a10g"
+	AcceleratorNameH100          AcceleratorName = "h100"
+	AcceleratorNameT4g           AcceleratorName = "t4g"
+	AcceleratorNameL40s          AcceleratorName = "l40s"
+	AcceleratorNameL4            AcceleratorName = "l4"
+	AcceleratorNameGaudiHl205    AcceleratorName = "gaudi-hl-205"
+	AcceleratorNameInferentia2   AcceleratorName = "inferentia2"
+	AcceleratorNameTrainium      AcceleratorName = "trainium"
+	AcceleratorNameTrainium2     AcceleratorName = "trainium2"
+	AcceleratorNameU30           AcceleratorName = "u30"
+)
+
+// AcceleratorType is an enumeration; "" means absent.
+type AcceleratorType string
+
+// The values of AcceleratorType.
+const (
+	AcceleratorTypeGpu       AcceleratorType = "gpu"
+	AcceleratorTypeFpga      AcceleratorType = "fpga"
+	AcceleratorTypeInference AcceleratorType = "inference"
+	AcceleratorTypeMedia     AcceleratorType = "media"
+)
+
 // AccountAttributeName is an enumeration; "" means absent.
 type AccountAttributeName string
 
@@ -131,6 +180,16 @@ const (
 	BandwidthWeightingTypeEbs1    BandwidthWeightingType = "ebs-1"
 )
 
+// BareMetal is an enumeration; "" means absent.
+type BareMetal string
+
+// The values of BareMetal.
+const (
+	BareMetalIncluded BareMetal = "included"
+	BareMetalRequired BareMetal = "required"
+	BareMetalExcluded BareMetal = "excluded"
+)
+
 // BlockPublicAccessMode is an enumeration; "" means absent.
 type BlockPublicAccessMode string
 
@@ -160,6 +219,16 @@ const (
 	BootModeValuesUefiPreferred BootModeValues = "uefi-preferred"
 )
 
+// BurstablePerformance is an enumeration; "" means absent.
+type BurstablePerformance string
+
+// The values of BurstablePerformance.
+const (
+	BurstablePerformanceIncluded BurstablePerformance = "included"
+	BurstablePerformanceRequired BurstablePerformance = "required"
+	BurstablePerformanceExcluded BurstablePerformance = "excluded"
+)
+
 // CapacityReservationPreference is an enumeration; "" means absent.
 type CapacityReservationPreference string
 
@@ -177,6 +246,17 @@ type ConnectivityType string
 const (
 	ConnectivityTypePrivate ConnectivityType = "private"
 	ConnectivityTypePublic  ConnectivityType = "public"
+)
+
+// CpuManufacturer is an enumeration; "" means absent.
+type CpuManufacturer string
+
+// The values of CpuManufacturer.
+const (
+	CpuManufacturerIntel             CpuManufacturer = "intel"
+	CpuManufacturerAmd               CpuManufacturer = "amd"
+	CpuManufacturerAmazonWebServices CpuManufacturer = "amazon-web-services"
+	CpuManufacturerApple             CpuManufacturer = "apple"
 )
 
 // DeviceType is an enumeration; "" means absent.
@@ -415,6 +495,15 @@ type InstanceBootModeValues string
 const (
 	InstanceBootModeValuesLegacyBios InstanceBootModeValues = "legacy-bios"
 	InstanceBootModeValuesUefi       InstanceBootModeValues = "uefi"
+)
+
+// InstanceGeneration is an enumeration; "" means absent.
+type InstanceGeneration string
+
+// The values of InstanceGeneration.
+const (
+	InstanceGenerationCurrent  InstanceGeneration = "current"
+	InstanceGenerationPrevious InstanceGeneration = "previous"
 )
 
 // InstanceInterruptionBehavior is an enumeration; "" means absent.
@@ -1778,6 +1867,92 @@ type KeyType string
 const (
 	KeyTypeRsa     KeyType = "rsa"
 	KeyTypeEd25519 KeyType = "ed25519"
+)
+
+// LaunchTemplateAutoRecoveryState is an enumeration; "" means absent.
+type LaunchTemplateAutoRecoveryState string
+
+// The values of LaunchTemplateAutoRecoveryState.
+const (
+	LaunchTemplateAutoRecoveryStateDefault  LaunchTemplateAutoRecoveryState = "default"
+	LaunchTemplateAutoRecoveryStateDisabled LaunchTemplateAutoRecoveryState = "disabled"
+)
+
+// LaunchTemplateErrorCode is an enumeration; "" means absent.
+type LaunchTemplateErrorCode string
+
+// The values of LaunchTemplateErrorCode.
+const (
+	LaunchTemplateErrorCodeLaunchTemplateIdDoesNotExist      LaunchTemplateErrorCode = "launchTemplateIdDoesNotExist"
+	LaunchTemplateErrorCodeLaunchTemplateIdMalformed         LaunchTemplateErrorCode = "launchTemplateIdMalformed"
+	LaunchTemplateErrorCodeLaunchTemplateNameDoesNotExist    LaunchTemplateErrorCode = "launchTemplateNameDoesNotExist"
+	LaunchTemplateErrorCodeLaunchTemplateNameMalformed       LaunchTemplateErrorCode = "launchTemplateNameMalformed"
+	LaunchTemplateErrorCodeLaunchTemplateVersionDoesNotExist LaunchTemplateErrorCode = "launchTemplateVersionDoesNotExist"
+	LaunchTemplateErrorCodeUnexpectedError                   LaunchTemplateErrorCode = "unexpectedError"
+)
+
+// LaunchTemplateHttpTokensState is an enumeration; "" means absent.
+type LaunchTemplateHttpTokensState string
+
+// The values of LaunchTemplateHttpTokensState.
+const (
+	LaunchTemplateHttpTokensStateOptional LaunchTemplateHttpTokensState = "optional"
+	LaunchTemplateHttpTokensStateRequired LaunchTemplateHttpTokensState = "required"
+)
+
+// LaunchTemplateInstanceMetadataEndpointState is an enumeration; "" means absent.
+type LaunchTemplateInstanceMetadataEndpointState string
+
+// The values of LaunchTemplateInstanceMetadataEndpointState.
+const (
+	LaunchTemplateInstanceMetadataEndpointStateDisabled LaunchTemplateInstanceMetadataEndpointState = "disabled"
+	LaunchTemplateInstanceMetadataEndpointStateEnabled  LaunchTemplateInstanceMetadataEndpointState = "enabled"
+)
+
+// LaunchTemplateInstanceMetadataOptionsState is an enumeration; "" means absent.
+type LaunchTemplateInstanceMetadataOptionsState string
+
+// The values of LaunchTemplateInstanceMetadataOptionsState.
+const (
+	LaunchTemplateInstanceMetadataOptionsStatePending LaunchTemplateInstanceMetadataOptionsState = "pending"
+	LaunchTemplateInstanceMetadataOptionsStateApplied LaunchTemplateInstanceMetadataOptionsState = "applied"
+)
+
+// LaunchTemplateInstanceMetadataProtocolIpv6 is an enumeration; "" means absent.
+type LaunchTemplateInstanceMetadataProtocolIpv6 string
+
+// The values of LaunchTemplateInstanceMetadataProtocolIpv6.
+const (
+	LaunchTemplateInstanceMetadataProtocolIpv6Disabled LaunchTemplateInstanceMetadataProtocolIpv6 = "disabled"
+	LaunchTemplateInstanceMetadataProtocolIpv6Enabled  LaunchTemplateInstanceMetadataProtocolIpv6 = "enabled"
+)
+
+// LaunchTemplateInstanceMetadataTagsState is an enumeration; "" means absent.
+type LaunchTemplateInstanceMetadataTagsState string
+
+// The values of LaunchTemplateInstanceMetadataTagsState.
+const (
+	LaunchTemplateInstanceMetadataTagsStateDisabled LaunchTemplateInstanceMetadataTagsState = "disabled"
+	LaunchTemplateInstanceMetadataTagsStateEnabled  LaunchTemplateInstanceMetadataTagsState = "enabled"
+)
+
+// LocalStorage is an enumeration; "" means absent.
+type LocalStorage string
+
+// The values of LocalStorage.
+const (
+	LocalStorageIncluded LocalStorage = "included"
+	LocalStorageRequired LocalStorage = "required"
+	LocalStorageExcluded LocalStorage = "excluded"
+)
+
+// LocalStorageType is an enumeration; "" means absent.
+type LocalStorageType string
+
+// The values of LocalStorageType.
+const (
+	LocalStorageTypeHdd LocalStorageType = "hdd"
+	LocalStorageTypeSsd LocalStorageType = "ssd"
 )
 
 // LocationType is an enumeration; "" means absent.

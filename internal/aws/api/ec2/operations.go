@@ -174,6 +174,41 @@ type CreateKeyPairOutput struct {
 	KeyMaterial    *string
 }
 
+// CreateLaunchTemplateInput is the input of CreateLaunchTemplate.
+type CreateLaunchTemplateInput struct {
+	DryRun             *bool
+	ClientToken        *string
+	LaunchTemplateName *string
+	VersionDescription *string
+	LaunchTemplateData *RequestLaunchTemplateData
+	Operator           *OperatorRequest
+	TagSpecifications  []TagSpecification
+}
+
+// CreateLaunchTemplateOutput is the output of CreateLaunchTemplate.
+type CreateLaunchTemplateOutput struct {
+	LaunchTemplate *LaunchTemplate
+	Warning        *ValidationWarning
+}
+
+// CreateLaunchTemplateVersionInput is the input of CreateLaunchTemplateVersion.
+type CreateLaunchTemplateVersionInput struct {
+	DryRun             *bool
+	ClientToken        *string
+	LaunchTemplateId   *string
+	LaunchTemplateName *string
+	SourceVersion      *string
+	VersionDescription *string
+	LaunchTemplateData *RequestLaunchTemplateData
+	ResolveAlias       *bool
+}
+
+// CreateLaunchTemplateVersionOutput is the output of CreateLaunchTemplateVersion.
+type CreateLaunchTemplateVersionOutput struct {
+	LaunchTemplateVersion *LaunchTemplateVersion
+	Warning               *ValidationWarning
+}
+
 // CreateRouteInput is the input of CreateRoute.
 type CreateRouteInput struct {
 	DestinationPrefixListId     *string
@@ -306,6 +341,32 @@ type DeleteKeyPairInput struct {
 type DeleteKeyPairOutput struct {
 	Return    *bool
 	KeyPairId *string
+}
+
+// DeleteLaunchTemplateInput is the input of DeleteLaunchTemplate.
+type DeleteLaunchTemplateInput struct {
+	DryRun             *bool
+	LaunchTemplateId   *string
+	LaunchTemplateName *string
+}
+
+// DeleteLaunchTemplateOutput is the output of DeleteLaunchTemplate.
+type DeleteLaunchTemplateOutput struct {
+	LaunchTemplate *LaunchTemplate
+}
+
+// DeleteLaunchTemplateVersionsInput is the input of DeleteLaunchTemplateVersions.
+type DeleteLaunchTemplateVersionsInput struct {
+	DryRun             *bool
+	LaunchTemplateId   *string
+	LaunchTemplateName *string
+	Versions           []string
+}
+
+// DeleteLaunchTemplateVersionsOutput is the output of DeleteLaunchTemplateVersions.
+type DeleteLaunchTemplateVersionsOutput struct {
+	SuccessfullyDeletedLaunchTemplateVersions   []DeleteLaunchTemplateVersionsResponseSuccessItem
+	UnsuccessfullyDeletedLaunchTemplateVersions []DeleteLaunchTemplateVersionsResponseErrorItem
 }
 
 // DeleteRouteInput is the input of DeleteRoute.
@@ -612,6 +673,44 @@ type DescribeKeyPairsOutput struct {
 	KeyPairs []KeyPairInfo
 }
 
+// DescribeLaunchTemplateVersionsInput is the input of DescribeLaunchTemplateVersions.
+type DescribeLaunchTemplateVersionsInput struct {
+	DryRun                  *bool
+	LaunchTemplateId        *string
+	LaunchTemplateName      *string
+	Versions                []string
+	MinVersion              *string
+	MaxVersion              *string
+	NextToken               *string
+	MaxResults              *int32
+	Filters                 []Filter
+	ResolveAlias            *bool
+	IncludeManagedResources *bool
+}
+
+// DescribeLaunchTemplateVersionsOutput is the output of DescribeLaunchTemplateVersions.
+type DescribeLaunchTemplateVersionsOutput struct {
+	LaunchTemplateVersions []LaunchTemplateVersion
+	NextToken              *string
+}
+
+// DescribeLaunchTemplatesInput is the input of DescribeLaunchTemplates.
+type DescribeLaunchTemplatesInput struct {
+	DryRun                  *bool
+	LaunchTemplateIds       []string
+	LaunchTemplateNames     []string
+	Filters                 []Filter
+	NextToken               *string
+	MaxResults              *int32
+	IncludeManagedResources *bool
+}
+
+// DescribeLaunchTemplatesOutput is the output of DescribeLaunchTemplates.
+type DescribeLaunchTemplatesOutput struct {
+	LaunchTemplates []LaunchTemplate
+	NextToken       *string
+}
+
 // DescribeNatGatewaysInput is the input of DescribeNatGateways.
 type DescribeNatGatewaysInput struct {
 	DryRun        *bool
@@ -890,6 +989,17 @@ type GetConsoleOutputOutput struct {
 	Output     *string
 }
 
+// GetLaunchTemplateDataInput is the input of GetLaunchTemplateData.
+type GetLaunchTemplateDataInput struct {
+	DryRun     *bool
+	InstanceId *string
+}
+
+// GetLaunchTemplateDataOutput is the output of GetLaunchTemplateData.
+type GetLaunchTemplateDataOutput struct {
+	LaunchTemplateData *ResponseLaunchTemplateData
+}
+
 // GetPasswordDataInput is the input of GetPasswordData.
 type GetPasswordDataInput struct {
 	InstanceId *string
@@ -974,6 +1084,20 @@ type ModifyInstanceMetadataOptionsInput struct {
 type ModifyInstanceMetadataOptionsOutput struct {
 	InstanceId              *string
 	InstanceMetadataOptions *InstanceMetadataOptionsResponse
+}
+
+// ModifyLaunchTemplateInput is the input of ModifyLaunchTemplate.
+type ModifyLaunchTemplateInput struct {
+	DryRun             *bool
+	ClientToken        *string
+	LaunchTemplateId   *string
+	LaunchTemplateName *string
+	DefaultVersion     *string
+}
+
+// ModifyLaunchTemplateOutput is the output of ModifyLaunchTemplate.
+type ModifyLaunchTemplateOutput struct {
+	LaunchTemplate *LaunchTemplate
 }
 
 // ModifySecurityGroupRulesInput is the input of ModifySecurityGroupRules.

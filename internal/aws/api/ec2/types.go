@@ -4,6 +4,30 @@ package ec2
 
 import "time"
 
+// AcceleratorCount is the structure AcceleratorCount of the API.
+type AcceleratorCount struct {
+	Min *int32
+	Max *int32
+}
+
+// AcceleratorCountRequest is the structure AcceleratorCountRequest of the API.
+type AcceleratorCountRequest struct {
+	Min *int32
+	Max *int32
+}
+
+// AcceleratorTotalMemoryMiB is the structure AcceleratorTotalMemoryMiB of the API.
+type AcceleratorTotalMemoryMiB struct {
+	Min *int32
+	Max *int32
+}
+
+// AcceleratorTotalMemoryMiBRequest is the structure AcceleratorTotalMemoryMiBRequest of the API.
+type AcceleratorTotalMemoryMiBRequest struct {
+	Min *int32
+	Max *int32
+}
+
 // AccountAttribute is the structure AccountAttribute of the API.
 type AccountAttribute struct {
 	AttributeName   *string
@@ -97,6 +121,28 @@ type AvailabilityZoneSubGeography struct {
 	Name *string
 }
 
+// BaselineEbsBandwidthMbps is the structure BaselineEbsBandwidthMbps of the API.
+type BaselineEbsBandwidthMbps struct {
+	Min *int32
+	Max *int32
+}
+
+// BaselineEbsBandwidthMbpsRequest is the structure BaselineEbsBandwidthMbpsRequest of the API.
+type BaselineEbsBandwidthMbpsRequest struct {
+	Min *int32
+	Max *int32
+}
+
+// BaselinePerformanceFactors is the structure BaselinePerformanceFactors of the API.
+type BaselinePerformanceFactors struct {
+	Cpu *CpuPerformanceFactor
+}
+
+// BaselinePerformanceFactorsRequest is the structure BaselinePerformanceFactorsRequest of the API.
+type BaselinePerformanceFactorsRequest struct {
+	Cpu *CpuPerformanceFactorRequest
+}
+
 // BlobAttributeValue is the structure BlobAttributeValue of the API.
 type BlobAttributeValue struct {
 	Value []byte
@@ -151,6 +197,13 @@ type ConnectionTrackingConfiguration struct {
 	UdpTimeout            *int32
 }
 
+// ConnectionTrackingSpecification is the structure ConnectionTrackingSpecification of the API.
+type ConnectionTrackingSpecification struct {
+	TcpEstablishedTimeout *int32
+	UdpTimeout            *int32
+	UdpStreamTimeout      *int32
+}
+
 // ConnectionTrackingSpecificationRequest is the structure ConnectionTrackingSpecificationRequest of the API.
 type ConnectionTrackingSpecificationRequest struct {
 	TcpEstablishedTimeout *int32
@@ -181,6 +234,21 @@ type CpuOptionsRequest struct {
 	NestedVirtualization NestedVirtualizationSpecification
 }
 
+// CpuPerformanceFactor is the structure CpuPerformanceFactor of the API.
+type CpuPerformanceFactor struct {
+	References []PerformanceFactorReference
+}
+
+// CpuPerformanceFactorRequest is the structure CpuPerformanceFactorRequest of the API.
+type CpuPerformanceFactorRequest struct {
+	References []PerformanceFactorReferenceRequest
+}
+
+// CreditSpecification is the structure CreditSpecification of the API.
+type CreditSpecification struct {
+	CpuCredits *string
+}
+
 // CreditSpecificationRequest is the structure CreditSpecificationRequest of the API.
 type CreditSpecificationRequest struct {
 	CpuCredits *string
@@ -191,6 +259,21 @@ type DefaultConnectionTrackingConfiguration struct {
 	DefaultTcpEstablishedTimeout *int32
 	DefaultUdpTimeout            *int32
 	DefaultUdpStreamTimeout      *int32
+}
+
+// DeleteLaunchTemplateVersionsResponseErrorItem is the structure DeleteLaunchTemplateVersionsResponseErrorItem of the API.
+type DeleteLaunchTemplateVersionsResponseErrorItem struct {
+	LaunchTemplateId   *string
+	LaunchTemplateName *string
+	VersionNumber      *int64
+	ResponseError      *ResponseError
+}
+
+// DeleteLaunchTemplateVersionsResponseSuccessItem is the structure DeleteLaunchTemplateVersionsResponseSuccessItem of the API.
+type DeleteLaunchTemplateVersionsResponseSuccessItem struct {
+	LaunchTemplateId   *string
+	LaunchTemplateName *string
+	VersionNumber      *int64
 }
 
 // DhcpConfiguration is the structure DhcpConfiguration of the API.
@@ -324,6 +407,11 @@ type ElasticGpuAssociation struct {
 
 // ElasticGpuSpecification is the structure ElasticGpuSpecification of the API.
 type ElasticGpuSpecification struct {
+	Type *string
+}
+
+// ElasticGpuSpecificationResponse is the structure ElasticGpuSpecificationResponse of the API.
+type ElasticGpuSpecificationResponse struct {
 	Type *string
 }
 
@@ -619,6 +707,11 @@ type InstanceIpv6Address struct {
 	IsPrimaryIpv6 *bool
 }
 
+// InstanceIpv6AddressRequest is the structure InstanceIpv6AddressRequest of the API.
+type InstanceIpv6AddressRequest struct {
+	Ipv6Address *string
+}
+
 // InstanceIpv6Prefix is the structure InstanceIpv6Prefix of the API.
 type InstanceIpv6Prefix struct {
 	Ipv6Prefix *string
@@ -754,6 +847,66 @@ type InstancePrivateIpAddress struct {
 	Primary          *bool
 	PrivateDnsName   *string
 	PrivateIpAddress *string
+}
+
+// InstanceRequirements is the structure InstanceRequirements of the API.
+type InstanceRequirements struct {
+	VCpuCount                                      *VCpuCountRange
+	MemoryMiB                                      *MemoryMiB
+	CpuManufacturers                               []CpuManufacturer
+	MemoryGiBPerVCpu                               *MemoryGiBPerVCpu
+	ExcludedInstanceTypes                          []string
+	InstanceGenerations                            []InstanceGeneration
+	SpotMaxPricePercentageOverLowestPrice          *int32
+	OnDemandMaxPricePercentageOverLowestPrice      *int32
+	BareMetal                                      BareMetal
+	BurstablePerformance                           BurstablePerformance
+	RequireHibernateSupport                        *bool
+	NetworkInterfaceCount                          *NetworkInterfaceCount
+	LocalStorage                                   LocalStorage
+	LocalStorageTypes                              []LocalStorageType
+	TotalLocalStorageGB                            *TotalLocalStorageGB
+	BaselineEbsBandwidthMbps                       *BaselineEbsBandwidthMbps
+	AcceleratorTypes                               []AcceleratorType
+	AcceleratorCount                               *AcceleratorCount
+	AcceleratorManufacturers                       []AcceleratorManufacturer
+	AcceleratorNames                               []AcceleratorName
+	AcceleratorTotalMemoryMiB                      *AcceleratorTotalMemoryMiB
+	NetworkBandwidthGbps                           *NetworkBandwidthGbps
+	AllowedInstanceTypes                           []string
+	MaxSpotPriceAsPercentageOfOptimalOnDemandPrice *int32
+	BaselinePerformanceFactors                     *BaselinePerformanceFactors
+	RequireEncryptionInTransit                     *bool
+}
+
+// InstanceRequirementsRequest is the structure InstanceRequirementsRequest of the API.
+type InstanceRequirementsRequest struct {
+	VCpuCount                                      *VCpuCountRangeRequest
+	MemoryMiB                                      *MemoryMiBRequest
+	CpuManufacturers                               []CpuManufacturer
+	MemoryGiBPerVCpu                               *MemoryGiBPerVCpuRequest
+	ExcludedInstanceTypes                          []string
+	InstanceGenerations                            []InstanceGeneration
+	SpotMaxPricePercentageOverLowestPrice          *int32
+	OnDemandMaxPricePercentageOverLowestPrice      *int32
+	BareMetal                                      BareMetal
+	BurstablePerformance                           BurstablePerformance
+	RequireHibernateSupport                        *bool
+	NetworkInterfaceCount                          *NetworkInterfaceCountRequest
+	LocalStorage                                   LocalStorage
+	LocalStorageTypes                              []LocalStorageType
+	TotalLocalStorageGB                            *TotalLocalStorageGBRequest
+	BaselineEbsBandwidthMbps                       *BaselineEbsBandwidthMbpsRequest
+	AcceleratorTypes                               []AcceleratorType
+	AcceleratorCount                               *AcceleratorCountRequest
+	AcceleratorManufacturers                       []AcceleratorManufacturer
+	AcceleratorNames                               []AcceleratorName
+	AcceleratorTotalMemoryMiB                      *AcceleratorTotalMemoryMiBRequest
+	NetworkBandwidthGbps                           *NetworkBandwidthGbpsRequest
+	AllowedInstanceTypes                           []string
+	MaxSpotPriceAsPercentageOfOptimalOnDemandPrice *int32
+	BaselinePerformanceFactors                     *BaselinePerformanceFactorsRequest
+	RequireEncryptionInTransit                     *bool
 }
 
 // InstanceSecondaryInterface is the structure InstanceSecondaryInterface of the API.
@@ -943,6 +1096,11 @@ type Ipv4PrefixSpecificationRequest struct {
 	Ipv4Prefix *string
 }
 
+// Ipv4PrefixSpecificationResponse is the structure Ipv4PrefixSpecificationResponse of the API.
+type Ipv4PrefixSpecificationResponse struct {
+	Ipv4Prefix *string
+}
+
 // Ipv6CidrBlock is the structure Ipv6CidrBlock of the API.
 type Ipv6CidrBlock struct {
 	Ipv6CidrBlock *string
@@ -955,6 +1113,11 @@ type Ipv6PrefixSpecification struct {
 
 // Ipv6PrefixSpecificationRequest is the structure Ipv6PrefixSpecificationRequest of the API.
 type Ipv6PrefixSpecificationRequest struct {
+	Ipv6Prefix *string
+}
+
+// Ipv6PrefixSpecificationResponse is the structure Ipv6PrefixSpecificationResponse of the API.
+type Ipv6PrefixSpecificationResponse struct {
 	Ipv6Prefix *string
 }
 
@@ -981,11 +1144,382 @@ type LastError struct {
 	Code    *string
 }
 
+// LaunchTemplate is the structure LaunchTemplate of the API.
+type LaunchTemplate struct {
+	LaunchTemplateId     *string
+	LaunchTemplateName   *string
+	CreateTime           *time.Time
+	CreatedBy            *string
+	DefaultVersionNumber *int64
+	LatestVersionNumber  *int64
+	Tags                 []Tag
+	Operator             *OperatorResponse
+}
+
+// LaunchTemplateBlockDeviceMapping is the structure LaunchTemplateBlockDeviceMapping of the API.
+type LaunchTemplateBlockDeviceMapping struct {
+	DeviceName  *string
+	VirtualName *string
+	Ebs         *LaunchTemplateEbsBlockDevice
+	NoDevice    *string
+}
+
+// LaunchTemplateBlockDeviceMappingRequest is the structure LaunchTemplateBlockDeviceMappingRequest of the API.
+type LaunchTemplateBlockDeviceMappingRequest struct {
+	DeviceName  *string
+	VirtualName *string
+	Ebs         *LaunchTemplateEbsBlockDeviceRequest
+	NoDevice    *string
+}
+
+// LaunchTemplateCapacityReservationSpecificationRequest is the structure LaunchTemplateCapacityReservationSpecificationRequest of the API.
+type LaunchTemplateCapacityReservationSpecificationRequest struct {
+	CapacityReservationPreference CapacityReservationPreference
+	CapacityReservationTarget     *CapacityReservationTarget
+}
+
+// LaunchTemplateCapacityReservationSpecificationResponse is the structure LaunchTemplateCapacityReservationSpecificationResponse of the API.
+type LaunchTemplateCapacityReservationSpecificationResponse struct {
+	CapacityReservationPreference CapacityReservationPreference
+	CapacityReservationTarget     *CapacityReservationTargetResponse
+}
+
+// LaunchTemplateCpuOptions is the structure LaunchTemplateCpuOptions of the API.
+type LaunchTemplateCpuOptions struct {
+	CoreCount            *int32
+	ThreadsPerCore       *int32
+	AmdSevSnp            AmdSevSnpSpecification
+	NestedVirtualization NestedVirtualizationSpecification
+}
+
+// LaunchTemplateCpuOptionsRequest is the structure LaunchTemplateCpuOptionsRequest of the API.
+type LaunchTemplateCpuOptionsRequest struct {
+	CoreCount            *int32
+	ThreadsPerCore       *int32
+	AmdSevSnp            AmdSevSnpSpecification
+	NestedVirtualization NestedVirtualizationSpecification
+}
+
+// LaunchTemplateEbsBlockDevice is the structure LaunchTemplateEbsBlockDevice of the API.
+type LaunchTemplateEbsBlockDevice struct {
+	Encrypted                *bool
+	DeleteOnTermination      *bool
+	Iops                     *int32
+	KmsKeyId                 *string
+	SnapshotId               *string
+	VolumeSize               *int32
+	VolumeType               VolumeType
+	Throughput               *int32
+	VolumeInitializationRate *int32
+	EbsCardIndex             *int32
+}
+
+// LaunchTemplateEbsBlockDeviceRequest is the structure LaunchTemplateEbsBlockDeviceRequest of the API.
+type LaunchTemplateEbsBlockDeviceRequest struct {
+	Encrypted                *bool
+	DeleteOnTermination      *bool
+	Iops                     *int32
+	KmsKeyId                 *string
+	SnapshotId               *string
+	VolumeSize               *int32
+	VolumeType               VolumeType
+	Throughput               *int32
+	VolumeInitializationRate *int32
+	EbsCardIndex             *int32
+}
+
+// LaunchTemplateElasticInferenceAccelerator is the structure LaunchTemplateElasticInferenceAccelerator of the API.
+type LaunchTemplateElasticInferenceAccelerator struct {
+	Type  *string
+	Count *int32
+}
+
+// LaunchTemplateElasticInferenceAcceleratorResponse is the structure LaunchTemplateElasticInferenceAcceleratorResponse of the API.
+type LaunchTemplateElasticInferenceAcceleratorResponse struct {
+	Type  *string
+	Count *int32
+}
+
+// LaunchTemplateEnaSrdSpecification is the structure LaunchTemplateEnaSrdSpecification of the API.
+type LaunchTemplateEnaSrdSpecification struct {
+	EnaSrdEnabled          *bool
+	EnaSrdUdpSpecification *LaunchTemplateEnaSrdUdpSpecification
+}
+
+// LaunchTemplateEnaSrdUdpSpecification is the structure LaunchTemplateEnaSrdUdpSpecification of the API.
+type LaunchTemplateEnaSrdUdpSpecification struct {
+	EnaSrdUdpEnabled *bool
+}
+
+// LaunchTemplateEnclaveOptions is the structure LaunchTemplateEnclaveOptions of the API.
+type LaunchTemplateEnclaveOptions struct {
+	Enabled *bool
+}
+
+// LaunchTemplateEnclaveOptionsRequest is the structure LaunchTemplateEnclaveOptionsRequest of the API.
+type LaunchTemplateEnclaveOptionsRequest struct {
+	Enabled *bool
+}
+
+// LaunchTemplateHibernationOptions is the structure LaunchTemplateHibernationOptions of the API.
+type LaunchTemplateHibernationOptions struct {
+	Configured *bool
+}
+
+// LaunchTemplateHibernationOptionsRequest is the structure LaunchTemplateHibernationOptionsRequest of the API.
+type LaunchTemplateHibernationOptionsRequest struct {
+	Configured *bool
+}
+
+// LaunchTemplateIamInstanceProfileSpecification is the structure LaunchTemplateIamInstanceProfileSpecification of the API.
+type LaunchTemplateIamInstanceProfileSpecification struct {
+	Arn  *string
+	Name *string
+}
+
+// LaunchTemplateIamInstanceProfileSpecificationRequest is the structure LaunchTemplateIamInstanceProfileSpecificationRequest of the API.
+type LaunchTemplateIamInstanceProfileSpecificationRequest struct {
+	Arn  *string
+	Name *string
+}
+
+// LaunchTemplateInstanceMaintenanceOptions is the structure LaunchTemplateInstanceMaintenanceOptions of the API.
+type LaunchTemplateInstanceMaintenanceOptions struct {
+	AutoRecovery LaunchTemplateAutoRecoveryState
+}
+
+// LaunchTemplateInstanceMaintenanceOptionsRequest is the structure LaunchTemplateInstanceMaintenanceOptionsRequest of the API.
+type LaunchTemplateInstanceMaintenanceOptionsRequest struct {
+	AutoRecovery LaunchTemplateAutoRecoveryState
+}
+
+// LaunchTemplateInstanceMarketOptions is the structure LaunchTemplateInstanceMarketOptions of the API.
+type LaunchTemplateInstanceMarketOptions struct {
+	MarketType  MarketType
+	SpotOptions *LaunchTemplateSpotMarketOptions
+}
+
+// LaunchTemplateInstanceMarketOptionsRequest is the structure LaunchTemplateInstanceMarketOptionsRequest of the API.
+type LaunchTemplateInstanceMarketOptionsRequest struct {
+	MarketType  MarketType
+	SpotOptions *LaunchTemplateSpotMarketOptionsRequest
+}
+
+// LaunchTemplateInstanceMetadataOptions is the structure LaunchTemplateInstanceMetadataOptions of the API.
+type LaunchTemplateInstanceMetadataOptions struct {
+	State                   LaunchTemplateInstanceMetadataOptionsState
+	HttpTokens              LaunchTemplateHttpTokensState
+	HttpPutResponseHopLimit *int32
+	HttpEndpoint            LaunchTemplateInstanceMetadataEndpointState
+	HttpProtocolIpv6        LaunchTemplateInstanceMetadataProtocolIpv6
+	InstanceMetadataTags    LaunchTemplateInstanceMetadataTagsState
+}
+
+// LaunchTemplateInstanceMetadataOptionsRequest is the structure LaunchTemplateInstanceMetadataOptionsRequest of the API.
+type LaunchTemplateInstanceMetadataOptionsRequest struct {
+	HttpTokens              LaunchTemplateHttpTokensState
+	HttpPutResponseHopLimit *int32
+	HttpEndpoint            LaunchTemplateInstanceMetadataEndpointState
+	HttpProtocolIpv6        LaunchTemplateInstanceMetadataProtocolIpv6
+	InstanceMetadataTags    LaunchTemplateInstanceMetadataTagsState
+}
+
+// LaunchTemplateInstanceNetworkInterfaceSpecification is the structure LaunchTemplateInstanceNetworkInterfaceSpecification of the API.
+type LaunchTemplateInstanceNetworkInterfaceSpecification struct {
+	AssociateCarrierIpAddress       *bool
+	AssociatePublicIpAddress        *bool
+	DeleteOnTermination             *bool
+	Description                     *string
+	DeviceIndex                     *int32
+	Groups                          []string
+	InterfaceType                   *string
+	Ipv6AddressCount                *int32
+	Ipv6Addresses                   []InstanceIpv6Address
+	NetworkInterfaceId              *string
+	PrivateIpAddress                *string
+	PrivateIpAddresses              []PrivateIpAddressSpecification
+	SecondaryPrivateIpAddressCount  *int32
+	SubnetId                        *string
+	NetworkCardIndex                *int32
+	Ipv4Prefixes                    []Ipv4PrefixSpecificationResponse
+	Ipv4PrefixCount                 *int32
+	Ipv6Prefixes                    []Ipv6PrefixSpecificationResponse
+	Ipv6PrefixCount                 *int32
+	PrimaryIpv6                     *bool
+	EnaSrdSpecification             *LaunchTemplateEnaSrdSpecification
+	ConnectionTrackingSpecification *ConnectionTrackingSpecification
+	EnaQueueCount                   *int32
+}
+
+// LaunchTemplateInstanceNetworkInterfaceSpecificationRequest is the structure LaunchTemplateInstanceNetworkInterfaceSpecificationRequest of the API.
+type LaunchTemplateInstanceNetworkInterfaceSpecificationRequest struct {
+	AssociateCarrierIpAddress       *bool
+	AssociatePublicIpAddress        *bool
+	DeleteOnTermination             *bool
+	Description                     *string
+	DeviceIndex                     *int32
+	Groups                          []string
+	InterfaceType                   *string
+	Ipv6AddressCount                *int32
+	Ipv6Addresses                   []InstanceIpv6AddressRequest
+	NetworkInterfaceId              *string
+	PrivateIpAddress                *string
+	PrivateIpAddresses              []PrivateIpAddressSpecification
+	SecondaryPrivateIpAddressCount  *int32
+	SubnetId                        *string
+	NetworkCardIndex                *int32
+	Ipv4Prefixes                    []Ipv4PrefixSpecificationRequest
+	Ipv4PrefixCount                 *int32
+	Ipv6Prefixes                    []Ipv6PrefixSpecificationRequest
+	Ipv6PrefixCount                 *int32
+	PrimaryIpv6                     *bool
+	EnaSrdSpecification             *EnaSrdSpecificationRequest
+	ConnectionTrackingSpecification *ConnectionTrackingSpecificationRequest
+	EnaQueueCount                   *int32
+}
+
+// LaunchTemplateInstanceSecondaryInterfaceSpecification is the structure LaunchTemplateInstanceSecondaryInterfaceSpecification of the API.
+type LaunchTemplateInstanceSecondaryInterfaceSpecification struct {
+	DeleteOnTermination   *bool
+	DeviceIndex           *int32
+	PrivateIpAddresses    []SecondaryInterfacePrivateIpAddressSpecification
+	PrivateIpAddressCount *int32
+	SecondarySubnetId     *string
+	InterfaceType         SecondaryInterfaceType
+	NetworkCardIndex      *int32
+}
+
+// LaunchTemplateInstanceSecondaryInterfaceSpecificationRequest is the structure LaunchTemplateInstanceSecondaryInterfaceSpecificationRequest of the API.
+type LaunchTemplateInstanceSecondaryInterfaceSpecificationRequest struct {
+	DeleteOnTermination   *bool
+	DeviceIndex           *int32
+	PrivateIpAddresses    []SecondaryInterfacePrivateIpAddressSpecificationRequest
+	PrivateIpAddressCount *int32
+	SecondarySubnetId     *string
+	InterfaceType         SecondaryInterfaceType
+	NetworkCardIndex      *int32
+}
+
+// LaunchTemplateLicenseConfiguration is the structure LaunchTemplateLicenseConfiguration of the API.
+type LaunchTemplateLicenseConfiguration struct {
+	LicenseConfigurationArn *string
+}
+
+// LaunchTemplateLicenseConfigurationRequest is the structure LaunchTemplateLicenseConfigurationRequest of the API.
+type LaunchTemplateLicenseConfigurationRequest struct {
+	LicenseConfigurationArn *string
+}
+
+// LaunchTemplateNetworkPerformanceOptions is the structure LaunchTemplateNetworkPerformanceOptions of the API.
+type LaunchTemplateNetworkPerformanceOptions struct {
+	BandwidthWeighting InstanceBandwidthWeighting
+}
+
+// LaunchTemplateNetworkPerformanceOptionsRequest is the structure LaunchTemplateNetworkPerformanceOptionsRequest of the API.
+type LaunchTemplateNetworkPerformanceOptionsRequest struct {
+	BandwidthWeighting InstanceBandwidthWeighting
+}
+
+// LaunchTemplatePlacement is the structure LaunchTemplatePlacement of the API.
+type LaunchTemplatePlacement struct {
+	AvailabilityZone     *string
+	AvailabilityZoneId   *string
+	Affinity             *string
+	GroupName            *string
+	HostId               *string
+	Tenancy              Tenancy
+	SpreadDomain         *string
+	HostResourceGroupArn *string
+	PartitionNumber      *int32
+	GroupId              *string
+}
+
+// LaunchTemplatePlacementRequest is the structure LaunchTemplatePlacementRequest of the API.
+type LaunchTemplatePlacementRequest struct {
+	AvailabilityZone     *string
+	AvailabilityZoneId   *string
+	Affinity             *string
+	GroupName            *string
+	HostId               *string
+	Tenancy              Tenancy
+	SpreadDomain         *string
+	HostResourceGroupArn *string
+	PartitionNumber      *int32
+	GroupId              *string
+}
+
+// LaunchTemplatePrivateDnsNameOptions is the structure LaunchTemplatePrivateDnsNameOptions of the API.
+type LaunchTemplatePrivateDnsNameOptions struct {
+	HostnameType                    HostnameType
+	EnableResourceNameDnsARecord    *bool
+	EnableResourceNameDnsAAAARecord *bool
+}
+
+// LaunchTemplatePrivateDnsNameOptionsRequest is the structure LaunchTemplatePrivateDnsNameOptionsRequest of the API.
+type LaunchTemplatePrivateDnsNameOptionsRequest struct {
+	HostnameType                    HostnameType
+	EnableResourceNameDnsARecord    *bool
+	EnableResourceNameDnsAAAARecord *bool
+}
+
 // LaunchTemplateSpecification is the structure LaunchTemplateSpecification of the API.
 type LaunchTemplateSpecification struct {
 	LaunchTemplateId   *string
 	LaunchTemplateName *string
 	Version            *string
+}
+
+// LaunchTemplateSpotMarketOptions is the structure LaunchTemplateSpotMarketOptions of the API.
+type LaunchTemplateSpotMarketOptions struct {
+	MaxPrice                     *string
+	SpotInstanceType             SpotInstanceType
+	BlockDurationMinutes         *int32
+	ValidUntil                   *time.Time
+	InstanceInterruptionBehavior InstanceInterruptionBehavior
+}
+
+// LaunchTemplateSpotMarketOptionsRequest is the structure LaunchTemplateSpotMarketOptionsRequest of the API.
+type LaunchTemplateSpotMarketOptionsRequest struct {
+	MaxPrice                     *string
+	SpotInstanceType             SpotInstanceType
+	BlockDurationMinutes         *int32
+	ValidUntil                   *time.Time
+	InstanceInterruptionBehavior InstanceInterruptionBehavior
+}
+
+// LaunchTemplateTagSpecification is the structure LaunchTemplateTagSpecification of the API.
+type LaunchTemplateTagSpecification struct {
+	ResourceType ResourceType
+	Tags         []Tag
+}
+
+// LaunchTemplateTagSpecificationRequest is the structure LaunchTemplateTagSpecificationRequest of the API.
+type LaunchTemplateTagSpecificationRequest struct {
+	ResourceType ResourceType
+	Tags         []Tag
+}
+
+// LaunchTemplateVersion is the structure LaunchTemplateVersion of the API.
+type LaunchTemplateVersion struct {
+	LaunchTemplateId   *string
+	LaunchTemplateName *string
+	VersionNumber      *int64
+	VersionDescription *string
+	CreateTime         *time.Time
+	CreatedBy          *string
+	DefaultVersion     *bool
+	LaunchTemplateData *ResponseLaunchTemplateData
+	Operator           *OperatorResponse
+}
+
+// LaunchTemplatesMonitoring is the structure LaunchTemplatesMonitoring of the API.
+type LaunchTemplatesMonitoring struct {
+	Enabled *bool
+}
+
+// LaunchTemplatesMonitoringRequest is the structure LaunchTemplatesMonitoringRequest of the API.
+type LaunchTemplatesMonitoringRequest struct {
+	Enabled *bool
 }
 
 // LicenseConfiguration is the structure LicenseConfiguration of the API.
@@ -1017,9 +1551,33 @@ type MediaDeviceMemoryInfo struct {
 	SizeInMiB *int32
 }
 
+// MemoryGiBPerVCpu is the structure MemoryGiBPerVCpu of the API.
+type MemoryGiBPerVCpu struct {
+	Min *float64
+	Max *float64
+}
+
+// MemoryGiBPerVCpuRequest is the structure MemoryGiBPerVCpuRequest of the API.
+type MemoryGiBPerVCpuRequest struct {
+	Min *float64
+	Max *float64
+}
+
 // MemoryInfo is the structure MemoryInfo of the API.
 type MemoryInfo struct {
 	SizeInMiB *int64
+}
+
+// MemoryMiB is the structure MemoryMiB of the API.
+type MemoryMiB struct {
+	Min *int32
+	Max *int32
+}
+
+// MemoryMiBRequest is the structure MemoryMiBRequest of the API.
+type MemoryMiBRequest struct {
+	Min *int32
+	Max *int32
 }
 
 // Monitoring is the structure Monitoring of the API.
@@ -1101,6 +1659,18 @@ type NetworkAclEntry struct {
 	Protocol      *string
 	RuleAction    RuleAction
 	RuleNumber    *int32
+}
+
+// NetworkBandwidthGbps is the structure NetworkBandwidthGbps of the API.
+type NetworkBandwidthGbps struct {
+	Min *float64
+	Max *float64
+}
+
+// NetworkBandwidthGbpsRequest is the structure NetworkBandwidthGbpsRequest of the API.
+type NetworkBandwidthGbpsRequest struct {
+	Min *float64
+	Max *float64
 }
 
 // NetworkCardInfo is the structure NetworkCardInfo of the API.
@@ -1200,6 +1770,18 @@ type NetworkInterfaceAttachment struct {
 	EnaQueueCount       *int32
 }
 
+// NetworkInterfaceCount is the structure NetworkInterfaceCount of the API.
+type NetworkInterfaceCount struct {
+	Min *int32
+	Max *int32
+}
+
+// NetworkInterfaceCountRequest is the structure NetworkInterfaceCountRequest of the API.
+type NetworkInterfaceCountRequest struct {
+	Min *int32
+	Max *int32
+}
+
 // NetworkInterfaceIpv6Address is the structure NetworkInterfaceIpv6Address of the API.
 type NetworkInterfaceIpv6Address struct {
 	Ipv6Address       *string
@@ -1255,6 +1837,16 @@ type OperatorResponse struct {
 	Managed         *bool
 	Principal       *string
 	HiddenByDefault *bool
+}
+
+// PerformanceFactorReference is the structure PerformanceFactorReference of the API.
+type PerformanceFactorReference struct {
+	InstanceFamily *string
+}
+
+// PerformanceFactorReferenceRequest is the structure PerformanceFactorReferenceRequest of the API.
+type PerformanceFactorReferenceRequest struct {
+	InstanceFamily *string
 }
 
 // Placement is the structure Placement of the API.
@@ -1380,6 +1972,44 @@ type RegionGeography struct {
 	Name *string
 }
 
+// RequestLaunchTemplateData is the structure RequestLaunchTemplateData of the API.
+type RequestLaunchTemplateData struct {
+	KernelId                          *string
+	EbsOptimized                      *bool
+	IamInstanceProfile                *LaunchTemplateIamInstanceProfileSpecificationRequest
+	BlockDeviceMappings               []LaunchTemplateBlockDeviceMappingRequest
+	NetworkInterfaces                 []LaunchTemplateInstanceNetworkInterfaceSpecificationRequest
+	ImageId                           *string
+	InstanceType                      InstanceType
+	KeyName                           *string
+	Monitoring                        *LaunchTemplatesMonitoringRequest
+	Placement                         *LaunchTemplatePlacementRequest
+	RamDiskId                         *string
+	DisableApiTermination             *bool
+	InstanceInitiatedShutdownBehavior ShutdownBehavior
+	UserData                          *string
+	TagSpecifications                 []LaunchTemplateTagSpecificationRequest
+	ElasticGpuSpecifications          []ElasticGpuSpecification
+	ElasticInferenceAccelerators      []LaunchTemplateElasticInferenceAccelerator
+	SecurityGroupIds                  []string
+	SecurityGroups                    []string
+	InstanceMarketOptions             *LaunchTemplateInstanceMarketOptionsRequest
+	CreditSpecification               *CreditSpecificationRequest
+	CpuOptions                        *LaunchTemplateCpuOptionsRequest
+	CapacityReservationSpecification  *LaunchTemplateCapacityReservationSpecificationRequest
+	LicenseSpecifications             []LaunchTemplateLicenseConfigurationRequest
+	HibernationOptions                *LaunchTemplateHibernationOptionsRequest
+	MetadataOptions                   *LaunchTemplateInstanceMetadataOptionsRequest
+	EnclaveOptions                    *LaunchTemplateEnclaveOptionsRequest
+	InstanceRequirements              *InstanceRequirementsRequest
+	PrivateDnsNameOptions             *LaunchTemplatePrivateDnsNameOptionsRequest
+	MaintenanceOptions                *LaunchTemplateInstanceMaintenanceOptionsRequest
+	DisableApiStop                    *bool
+	Operator                          *OperatorRequest
+	NetworkPerformanceOptions         *LaunchTemplateNetworkPerformanceOptionsRequest
+	SecondaryInterfaces               []LaunchTemplateInstanceSecondaryInterfaceSpecificationRequest
+}
+
 // Reservation is the structure Reservation of the API.
 type Reservation struct {
 	ReservationId *string
@@ -1387,6 +2017,50 @@ type Reservation struct {
 	RequesterId   *string
 	Groups        []GroupIdentifier
 	Instances     []Instance
+}
+
+// ResponseError is the structure ResponseError of the API.
+type ResponseError struct {
+	Code    LaunchTemplateErrorCode
+	Message *string
+}
+
+// ResponseLaunchTemplateData is the structure ResponseLaunchTemplateData of the API.
+type ResponseLaunchTemplateData struct {
+	KernelId                          *string
+	EbsOptimized                      *bool
+	IamInstanceProfile                *LaunchTemplateIamInstanceProfileSpecification
+	BlockDeviceMappings               []LaunchTemplateBlockDeviceMapping
+	NetworkInterfaces                 []LaunchTemplateInstanceNetworkInterfaceSpecification
+	ImageId                           *string
+	InstanceType                      InstanceType
+	KeyName                           *string
+	Monitoring                        *LaunchTemplatesMonitoring
+	Placement                         *LaunchTemplatePlacement
+	RamDiskId                         *string
+	DisableApiTermination             *bool
+	InstanceInitiatedShutdownBehavior ShutdownBehavior
+	UserData                          *string
+	TagSpecifications                 []LaunchTemplateTagSpecification
+	ElasticGpuSpecifications          []ElasticGpuSpecificationResponse
+	ElasticInferenceAccelerators      []LaunchTemplateElasticInferenceAcceleratorResponse
+	SecurityGroupIds                  []string
+	SecurityGroups                    []string
+	InstanceMarketOptions             *LaunchTemplateInstanceMarketOptions
+	CreditSpecification               *CreditSpecification
+	CpuOptions                        *LaunchTemplateCpuOptions
+	CapacityReservationSpecification  *LaunchTemplateCapacityReservationSpecificationResponse
+	LicenseSpecifications             []LaunchTemplateLicenseConfiguration
+	HibernationOptions                *LaunchTemplateHibernationOptions
+	MetadataOptions                   *LaunchTemplateInstanceMetadataOptions
+	EnclaveOptions                    *LaunchTemplateEnclaveOptions
+	InstanceRequirements              *InstanceRequirements
+	PrivateDnsNameOptions             *LaunchTemplatePrivateDnsNameOptions
+	MaintenanceOptions                *LaunchTemplateInstanceMaintenanceOptions
+	DisableApiStop                    *bool
+	Operator                          *OperatorResponse
+	NetworkPerformanceOptions         *LaunchTemplateNetworkPerformanceOptions
+	SecondaryInterfaces               []LaunchTemplateInstanceSecondaryInterfaceSpecification
 }
 
 // RevokedSecurityGroupRule is the structure RevokedSecurityGroupRule of the API.
@@ -1457,6 +2131,16 @@ type RouteTableAssociationState struct {
 // RunInstancesMonitoringEnabled is the structure RunInstancesMonitoringEnabled of the API.
 type RunInstancesMonitoringEnabled struct {
 	Enabled *bool
+}
+
+// SecondaryInterfacePrivateIpAddressSpecification is the structure SecondaryInterfacePrivateIpAddressSpecification of the API.
+type SecondaryInterfacePrivateIpAddressSpecification struct {
+	PrivateIpAddress *string
+}
+
+// SecondaryInterfacePrivateIpAddressSpecificationRequest is the structure SecondaryInterfacePrivateIpAddressSpecificationRequest of the API.
+type SecondaryInterfacePrivateIpAddressSpecificationRequest struct {
+	PrivateIpAddress *string
 }
 
 // SecurityGroup is the structure SecurityGroup of the API.
@@ -1613,6 +2297,18 @@ type TagSpecification struct {
 	Tags         []Tag
 }
 
+// TotalLocalStorageGB is the structure TotalLocalStorageGB of the API.
+type TotalLocalStorageGB struct {
+	Min *float64
+	Max *float64
+}
+
+// TotalLocalStorageGBRequest is the structure TotalLocalStorageGBRequest of the API.
+type TotalLocalStorageGBRequest struct {
+	Min *float64
+	Max *float64
+}
+
 // UserIdGroupPair is the structure UserIdGroupPair of the API.
 type UserIdGroupPair struct {
 	Description            *string
@@ -1624,6 +2320,18 @@ type UserIdGroupPair struct {
 	PeeringStatus          *string
 }
 
+// VCpuCountRange is the structure VCpuCountRange of the API.
+type VCpuCountRange struct {
+	Min *int32
+	Max *int32
+}
+
+// VCpuCountRangeRequest is the structure VCpuCountRangeRequest of the API.
+type VCpuCountRangeRequest struct {
+	Min *int32
+	Max *int32
+}
+
 // VCpuInfo is the structure VCpuInfo of the API.
 type VCpuInfo struct {
 	DefaultVCpus          *int32
@@ -1631,6 +2339,17 @@ type VCpuInfo struct {
 	DefaultThreadsPerCore *int32
 	ValidCores            []int32
 	ValidThreadsPerCore   []int32
+}
+
+// ValidationError is the structure ValidationError of the API.
+type ValidationError struct {
+	Code    *string
+	Message *string
+}
+
+// ValidationWarning is the structure ValidationWarning of the API.
+type ValidationWarning struct {
+	Errors []ValidationError
 }
 
 // Volume is the structure Volume of the API.

@@ -1,0 +1,221 @@
+package ec2
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/aws/ids"
+	"github.com/hardstand/hardstand/internal/store"
+)
+
+var (
+	templateName = regexp.MustCompile(`^[a-zA-Z0-9().\-/_]{3,128}$`)
+	templateID   = regexp.MustCompile(`^lt-([0-9a-f]{8}|[0-9a-f]{17})$`)
+)
+
+// CreateLaunchTemplate makes a template whose first version holds the data. What the
+// data says is judged when an instance is launched with it, as on EC2.
+func (s *Service) CreateLaunchTemplate(ctx context.Context, in *api.CreateLaunchTemplateInput) (*api.CreateLaunchTemplateOutput, error) {
+	c := aws.CallFrom(ctx)
+	if err := refuse(asked{"Operator", in.Operator != nil}); err != nil {
+		return nil, err
+	}
+	if !templateName.MatchString(aws.Val(in.LaunchTemplateName)) {
+		return nil, awserr.New("InvalidLaunchTemplateName.MalformedException", "The specified launch template name is invalid. A launch template name must be between 3 and 128 characters, and may contain letters, numbers, and the following characters: - ( ) . / _.")
+	}
+	if err := checkTemplateData(c, in.LaunchTemplateData); err != nil {
+		return nil, err
+	}
+	tags, err := newTags(c, in.TagSpecifications, "launch-template")
+	if err != nil {
+		return nil, err
+	}
+	t := &launchTemplate{
+		ID: ids.Resource("lt"), Name: *in.LaunchTemplateName, CreatedBy: c.Principal.ARN, Created: s.clock.Now().UTC().Truncate(time.Second), Default: 1, Latest: 1, Tags: tags,
+	}
+	copied := *in
+	copied.ClientToken, copied.DryRun = nil, nil
+	if t.Token, t.TokenHash, err = creationToken(c, in.ClientToken, copied); err != nil {
+		return nil, err
+	}
+	version, err := s.newVersion(c, t, in.VersionDescription, *in.LaunchTemplateData)
+	if err != nil {
+		return nil, err
+	}
+	t.Made = 1
+	err = s.db.Update(ctx, func(tx *store.Tx) error {
+		made, err := madeWith(tx, c, &launchTemplates, t.Token, t.TokenHash, func(t *launchTemplate) string { return t.TokenHash })
+		if err != nil || made != nil {
+			if made != nil {
+				t = made
+			}
+			return err
+		}
+		return insertTemplate(tx, c, t, version)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &api.CreateLaunchTemplateOutput{LaunchTemplate: apiTemplate(t)}, nil
+}
+
+func insertTemplate(tx *store.Tx, c aws.Call, t *launchTemplate, version *templateVersion) error {
+	all, err := launchTemplates.List(tx, store.Scope{Account: c.Account, Region: c.Region}, "", 0)
+	if err != nil {
+		return err
+	}
+	if len(all) >= maxTemplates {
+		return awserr.New("LaunchTemplateLimitExceeded", "You have reached the maximum number of launch templates (%d) for this region.", maxTemplates)
+	}
+	err = launchTemplates.Insert(tx, key(c, t.ID), t)
+	if errors.Is(err, store.ErrExists) {
+		return awserr.New("InvalidLaunchTemplateName.AlreadyExistsException", "Launch template name already in use.")
+	}
+	if err != nil {
+		return err
+	}
+	emitPart(tx, c, t.ID, "launch-template-created")
+	return templateVersions.Insert(tx, key(c, versionID(t.ID, version.Number)), version)
+}
+
+// creationToken returns what a creation is stored under, so that its repetition finds
+// it, and the hash of the request that tells a repetition from another request.
+func creationToken(c aws.Call, client *string, in any) (tok, hash string, err error) {
+	switch t := aws.Val(client); {
+	case t == "" && c.Token != "": // a stack names its updates itself
+		return "internal:" + c.Token, "", nil
+	case t == "":
+		return "", "", nil
+	case len(t) > 128:
+		return "", "", awserr.New("InvalidParameterValue", "Invalid value '%s' for clientToken. It must not be longer than 128 characters.", t)
+	}
+	b, err := json.Marshal(in)
+	if err != nil {
+		return "", "", fmt.Errorf("hash the request: %w", err)
+	}
+	sum := sha256.Sum256(b)
+	return clientToken + *client, hex.EncodeToString(sum[:]), nil
+}
+
+// madeWith returns the row that an earlier call with the token has made, or nil.
+func madeWith[T any](tx *store.Tx, c aws.Call, table *store.Table[T], tok, hash string, hashOf func(*T) string) (*T, error) {
+	if tok == "" {
+		return nil, nil
+	}
+	rows, err := table.Lookup(tx, "token", scoped(key(c, ""), tok))
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	if hashOf(rows[0].Value) != hash {
+		return nil, awserr.New("IdempotentParameterMismatch", "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).")
+	}
+	return rows[0].Value, nil
+}
+
+// checkTemplateData judges the little that EC2 judges before a launch.
+func checkTemplateData(c aws.Call, data *api.RequestLaunchTemplateData) error {
+	if data == nil {
+		return missing("LaunchTemplateData")
+	}
+	b, err := base64.StdEncoding.DecodeString(aws.Val(data.UserData))
+	if err != nil {
+		return awserr.New("InvalidUserData.Malformed", "Invalid BASE64 encoding of user data.")
+	}
+	if err := checkUserData(b); err != nil {
+		return err
+	}
+	for _, spec := range data.TagSpecifications {
+		if err := reservedTags(c, spec.Tags); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func apiTemplate(t *launchTemplate) *api.LaunchTemplate {
+	return &api.LaunchTemplate{
+		LaunchTemplateId: aws.Ptr(t.ID), LaunchTemplateName: aws.Ptr(t.Name), CreateTime: aws.Ptr(t.Created), CreatedBy: aws.Ptr(t.CreatedBy),
+		DefaultVersionNumber: aws.Ptr(t.Default), LatestVersionNumber: aws.Ptr(t.Latest), Tags: apiTags(t.Tags),
+		Operator: &api.OperatorResponse{Managed: aws.Ptr(false)},
+	}
+}
+
+// number reads a version: a number, $Latest or $Default, which is also what "" means.
+func (t *launchTemplate) number(version string) (int64, error) {
+	switch version {
+	case "", "$Default":
+		return t.Default, nil
+	case "$Latest":
+		return t.Latest, nil
+	}
+	return versionNumber(version)
+}
+
+func versionNumber(version string) (int64, error) {
+	n, err := strconv.ParseInt(version, 10, 64)
+	if err != nil || n < 1 || strings.HasPrefix(version, "+") {
+		return 0, awserr.New("InvalidLaunchTemplateId.VersionMalformed", "The launch template version '%s' is invalid. It must be a positive number, $Latest or $Default.", version)
+	}
+	return n, nil
+}
+
+// ModifyLaunchTemplate chooses the default version.
+func (s *Service) ModifyLaunchTemplate(ctx context.Context, in *api.ModifyLaunchTemplateInput) (*api.ModifyLaunchTemplateOutput, error) {
+	c := aws.CallFrom(ctx)
+	if in.DefaultVersion == nil { // the same call again changes nothing, with a token or without
+		return nil, missing("SetDefaultVersion")
+	}
+	var t *launchTemplate
+	err := s.db.Update(ctx, func(tx *store.Tx) (err error) {
+		var v *templateVersion
+		if t, v, err = (templateRef{in.LaunchTemplateId, in.LaunchTemplateName, in.DefaultVersion}).findVersion(tx, c); err != nil {
+			return err
+		}
+		t.Default = v.Number
+		emitPart(tx, c, t.ID, "launch-template-modified")
+		return launchTemplates.Put(tx, key(c, t.ID), t)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &api.ModifyLaunchTemplateOutput{LaunchTemplate: apiTemplate(t)}, nil
+}
+
+// DeleteLaunchTemplate removes a template with all its versions. Instances that it
+// has launched do not mind.
+func (s *Service) DeleteLaunchTemplate(ctx context.Context, in *api.DeleteLaunchTemplateInput) (*api.DeleteLaunchTemplateOutput, error) {
+	c := aws.CallFrom(ctx)
+	var t *launchTemplate
+	err := s.db.Update(ctx, func(tx *store.Tx) (err error) {
+		if t, err = (templateRef{id: in.LaunchTemplateId, name: in.LaunchTemplateName}).find(tx, c); err != nil {
+			return err
+		}
+		rows, err := templateVersions.Lookup(tx, "template", t.ID)
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			if err := templateVersions.Delete(tx, row.Key); err != nil {
+				return err
+			}
+		}
+		emitPart(tx, c, t.ID, "launch-template-deleted")
+		return launchTemplates.Delete(tx, key(c, t.ID))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &api.DeleteLaunchTemplateOutput{LaunchTemplate: apiTemplate(t)}, nil
+}
