@@ -9,7 +9,7 @@ import (
 	"github.com/hardstand/hardstand/internal/wire"
 )
 
-// Passwords, MFA devices, certificates, SSH keys and SAML providers do not exist
+// Passwords, MFA devices, signing certificates, SSH keys and SAML providers do not exist
 // here, and nothing makes them. Clients ask for them before they delete a user, so
 // the questions are answered as by an account that has none.
 
@@ -31,9 +31,6 @@ func (s *Service) absentOperations(user target) []wire.Operation {
 		on("DeleteSigningCertificate", s.DeleteSigningCertificate, user),
 		on("ListServiceSpecificCredentials", s.ListServiceSpecificCredentials, user),
 		on("DeleteServiceSpecificCredential", s.DeleteServiceSpecificCredential, user),
-		on("ListServerCertificates", s.ListServerCertificates, onAll),
-		on("GetServerCertificate", s.GetServerCertificate, onNew("server-certificate", "ServerCertificateName")),
-		on("DeleteServerCertificate", s.DeleteServerCertificate, onNew("server-certificate", "ServerCertificateName")),
 		on("ListSAMLProviders", s.ListSAMLProviders, onAll),
 		on("GetSAMLProvider", s.GetSAMLProvider, onProvider),
 		on("DeleteSAMLProvider", s.DeleteSAMLProvider, onProvider),
@@ -142,21 +139,6 @@ func (s *Service) ListServiceSpecificCredentials(ctx context.Context, in *api.Li
 // DeleteServiceSpecificCredential finds no credential.
 func (s *Service) DeleteServiceSpecificCredential(ctx context.Context, in *api.DeleteServiceSpecificCredentialInput) (*api.DeleteServiceSpecificCredentialOutput, error) {
 	return nil, s.lacking(ctx, in.UserName, "No such credential %s exists", *in.ServiceSpecificCredentialId)
-}
-
-// ListServerCertificates lists none.
-func (s *Service) ListServerCertificates(context.Context, *api.ListServerCertificatesInput) (*api.ListServerCertificatesOutput, error) {
-	return &api.ListServerCertificatesOutput{ServerCertificateMetadataList: []api.ServerCertificateMetadata{}, IsTruncated: aws.Ptr(false)}, nil
-}
-
-// GetServerCertificate finds no certificate.
-func (s *Service) GetServerCertificate(_ context.Context, in *api.GetServerCertificateInput) (*api.GetServerCertificateOutput, error) {
-	return nil, noSuch("The Server Certificate with name %s cannot be found.", *in.ServerCertificateName)
-}
-
-// DeleteServerCertificate finds no certificate.
-func (s *Service) DeleteServerCertificate(_ context.Context, in *api.DeleteServerCertificateInput) (*api.DeleteServerCertificateOutput, error) {
-	return nil, noSuch("The Server Certificate with name %s cannot be found.", *in.ServerCertificateName)
 }
 
 // ListSAMLProviders lists none.

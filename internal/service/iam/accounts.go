@@ -200,7 +200,7 @@ func (s *Service) GetAccountSummary(ctx context.Context, _ *api.GetAccountSummar
 	m := map[api.SummaryKeyType]int32{
 		"UsersQuota": accountQuotas["UsersPerAccount"], "GroupsQuota": accountQuotas["GroupsPerAccount"], "RolesQuota": accountQuotas["RolesPerAccount"],
 		"PoliciesQuota": accountQuotas["PoliciesPerAccount"], "InstanceProfilesQuota": accountQuotas["InstanceProfilesPerAccount"],
-		"AssumeRolePolicySizeQuota": maxTrustSize, "ServerCertificates": 0, "ServerCertificatesQuota": 20, "SigningCertificatesPerUserQuota": 2,
+		"AssumeRolePolicySizeQuota": maxTrustSize, "ServerCertificatesQuota": 20, "SigningCertificatesPerUserQuota": 2,
 		"MFADevicesInUse": 0, "AccountSigningCertificatesPresent": 0, "AccountPasswordPresent": 0, "GlobalEndpointTokenVersion": 1,
 		"PolicyVersionsInUseQuota": 10000,
 		"AccessKeysPerUserQuota":   maxKeysPerUser, "GroupsPerUserQuota": maxGroupsPerUser, "AttachedPoliciesPerUserQuota": maxAttached,
@@ -232,6 +232,11 @@ func (s *Service) GetAccountSummary(ctx context.Context, _ *api.GetAccountSummar
 		if err != nil {
 			return err
 		}
+		shown, err := certificates.List(tx, store.Scope{Account: account}, "", 0)
+		if err != nil {
+			return err
+		}
+		m["ServerCertificates"] = int32(len(shown))
 		m["PolicyVersionsInUse"], m["Providers"] = int32(versions), int32(len(issuers))
 		root, err := keys.Lookup(tx, "owner", account)
 		m["Policies"], m["InstanceProfiles"], m["AccountAccessKeysPresent"] = int32(len(owned)), int32(len(held)), int32(min(1, len(root)))

@@ -20,6 +20,7 @@ func (s *Service) Wire() wire.Service {
 	ops = append(ops, s.policyOperations()...)
 	ops = append(ops, s.accountOperations()...)
 	ops = append(ops, s.oidcOperations()...)
+	ops = append(ops, s.certificateOperations()...)
 	ops = append(ops, s.absentOperations(s.onEntity(userKind, "UserName"))...)
 	return wire.Service{Model: api.Model(), Operations: ops, Invalid: func(_ *model.Operation, list []validate.Violation) error {
 		return awserr.New("ValidationError", "%s", validate.Terse(list))

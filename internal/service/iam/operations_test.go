@@ -201,6 +201,7 @@ func fill(in any) {
 		"PermissionsBoundary": "arn:aws:iam::aws:policy/AdministratorAccess", "AccessKeyId": "AKIAAAAAAAAAAAAAAAAA", "UserName": "u", "PolicySourceArn": "arn:aws:iam::111122223333:user/u", "AccountAlias": "alias", "Description": "d",
 		"OpenIDConnectProviderArn": "arn:aws:iam::111122223333:oidc-provider/issuer.example", "Url": "https://issuer.example", "ClientID": "c", "SerialNumber": "arn:aws:iam::111122223333:mfa/u",
 		"SSHPublicKeyId": "APKAAAAAAAAAAAAAAAAAAA", "CertificateId": "AAAAAAAAAAAAAAAAAAAAAAAAAAAA", "ServiceSpecificCredentialId": "ACCAAAAAAAAAAAAAAAAAA",
+		"CertificateBody": "c", "PrivateKey": "k", "CertificateChain": "c",
 		"SAMLProviderArn": "arn:aws:iam::111122223333:saml-provider/u", "Arn": "arn:aws:iam::111122223333:user/u", "AWSServiceName": "autoscaling.amazonaws.com",
 		"DeletionTaskId": "task/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling/1"}
 	v := reflect.ValueOf(in).Elem()

@@ -6,6 +6,7 @@ import "github.com/hardstand/hardstand/internal/store"
 // gives the defaults.
 var accountQuotas = map[string]int32{
 	"UsersPerAccount": 5000, "GroupsPerAccount": 300, "RolesPerAccount": 1000, "PoliciesPerAccount": 1500, "InstanceProfilesPerAccount": 1000,
+	"ServerCertificatesPerAccount": 20,
 }
 
 // withinQuota refuses one more of a kind when the account has as many as it may.
@@ -27,6 +28,9 @@ func held(tx *store.Tx, account, name string, limit int) (int, error) {
 		return len(rows), err
 	case "InstanceProfilesPerAccount":
 		rows, err := profiles.List(tx, scope, "", limit)
+		return len(rows), err
+	case "ServerCertificatesPerAccount":
+		rows, err := certificates.List(tx, scope, "", limit)
 		return len(rows), err
 	}
 	kind := map[string]string{"UsersPerAccount": userKind, "GroupsPerAccount": groupKind, "RolesPerAccount": roleKind}[name]

@@ -12,6 +12,7 @@
 //	key      access keys; the secret is sealed
 //	use      when keys and roles were used last, written once a minute
 //	oidc     OpenID Connect providers
+//	cert     server certificates; the private key is sealed
 //	report   the credential report of an account
 //	deletion tasks that deleted service-linked roles
 //	account  accounts of this server with alias and root's first key
@@ -66,6 +67,8 @@ type Service struct {
 	uses      useLog
 	recorder  Recorder
 	known     known
+
+	certificateUser func(ctx context.Context, certificate string) (string, error)
 }
 
 // New returns the service.
