@@ -35,7 +35,14 @@ func (s *Service) CreateApplication(ctx context.Context, in *api.CreateApplicati
 				return err
 			}
 		}
-		err := applications.Insert(tx, key(c, a.ID), a)
+		there, err := applicationsOf(tx, c, maxApplication)
+		if err == nil {
+			err = checkRoom(len(there), maxApplication, "ApplicationLimitExceededException", "applications")
+		}
+		if err != nil {
+			return err
+		}
+		err = applications.Insert(tx, key(c, a.ID), a)
 		if errors.Is(err, store.ErrExists) {
 			return awserr.New("ApplicationAlreadyExistsException", "An application with the name %s already exists.", name)
 		}

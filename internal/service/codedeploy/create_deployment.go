@@ -20,7 +20,7 @@ func (s *Service) CreateDeployment(ctx context.Context, in *api.CreateDeployment
 	if err != nil {
 		return nil, err
 	}
-	groupName, err := checkGroupName(in.DeploymentGroupName)
+	groupName, err := s.checkPlace(ctx, c, appName, in.DeploymentGroupName)
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +51,23 @@ func (s *Service) CreateDeployment(ctx context.Context, in *api.CreateDeployment
 		return nil, err
 	}
 	return &api.CreateDeploymentOutput{DeploymentId: &d.ID}, nil
+}
+
+// checkPlace returns the name of the group that is to be deployed to. Where it is to
+// be looked for is complained of before what is to be deployed.
+func (s *Service) checkPlace(ctx context.Context, c aws.Call, application string, group *string) (string, error) {
+	return view(ctx, s, func(tx *store.Tx) (string, error) {
+		app, err := findApplication(tx, c, application)
+		if err != nil {
+			return "", err
+		}
+		name, err := checkGroupName(group)
+		if err != nil {
+			return "", err
+		}
+		_, err = findGroup(tx, app, name)
+		return name, err
+	})
 }
 
 // placeDeployment resolves the names in the request and stores d.
@@ -120,6 +137,11 @@ func checkDeployment(in *api.CreateDeploymentInput) error {
 	case "", api.FileExistsBehaviorDisallow, api.FileExistsBehaviorOverwrite, api.FileExistsBehaviorRetain:
 	default:
 		return awserr.New("InvalidFileExistsBehaviorException", "The fileExistsBehavior %s is invalid. Valid values include \"DISALLOW,\" \"OVERWRITE,\" and \"RETAIN.\"", in.FileExistsBehavior)
+	}
+	if in.DeploymentConfigName != nil {
+		if _, err := checkConfigName(in.DeploymentConfigName); err != nil {
+			return err
+		}
 	}
 	if err := checkAlarms(in.OverrideAlarmConfiguration); err != nil {
 		return err

@@ -42,6 +42,13 @@ func (s *Service) CreateDeploymentGroup(ctx context.Context, in *api.CreateDeplo
 		if _, err := findConfig(tx, c, g.Config); err != nil {
 			return err
 		}
+		there, err := groupsOf(tx, app)
+		if err == nil {
+			err = checkRoom(len(there), maxGroups, "DeploymentGroupLimitExceededException", "deployment groups of an application")
+		}
+		if err != nil {
+			return err
+		}
 		g.ApplicationID = app.ID
 		err = groups.Insert(tx, key(c, g.ID), g)
 		if errors.Is(err, store.ErrExists) {
@@ -69,7 +76,7 @@ func newGroup(in *api.CreateDeploymentGroupInput, c aws.Call) (*group, error) {
 		scaling: in.AutoScalingGroups, triggers: in.TriggerConfigurations, alarms: in.AlarmConfiguration,
 		rollback: in.AutoRollbackConfiguration, outdated: in.OutdatedInstancesStrategy,
 		balancer: in.LoadBalancerInfo, ecs: in.EcsServices,
-		hook: in.TerminationHookEnabled, filters: in.Ec2TagFilters, tagSet: in.Ec2TagSet, role: in.ServiceRoleArn,
+		hook: in.TerminationHookEnabled, filters: in.Ec2TagFilters, tagSet: in.Ec2TagSet, role: in.ServiceRoleArn, config: in.DeploymentConfigName, style: in.DeploymentStyle,
 	}.check()
 	if err != nil {
 		return nil, err

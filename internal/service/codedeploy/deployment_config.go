@@ -78,10 +78,11 @@ func percent(n, value int) int { return (n*value + 99) / 100 }
 // GetDeploymentConfig describes a configuration.
 func (s *Service) GetDeploymentConfig(ctx context.Context, in *api.GetDeploymentConfigInput) (*api.GetDeploymentConfigOutput, error) {
 	c := aws.CallFrom(ctx)
-	if aws.Val(in.DeploymentConfigName) == "" {
-		return nil, awserr.New("DeploymentConfigNameRequiredException", "Deployment configuration name is required")
+	name, err := checkConfigName(in.DeploymentConfigName)
+	if err != nil {
+		return nil, err
 	}
-	cfg, err := view(ctx, s, func(tx *store.Tx) (*config, error) { return findConfig(tx, c, *in.DeploymentConfigName) })
+	cfg, err := view(ctx, s, func(tx *store.Tx) (*config, error) { return findConfig(tx, c, name) })
 	if err != nil {
 		return nil, err
 	}
@@ -124,6 +125,13 @@ func (s *Service) CreateDeploymentConfig(ctx context.Context, in *api.CreateDepl
 			cfg = old
 			return nil
 		}
+		there, err := configs.List(tx, scope(c), "", maxConfigs)
+		if err == nil {
+			err = checkRoom(len(there), maxConfigs, "DeploymentConfigLimitExceededException", "deployment configurations")
+		}
+		if err != nil {
+			return err
+		}
 		err = configs.Insert(tx, key(c, cfg.Name), cfg)
 		if errors.Is(err, store.ErrExists) {
 			return awserr.New("DeploymentConfigAlreadyExistsException", "Deployment Configuration already exists: %s", cfg.Name)
@@ -138,12 +146,12 @@ func (s *Service) CreateDeploymentConfig(ctx context.Context, in *api.CreateDepl
 }
 
 func checkConfig(in *api.CreateDeploymentConfigInput) error {
-	name := aws.Val(in.DeploymentConfigName)
-	if name == "" {
-		return awserr.New("DeploymentConfigNameRequiredException", "Deployment configuration name is required")
+	name, err := checkConfigName(in.DeploymentConfigName)
+	if err != nil {
+		return err
 	}
-	if !namePattern.MatchString(name) || strings.HasPrefix(name, predefinedPrefix) {
-		return awserr.New("InvalidDeploymentConfigNameException", "Deployment configuration name %s is invalid: it may have 1 to 100 of the characters A-Z a-z 0-9 . _ + = , @ - and may not begin with %s", name, predefinedPrefix)
+	if strings.HasPrefix(name, predefinedPrefix) {
+		return awserr.New("InvalidDeploymentConfigNameException", "Deployment configuration name %s is invalid: it may not begin with %s", name, predefinedPrefix)
 	}
 	if err := checkPlatform("CreateDeploymentConfig", in.ComputePlatform); err != nil {
 		return err
@@ -155,8 +163,11 @@ func checkConfig(in *api.CreateDeploymentConfigInput) error {
 		return err
 	}
 	m := in.MinimumHealthyHosts
+	if m == nil {
+		return awserr.New("InvalidMinimumHealthyHostValueException", "minimum healthy hosts argument is missing")
+	}
 	value := minimumValue(m)
-	if m == nil || value < 0 || m.Type == api.MinimumHealthyHostsTypeFleetPercent && value > 99 ||
+	if value < 0 || m.Type == api.MinimumHealthyHostsTypeFleetPercent && value > 99 ||
 		m.Type != api.MinimumHealthyHostsTypeFleetPercent && m.Type != api.MinimumHealthyHostsTypeHostCount {
 		return awserr.New("InvalidMinimumHealthyHostValueException", "The minimum healthy instance value was specified in an invalid format.")
 	}
@@ -186,14 +197,14 @@ func checkZonal(z *api.ZonalConfig) error {
 // DeleteDeploymentConfig deletes a configuration that no group uses.
 func (s *Service) DeleteDeploymentConfig(ctx context.Context, in *api.DeleteDeploymentConfigInput) (*api.DeleteDeploymentConfigOutput, error) {
 	c := aws.CallFrom(ctx)
-	name := aws.Val(in.DeploymentConfigName)
-	if name == "" {
-		return nil, awserr.New("DeploymentConfigNameRequiredException", "Deployment configuration name is required")
+	name, err := checkConfigName(in.DeploymentConfigName)
+	if err != nil {
+		return nil, err
 	}
 	if strings.HasPrefix(name, predefinedPrefix) {
 		return nil, awserr.New("InvalidOperationException", "The predefined deployment configuration %s cannot be deleted", name)
 	}
-	err := s.db.Update(ctx, func(tx *store.Tx) error {
+	err = s.db.Update(ctx, func(tx *store.Tx) error {
 		rows, err := groups.List(tx, scope(c), "", 0)
 		if err != nil {
 			return err

@@ -76,6 +76,13 @@ func startedTargets(tx *store.Tx, c aws.Call, id *string) ([]*target, error) {
 	return targetsOf(tx, name)
 }
 
+// anyTargets is startedTargets for the older operations, to which a deployment that has
+// not started has no instances.
+func anyTargets(tx *store.Tx, c aws.Call, id *string) ([]*target, error) {
+	list, err := startedTargets(tx, c, id)
+	return list, ignoreCode(err, "DeploymentNotStartedException")
+}
+
 // findTarget finds one target by instance id or ARN.
 func findTarget(list []*target, id string) *target {
 	for _, t := range list {
@@ -86,10 +93,24 @@ func findTarget(list []*target, id string) *target {
 	return nil
 }
 
+// targetStatuses are those that targets are filtered by.
+var targetStatuses = []api.TargetStatus{api.TargetStatusFailed, api.TargetStatusInProgress, api.TargetStatusPending, api.TargetStatusReady,
+	api.TargetStatusSkipped, api.TargetStatusSucceeded, api.TargetStatusUnknown}
+
 // ListDeploymentTargets returns the ids of a deployment's targets.
 func (s *Service) ListDeploymentTargets(ctx context.Context, in *api.ListDeploymentTargetsInput) (*api.ListDeploymentTargetsOutput, error) {
 	c := aws.CallFrom(ctx)
 	statuses, labels := in.TargetFilters[api.TargetFilterNameTargetStatus], in.TargetFilters[api.TargetFilterNameServerInstanceLabel]
+	for _, st := range statuses {
+		if !slices.Contains(targetStatuses, api.TargetStatus(st)) {
+			return nil, awserr.New("InvalidInstanceStatusException", "The specified instance status does not exist: %s", st)
+		}
+	}
+	for _, l := range labels {
+		if !strings.EqualFold(l, string(api.TargetLabelBlue)) && !strings.EqualFold(l, string(api.TargetLabelGreen)) {
+			return nil, awserr.New("InvalidInstanceTypeException", "An invalid instance type was specified for instances in a blue/green deployment: %s. Valid values are Blue and Green.", l)
+		}
+	}
 	return view(ctx, s, func(tx *store.Tx) (*api.ListDeploymentTargetsOutput, error) {
 		list, err := startedTargets(tx, c, in.DeploymentId)
 		if err != nil {
@@ -163,14 +184,14 @@ func errNoTarget(id string) error {
 	return awserr.New("DeploymentTargetDoesNotExistException", "The provided target ID does not belong to the attempted deployment: %s", id)
 }
 
-// BatchGetDeploymentTargets describes targets; without ids, all of them.
+// BatchGetDeploymentTargets describes targets; all of them must exist.
 func (s *Service) BatchGetDeploymentTargets(ctx context.Context, in *api.BatchGetDeploymentTargetsInput) (*api.BatchGetDeploymentTargetsOutput, error) {
 	c := aws.CallFrom(ctx)
 	if len(in.TargetIds) == 0 {
 		return nil, awserr.New("DeploymentTargetIdRequiredException", "A deployment target ID was not provided.")
 	}
-	if len(in.TargetIds) > 25 {
-		return nil, awserr.New("DeploymentTargetListSizeExceededException", "At most 25 targets can be described in one request.")
+	if len(in.TargetIds) > maxBatch {
+		return nil, awserr.New("DeploymentTargetListSizeExceededException", "At most %d targets can be described in one request.", maxBatch)
 	}
 	return view(ctx, s, func(tx *store.Tx) (*api.BatchGetDeploymentTargetsOutput, error) {
 		list, err := startedTargets(tx, c, in.DeploymentId)
@@ -193,10 +214,10 @@ func (s *Service) BatchGetDeploymentTargets(ctx context.Context, in *api.BatchGe
 func (s *Service) GetDeploymentInstance(ctx context.Context, in *api.GetDeploymentInstanceInput) (*api.GetDeploymentInstanceOutput, error) {
 	c := aws.CallFrom(ctx)
 	if aws.Val(in.InstanceId) == "" {
-		return nil, awserr.New("InstanceIdRequiredException", "The instance ID was not specified.")
+		return nil, errInstanceIDRequired
 	}
 	return view(ctx, s, func(tx *store.Tx) (*api.GetDeploymentInstanceOutput, error) {
-		list, err := startedTargets(tx, c, in.DeploymentId)
+		list, err := anyTargets(tx, c, in.DeploymentId)
 		if err != nil {
 			return nil, err
 		}
@@ -212,11 +233,14 @@ func (s *Service) GetDeploymentInstance(ctx context.Context, in *api.GetDeployme
 // BatchGetDeploymentInstances is the older form of BatchGetDeploymentTargets.
 func (s *Service) BatchGetDeploymentInstances(ctx context.Context, in *api.BatchGetDeploymentInstancesInput) (*api.BatchGetDeploymentInstancesOutput, error) {
 	c := aws.CallFrom(ctx)
-	if len(in.InstanceIds) > maxBatch {
-		return nil, errBatchLimit
+	if len(in.InstanceIds) == 0 {
+		return nil, errInstanceIDRequired
+	}
+	if err := checkBatch(len(in.InstanceIds), maxBatch); err != nil {
+		return nil, err
 	}
 	return view(ctx, s, func(tx *store.Tx) (*api.BatchGetDeploymentInstancesOutput, error) {
-		list, err := startedTargets(tx, c, in.DeploymentId)
+		list, err := anyTargets(tx, c, in.DeploymentId)
 		if err != nil {
 			return nil, err
 		}

@@ -19,6 +19,11 @@ func findApplication(tx *store.Tx, c aws.Call, name string) (*application, error
 	return rows[0].Value, nil
 }
 
+// applicationsOf returns the caller's applications by name, at most limit; 0 for all.
+func applicationsOf(tx *store.Tx, c aws.Call, limit int) ([]store.Row[application], error) {
+	return applications.Range(tx, "name", joined(c.Account, c.Region, ""), joined(c.Account, c.Region)+"\x01", limit, false)
+}
+
 // findGroup returns the group of that name in the application.
 func findGroup(tx *store.Tx, a *application, name string) (*group, error) {
 	rows, err := groups.Lookup(tx, "name", joined(a.ID, name))

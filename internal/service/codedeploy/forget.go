@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/store"
 )
 
@@ -123,7 +124,7 @@ func (s *Service) thinOut(ctx context.Context, k store.Key) error {
 			}
 			return nil, err
 		}
-		return deployments.Range(tx, "group", joined(d.GroupID, ""), d.GroupID+"\x01", 0, true)
+		return deploymentsOf(tx, aws.Call{}, d.GroupID)
 	})
 	if err != nil {
 		return err

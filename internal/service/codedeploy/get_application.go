@@ -32,25 +32,28 @@ func (s *Service) GetApplication(ctx context.Context, in *api.GetApplicationInpu
 	})
 }
 
-// BatchGetApplications describes applications; names without one are left out.
+// BatchGetApplications describes applications; all of them must exist.
 func (s *Service) BatchGetApplications(ctx context.Context, in *api.BatchGetApplicationsInput) (*api.BatchGetApplicationsOutput, error) {
 	c := aws.CallFrom(ctx)
 	if len(in.ApplicationNames) == 0 {
 		return nil, errApplicationNameRequired
 	}
-	if len(in.ApplicationNames) > maxBatch {
-		return nil, errBatchLimit
+	if err := checkBatch(len(in.ApplicationNames), maxNames); err != nil {
+		return nil, err
+	}
+	for i := range in.ApplicationNames {
+		if _, err := checkApplicationName(&in.ApplicationNames[i]); err != nil {
+			return nil, err
+		}
 	}
 	return view(ctx, s, func(tx *store.Tx) (*api.BatchGetApplicationsOutput, error) {
 		out := &api.BatchGetApplicationsOutput{ApplicationsInfo: []api.ApplicationInfo{}}
 		for _, name := range in.ApplicationNames {
-			rows, err := applications.Lookup(tx, "name", joined(c.Account, c.Region, name))
+			a, err := findApplication(tx, c, name)
 			if err != nil {
 				return nil, err
 			}
-			for _, r := range rows {
-				out.ApplicationsInfo = append(out.ApplicationsInfo, r.Value.view())
-			}
+			out.ApplicationsInfo = append(out.ApplicationsInfo, a.view())
 		}
 		return out, nil
 	})
@@ -60,8 +63,7 @@ func (s *Service) BatchGetApplications(ctx context.Context, in *api.BatchGetAppl
 func (s *Service) ListApplications(ctx context.Context, in *api.ListApplicationsInput) (*api.ListApplicationsOutput, error) {
 	c := aws.CallFrom(ctx)
 	return view(ctx, s, func(tx *store.Tx) (*api.ListApplicationsOutput, error) {
-		from := joined(c.Account, c.Region, "")
-		rows, err := applications.Range(tx, "name", from, joined(c.Account, c.Region)+"\x01", 0, false)
+		rows, err := applicationsOf(tx, c, 0)
 		if err != nil {
 			return nil, err
 		}

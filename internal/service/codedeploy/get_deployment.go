@@ -19,7 +19,7 @@ func deploymentView(tx *store.Tx, d *deployment) (*api.DeploymentInfo, error) {
 		ApplicationName: &d.ApplicationName, DeploymentGroupName: &d.GroupName, DeploymentConfigName: &d.Config, DeploymentId: &d.ID,
 		PreviousRevision: d.Previous, Revision: d.Revision, Status: d.Status, CreateTime: &d.Created, Creator: d.Creator,
 		IgnoreApplicationStopFailures: &d.IgnoreStopFailures, UpdateOutdatedInstancesOnly: &d.OutdatedOnly,
-		AutoRollbackConfiguration: d.Rollback, DeploymentStyle: d.style(), TargetInstances: d.New,
+		AutoRollbackConfiguration: viewRollback(d.Rollback), DeploymentStyle: d.style(), TargetInstances: d.New,
 		FileExistsBehavior: d.FileExists, ComputePlatform: api.ComputePlatformServer, DeploymentStatusMessages: append([]string{}, d.Messages...),
 		DeploymentOverview: overview(list), RollbackInfo: d.rollbackInfo(),
 	}
@@ -96,8 +96,8 @@ func (s *Service) BatchGetDeployments(ctx context.Context, in *api.BatchGetDeplo
 	if len(in.DeploymentIds) == 0 {
 		return nil, errDeploymentIDRequired
 	}
-	if len(in.DeploymentIds) > 25 {
-		return nil, errBatchLimit
+	if err := checkBatch(len(in.DeploymentIds), maxBatch); err != nil {
+		return nil, err
 	}
 	return view(ctx, s, func(tx *store.Tx) (*api.BatchGetDeploymentsOutput, error) {
 		out := &api.BatchGetDeploymentsOutput{DeploymentsInfo: []api.DeploymentInfo{}}

@@ -14,7 +14,7 @@ func (g *group) view(application string) api.DeploymentGroupInfo {
 		Ec2TagFilters: append([]api.EC2TagFilter{}, g.Filters...), OnPremisesInstanceTagFilters: append([]api.TagFilter{}, g.OnPremises...),
 		OnPremisesTagSet:  g.OnPremisesSet,
 		AutoScalingGroups: []api.AutoScalingGroup{}, ServiceRoleArn: &g.Role, TriggerConfigurations: append([]api.TriggerConfig{}, g.Triggers...), AlarmConfiguration: viewAlarms(g.Alarms),
-		AutoRollbackConfiguration: g.Rollback, OutdatedInstancesStrategy: g.Outdated, Ec2TagSet: g.TagSet,
+		AutoRollbackConfiguration: viewRollback(g.Rollback), OutdatedInstancesStrategy: g.Outdated, Ec2TagSet: g.TagSet,
 		DeploymentStyle: g.style(), BlueGreenDeploymentConfiguration: g.BlueGreen, ComputePlatform: api.ComputePlatformServer, TerminationHookEnabled: aws.Ptr(false),
 		LastSuccessfulDeployment: g.LastSuccessful.view(), LastAttemptedDeployment: g.LastAttempted.view(),
 	}
@@ -29,6 +29,14 @@ func (g *group) view(application string) api.DeploymentGroupInfo {
 		info.TargetRevision = g.LastSuccessful.Revision
 	}
 	return info
+}
+
+// viewRollback is the configuration as answers have it, its members filled in.
+func viewRollback(r *api.AutoRollbackConfiguration) *api.AutoRollbackConfiguration {
+	if r == nil {
+		return nil
+	}
+	return &api.AutoRollbackConfiguration{Enabled: aws.Ptr(aws.Val(r.Enabled)), Events: append([]api.AutoRollbackEvent{}, r.Events...)}
 }
 
 func (l *lastDeployment) view() *api.LastDeploymentInfo {
@@ -74,8 +82,13 @@ func (s *Service) BatchGetDeploymentGroups(ctx context.Context, in *api.BatchGet
 	if len(in.DeploymentGroupNames) == 0 {
 		return nil, errGroupNameRequired
 	}
-	if len(in.DeploymentGroupNames) > maxBatch {
-		return nil, errBatchLimit
+	if err := checkBatch(len(in.DeploymentGroupNames), maxNames); err != nil {
+		return nil, err
+	}
+	for i := range in.DeploymentGroupNames {
+		if _, err := checkGroupName(&in.DeploymentGroupNames[i]); err != nil {
+			return nil, err
+		}
 	}
 	return view(ctx, s, func(tx *store.Tx) (*api.BatchGetDeploymentGroupsOutput, error) {
 		app, err := findApplication(tx, c, appName)

@@ -33,8 +33,8 @@ func (s *Service) BatchGetOnPremisesInstances(ctx context.Context, in *api.Batch
 	if err := checkInstanceNames(in.InstanceNames); err != nil {
 		return nil, err
 	}
-	if len(in.InstanceNames) > maxBatch {
-		return nil, errBatchLimit
+	if err := checkBatch(len(in.InstanceNames), maxBatch); err != nil {
+		return nil, err
 	}
 	return view(ctx, s, func(tx *store.Tx) (*api.BatchGetOnPremisesInstancesOutput, error) {
 		out := &api.BatchGetOnPremisesInstancesOutput{InstanceInfos: []api.InstanceInfo{}}

@@ -26,6 +26,8 @@ type groupInput struct {
 	filters    []api.EC2TagFilter
 	tagSet     *api.EC2TagSet
 	role       *string
+	config     *string
+	style      *api.DeploymentStyle
 }
 
 // check refuses what is malformed or not built.
@@ -35,6 +37,14 @@ func (in groupInput) check() error {
 	}
 	if err := checkBalancer(in.operation, in.balancer); err != nil {
 		return err
+	}
+	if aws.Val(in.config) != "" {
+		if _, err := checkConfigName(in.config); err != nil {
+			return err
+		}
+	}
+	if st := in.style; st != nil && st.DeploymentOption == "" { // the type may be left out
+		return awserr.New("InvalidDeploymentStyleException", styleMissing)
 	}
 	if err := checkRollback(in.rollback); err != nil {
 		return err

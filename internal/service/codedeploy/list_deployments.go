@@ -21,14 +21,13 @@ func (s *Service) ListDeployments(ctx context.Context, in *api.ListDeploymentsIn
 		if err != nil {
 			return nil, err
 		}
-		from := joined(c.Account, c.Region, "")
-		rows, err := deployments.Range(tx, "created", from, joined(c.Account, c.Region)+"\x01", 0, true)
+		rows, err := deploymentsOf(tx, c, groupID)
 		if err != nil {
 			return nil, err
 		}
 		var keys, list []string
 		for _, r := range rows {
-			if listed(in, r.Value, groupID) {
+			if listed(in, r.Value) {
 				keys = append(keys, joined(r.Value.Created.UTC().Format(sortable), r.Value.ID))
 				list = append(list, r.Value.ID)
 			}
@@ -38,12 +37,29 @@ func (s *Service) ListDeployments(ctx context.Context, in *api.ListDeploymentsIn
 	})
 }
 
+// deploymentsOf returns the deployments of a group, "" for all of the caller's, newest
+// first.
+func deploymentsOf(tx *store.Tx, c aws.Call, groupID string) ([]store.Row[deployment], error) {
+	if groupID != "" {
+		return deployments.Range(tx, "group", joined(groupID, ""), groupID+"\x01", 0, true)
+	}
+	return deployments.Range(tx, "created", joined(c.Account, c.Region, ""), joined(c.Account, c.Region)+"\x01", 0, true)
+}
+
 func checkListing(in *api.ListDeploymentsInput) error {
 	if aws.Val(in.ApplicationName) != "" && aws.Val(in.DeploymentGroupName) == "" {
 		return errGroupNameRequired
 	}
 	if aws.Val(in.ApplicationName) == "" && aws.Val(in.DeploymentGroupName) != "" {
 		return errApplicationNameRequired
+	}
+	if aws.Val(in.ApplicationName) != "" {
+		if _, err := checkApplicationName(in.ApplicationName); err != nil {
+			return err
+		}
+		if _, err := checkGroupName(in.DeploymentGroupName); err != nil {
+			return err
+		}
 	}
 	if in.ExternalId != nil {
 		return errUnbuilt("ListDeployments", "externalId")
@@ -78,10 +94,7 @@ func listedGroup(tx *store.Tx, c aws.Call, in *api.ListDeploymentsInput) (string
 	return g.ID, nil
 }
 
-func listed(in *api.ListDeploymentsInput, d *deployment, groupID string) bool {
-	if groupID != "" && d.GroupID != groupID {
-		return false
-	}
+func listed(in *api.ListDeploymentsInput, d *deployment) bool {
 	if len(in.IncludeOnlyStatuses) > 0 && !slices.Contains(in.IncludeOnlyStatuses, d.Status) {
 		return false
 	}

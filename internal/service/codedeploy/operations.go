@@ -18,7 +18,7 @@ func (s *Service) Wire() wire.Service {
 	rows = append(rows, s.groupRows()...)
 	rows = append(rows, s.deploymentRows()...)
 	rows = append(rows, s.onPremisesRows()...)
-	return wire.Service{Model: api.Model(), Operations: wire.Completed(rows, s.tagCheck)}
+	return wire.Service{Model: api.Model(), Invalid: violated, Operations: wire.Completed(rows, s.tagCheck)}
 }
 
 // tagCheck adds the tags of an application or a deployment group to the check on it.

@@ -131,7 +131,7 @@ func TestBadInput(t *testing.T) {
 		}), "InvalidTargetGroupPairException", ""},
 		{"style", "CreateDeploymentGroup", group(func(in *api.CreateDeploymentGroupInput) {
 			in.DeploymentStyle = &api.DeploymentStyle{DeploymentType: "GREEN"}
-		}), "ValidationException", ""},
+		}), "InvalidDeploymentStyleException", "Deployment type can only be IN_PLACE or BLUE_GREEN"},
 		{"blue/green options in place", "CreateDeploymentGroup", group(func(in *api.CreateDeploymentGroupInput) {
 			in.BlueGreenDeploymentConfiguration = &api.BlueGreenDeploymentConfiguration{}
 		}), "InvalidBlueGreenDeploymentConfigurationException", "The configuration for the blue/green deployment group was provided in an invalid format. It was given for deployments in place."},
@@ -141,7 +141,7 @@ func TestBadInput(t *testing.T) {
 		}), "InvalidOnPremisesTagCombinationException", ""},
 		{"auto scaling", "CreateDeploymentGroup", group(func(in *api.CreateDeploymentGroupInput) { in.AutoScalingGroups = []string{"x"} }), "NotImplemented", "hardstand does not implement autoScalingGroups of codedeploy:CreateDeploymentGroup."},
 		{"no group", "GetDeploymentGroup", &api.GetDeploymentGroupInput{ApplicationName: aws.Ptr("a"), DeploymentGroupName: aws.Ptr("x")}, "DeploymentGroupDoesNotExistException", "No Deployment Group found for name: x"},
-		{"deploy without a revision", "CreateDeployment", deploy(func(in *api.CreateDeploymentInput) { in.Revision = nil }), "RevisionRequiredException", "Revision is required"},
+		{"deploy without a revision", "CreateDeployment", deploy(func(in *api.CreateDeploymentInput) { in.Revision = nil }), "RevisionRequiredException", "RevisionLocation must be specified"},
 		{"deploy without a group", "CreateDeployment", deploy(func(in *api.CreateDeploymentInput) { in.DeploymentGroupName = nil }), "DeploymentGroupNameRequiredException", ""},
 		{"deploy YAML", "CreateDeployment", deploy(func(in *api.CreateDeploymentInput) { in.Revision.S3Location.BundleType = api.BundleTypeYaml }), "InvalidRevisionException", "The revision was specified in an invalid format. The bundleType of a Server revision is tar, tgz or zip."},
 		{"deploy to named targets", "CreateDeployment", deploy(func(in *api.CreateDeploymentInput) {

@@ -273,7 +273,7 @@ func (p *groupProperties) complete(in *api.UpdateDeploymentGroupInput, rolledBac
 		in.OnPremisesInstanceTagFilters = apiTagFilters(p.OnPremisesInstanceTagFilters)
 	}
 	if in.DeploymentStyle == nil {
-		in.DeploymentStyle = &api.DeploymentStyle{DeploymentType: api.DeploymentTypeInPlace}
+		in.DeploymentStyle = &api.DeploymentStyle{DeploymentType: api.DeploymentTypeInPlace, DeploymentOption: api.DeploymentOptionWithoutTrafficControl}
 	}
 }
 

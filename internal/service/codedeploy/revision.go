@@ -183,8 +183,16 @@ func (s *Service) BatchGetApplicationRevisions(ctx context.Context, in *api.Batc
 	if err != nil {
 		return nil, err
 	}
-	if len(in.Revisions) > 25 {
-		return nil, errBatchLimit
+	if len(in.Revisions) == 0 {
+		return nil, errRevisionRequired
+	}
+	if err := checkBatch(len(in.Revisions), maxBatch); err != nil {
+		return nil, err
+	}
+	for i := range in.Revisions {
+		if err := checkRevision(&in.Revisions[i]); err != nil {
+			return nil, err
+		}
 	}
 	return view(ctx, s, func(tx *store.Tx) (*api.BatchGetApplicationRevisionsOutput, error) {
 		a, err := findApplication(tx, c, name)

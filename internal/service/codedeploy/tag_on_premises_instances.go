@@ -57,11 +57,11 @@ func (s *Service) retagOnPremises(ctx context.Context, names []string, given []a
 	if err := checkInstanceNames(names); err != nil {
 		return err
 	}
-	if len(names) > maxBatch {
-		return awserr.New("InstanceLimitExceededException", "The maximum number of allowed on-premises instances in a single call was exceeded: %d.", maxBatch)
+	if len(names) > maxNames {
+		return awserr.New("InstanceLimitExceededException", "The maximum number of allowed on-premises instances in a single call was exceeded: %d.", maxNames)
 	}
 	if len(given) == 0 {
-		return awserr.New("TagRequiredException", "A tag was not specified.")
+		return errTagRequired
 	}
 	for _, t := range given {
 		if k := aws.Val(t.Key); k == "" || len(k) > maxTagKey || len(aws.Val(t.Value)) > maxTagValue {

@@ -82,7 +82,7 @@ func findTagged(tx *store.Tx, c aws.Call, resource *string) (tagged, error) {
 func (s *Service) TagResource(ctx context.Context, in *api.TagResourceInput) (*api.TagResourceOutput, error) {
 	c := aws.CallFrom(ctx)
 	if len(in.Tags) == 0 {
-		return nil, awserr.New("TagRequiredException", "A tag was not specified.")
+		return nil, errTagRequired
 	}
 	err := s.db.Update(ctx, func(tx *store.Tx) error {
 		r, err := findTagged(tx, c, in.ResourceArn)
@@ -104,6 +104,9 @@ func (s *Service) TagResource(ctx context.Context, in *api.TagResourceInput) (*a
 // UntagResource removes tags.
 func (s *Service) UntagResource(ctx context.Context, in *api.UntagResourceInput) (*api.UntagResourceOutput, error) {
 	c := aws.CallFrom(ctx)
+	if len(in.TagKeys) == 0 {
+		return nil, errTagRequired
+	}
 	err := s.db.Update(ctx, func(tx *store.Tx) error {
 		r, err := findTagged(tx, c, in.ResourceArn)
 		if err != nil {
@@ -124,6 +127,9 @@ func (s *Service) UntagResource(ctx context.Context, in *api.UntagResourceInput)
 // ListTagsForResource returns all tags of a resource.
 func (s *Service) ListTagsForResource(ctx context.Context, in *api.ListTagsForResourceInput) (*api.ListTagsForResourceOutput, error) {
 	c := aws.CallFrom(ctx)
+	if aws.Val(in.NextToken) != "" {
+		return nil, errInvalidNextToken // one answer has them all, and no token
+	}
 	return view(ctx, s, func(tx *store.Tx) (*api.ListTagsForResourceOutput, error) {
 		r, err := findTagged(tx, c, in.ResourceArn)
 		if err != nil {

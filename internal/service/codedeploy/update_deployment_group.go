@@ -70,7 +70,7 @@ func checkGroupUpdate(in *api.UpdateDeploymentGroupInput) error {
 		scaling: in.AutoScalingGroups, triggers: in.TriggerConfigurations, alarms: in.AlarmConfiguration,
 		rollback: in.AutoRollbackConfiguration, outdated: in.OutdatedInstancesStrategy,
 		balancer: in.LoadBalancerInfo, ecs: in.EcsServices,
-		hook: in.TerminationHookEnabled, filters: in.Ec2TagFilters, tagSet: in.Ec2TagSet, role: in.ServiceRoleArn,
+		hook: in.TerminationHookEnabled, filters: in.Ec2TagFilters, tagSet: in.Ec2TagSet, role: in.ServiceRoleArn, config: in.DeploymentConfigName, style: in.DeploymentStyle,
 	}.check()
 }
 
@@ -81,18 +81,28 @@ func (g *group) change(in *api.UpdateDeploymentGroupInput) {
 		}
 	}
 	// Filters and a tag set exclude each other: giving one drops the other, and
-	// an empty list drops the filters.
-	if in.Ec2TagFilters != nil {
-		g.Filters, g.TagSet = in.Ec2TagFilters, nil
+	// an empty list drops what it is a list of.
+	if s := in.Ec2TagSet; s != nil && len(s.Ec2TagSetList) == 0 {
+		g.TagSet = nil
+	} else if s != nil {
+		g.TagSet, g.Filters = s, nil
 	}
-	if in.Ec2TagSet != nil {
-		g.TagSet, g.Filters = in.Ec2TagSet, nil
+	if in.Ec2TagFilters != nil {
+		g.Filters = in.Ec2TagFilters
+	}
+	if len(in.Ec2TagFilters) > 0 {
+		g.TagSet = nil
+	}
+	if s := in.OnPremisesTagSet; s != nil && len(s.OnPremisesTagSetList) == 0 {
+		g.OnPremisesSet = nil
+	} else if s != nil {
+		g.OnPremisesSet, g.OnPremises = s, nil
 	}
 	if in.OnPremisesInstanceTagFilters != nil {
-		g.OnPremises, g.OnPremisesSet = in.OnPremisesInstanceTagFilters, nil
+		g.OnPremises = in.OnPremisesInstanceTagFilters
 	}
-	if in.OnPremisesTagSet != nil {
-		g.OnPremisesSet, g.OnPremises = in.OnPremisesTagSet, nil
+	if len(in.OnPremisesInstanceTagFilters) > 0 {
+		g.OnPremisesSet = nil
 	}
 	if in.AutoRollbackConfiguration != nil {
 		g.Rollback = in.AutoRollbackConfiguration
