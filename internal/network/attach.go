@@ -293,6 +293,9 @@ func (n *Network) holder(nicID string) *vpc {
 	return v
 }
 
+// ErrNotAttached is the error of a change to an interface that is not attached.
+var ErrNotAttached = errors.New("network interface is not attached")
+
 // SetPublic gives an interface a public address, another one, or (the zero
 // address) none.
 func (n *Network) SetPublic(ctx context.Context, nicID string, public netip.Addr) error {
@@ -307,12 +310,12 @@ func (n *Network) SetMembership(ctx context.Context, nicID string, groups []stri
 func (n *Network) update(nicID string, edit func(*NIC)) error {
 	v := n.holder(nicID)
 	if v == nil {
-		return fmt.Errorf("network interface %s is not attached", nicID)
+		return fmt.Errorf("%s: %w", nicID, ErrNotAttached)
 	}
 	defer v.mu.Unlock()
 	nic, known := v.nics[nicID]
 	if !known {
-		return fmt.Errorf("network interface %s is not attached", nicID)
+		return fmt.Errorf("%s: %w", nicID, ErrNotAttached)
 	}
 	edit(&nic)
 	if err := nic.validate(); err != nil {

@@ -17,6 +17,9 @@
 // from an instance to a public address always passes the host, as it passes
 // the internet gateway on EC2, so that security groups see the public source.
 //
+// An interface without an instance is a Node: its namespace hangs on the VPC like an
+// instance's, holds sockets of the server's own, and ends with the process.
+//
 // The services on link-local addresses are the VPC's, not the instance's: there
 // they would keep its programs from listening on all addresses. Who calls is
 // the VPC and the source address, since the table takes an address from its own

@@ -106,6 +106,9 @@ type Network struct {
 	vpcs   map[string]*vpc
 	nics   map[string]*vpc   // by interface id
 	spaces map[uint64]string // interface id by inode of the namespace it was attached to
+
+	nodeMu sync.Mutex // held while a node is attached or detached; before mu
+	nodes  map[string]*Node
 }
 
 // Open prepares the host: its table of rules, and forwarding where instances
@@ -118,7 +121,7 @@ func Open(ctx context.Context, cfg Config) (*Network, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open netlink: %w", err)
 	}
-	n := &Network{cfg: cfg, log: cfg.Log, host: host}
+	n := &Network{cfg: cfg, log: cfg.Log, host: host, nodes: map[string]*Node{}}
 	n.forget()
 	if n.wall, err = openHostTable(host, cfg); err != nil {
 		host.Close()
@@ -133,7 +136,7 @@ func (n *Network) Config() Config { return n.cfg }
 // Close releases what the process holds. The kernel's objects stay, so that
 // instances keep running with their network.
 func (n *Network) Close() error {
-	err := errors.Join(n.release(), n.wall.close())
+	err := errors.Join(n.closeNodes(), n.release(), n.wall.close())
 	n.host.Close()
 	return err
 }
@@ -141,7 +144,7 @@ func (n *Network) Close() error {
 // Destroy removes every kernel object of the prefix. Instances that still run
 // lose their network. Close comes after it.
 func (n *Network) Destroy() error {
-	errs := []error{n.release()}
+	errs := []error{n.closeNodes(), n.release()}
 	pins, err := n.pins()
 	errs = append(errs, err)
 	for id := range pins {

@@ -159,22 +159,27 @@ func wanted(in *api.DescribeAddressesInput, a *address) bool {
 }
 
 func viewAddress(tx *store.Tx, c aws.Call, a *address) (api.Address, fields, error) {
-	f := fields{"allocation-id": {a.AllocationID}, "association-id": {a.AssociationID}, "domain": {"vpc"}, "instance-id": {a.Instance}, "public-ip": {a.Public.String()}, "network-border-group": {c.Region}}
+	f := fields{"allocation-id": {a.AllocationID}, "association-id": {a.AssociationID}, "domain": {"vpc"}, "instance-id": {""}, "public-ip": {a.Public.String()}, "network-border-group": {c.Region}}
 	out := api.Address{
 		AllocationId: aws.Ptr(a.AllocationID), PublicIp: aws.Ptr(a.Public.String()), Domain: "vpc",
 		PublicIpv4Pool: aws.Ptr("amazon"), NetworkBorderGroup: aws.Ptr(c.Region), Tags: apiTags(a.Tags),
 	}
-	if a.Instance != "" {
-		r, err := instances.Get(tx, key(c, a.Instance))
-		if err != nil {
-			return out, f, fmt.Errorf("instance of %s: %w", a.AllocationID, err)
-		}
-		out.InstanceId, out.AssociationId = aws.Ptr(r.ID), aws.Ptr(a.AssociationID)
-		out.NetworkInterfaceId, out.NetworkInterfaceOwnerId = aws.Ptr(r.NIC.ID), aws.Ptr(c.Account)
-		out.PrivateIpAddress = aws.Ptr(r.NIC.Private.String())
-		f.set(c.Account, "network-interface-owner-id")
-		f["network-interface-id"], f["private-ip-address"] = []string{r.NIC.ID}, []string{r.NIC.Private.String()}
+	if !a.bound() {
+		return out, f.withTags(a.Tags), nil
 	}
+	h, err := a.holder(tx, c)
+	if err != nil {
+		return out, f, fmt.Errorf("interface of %s: %w", a.AllocationID, err)
+	}
+	if id, _, _ := h.attachment(); id != "" {
+		out.InstanceId = aws.Ptr(id)
+		f.set(id, "instance-id")
+	}
+	out.AssociationId, out.NetworkInterfaceId, out.NetworkInterfaceOwnerId = aws.Ptr(a.AssociationID), aws.Ptr(h.ID), aws.Ptr(c.Account)
+	out.PrivateIpAddress = aws.Ptr(h.Private.String())
+	f.set(c.Account, "network-interface-owner-id")
+	f.set(h.ID, "network-interface-id")
+	f.set(h.Private.String(), "private-ip-address")
 	return out, f.withTags(a.Tags), nil
 }
 

@@ -60,12 +60,11 @@ func usable(p netip.Prefix, skip int) (first, last netip.Addr) {
 	return first, netip.AddrFrom4(b).Prev()
 }
 
-// freePrivate returns an address of sub that no instance holds.
+// freePrivate returns an address of sub that no interface holds.
 func (s *Service) freePrivate(tx *store.Tx, v *vpc, sub *subnet) (netip.Addr, error) {
 	first, last := usable(sub.CIDR, firstPrivate)
 	a, err := s.cursors.next(sub.ID, first, last, func(a netip.Addr) (bool, error) {
-		held, err := instances.Lookup(tx, "private", privateEntry(v.ID, a))
-		return len(held) > 0, err
+		return addressHeld(tx, privateEntry(v.ID, a))
 	})
 	if err == nil && !a.IsValid() {
 		return a, awserr.New("InsufficientFreeAddressesInSubnet", "There are not enough free addresses in subnet '%s' to satisfy the requested number of instances.", sub.ID)
@@ -73,7 +72,7 @@ func (s *Service) freePrivate(tx *store.Tx, v *vpc, sub *subnet) (netip.Addr, er
 	return a, err
 }
 
-// freePublic returns a public address that no instance, no elastic address and, as
+// freePublic returns a public address that no interface, no elastic address and, as
 // far as is known, no other server on this machine holds.
 func (s *Service) freePublic(tx *store.Tx) (netip.Addr, error) {
 	first, last := usable(s.publicCIDR, firstPublic)
@@ -81,8 +80,8 @@ func (s *Service) freePublic(tx *store.Tx) (netip.Addr, error) {
 		if _, foreign := s.foreign.Load(a); foreign {
 			return true, nil
 		}
-		held, err := instances.Lookup(tx, "public", a.String())
-		if err != nil || len(held) > 0 {
+		held, err := interfacesIn(tx, "public", a.String())
+		if err != nil || held > 0 {
 			return true, err
 		}
 		elastic, err := addresses.Lookup(tx, "public", a.String())

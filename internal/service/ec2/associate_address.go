@@ -10,121 +10,138 @@ import (
 	"github.com/hardstand/hardstand/internal/store"
 )
 
-// AssociateAddress moves an elastic address to an instance, at once if it runs.
+// AssociateAddress moves an elastic address to an instance or to an interface, at once
+// if it runs.
 func (s *Service) AssociateAddress(ctx context.Context, in *api.AssociateAddressInput) (*api.AssociateAddressOutput, error) {
 	c := aws.CallFrom(ctx)
 	var a *address
-	var target, before *instance
+	var changed []heldInterface
 	err := s.db.Update(ctx, func(tx *store.Tx) (err error) {
 		if a, err = findAddress(tx, c, in.AllocationId, in.PublicIp); err != nil {
 			return err
 		}
-		if target, err = associationTarget(tx, c, in); err != nil {
+		target, err := associationTarget(tx, c, in)
+		if err != nil {
 			return err
 		}
-		before, err = s.rebind(tx, c, a, target, in.AllowReassociation)
+		changed, err = s.rebind(tx, c, a, target, in.AllowReassociation)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range []*instance{before, target} {
-		if r == nil {
-			continue
-		}
-		if err := s.pushInterface(ctx, key(c, r.ID)); err != nil {
-			return nil, err
-		}
-	}
-	return &api.AssociateAddressOutput{AssociationId: aws.Ptr(a.AssociationID)}, nil
+	return &api.AssociateAddressOutput{AssociationId: aws.Ptr(a.AssociationID)}, s.pushAll(ctx, c, changed)
 }
 
-// associationTarget finds the instance by its id or by its network interface.
-func associationTarget(tx *store.Tx, c aws.Call, in *api.AssociateAddressInput) (*instance, error) {
+func (s *Service) pushAll(ctx context.Context, c aws.Call, changed []heldInterface) error {
+	for _, h := range changed {
+		if err := s.pushHeld(ctx, c, h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// associationTarget finds the interface by its id, or by its instance's.
+func associationTarget(tx *store.Tx, c aws.Call, in *api.AssociateAddressInput) (heldInterface, error) {
 	id, nicID := aws.Val(in.InstanceId), aws.Val(in.NetworkInterfaceId)
-	var r *instance
+	var h heldInterface
 	var err error
 	switch {
 	case id == "" && nicID == "":
-		return nil, awserr.New("MissingParameter", "Either 'InstanceId' or 'NetworkInterfaceId' must be provided")
+		return h, awserr.New("MissingParameter", "Either 'InstanceId' or 'NetworkInterfaceId' must be provided")
 	case id != "":
-		if r, err = getInstance(tx, c, id); err == nil && nicID != "" && nicID != r.NIC.ID {
+		var r *instance
+		if r, err = getInstance(tx, c, id); err != nil {
+			return h, err
+		}
+		if h = primaryOf(r); nicID != "" && nicID != h.ID {
 			err = awserr.New("InvalidParameterCombination", "The network interface '%s' is not attached to instance '%s'.", nicID, id)
 		}
 	default:
-		r, err = instanceByInterface(tx, c, nicID)
+		if h, err = findInterface(tx, c, nicID); err == nil {
+			err = h.mayManage(c)
+		}
 	}
 	if err != nil {
-		return nil, err
+		return h, err
 	}
-	if p := aws.Val(in.PrivateIpAddress); p != "" && p != r.NIC.Private.String() {
-		return nil, awserr.New("InvalidParameterValue", "Network interface '%s' does not have private IP address '%s'.", r.NIC.ID, p)
+	if p := aws.Val(in.PrivateIpAddress); p != "" && p != h.Private.String() {
+		return h, awserr.New("InvalidParameterValue", "Network interface '%s' does not have private IP address '%s'.", h.ID, p)
 	}
-	return r, nil
+	return h, nil
 }
 
-func instanceByInterface(tx *store.Tx, c aws.Call, nicID string) (*instance, error) {
-	rows, err := instances.Lookup(tx, "interface", nicID)
-	if err != nil {
-		return nil, err
+// holds says whether the address is bound to the interface.
+func (a *address) holds(h heldInterface) bool {
+	if h.machine != nil {
+		return a.Instance == h.machine.ID
 	}
-	if len(rows) == 0 || rows[0].Key.Account != c.Account || rows[0].Key.Region != c.Region {
-		return nil, notFound("InvalidNetworkInterfaceID", "networkInterface ID", nicID)
-	}
-	return rows[0].Value, nil
+	return a.Interface == h.ID
 }
 
-// rebind moves a to target and returns the instance that has lost it, if any.
-func (s *Service) rebind(tx *store.Tx, c aws.Call, a *address, target *instance, allowed *bool) (before *instance, err error) {
-	if a.Instance == target.ID {
+// bound says whether the address is bound at all.
+func (a *address) bound() bool { return a.Instance != "" || a.Interface != "" }
+
+// rebind moves a to target and returns the interfaces that change.
+func (s *Service) rebind(tx *store.Tx, c aws.Call, a *address, target heldInterface, allowed *bool) (changed []heldInterface, err error) {
+	if a.holds(target) {
 		return nil, nil
 	}
 	var former *formerBinding
-	if a.Instance != "" {
+	if a.bound() {
 		if sameMaker(a.BindToken, c.Token) {
-			former = &formerBinding{a.AssociationID, a.Instance}
+			former = &formerBinding{a.AssociationID, a.Instance, a.Interface}
 		}
 		if allowed != nil && !*allowed {
 			return nil, awserr.New("Resource.AlreadyAssociated", "resource %s is already associated with associate-id %s", a.AllocationID, a.AssociationID)
 		}
-		if before, err = s.unbind(tx, c, a); err != nil {
+		if changed, err = s.unbind(tx, c, a); err != nil {
 			return nil, err
 		}
 	}
 	a.Former, a.BindToken = former, c.Token
-	return before, bind(tx, c, a, target, ids.Resource("eipassoc"))
+	return append(changed, target), bind(tx, c, a, target, ids.Resource("eipassoc"))
 }
 
-// bind gives a to r. An elastic address that r held before is set free; an
+// bind gives a to an interface. An elastic address that it held before is set free; an
 // automatic one is dropped.
-func bind(tx *store.Tx, c aws.Call, a *address, r *instance, association string) error {
-	if r.State != stateRunning && r.State != stateStopped {
+func bind(tx *store.Tx, c aws.Call, a *address, h heldInterface, association string) error {
+	if r := h.machine; r != nil && r.State != stateRunning && r.State != stateStopped {
 		return awserr.New("InvalidInstanceID", "The %s instance '%s' is not in a valid state for this operation.", r.State, r.ID)
 	}
-	v, err := vpcs.Get(tx, key(c, r.NIC.VPC))
+	v, err := vpcs.Get(tx, key(c, h.VPC))
 	if err != nil {
 		return err
 	}
 	if v.InternetGateway == "" {
 		return awserr.New("Gateway.NotAttached", "Network %s is not attached to any internet gateway", v.ID)
 	}
-	if err := releaseElastic(tx, key(c, r.ID), r); err != nil {
+	if err := releaseElastic(tx, key(c, ""), h.nic); err != nil {
 		return err
 	}
-	a.Instance, a.AssociationID = r.ID, association
-	r.NIC.Public, r.NIC.Allocation, r.NIC.Association = a.Public, a.AllocationID, a.AssociationID
+	a.AssociationID = association
+	a.bindTo(h)
+	h.Public, h.Allocation, h.Association = a.Public, a.AllocationID, a.AssociationID
 	if err := addresses.Put(tx, key(c, a.AllocationID), a); err != nil {
 		return err
 	}
-	return instances.Put(tx, key(c, r.ID), r)
+	return h.save(tx, c)
 }
 
-// releaseElastic unbinds the elastic address that r holds, if any.
-func releaseElastic(tx *store.Tx, k store.Key, r *instance) error {
-	if r.NIC.Allocation == "" {
+// bindTo notes who holds the address.
+func (a *address) bindTo(h heldInterface) {
+	if a.Instance, a.Interface = "", h.ID; h.machine != nil {
+		a.Instance, a.Interface = h.machine.ID, ""
+	}
+}
+
+// releaseElastic unbinds the elastic address that an interface holds, if any.
+func releaseElastic(tx *store.Tx, k store.Key, of *nic) error {
+	if of.Allocation == "" {
 		return nil
 	}
-	ak := store.Key{Account: k.Account, Region: k.Region, ID: r.NIC.Allocation}
+	ak := store.Key{Account: k.Account, Region: k.Region, ID: of.Allocation}
 	a, err := addresses.Get(tx, ak)
 	if isNotFound(err) {
 		return nil
@@ -132,15 +149,31 @@ func releaseElastic(tx *store.Tx, k store.Key, r *instance) error {
 	if err != nil {
 		return err
 	}
-	a.Instance, a.AssociationID = "", ""
+	a.Instance, a.Interface, a.AssociationID = "", "", ""
 	return addresses.Put(tx, ak, a)
 }
 
-// unbind takes a away from its instance, which gets an automatic address again
-// when it runs and had one by its launch.
-func (s *Service) unbind(tx *store.Tx, c aws.Call, a *address) (*instance, error) {
+// holder returns the interface that holds the address, or store.ErrNotFound.
+func (a *address) holder(tx *store.Tx, c aws.Call) (heldInterface, error) {
+	if a.Interface != "" {
+		row, err := interfaces.Get(tx, key(c, a.Interface))
+		if err != nil {
+			return heldInterface{}, err
+		}
+		return heldRow(row), nil
+	}
 	r, err := instances.Get(tx, key(c, a.Instance))
-	a.Instance, a.AssociationID, a.Former = "", "", nil
+	if err != nil {
+		return heldInterface{}, err
+	}
+	return primaryOf(r), nil
+}
+
+// unbind takes a away from its interface and returns that. The primary one of an
+// instance that runs gets an automatic address again if it had one by its launch.
+func (s *Service) unbind(tx *store.Tx, c aws.Call, a *address) ([]heldInterface, error) {
+	h, err := a.holder(tx, c)
+	a.Instance, a.Interface, a.AssociationID, a.Former = "", "", "", nil
 	if perr := addresses.Put(tx, key(c, a.AllocationID), a); perr != nil {
 		return nil, perr
 	}
@@ -150,23 +183,33 @@ func (s *Service) unbind(tx *store.Tx, c aws.Call, a *address) (*instance, error
 	if err != nil {
 		return nil, err
 	}
-	r.NIC.Public, r.NIC.Allocation, r.NIC.Association = noAddr, "", ""
-	if r.NIC.AutoPublic && (r.State == stateRunning || r.State == statePending) {
-		if r.NIC.Public, err = s.freePublic(tx); err != nil {
+	h.Public, h.Allocation, h.Association = noAddr, "", ""
+	state, err := h.instanceState(tx, c)
+	if err != nil {
+		return nil, err
+	}
+	if h.AutoPublic && (h.row != nil || state == stateRunning || state == statePending) {
+		if h.Public, err = s.freePublic(tx); err != nil {
 			return nil, err
 		}
 	}
-	return r, instances.Put(tx, key(c, r.ID), r)
+	return []heldInterface{h}, h.save(tx, c)
 }
 
-// DisassociateAddress takes an elastic address from its instance.
+// DisassociateAddress takes an elastic address from its interface.
 func (s *Service) DisassociateAddress(ctx context.Context, in *api.DisassociateAddressInput) (*api.DisassociateAddressOutput, error) {
 	c := aws.CallFrom(ctx)
-	var changed []*instance
+	var changed []heldInterface
 	err := s.db.Update(ctx, func(tx *store.Tx) error {
+		changed = nil
 		a, err := findAssociation(tx, c, in)
 		if err != nil || a == nil {
 			return err
+		}
+		if a.bound() {
+			if h, err := a.holder(tx, c); err == nil && h.mayManage(c) != nil {
+				return h.mayManage(c)
+			}
 		}
 		changed, err = s.dissociate(tx, c, a, aws.Val(in.AssociationId))
 		return err
@@ -174,38 +217,29 @@ func (s *Service) DisassociateAddress(ctx context.Context, in *api.DisassociateA
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range changed {
-		if err := s.pushInterface(ctx, key(c, r.ID)); err != nil {
-			return nil, err
-		}
-	}
-	return &api.DisassociateAddressOutput{}, nil
+	return &api.DisassociateAddressOutput{}, s.pushAll(ctx, c, changed)
 }
 
-// dissociate ends the association id and returns the instances that it changes. The
-// one that it replaced comes back, if its instance is still there.
-func (s *Service) dissociate(tx *store.Tx, c aws.Call, a *address, id string) ([]*instance, error) {
+// dissociate ends the association id and returns the interfaces that it changes. The
+// one that it replaced comes back, if its interface is still there.
+func (s *Service) dissociate(tx *store.Tx, c aws.Call, a *address, id string) ([]heldInterface, error) {
 	former := a.Former
 	if former != nil && former.AssociationID == id {
 		a.Former = nil
 		return nil, addresses.Put(tx, key(c, a.AllocationID), a)
 	}
-	var changed []*instance
-	before, err := s.unbind(tx, c, a)
-	if before != nil {
-		changed = append(changed, before)
-	}
+	changed, err := s.unbind(tx, c, a)
 	if err != nil || former == nil {
 		return changed, err
 	}
-	r, err := instances.Get(tx, key(c, former.Instance))
-	if isNotFound(err) || err == nil && r.State != stateRunning && r.State != stateStopped {
+	h, err := (&address{Instance: former.Instance, Interface: former.Interface}).holder(tx, c)
+	if isNotFound(err) || err == nil && h.machine != nil && h.machine.State != stateRunning && h.machine.State != stateStopped {
 		return changed, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return append(changed, r), bind(tx, c, a, r, former.AssociationID)
+	return append(changed, h), bind(tx, c, a, h, former.AssociationID)
 }
 
 func findAssociation(tx *store.Tx, c aws.Call, in *api.DisassociateAddressInput) (*address, error) {

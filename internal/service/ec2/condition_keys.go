@@ -10,6 +10,12 @@ import (
 	"github.com/hardstand/hardstand/internal/store"
 )
 
+// serviceWork lets services work for the accounts that they serve: load balancers have
+// interfaces of their own.
+const serviceWork = `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "elasticloadbalancing.amazonaws.com"},
+	"Action": ["ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:ModifyNetworkInterfaceAttribute", "ec2:AssociateAddress", "ec2:DisassociateAddress",
+		"ec2:CreateTags", "ec2:Describe*"], "Resource": "*"}]}`
+
 // describeCheck adds to a check what EC2 knows of the resource, as condition keys: its
 // tags, where it is and what it is like. What is to be made has no id yet ("subnet/*")
 // and is described by the request.
@@ -19,6 +25,9 @@ func (s *Service) describeCheck(ctx context.Context, in any, check *aws.Check) e
 	}
 	c := aws.CallFrom(ctx)
 	check.Offer("ec2:Region", c.Region)
+	if c.Principal.Type == aws.PrincipalService {
+		check.ResourcePolicy = serviceWork
+	}
 	_, resource, _ := strings.Cut(check.Resource, ":ec2:")
 	kind, id, ok := strings.Cut(resource[strings.LastIndexByte(resource, ':')+1:], "/")
 	if !ok {
@@ -94,8 +103,10 @@ func (d description) zone(name string) {
 // resource describes what there is.
 func (d description) resource(tx *store.Tx, kind, id string) error {
 	switch kind {
-	case "instance", "volume", "network-interface":
+	case "instance", "volume":
 		return d.machine(tx, kind, id)
+	case "network-interface":
+		return d.networkInterface(tx, id)
 	case "subnet", "route-table", "vpc", "network-acl", "dhcp-options":
 		return d.network(tx, kind, id)
 	case "security-group":
@@ -137,7 +148,18 @@ func (d description) key(tx *store.Tx, nameOrID string) error {
 	return nil
 }
 
-// machine describes an instance, its volume or its interface.
+func (d description) networkInterface(tx *store.Tx, id string) error {
+	h, err := findInterface(tx, d.call, id)
+	if err != nil {
+		return err
+	}
+	d.set("NetworkInterfaceID", id)
+	d.set("AvailabilityZone", h.zone())
+	d.belongs(h.VPC, h.Subnet)
+	return nil
+}
+
+// machine describes an instance or its volume.
 func (d description) machine(tx *store.Tx, kind, id string) error {
 	r, err := machineOf(tx, d.call, kind, id)
 	if err != nil {
@@ -148,10 +170,6 @@ func (d description) machine(tx *store.Tx, kind, id string) error {
 		d.set("VolumeID", id)
 		d.zone(r.Zone)
 		d.volume(r.Root)
-	case "network-interface":
-		d.set("NetworkInterfaceID", id)
-		d.set("AvailabilityZone", r.Zone)
-		d.belongs(r.NIC.VPC, r.NIC.Subnet)
 	default:
 		d.set("InstanceID", id)
 		d.zone(r.Zone)
@@ -170,7 +188,7 @@ func machineOf(tx *store.Tx, c aws.Call, kind, id string) (*instance, error) {
 		return nil, err
 	}
 	for _, row := range rows {
-		if r := row.Value; (r.NIC.ID == id || r.Root.ID == id) && r.State != stateTerminated {
+		if r := row.Value; r.Root.ID == id && r.State != stateTerminated {
 			return r, nil
 		}
 	}

@@ -69,11 +69,12 @@ func (d description) made(kind, wanted string, vpc *string) {
 // ec2:Attribute and ec2:Attribute/<name>.
 func (d description) attributes(kind string, in any) {
 	subject := map[reflect.Type]string{
-		reflect.TypeFor[*api.ModifyInstanceAttributeInput]():       "instance",
-		reflect.TypeFor[*api.ModifyInstanceMetadataOptionsInput](): "instance",
-		reflect.TypeFor[*api.ModifySubnetAttributeInput]():         "subnet",
-		reflect.TypeFor[*api.ModifyVpcAttributeInput]():            "vpc",
-		reflect.TypeFor[*api.ModifyLaunchTemplateInput]():          "launch-template",
+		reflect.TypeFor[*api.ModifyInstanceAttributeInput]():         "instance",
+		reflect.TypeFor[*api.ModifyInstanceMetadataOptionsInput]():   "instance",
+		reflect.TypeFor[*api.ModifySubnetAttributeInput]():           "subnet",
+		reflect.TypeFor[*api.ModifyNetworkInterfaceAttributeInput](): "network-interface",
+		reflect.TypeFor[*api.ModifyVpcAttributeInput]():              "vpc",
+		reflect.TypeFor[*api.ModifyLaunchTemplateInput]():            "launch-template",
 	}[reflect.TypeOf(in)]
 	if subject != kind {
 		return
@@ -83,7 +84,7 @@ func (d description) attributes(kind string, in any) {
 	for i := range v.NumField() {
 		name := v.Type().Field(i).Name
 		switch name {
-		case "InstanceId", "SubnetId", "VpcId", "DryRun", "Attribute", "Value", "LaunchTemplateId", "LaunchTemplateName", "ClientToken":
+		case "InstanceId", "SubnetId", "VpcId", "NetworkInterfaceId", "DryRun", "Attribute", "Value", "LaunchTemplateId", "LaunchTemplateName", "ClientToken":
 			continue
 		}
 		if value, ok := attributeText(v.Field(i)); ok {

@@ -28,8 +28,8 @@ type taggable struct {
 // taggables are the resources that carry tags, by id prefix.
 var taggables = map[string]taggable{
 	"i":        {"instance", "InvalidInstanceID", "instance ID", rowTags(&instances, func(r *instance) *map[string]string { return &r.Tags })},
-	"vol":      {"volume", "InvalidVolume", "volume", editAttachmentTags},
-	"eni":      {"network-interface", "InvalidNetworkInterfaceID", "networkInterface ID", editAttachmentTags},
+	"vol":      {"volume", "InvalidVolume", "volume", editVolumeTags},
+	"eni":      {"network-interface", "InvalidNetworkInterfaceID", "networkInterface ID", editInterfaceTags},
 	"sg":       {"security-group", "InvalidGroup", "security group", rowTags(&securityGroups, func(r *securityGroup) *map[string]string { return &r.Tags })},
 	"sgr":      {"security-group-rule", "InvalidSecurityGroupRuleId", "security group rule ID", editRuleTags},
 	"key":      {"key-pair", "InvalidKeyPair", "key pair", rowTags(&keyPairs, func(r *keyPair) *map[string]string { return &r.Tags })},
@@ -167,23 +167,32 @@ func rowTags[T any](table *store.Table[T], tags func(*T) *map[string]string) fun
 	}
 }
 
-// editAttachmentTags serves the volume and the interface of an instance.
-func editAttachmentTags(tx *store.Tx, c aws.Call, id string, f tagEdit) error {
+// editInterfaceTags serves interfaces, wherever they are kept.
+func editInterfaceTags(tx *store.Tx, c aws.Call, id string, f tagEdit) error {
+	h, err := findInterface(tx, c, id)
+	if awserr.As(err) != nil {
+		return store.ErrNotFound
+	}
+	if err != nil {
+		return err
+	}
+	if h.Tags, err = f(h.Tags); err != nil {
+		return err
+	}
+	return h.save(tx, c)
+}
+
+// editVolumeTags serves the volume of an instance.
+func editVolumeTags(tx *store.Tx, c aws.Call, id string, f tagEdit) error {
 	rows, err := instances.List(tx, store.Scope{Account: c.Account, Region: c.Region}, "", 0)
 	if err != nil {
 		return err
 	}
 	for _, r := range rows {
-		own := &r.Value.Root.Tags
-		if r.Value.NIC.ID == id {
-			own = &r.Value.NIC.Tags
-		} else if r.Value.Root.ID != id {
+		if r.Value.Root.ID != id || r.Value.State == stateTerminated {
 			continue
 		}
-		if r.Value.State == stateTerminated {
-			break
-		}
-		if *own, err = f(*own); err != nil {
+		if r.Value.Root.Tags, err = f(r.Value.Root.Tags); err != nil {
 			return err
 		}
 		return instances.Put(tx, r.Key, r.Value)

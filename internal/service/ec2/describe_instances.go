@@ -181,7 +181,7 @@ func (r *instance) networkFields(c aws.Call, f fields, names naming) {
 	f["private-dns-name"] = []string{privateDNS(c.Region, r.NIC.Private)}
 	if r.NIC.Public.IsValid() {
 		f["ip-address"] = []string{r.NIC.Public.String()}
-		f["dns-name"] = []string{names.public(c.Region, r)}
+		f["dns-name"] = []string{names.public(c.Region, r.NIC)}
 	}
 	for _, g := range r.NIC.Groups {
 		f["instance.group-id"] = append(f["instance.group-id"], g)

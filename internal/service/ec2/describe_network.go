@@ -146,11 +146,11 @@ var subnetParts = networkParts[api.Subnet]{
 	func(tx *store.Tx, c aws.Call) ([]networkPart[api.Subnet], error) {
 		list, err := partsOfVPCs(subnetsOf)(tx, c)
 		for i := range list {
-			used, err := instances.Lookup(tx, "subnet", list[i].id)
+			used, err := interfacesIn(tx, "subnet", list[i].id)
 			if err != nil {
 				return nil, err
 			}
-			*list[i].value.AvailableIpAddressCount -= int32(len(used))
+			*list[i].value.AvailableIpAddressCount -= int32(used)
 			list[i].fields.add("available-ip-address-count", itoa(*list[i].value.AvailableIpAddressCount))
 		}
 		return list, err

@@ -47,6 +47,7 @@ func eachTagged(tx *store.Tx, c aws.Call, f func(kind, id string, tags map[strin
 				f("network-interface", r.NIC.ID, r.NIC.Tags)
 			}
 		}),
+		eachRow(tx, c, &interfaces, func(id string, r *networkInterface) { f("network-interface", id, r.NIC.Tags) }),
 		eachRow(tx, c, &securityGroups, func(id string, r *securityGroup) {
 			f("security-group", id, r.Tags)
 			for _, rule := range r.Rules {

@@ -171,13 +171,14 @@ type wires struct {
 	groups  map[string]network.Group
 	members map[string][]string
 	public  map[string]netip.Addr
+	nodes   map[string]network.NIC
 	adopted []network.VPCState
 	changed chan struct{}
 	broken  error
 }
 
 func newWires() *wires {
-	return &wires{vpcs: map[string]network.VPC{}, groups: map[string]network.Group{}, members: map[string][]string{}, public: map[string]netip.Addr{}, changed: make(chan struct{})}
+	return &wires{vpcs: map[string]network.VPC{}, groups: map[string]network.Group{}, members: map[string][]string{}, public: map[string]netip.Addr{}, nodes: map[string]network.NIC{}, changed: make(chan struct{})}
 }
 
 // tell makes a change under the lock, unless the network is broken.
@@ -258,4 +259,19 @@ func (n *wires) SetMembership(_ context.Context, nic string, groups []string) er
 
 func (n *wires) SetPublic(_ context.Context, nic string, a netip.Addr) error {
 	return n.tell(func() { n.public[nic] = a })
+}
+
+func (n *wires) AttachNode(_ context.Context, nic network.NIC) (*network.Node, error) {
+	return &network.Node{}, n.tell(func() { n.nodes[nic.ID] = nic })
+}
+
+func (n *wires) DetachNode(_ context.Context, nic string) error {
+	return n.tell(func() { delete(n.nodes, nic) })
+}
+
+func (n *wires) node(nic string) (network.NIC, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	found, ok := n.nodes[nic]
+	return found, ok
 }

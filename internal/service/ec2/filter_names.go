@@ -97,7 +97,7 @@ func (r *instance) attachedFields(c aws.Call, f fields, names naming) {
 	f[nic+"group-id"], f[nic+"group-name"] = f["instance.group-id"], f["instance.group-name"]
 	if r.NIC.Public.IsValid() {
 		f.set(r.NIC.Public.String(), nic+"association.public-ip", nic+"addresses.association.public-ip")
-		f.set(publicOwner(c, r), nic+"association.ip-owner-id", nic+"addresses.association.ip-owner-id")
-		f.set(names.public(c.Region, r), nic+"association.public-dns-name", nic+"addresses.association.public-dns-name", nic+"public-dns-name")
+		f.set(primaryOf(r).publicOwner(c), nic+"association.ip-owner-id", nic+"addresses.association.ip-owner-id")
+		f.set(names.public(c.Region, r.NIC), nic+"association.public-dns-name", nic+"addresses.association.public-dns-name", nic+"public-dns-name")
 	}
 }

@@ -2,20 +2,23 @@ package ec2
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
+	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/network"
 	"github.com/hardstand/hardstand/internal/store"
 )
 
-// syncNetwork gives the network the VPC and the rules of the groups that a machine
-// is about to join, so that it never runs without them.
-func (s *Service) syncNetwork(ctx context.Context, k store.Key, r *instance) error {
-	if err := s.pushWholeVPC(ctx, store.Key{Account: k.Account, Region: k.Region, ID: r.NIC.VPC}, true); err != nil {
+// syncNetwork gives the network the VPC and the rules of the groups that an interface
+// is about to join, so that it never runs without them. k says whose it is.
+func (s *Service) syncNetwork(ctx context.Context, k store.Key, of nic) error {
+	if err := s.pushWholeVPC(ctx, store.Key{Account: k.Account, Region: k.Region, ID: of.VPC}, true); err != nil {
 		return err
 	}
-	for _, id := range r.NIC.Groups {
+	for _, id := range of.Groups {
 		if err := s.pushGroup(ctx, k, id); err != nil {
 			return err
 		}
@@ -24,12 +27,13 @@ func (s *Service) syncNetwork(ctx context.Context, k store.Key, r *instance) err
 }
 
 // pushVPC gives the network the gateway and the routes that a VPC has by now. The
-// network knows no VPC in which no machine has been.
+// network knows no VPC in which no interface has been up.
 func (s *Service) pushVPC(ctx context.Context, k store.Key) error {
 	return s.pushWholeVPC(ctx, k, false)
 }
 
-// pushWholeVPC leaves a VPC without instances alone, unless one is about to come.
+// pushWholeVPC leaves a VPC without interfaces that are up alone, unless one is about
+// to come.
 func (s *Service) pushWholeVPC(ctx context.Context, k store.Key, coming bool) error {
 	s.pushing.Lock()
 	defer s.pushing.Unlock()
@@ -39,7 +43,7 @@ func (s *Service) pushWholeVPC(ctx context.Context, k store.Key, coming bool) er
 		if v, err = vpcs.Get(tx, k); err != nil || coming {
 			return err
 		}
-		wanted, err = hasInstances(tx, v)
+		wanted, err = isPopulated(tx, v)
 		return err
 	})
 	if isNotFound(err) && !coming {
@@ -57,11 +61,18 @@ func (s *Service) pushWholeVPC(ctx context.Context, k store.Key, coming bool) er
 	return nil
 }
 
-func hasInstances(tx *store.Tx, v *vpc) (bool, error) {
+func isPopulated(tx *store.Tx, v *vpc) (bool, error) {
 	for _, sub := range v.Subnets {
-		rows, err := instances.Lookup(tx, "subnet", sub.ID)
-		if err != nil || len(rows) > 0 {
-			return len(rows) > 0, err
+		machines, err := instances.Lookup(tx, "subnet", sub.ID)
+		if err != nil || len(machines) > 0 {
+			return len(machines) > 0, err
+		}
+		others, err := interfaces.Lookup(tx, "subnet", sub.ID)
+		if err != nil {
+			return false, err
+		}
+		if slices.ContainsFunc(others, func(r store.Row[networkInterface]) bool { return r.Value.Up }) {
+			return true, nil
 		}
 	}
 	return false, nil
@@ -118,6 +129,30 @@ func (s *Service) pushInterface(ctx context.Context, k store.Key) error {
 		return fmt.Errorf("security groups of %s: %w", r.ID, err)
 	}
 	return nil
+}
+
+// pushHeld gives the network what an interface has by now, if it is up.
+func (s *Service) pushHeld(ctx context.Context, c aws.Call, h heldInterface) error {
+	if h.machine != nil {
+		return s.pushInterface(ctx, key(c, h.machine.ID))
+	}
+	s.pushing.Lock()
+	defer s.pushing.Unlock()
+	wire, err := s.wiring(ctx, key(c, h.ID))
+	if isNotFound(err) {
+		return nil // deleted meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	err = s.net.SetPublic(ctx, h.ID, wire.Public)
+	if err == nil {
+		err = s.net.SetMembership(ctx, h.ID, wire.SecurityGroups)
+	}
+	if errors.Is(err, network.ErrNotAttached) {
+		return nil
+	}
+	return err
 }
 
 // networkGroup translates a group's rules for the packet filter.

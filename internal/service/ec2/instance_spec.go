@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	hsinstance "github.com/hardstand/hardstand/internal/instance"
-	"github.com/hardstand/hardstand/internal/network"
 	"github.com/hardstand/hardstand/internal/store"
 )
 
@@ -36,10 +35,7 @@ func (s *Service) spec(ctx context.Context, k store.Key, r *instance) (hsinstanc
 		Hostname: privateDNS(k.Region, r.NIC.Private),
 		VCPUs:    int(kind.VCPUs), MemoryMiB: int(kind.MemoryMiB),
 		UserData: userData, FirstBoot: !r.Booted,
-		NIC: network.NIC{
-			ID: r.NIC.ID, VPC: v.ID, VPCCIDR: v.CIDR, Subnet: sub.CIDR,
-			Private: r.NIC.Private, Public: r.NIC.Public, MAC: r.NIC.MAC, SecurityGroups: r.NIC.Groups,
-		},
+		NIC: networkNIC(r.NIC, v, sub),
 	}
 	if r.AuthorizedKey != "" {
 		spec.AuthorizedKeys = []string{r.AuthorizedKey}

@@ -56,9 +56,9 @@ func describeNetwork(c aws.Call, r *instance, names naming, out *api.Instance) {
 	out.SecurityGroups = groupIdentifiers(r.NIC.Groups, names)
 	var assoc *api.InstanceNetworkInterfaceAssociation
 	if r.NIC.Public.IsValid() {
-		dns := names.public(c.Region, r)
+		dns := names.public(c.Region, r.NIC)
 		out.PublicIpAddress, out.PublicDnsName = aws.Ptr(r.NIC.Public.String()), aws.Ptr(dns)
-		assoc = &api.InstanceNetworkInterfaceAssociation{IpOwnerId: aws.Ptr(publicOwner(c, r)), PublicDnsName: aws.Ptr(dns), PublicIp: out.PublicIpAddress}
+		assoc = &api.InstanceNetworkInterfaceAssociation{IpOwnerId: aws.Ptr(primaryOf(r).publicOwner(c)), PublicDnsName: aws.Ptr(dns), PublicIp: out.PublicIpAddress}
 	}
 	out.BlockDeviceMappings = []api.InstanceBlockDeviceMapping{{DeviceName: aws.Ptr(rootDevice), Ebs: &api.EbsInstanceBlockDevice{
 		AttachTime: aws.Ptr(r.LaunchTime), DeleteOnTermination: aws.Ptr(true), Status: "attached", VolumeId: aws.Ptr(r.Root.ID),
@@ -126,12 +126,12 @@ func (n naming) load(tx *store.Tx, c aws.Call) error {
 // publicNames says whether instances with a public address have a name for it.
 func (v *vpc) publicNames() bool { return v.HostNames && !v.NoDNS }
 
-// public is the name of the instance's public address, or "".
-func (n naming) public(region string, r *instance) string {
-	if n.nameless[r.NIC.VPC] {
+// public is the name of an interface's public address, or "".
+func (n naming) public(region string, of nic) string {
+	if n.nameless[of.VPC] {
 		return ""
 	}
-	return publicDNS(region, r.NIC.Public)
+	return publicDNS(region, of.Public)
 }
 
 // names returns the caller's naming.

@@ -2,6 +2,7 @@ package ec2
 
 import (
 	"context"
+	"slices"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
@@ -125,7 +126,7 @@ func (s *Service) AttachInternetGateway(ctx context.Context, in *api.AttachInter
 	return &api.AttachInternetGatewayOutput{}, s.pushVPC(ctx, key(c, vpcID))
 }
 
-// DetachInternetGateway takes its gateway from a VPC in which no instance has a
+// DetachInternetGateway takes its gateway from a VPC in which no interface has a
 // public address.
 func (s *Service) DetachInternetGateway(ctx context.Context, in *api.DetachInternetGatewayInput) (*api.DetachInternetGatewayOutput, error) {
 	c := aws.CallFrom(ctx)
@@ -157,14 +158,17 @@ func (s *Service) DetachInternetGateway(ctx context.Context, in *api.DetachInter
 
 func hasPublicAddresses(tx *store.Tx, v *vpc) (bool, error) {
 	for _, sub := range v.Subnets {
-		rows, err := instances.Lookup(tx, "subnet", sub.ID)
+		machines, err := instances.Lookup(tx, "subnet", sub.ID)
 		if err != nil {
 			return false, err
 		}
-		for _, r := range rows {
-			if r.Value.NIC.Public.IsValid() {
-				return true, nil
-			}
+		others, err := interfaces.Lookup(tx, "subnet", sub.ID)
+		if err != nil {
+			return false, err
+		}
+		if slices.ContainsFunc(machines, func(r store.Row[instance]) bool { return r.Value.NIC.Public.IsValid() }) ||
+			slices.ContainsFunc(others, func(r store.Row[networkInterface]) bool { return r.Value.NIC.Public.IsValid() }) {
+			return true, nil
 		}
 	}
 	return false, nil

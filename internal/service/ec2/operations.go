@@ -18,6 +18,7 @@ func (s *Service) Wire() wire.Service {
 	ops = append(ops, s.groupOperations()...)
 	ops = append(ops, s.keyAndTagOperations()...)
 	ops = append(ops, s.addressOperations()...)
+	ops = append(ops, s.interfaceOperations()...)
 	ops = append(ops, s.vpcOperations()...)
 	ops = append(ops, s.routeOperations()...)
 	ops = append(ops, s.describeOperations()...)

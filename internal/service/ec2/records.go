@@ -72,23 +72,6 @@ type volume struct {
 
 type reason struct{ Code, Message string }
 
-type nic struct {
-	ID, AttachmentID, VPC, Subnet, MAC string
-	Private, Public                    netip.Addr
-	// Allocation is the elastic address behind Public, or "", Association what binds it.
-	Allocation, Association string
-	Groups                  []string
-	AutoPublic              bool
-	// Description and Tags are the interface's own.
-	Description string
-	Tags        map[string]string
-}
-
-// same reports whether the network would treat n and o alike.
-func (n nic) same(o nic) bool {
-	return n.Public == o.Public && slices.Equal(n.Groups, o.Groups)
-}
-
 type metadataOptions struct {
 	Tokens   string // optional | required
 	Endpoint string // enabled | disabled
@@ -114,12 +97,7 @@ var instances = store.Table[instance]{
 			}
 			return []string{privateEntry(v.NIC.VPC, v.NIC.Private)}
 		}},
-		{Name: "public", Unique: true, Value: func(_ store.Key, v *instance) []string {
-			if !v.NIC.Public.IsValid() || v.NIC.Allocation != "" {
-				return nil
-			}
-			return []string{v.NIC.Public.String()}
-		}},
+		{Name: "public", Unique: true, Value: func(_ store.Key, v *instance) []string { return v.NIC.automatic() }},
 		{Name: "group", Value: func(_ store.Key, v *instance) []string {
 			if v.State == stateTerminated {
 				return nil
@@ -210,7 +188,9 @@ var securityGroups = store.Table[securityGroup]{
 type address struct {
 	AllocationID, AssociationID string
 	Public                      netip.Addr
-	Instance                    string
+	// Instance is whose primary interface holds the address, Interface another one
+	// that does.
+	Instance, Interface string
 	// BindToken is that of the call that bound it. Former is the binding that a stack
 	// has replaced and may want back.
 	BindToken string
@@ -220,7 +200,7 @@ type address struct {
 }
 
 // formerBinding comes back like a formerAssociation.
-type formerBinding struct{ AssociationID, Instance string }
+type formerBinding struct{ AssociationID, Instance, Interface string }
 
 var addresses = store.Table[address]{
 	Name: "ec2_addresses", Version: 1,
@@ -236,12 +216,7 @@ var addresses = store.Table[address]{
 			}
 			return out
 		}},
-		{Name: "instance", Value: func(_ store.Key, v *address) []string {
-			if v.Instance == "" {
-				return nil
-			}
-			return []string{v.Instance}
-		}},
+		{Name: "instance", Value: func(_ store.Key, v *address) []string { return some(v.Instance) }},
 		{Name: "token", Unique: true, Value: func(k store.Key, v *address) []string { return token(k, v.Token) }},
 	},
 }

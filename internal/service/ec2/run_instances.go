@@ -191,11 +191,11 @@ func checkPrivate(tx *store.Tx, v *vpc, sub *subnet, a netip.Addr) error {
 	if first, last := usable(sub.CIDR, firstPrivate); a.Less(first) || last.Less(a) {
 		return awserr.New("InvalidParameterValue", "Address %s does not fall within the subnet's address range", a)
 	}
-	rows, err := instances.Lookup(tx, "private", privateEntry(v.ID, a))
+	held, err := addressHeld(tx, privateEntry(v.ID, a))
 	if err != nil {
 		return err
 	}
-	if len(rows) > 0 {
+	if held {
 		return awserr.New("InvalidIPAddress.InUse", "Address %s is in use.", a)
 	}
 	return nil

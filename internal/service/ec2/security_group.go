@@ -132,11 +132,11 @@ func groupUnused(tx *store.Tx, g *securityGroup) error {
 	if g.Name == "default" {
 		return awserr.New("CannotDelete", "the specified group: \"%s\" name: \"default\" cannot be deleted by a user", g.ID)
 	}
-	used, err := instances.Lookup(tx, "group", g.ID)
+	used, err := interfacesIn(tx, "group", g.ID)
 	if err != nil {
 		return err
 	}
-	if len(used) == 0 {
+	if used == 0 {
 		peers, err := securityGroups.Lookup(tx, "peer", g.ID)
 		if err != nil {
 			return err

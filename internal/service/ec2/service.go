@@ -1,6 +1,6 @@
 // Package ec2 is the EC2 service: instances and what they need to run (images,
-// types, key pairs, security groups, elastic addresses, VPCs with their subnets,
-// gateways and routes).
+// types, key pairs, security groups, network interfaces, elastic addresses, VPCs with
+// their subnets, gateways and routes).
 //
 // It owns the rows of records.go. Calls enter through Wire's operations, which
 // validate, commit rows with their events and answer at once; the worker of
@@ -50,6 +50,8 @@ type Network interface {
 	DeleteGroup(ctx context.Context, vpc, id string) error
 	SetMembership(ctx context.Context, nicID string, groups []string) error
 	SetPublic(ctx context.Context, nicID string, addr netip.Addr) error
+	AttachNode(ctx context.Context, nic network.NIC) (*network.Node, error)
+	DetachNode(ctx context.Context, nicID string) error
 }
 
 // Profile is an instance profile with the role it holds, if any.

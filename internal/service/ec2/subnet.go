@@ -93,7 +93,7 @@ func subnetZone(region, name, id string) (zone, error) {
 	return zone{}, awserr.New("InvalidParameterValue", "Value (%s) for parameter %s is invalid. Subnets can currently only be created in the following availability zones: %s.", value, param, strings.Join(names, ", "))
 }
 
-// DeleteSubnet removes a subnet in which no instance is.
+// DeleteSubnet removes a subnet in which no interface is.
 func (s *Service) DeleteSubnet(ctx context.Context, in *api.DeleteSubnetInput) (*api.DeleteSubnetOutput, error) {
 	c := aws.CallFrom(ctx)
 	id := aws.Val(in.SubnetId)
@@ -103,11 +103,11 @@ func (s *Service) DeleteSubnet(ctx context.Context, in *api.DeleteSubnetInput) (
 		if v, _, err = vpcOfSubnet(tx, c, id); err != nil {
 			return err
 		}
-		used, err := instances.Lookup(tx, "subnet", id)
+		used, err := interfacesIn(tx, "subnet", id)
 		if err != nil {
 			return err
 		}
-		if len(used) > 0 {
+		if used > 0 {
 			return inUse("subnet", id)
 		}
 		v.Subnets = slices.DeleteFunc(v.Subnets, func(o subnet) bool { return o.ID == id })

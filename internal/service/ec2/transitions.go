@@ -112,7 +112,7 @@ func (s *Service) boot(ctx context.Context, k store.Key, row *instance) error {
 	if err != nil {
 		return err
 	}
-	if err := s.syncNetwork(ctx, k, row); err != nil {
+	if err := s.syncNetwork(ctx, k, row.NIC); err != nil {
 		return err
 	}
 	return s.machines.Start(ctx, spec)
@@ -199,7 +199,7 @@ func (s *Service) terminate(ctx context.Context, k store.Key, row *instance) err
 		if err != nil || r.State != stateShuttingDown {
 			return err
 		}
-		if err := releaseElastic(tx, k, r); err != nil {
+		if err := releaseElastic(tx, k, &r.NIC); err != nil {
 			return err
 		}
 		r.State, r.TerminatedAt = stateTerminated, now

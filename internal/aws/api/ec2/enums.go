@@ -2052,6 +2052,29 @@ const (
 	NestedVirtualizationSpecificationDisabled NestedVirtualizationSpecification = "disabled"
 )
 
+// NetworkInterfaceAttribute is an enumeration; "" means absent.
+type NetworkInterfaceAttribute string
+
+// The values of NetworkInterfaceAttribute.
+const (
+	NetworkInterfaceAttributeDescription              NetworkInterfaceAttribute = "description"
+	NetworkInterfaceAttributeGroupSet                 NetworkInterfaceAttribute = "groupSet"
+	NetworkInterfaceAttributeSourceDestCheck          NetworkInterfaceAttribute = "sourceDestCheck"
+	NetworkInterfaceAttributeAttachment               NetworkInterfaceAttribute = "attachment"
+	NetworkInterfaceAttributeAssociatePublicIpAddress NetworkInterfaceAttribute = "associatePublicIpAddress"
+)
+
+// NetworkInterfaceCreationType is an enumeration; "" means absent.
+type NetworkInterfaceCreationType string
+
+// The values of NetworkInterfaceCreationType.
+const (
+	NetworkInterfaceCreationTypeEfa     NetworkInterfaceCreationType = "efa"
+	NetworkInterfaceCreationTypeEfaOnly NetworkInterfaceCreationType = "efa-only"
+	NetworkInterfaceCreationTypeBranch  NetworkInterfaceCreationType = "branch"
+	NetworkInterfaceCreationTypeTrunk   NetworkInterfaceCreationType = "trunk"
+)
+
 // NetworkInterfaceStatus is an enumeration; "" means absent.
 type NetworkInterfaceStatus string
 

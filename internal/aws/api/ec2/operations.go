@@ -28,6 +28,23 @@ type AllocateAddressOutput struct {
 	PublicIp              *string
 }
 
+// AssignPrivateIpAddressesInput is the input of AssignPrivateIpAddresses.
+type AssignPrivateIpAddressesInput struct {
+	Ipv4Prefixes                   []string
+	Ipv4PrefixCount                *int32
+	NetworkInterfaceId             *string
+	PrivateIpAddresses             []string
+	SecondaryPrivateIpAddressCount *int32
+	AllowReassignment              *bool
+}
+
+// AssignPrivateIpAddressesOutput is the output of AssignPrivateIpAddresses.
+type AssignPrivateIpAddressesOutput struct {
+	NetworkInterfaceId         *string
+	AssignedPrivateIpAddresses []AssignedPrivateIpAddress
+	AssignedIpv4Prefixes       []Ipv4PrefixSpecification
+}
+
 // AssociateAddressInput is the input of AssociateAddress.
 type AssociateAddressInput struct {
 	AllocationId       *string
@@ -79,6 +96,23 @@ type AttachInternetGatewayInput struct {
 
 // AttachInternetGatewayOutput is the output of AttachInternetGateway.
 type AttachInternetGatewayOutput struct {
+}
+
+// AttachNetworkInterfaceInput is the input of AttachNetworkInterface.
+type AttachNetworkInterfaceInput struct {
+	NetworkCardIndex    *int32
+	EnaSrdSpecification *EnaSrdSpecification
+	EnaQueueCount       *int32
+	DryRun              *bool
+	NetworkInterfaceId  *string
+	InstanceId          *string
+	DeviceIndex         *int32
+}
+
+// AttachNetworkInterfaceOutput is the output of AttachNetworkInterface.
+type AttachNetworkInterfaceOutput struct {
+	AttachmentId     *string
+	NetworkCardIndex *int32
 }
 
 // AuthorizeSecurityGroupEgressInput is the input of AuthorizeSecurityGroupEgress.
@@ -207,6 +241,58 @@ type CreateLaunchTemplateVersionInput struct {
 type CreateLaunchTemplateVersionOutput struct {
 	LaunchTemplateVersion *LaunchTemplateVersion
 	Warning               *ValidationWarning
+}
+
+// CreateNatGatewayInput is the input of CreateNatGateway.
+type CreateNatGatewayInput struct {
+	AvailabilityMode               AvailabilityMode
+	AllocationId                   *string
+	ClientToken                    *string
+	DryRun                         *bool
+	SubnetId                       *string
+	VpcId                          *string
+	AvailabilityZoneAddresses      []AvailabilityZoneAddress
+	TagSpecifications              []TagSpecification
+	ConnectivityType               ConnectivityType
+	PrivateIpAddress               *string
+	SecondaryAllocationIds         []string
+	SecondaryPrivateIpAddresses    []string
+	SecondaryPrivateIpAddressCount *int32
+}
+
+// CreateNatGatewayOutput is the output of CreateNatGateway.
+type CreateNatGatewayOutput struct {
+	ClientToken *string
+	NatGateway  *NatGateway
+}
+
+// CreateNetworkInterfaceInput is the input of CreateNetworkInterface.
+type CreateNetworkInterfaceInput struct {
+	Ipv4Prefixes                    []Ipv4PrefixSpecificationRequest
+	Ipv4PrefixCount                 *int32
+	Ipv6Prefixes                    []Ipv6PrefixSpecificationRequest
+	Ipv6PrefixCount                 *int32
+	InterfaceType                   NetworkInterfaceCreationType
+	TagSpecifications               []TagSpecification
+	ClientToken                     *string
+	EnablePrimaryIpv6               *bool
+	ConnectionTrackingSpecification *ConnectionTrackingSpecificationRequest
+	Operator                        *OperatorRequest
+	SubnetId                        *string
+	Description                     *string
+	PrivateIpAddress                *string
+	Groups                          []string
+	PrivateIpAddresses              []PrivateIpAddressSpecification
+	SecondaryPrivateIpAddressCount  *int32
+	Ipv6Addresses                   []InstanceIpv6Address
+	Ipv6AddressCount                *int32
+	DryRun                          *bool
+}
+
+// CreateNetworkInterfaceOutput is the output of CreateNetworkInterface.
+type CreateNetworkInterfaceOutput struct {
+	NetworkInterface *NetworkInterface
+	ClientToken      *string
 }
 
 // CreateRouteInput is the input of CreateRoute.
@@ -367,6 +453,27 @@ type DeleteLaunchTemplateVersionsInput struct {
 type DeleteLaunchTemplateVersionsOutput struct {
 	SuccessfullyDeletedLaunchTemplateVersions   []DeleteLaunchTemplateVersionsResponseSuccessItem
 	UnsuccessfullyDeletedLaunchTemplateVersions []DeleteLaunchTemplateVersionsResponseErrorItem
+}
+
+// DeleteNatGatewayInput is the input of DeleteNatGateway.
+type DeleteNatGatewayInput struct {
+	DryRun       *bool
+	NatGatewayId *string
+}
+
+// DeleteNatGatewayOutput is the output of DeleteNatGateway.
+type DeleteNatGatewayOutput struct {
+	NatGatewayId *string
+}
+
+// DeleteNetworkInterfaceInput is the input of DeleteNetworkInterface.
+type DeleteNetworkInterfaceInput struct {
+	DryRun             *bool
+	NetworkInterfaceId *string
+}
+
+// DeleteNetworkInterfaceOutput is the output of DeleteNetworkInterface.
+type DeleteNetworkInterfaceOutput struct {
 }
 
 // DeleteRouteInput is the input of DeleteRoute.
@@ -741,6 +848,23 @@ type DescribeNetworkAclsOutput struct {
 	NextToken   *string
 }
 
+// DescribeNetworkInterfaceAttributeInput is the input of DescribeNetworkInterfaceAttribute.
+type DescribeNetworkInterfaceAttributeInput struct {
+	DryRun             *bool
+	NetworkInterfaceId *string
+	Attribute          NetworkInterfaceAttribute
+}
+
+// DescribeNetworkInterfaceAttributeOutput is the output of DescribeNetworkInterfaceAttribute.
+type DescribeNetworkInterfaceAttributeOutput struct {
+	Attachment               *NetworkInterfaceAttachment
+	Description              *AttributeValue
+	Groups                   []GroupIdentifier
+	NetworkInterfaceId       *string
+	SourceDestCheck          *AttributeBooleanValue
+	AssociatePublicIpAddress *bool
+}
+
 // DescribeNetworkInterfacesInput is the input of DescribeNetworkInterfaces.
 type DescribeNetworkInterfacesInput struct {
 	NextToken               *string
@@ -944,6 +1068,17 @@ type DetachInternetGatewayInput struct {
 type DetachInternetGatewayOutput struct {
 }
 
+// DetachNetworkInterfaceInput is the input of DetachNetworkInterface.
+type DetachNetworkInterfaceInput struct {
+	DryRun       *bool
+	AttachmentId *string
+	Force        *bool
+}
+
+// DetachNetworkInterfaceOutput is the output of DetachNetworkInterface.
+type DetachNetworkInterfaceOutput struct {
+}
+
 // DisassociateAddressInput is the input of DisassociateAddress.
 type DisassociateAddressInput struct {
 	AssociationId *string
@@ -1100,6 +1235,25 @@ type ModifyLaunchTemplateOutput struct {
 	LaunchTemplate *LaunchTemplate
 }
 
+// ModifyNetworkInterfaceAttributeInput is the input of ModifyNetworkInterfaceAttribute.
+type ModifyNetworkInterfaceAttributeInput struct {
+	EnaSrdSpecification             *EnaSrdSpecification
+	EnablePrimaryIpv6               *bool
+	ConnectionTrackingSpecification *ConnectionTrackingSpecificationRequest
+	AssociatePublicIpAddress        *bool
+	AssociatedSubnetIds             []string
+	DryRun                          *bool
+	NetworkInterfaceId              *string
+	Description                     *AttributeValue
+	SourceDestCheck                 *AttributeBooleanValue
+	Groups                          []string
+	Attachment                      *NetworkInterfaceAttachmentChanges
+}
+
+// ModifyNetworkInterfaceAttributeOutput is the output of ModifyNetworkInterfaceAttribute.
+type ModifyNetworkInterfaceAttributeOutput struct {
+}
+
 // ModifySecurityGroupRulesInput is the input of ModifySecurityGroupRules.
 type ModifySecurityGroupRulesInput struct {
 	GroupId            *string
@@ -1224,6 +1378,17 @@ type ReplaceRouteTableAssociationInput struct {
 type ReplaceRouteTableAssociationOutput struct {
 	NewAssociationId *string
 	AssociationState *RouteTableAssociationState
+}
+
+// ResetNetworkInterfaceAttributeInput is the input of ResetNetworkInterfaceAttribute.
+type ResetNetworkInterfaceAttributeInput struct {
+	DryRun             *bool
+	NetworkInterfaceId *string
+	SourceDestCheck    *string
+}
+
+// ResetNetworkInterfaceAttributeOutput is the output of ResetNetworkInterfaceAttribute.
+type ResetNetworkInterfaceAttributeOutput struct {
 }
 
 // RevokeSecurityGroupEgressInput is the input of RevokeSecurityGroupEgress.
@@ -1363,6 +1528,17 @@ type TerminateInstancesInput struct {
 // TerminateInstancesOutput is the output of TerminateInstances.
 type TerminateInstancesOutput struct {
 	TerminatingInstances []InstanceStateChange
+}
+
+// UnassignPrivateIpAddressesInput is the input of UnassignPrivateIpAddresses.
+type UnassignPrivateIpAddressesInput struct {
+	Ipv4Prefixes       []string
+	NetworkInterfaceId *string
+	PrivateIpAddresses []string
+}
+
+// UnassignPrivateIpAddressesOutput is the output of UnassignPrivateIpAddresses.
+type UnassignPrivateIpAddressesOutput struct {
 }
 
 // UnmonitorInstancesInput is the input of UnmonitorInstances.

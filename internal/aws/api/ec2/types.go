@@ -67,6 +67,11 @@ type AddressAttribute struct {
 	PtrRecordUpdate *PtrUpdateStatus
 }
 
+// AssignedPrivateIpAddress is the structure AssignedPrivateIpAddress of the API.
+type AssignedPrivateIpAddress struct {
+	PrivateIpAddress *string
+}
+
 // AttachmentEnaSrdSpecification is the structure AttachmentEnaSrdSpecification of the API.
 type AttachmentEnaSrdSpecification struct {
 	EnaSrdEnabled          *bool
@@ -104,6 +109,13 @@ type AvailabilityZone struct {
 	Geography          []AvailabilityZoneGeography
 	SubGeography       []AvailabilityZoneSubGeography
 	State              AvailabilityZoneState
+}
+
+// AvailabilityZoneAddress is the structure AvailabilityZoneAddress of the API.
+type AvailabilityZoneAddress struct {
+	AvailabilityZone   *string
+	AvailabilityZoneId *string
+	AllocationIds      []string
 }
 
 // AvailabilityZoneGeography is the structure AvailabilityZoneGeography of the API.
@@ -429,10 +441,21 @@ type ElasticInferenceAcceleratorAssociation struct {
 	ElasticInferenceAcceleratorAssociationTime  *time.Time
 }
 
+// EnaSrdSpecification is the structure EnaSrdSpecification of the API.
+type EnaSrdSpecification struct {
+	EnaSrdEnabled          *bool
+	EnaSrdUdpSpecification *EnaSrdUdpSpecification
+}
+
 // EnaSrdSpecificationRequest is the structure EnaSrdSpecificationRequest of the API.
 type EnaSrdSpecificationRequest struct {
 	EnaSrdEnabled          *bool
 	EnaSrdUdpSpecification *EnaSrdUdpSpecificationRequest
+}
+
+// EnaSrdUdpSpecification is the structure EnaSrdUdpSpecification of the API.
+type EnaSrdUdpSpecification struct {
+	EnaSrdUdpEnabled *bool
 }
 
 // EnaSrdUdpSpecificationRequest is the structure EnaSrdUdpSpecificationRequest of the API.
@@ -1768,6 +1791,14 @@ type NetworkInterfaceAttachment struct {
 	Status              AttachmentStatus
 	EnaSrdSpecification *AttachmentEnaSrdSpecification
 	EnaQueueCount       *int32
+}
+
+// NetworkInterfaceAttachmentChanges is the structure NetworkInterfaceAttachmentChanges of the API.
+type NetworkInterfaceAttachmentChanges struct {
+	DefaultEnaQueueCount *bool
+	EnaQueueCount        *int32
+	AttachmentId         *string
+	DeleteOnTermination  *bool
 }
 
 // NetworkInterfaceCount is the structure NetworkInterfaceCount of the API.

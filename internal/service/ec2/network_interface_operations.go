@@ -1,0 +1,37 @@
+package ec2
+
+import (
+	"context"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
+	"github.com/hardstand/hardstand/internal/wire"
+)
+
+func (s *Service) interfaceOperations() []wire.Operation {
+	return []wire.Operation{
+		wire.Op("CreateNetworkInterface", "ec2:CreateNetworkInterface", s.CreateNetworkInterface, s.createInterfaceChecks),
+		onPart("DeleteNetworkInterface", s.DeleteNetworkInterface, func(in *api.DeleteNetworkInterfaceInput) *string { return in.NetworkInterfaceId }),
+		wire.Op("ModifyNetworkInterfaceAttribute", "ec2:ModifyNetworkInterfaceAttribute", s.ModifyNetworkInterfaceAttribute, func(ctx context.Context, in *api.ModifyNetworkInterfaceAttributeInput) ([]aws.Check, error) {
+			return partChecks(ctx, append([]string{aws.Val(in.NetworkInterfaceId)}, in.Groups...)...), nil
+		}),
+		onPart("ResetNetworkInterfaceAttribute", s.ResetNetworkInterfaceAttribute, func(in *api.ResetNetworkInterfaceAttributeInput) *string { return in.NetworkInterfaceId }),
+		onAnything("DescribeNetworkInterfaceAttribute", s.DescribeNetworkInterfaceAttribute),
+	}
+}
+
+// createInterfaceChecks judges the interface as it will be, its subnet and its groups.
+// What is wrong with the request is left to the operation to say.
+func (s *Service) createInterfaceChecks(ctx context.Context, in *api.CreateNetworkInterfaceInput) ([]aws.Check, error) {
+	c := aws.CallFrom(ctx)
+	v, sub, err := s.launchSubnet(ctx, c, &runRequest{subnetID: aws.Val(in.SubnetId)})
+	if err != nil {
+		return nil, err
+	}
+	made := aws.Check{Resource: ec2ARN(c, "network-interface/*"), Context: requestTagContext(in.TagSpecifications, "network-interface")}
+	d := description{c, &made}
+	d.zone(sub.Zone)
+	d.belongs(v.ID, sub.ID)
+	checks := append([]aws.Check{made}, partChecks(ctx, append([]string{aws.Val(in.SubnetId)}, in.Groups...)...)...)
+	return append(checks, createTagsChecks(c, "CreateNetworkInterface", in.TagSpecifications)...), nil
+}
