@@ -10,6 +10,7 @@ import (
 
 	"github.com/hardstand/hardstand/internal/blob"
 	"github.com/hardstand/hardstand/internal/clock"
+	"github.com/hardstand/hardstand/internal/lb"
 	"github.com/hardstand/hardstand/internal/service/access"
 	"github.com/hardstand/hardstand/internal/service/cloudformation"
 	"github.com/hardstand/hardstand/internal/service/cloudwatch"
@@ -42,6 +43,7 @@ type world struct {
 	recorder   *access.Recorder
 	iam        *iam.Service
 	ec2        *ec2.Service
+	plane      *lb.Plane // nil with the fake driver
 	s3         *s3.Service
 	ssm        *ssm.Service
 	secrets    *secretsmanager.Service
@@ -68,7 +70,7 @@ type world struct {
 func openWorld(ctx context.Context, s *System) (*world, error) {
 	w := &world{s: s, calls: newCalls()}
 	for _, step := range []func(context.Context) error{
-		w.openStore, w.openIdentity, w.openStorage, w.openCompute, w.openDeployment, w.openMessaging, w.openStacks, w.register, w.openAccount,
+		w.openStore, w.openIdentity, w.openStorage, w.openCompute, w.openBalancers, w.openDeployment, w.openMessaging, w.openStacks, w.register, w.openAccount,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, w.close())

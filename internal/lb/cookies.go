@@ -1,10 +1,6 @@
 package lb
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"net/http"
@@ -23,51 +19,36 @@ const (
 	crossSite     = "CORS"
 )
 
+// cookieTable is what cookies are sealed for, as secrets are for a table.
+const cookieTable = "lb.cookie"
+
 // cookieLife is how long browsers keep the cookies of application balancers; when
 // stickiness ends is inside.
 const cookieLife = 7 * 24 * time.Hour
 
-// cookieSealer makes cookies that clients can neither read nor make.
-type cookieSealer struct{ aead cipher.AEAD }
-
-func newCookieSealer(key []byte) *cookieSealer {
-	sum := sha256.Sum256(append([]byte("load balancer cookies\x00"), key...))
-	block, err := aes.NewCipher(sum[:])
-	if err != nil {
-		panic(err) // the key has a length that AES knows
-	}
-	aead, err := cipher.NewGCM(block)
-	if err != nil {
-		panic(err)
-	}
-	return &cookieSealer{aead}
-}
-
-// seal hides value for the purpose, until expires (zero: for ever).
-func (s *cookieSealer) seal(purpose, value string, expires time.Time) []byte {
-	nonce := make([]byte, s.aead.NonceSize())
-	rand.Read(nonce) //nolint:errcheck // never fails
+// sealCookie hides value for the purpose, until expires (zero: for ever).
+func (p *Plane) sealCookie(purpose, value string, expires time.Time) []byte {
 	var until int64
 	if !expires.IsZero() {
 		until = expires.Unix()
 	}
-	plain := strconv.FormatInt(until, 10) + " " + value
-	return s.aead.Seal(nonce, nonce, []byte(plain), []byte(purpose))
+	sealed, err := p.cfg.Sealer.Seal(cookieTable, purpose, []byte(strconv.FormatInt(until, 10)+" "+value))
+	if err != nil {
+		p.cfg.Log.Error("seal a load balancer's cookie", "error", err)
+	}
+	return sealed
 }
 
-// open returns what seal hid, or "" for anything else and for what has expired.
-func (s *cookieSealer) open(purpose string, sealed []byte, now time.Time) string {
-	size := s.aead.NonceSize()
-	if len(sealed) < size {
-		return ""
-	}
-	plain, err := s.aead.Open(nil, sealed[:size], sealed[size:], []byte(purpose))
+// openCookie returns what sealCookie hid, or "" for anything else and for what has
+// expired.
+func (p *Plane) openCookie(purpose string, sealed []byte) string {
+	plain, err := p.cfg.Sealer.Open(cookieTable, purpose, sealed)
 	if err != nil {
 		return ""
 	}
 	until, value, _ := strings.Cut(string(plain), " ")
 	seconds, err := strconv.ParseInt(until, 10, 64)
-	if err != nil || (seconds != 0 && now.Unix() >= seconds) {
+	if err != nil || (seconds != 0 && p.cfg.Clock.Now().Unix() >= seconds) {
 		return ""
 	}
 	return value
@@ -90,7 +71,7 @@ func (x *exchange) readCookie(purpose string, names ...string) string {
 			if err != nil {
 				continue
 			}
-			if v := b.plane.cookies.open(purpose, sealed, b.plane.cfg.Clock.Now()); v != "" {
+			if v := b.plane.openCookie(purpose, sealed); v != "" {
 				return v
 			}
 		}
@@ -123,7 +104,7 @@ func (x *exchange) sealed(cookie, value string, d time.Duration) []byte {
 	if d > 0 {
 		expires = p.cfg.Clock.Now().Add(d)
 	}
-	return p.cookies.seal(x.purpose(cookie), value, expires)
+	return p.sealCookie(x.purpose(cookie), value, expires)
 }
 
 // setCookies adds both forms of an application balancer's cookie.
@@ -192,7 +173,7 @@ func (x *exchange) bind(t *target, spec TargetGroup) {
 	if x.cfg.Kind != Classic {
 		p := x.front.node.balancer.plane
 		expires := p.cfg.Clock.Now().Add(spec.Stickiness.Duration)
-		x.setCookies(cookieTarget, p.cookies.seal(x.purpose(cookieTarget)+t.group.id, t.key.String(), expires))
+		x.setCookies(cookieTarget, p.sealCookie(x.purpose(cookieTarget)+t.group.id, t.key.String(), expires))
 		return
 	}
 	if x.readCookie(x.purpose(cookieClassic)+t.group.id, cookieClassic) == t.key.String() {
@@ -210,7 +191,7 @@ func (x *exchange) setClassic(t *target, d time.Duration) {
 		expires = p.cfg.Clock.Now().Add(d)
 		tail += ";MAX-AGE=" + strconv.Itoa(int(d/time.Second))
 	}
-	value := strings.ToUpper(hex.EncodeToString(p.cookies.seal(x.purpose(cookieClassic)+t.group.id, t.key.String(), expires)))
+	value := strings.ToUpper(hex.EncodeToString(p.sealCookie(x.purpose(cookieClassic)+t.group.id, t.key.String(), expires)))
 	x.cookies = append(x.cookies, cookieClassic+"="+value+tail, cookieClassic+crossSite+"="+value+tail+";SECURE;SAMESITE=None")
 }
 
@@ -234,7 +215,7 @@ func (x *exchange) bindAnswer(answer *http.Response) {
 		}
 		p := x.front.node.balancer.plane
 		expires := p.cfg.Clock.Now().Add(sticky.Duration)
-		x.setCookies(cookieApp, p.cookies.seal(x.purpose(cookieApp)+t.group.id, t.key.String(), expires))
+		x.setCookies(cookieApp, p.sealCookie(x.purpose(cookieApp)+t.group.id, t.key.String(), expires))
 		return
 	}
 }

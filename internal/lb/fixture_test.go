@@ -1,7 +1,9 @@
 package lb
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -50,6 +52,21 @@ func (l *loopback) ListenPacket(network, address string) (net.PacketConn, error)
 	return net.ListenPacket(network, address)
 }
 
+// openSealer hides nothing, but opens only what was sealed for the same row.
+type openSealer struct{}
+
+func (openSealer) Seal(table, row string, plain []byte) ([]byte, error) {
+	return append([]byte(table+"|"+row+"|"), plain...), nil
+}
+
+func (openSealer) Open(table, row string, sealed []byte) ([]byte, error) {
+	plain, ok := bytes.CutPrefix(sealed, []byte(table+"|"+row+"|"))
+	if !ok {
+		return nil, errors.New("sealed for another row")
+	}
+	return plain, nil
+}
+
 // stand is a plane with one balancer that a test changes and applies.
 type stand struct {
 	t       *testing.T
@@ -64,7 +81,7 @@ type stand struct {
 func newStand(t *testing.T) *stand {
 	t.Helper()
 	nodes := &loopback{up: map[string]bool{}, fail: map[string]error{}}
-	s := &stand{t: t, nodes: nodes, plane: New(Config{Nodes: nodes, Key: []byte("key")}), changes: make(chan Change, 1000)}
+	s := &stand{t: t, nodes: nodes, plane: New(Config{Nodes: nodes, Sealer: openSealer{}}), changes: make(chan Change, 1000)}
 	t.Cleanup(func() {
 		if err := s.plane.Close(); err != nil {
 			t.Error("close:", err)

@@ -2,7 +2,6 @@ package lb
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"io"
 	"log/slog"
@@ -15,17 +14,22 @@ import (
 type Config struct {
 	Nodes Nodes
 	Clock clock.Clock
-	// Key seals the cookies that bind clients to targets. With the same key they
-	// hold over a restart; nil is a key for this process alone.
-	Key []byte
+	// Sealer hides what cookies say from the clients that bring them.
+	Sealer Sealer
 	// Log may be nil.
 	Log *slog.Logger
 }
 
+// Sealer encrypts so that the same purpose opens what was sealed, in this process or
+// the next.
+type Sealer interface {
+	Seal(table, row string, plain []byte) ([]byte, error)
+	Open(table, row string, sealed []byte) ([]byte, error)
+}
+
 // Plane runs the balancers of one server. Its methods are safe for concurrent use.
 type Plane struct {
-	cfg     Config
-	cookies *cookieSealer
+	cfg Config
 
 	mu        sync.Mutex
 	closed    bool
@@ -43,11 +47,7 @@ func New(cfg Config) *Plane {
 	if cfg.Clock == nil {
 		cfg.Clock = clock.System{}
 	}
-	if cfg.Key == nil {
-		cfg.Key = make([]byte, 32)
-		rand.Read(cfg.Key) //nolint:errcheck // never fails
-	}
-	return &Plane{cfg: cfg, cookies: newCookieSealer(cfg.Key), balancers: map[string]*balancer{}}
+	return &Plane{cfg: cfg, balancers: map[string]*balancer{}}
 }
 
 // Apply makes a balancer run as spec says, starting it if need be. What can be done
