@@ -86,7 +86,8 @@ const retryAfter = 5 * time.Second
 // drive steps one deployment to its end.
 func (s *Service) drive(ctx context.Context, k store.Key) {
 	aboutMachines := store.Filter{Account: k.Account, Region: k.Region, Service: "ec2"}
-	machines := s.db.Changed(aboutMachines)
+	aboutOnPremises := store.Filter{Account: k.Account, Region: k.Region, Service: "codedeploy", Kind: "onpremises"}
+	machines, registry := s.db.Changed(aboutMachines), s.db.Changed(aboutOnPremises)
 	s.failStopped(ctx, k)
 	alarms := s.db.Changed(aboutAlarms(k))
 	unseen := s.obeyAlarms(ctx, k)
@@ -114,6 +115,9 @@ func (s *Service) drive(ctx context.Context, k store.Key) {
 		case <-status:
 		case <-machines:
 			machines = s.db.Changed(aboutMachines)
+			s.failStopped(ctx, k)
+		case <-registry:
+			registry = s.db.Changed(aboutOnPremises)
 			s.failStopped(ctx, k)
 		case <-alarms:
 			alarms = s.db.Changed(aboutAlarms(k))

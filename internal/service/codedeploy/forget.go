@@ -68,6 +68,11 @@ func forgetHost(tx *store.Tx, k store.Key) error {
 	if err := agents.Delete(tx, k); err != nil && !isNotFound(err) {
 		return err
 	}
+	return forgetHealth(tx, k)
+}
+
+// forgetHealth removes an instance's health in all groups.
+func forgetHealth(tx *store.Tx, k store.Key) error {
 	rows, err := hosts.Lookup(tx, "instance", joined(k.Account, k.Region, k.ID))
 	for _, r := range rows {
 		err = cmp.Or(err, hosts.Delete(tx, r.Key))

@@ -36,7 +36,7 @@ func (s *Service) hostOf(ctx context.Context, c aws.Call) (speaker, error) {
 	var o *onPremisesInstance
 	if p.Type == aws.PrincipalUser || p.Type == aws.PrincipalAssumedRole {
 		var err error
-		o, err = view(ctx, s, func(tx *store.Tx) (*onPremisesInstance, error) { return onPremisesIdentity(tx, c.Region, p.ARN) })
+		o, err = view(ctx, s, func(tx *store.Tx) (*onPremisesInstance, error) { return onPremisesIdentity(tx, c, p.ARN) })
 		if err != nil {
 			return speaker{}, err
 		}

@@ -116,13 +116,16 @@ func findOnPremises(tx *store.Tx, c aws.Call, name string) (*onPremisesInstance,
 	return o, err
 }
 
-// onPremisesIdentity returns the instance that signs as identity, nil for none.
-func onPremisesIdentity(tx *store.Tx, region, identity string) (*onPremisesInstance, error) {
-	rows, err := onPremises.Lookup(tx, "identity", joined(region, identity))
-	if err != nil || len(rows) == 0 {
-		return nil, err
+// onPremisesIdentity returns the caller's instance that signs as identity, nil for
+// none. What another account has registered says nothing about this one's instances.
+func onPremisesIdentity(tx *store.Tx, c aws.Call, identity string) (*onPremisesInstance, error) {
+	rows, err := onPremises.Lookup(tx, "identity", joined(c.Region, identity))
+	for _, r := range rows {
+		if r.Key.Account == c.Account {
+			return r.Value, err
+		}
 	}
-	return rows[0].Value, nil
+	return nil, err
 }
 
 // plainFilter turns a filter for on-premises tags into one for EC2 tags: they

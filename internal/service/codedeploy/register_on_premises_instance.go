@@ -16,7 +16,7 @@ import (
 func (s *Service) RegisterOnPremisesInstance(ctx context.Context, in *api.RegisterOnPremisesInstanceInput) (*api.RegisterOnPremisesInstanceOutput, error) {
 	c := aws.CallFrom(ctx)
 	name, user, session := aws.Val(in.InstanceName), aws.Val(in.IamUserArn), aws.Val(in.IamSessionArn)
-	if err := checkRegistration(name, user, session); err != nil {
+	if err := checkRegistration(c.Account, name, user, session); err != nil {
 		return nil, err
 	}
 	err := s.db.Update(ctx, func(tx *store.Tx) error {
@@ -29,7 +29,7 @@ func (s *Service) RegisterOnPremisesInstance(ctx context.Context, in *api.Regist
 		}
 		o := &onPremisesInstance{Name: name, User: user, Session: session, Registered: s.clock.Now(),
 			ARN: arn.New("codedeploy", c.Region, c.Account, "instance/"+name+"_"+ids.UUID()[:8])}
-		switch other, err := onPremisesIdentity(tx, c.Region, o.identity()); {
+		switch other, err := onPremisesIdentity(tx, c, o.identity()); {
 		case err != nil:
 			return err
 		case other != nil && user != "":
@@ -47,7 +47,7 @@ func (s *Service) RegisterOnPremisesInstance(ctx context.Context, in *api.Regist
 	return &api.RegisterOnPremisesInstanceOutput{}, nil
 }
 
-func checkRegistration(name, user, session string) error {
+func checkRegistration(account, name, user, session string) error {
 	if err := checkInstanceName(name); err != nil {
 		return err
 	}
@@ -56,12 +56,19 @@ func checkRegistration(name, user, session string) error {
 		return awserr.New("IamArnRequiredException", "No IAM ARN was included in the request. You must use an IAM session ARN or user ARN in the request.")
 	case user != "" && session != "":
 		return awserr.New("MultipleIamArnsProvidedException", "Both an user ARN and an IAM session ARN were included in the request. Use only one ARN type.")
-	case user != "" && !userPattern.MatchString(user):
+	case user != "" && (!userPattern.MatchString(user) || !ofAccount(user, account)):
 		return awserr.New("InvalidIamUserArnException", "The user ARN was specified in an invalid format: %s", user)
-	case session != "" && !sessionPattern.MatchString(session):
+	case session != "" && (!sessionPattern.MatchString(session) || !ofAccount(session, account)):
 		return awserr.New("InvalidIamSessionArnException", "The IAM session ARN was specified in an invalid format: %s", session)
 	}
 	return nil
+}
+
+// ofAccount reports whether an identity belongs to the account: another account's agent
+// would ask that account for its commands.
+func ofAccount(identity, account string) bool {
+	a, err := arn.Parse(identity)
+	return err == nil && a.Account == account
 }
 
 // DeregisterOnPremisesInstance makes the name and the identity free again. The
