@@ -3,11 +3,13 @@ package codedeploy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -309,6 +311,9 @@ func (h *hostAgent) once(ctx context.Context, verifier *spec.Verifier) error {
 		return err
 	}
 	cmd := polled.HostCommand
+	if !strings.Contains(h.id, *cmd.HostIdentifier) { // as AWS's agents look
+		return fmt.Errorf("command for %s", *cmd.HostIdentifier)
+	}
 	got, err := wire.Call[commands.GetDeploymentSpecificationOutput](ctx, h.w.server, "codedeploy-commands", "GetDeploymentSpecification",
 		&commands.GetDeploymentSpecificationInput{DeploymentExecutionId: cmd.DeploymentExecutionId, HostIdentifier: self})
 	if err != nil {

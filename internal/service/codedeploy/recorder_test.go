@@ -114,6 +114,9 @@ func (r *recorder) send(ctx context.Context, op string, in map[string]any) answe
 		r.t.Error(err)
 	}
 	a := answer{status: resp.StatusCode, body: string(text)}
+	if a.status == http.StatusTooManyRequests || a.status >= 500 {
+		r.t.Errorf("%s answered %d, which makes agents stay away", op, a.status)
+	}
 	if json.Unmarshal(text, &a.doc) != nil {
 		r.t.Errorf("%s answered %q, which is no JSON object: agents 2.x take that for an error", op, text)
 	}
