@@ -34,6 +34,12 @@ for n in ${IDLE:-1000 $most}; do
   "$dir/codedeploy" -pid "$server" -n "$n" idle
   stop_server
 done
+# Agents of both kinds at once: the idle ones are as many as there are descriptors for.
+if [ "${MIXED-yes}" ]; then
+  start mixed --instances fake
+  "$dir/codedeploy" -pid "$server" -n 1000 -idle $((most > 19000 ? 19000 : most - 1100)) rollout
+  stop_server
+fi
 for n in ${INSTANCES:-1 10 100}; do
   start "instances$n"
   "$dir/codedeploy" -n "$n" instances

@@ -31,11 +31,11 @@ func (k keys) Forget()                                       {}
 
 // hosts registers n machines on premises, tagged with group, and returns the agents'
 // clients of them.
-func (b *bench) hosts(ctx context.Context, group string) ([]*poll.Client, error) {
+func (b *bench) hosts(ctx context.Context, group string, n int) ([]*poll.Client, error) {
 	session := strings.Replace(strings.Replace(b.role, ":iam:", ":sts:", 1), ":role/", ":assumed-role/", 1)
-	shared := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2 * b.n, DisableCompression: true}}
-	out := make([]*poll.Client, b.n)
-	failed := make(chan error, b.n)
+	shared := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2 * n, DisableCompression: true}}
+	out := make([]*poll.Client, n)
+	failed := make(chan error, n)
 	at := make(chan int)
 	var work sync.WaitGroup
 	for range 16 {
@@ -51,7 +51,7 @@ func (b *bench) hosts(ctx context.Context, group string) ([]*poll.Client, error)
 			}
 		})
 	}
-	for i := range b.n {
+	for i := range n {
 		at <- i
 	}
 	close(at)
@@ -87,29 +87,11 @@ func (b *bench) idle(ctx context.Context) error {
 	if err := b.setUp(ctx); err != nil {
 		return err
 	}
-	hosts, err := b.hosts(ctx, fmt.Sprintf("idle%d", time.Now().Unix()))
-	if err != nil {
-		return err
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	failed := make(chan error, b.n)
-	for i, h := range hosts {
-		go func() {
-			// Agents of a real fleet do not all poll in the same second either.
-			time.Sleep(time.Duration(i) * 50 * time.Second / time.Duration(b.n))
-			for ctx.Err() == nil {
-				if _, err := h.Poll(ctx); err != nil && ctx.Err() == nil {
-					failed <- err
-					return
-				}
-			}
-		}()
-	}
-	select {
-	case err := <-failed:
+	failed, err := b.waiting(ctx, b.n)
+	if err != nil {
 		return err
-	case <-time.After(60 * time.Second):
 	}
 	began := processor(b.pid)
 	select {
@@ -122,16 +104,51 @@ func (b *bench) idle(ctx context.Context) error {
 	return nil
 }
 
-// rollout deploys to n hosts at once, whose commands take up to three seconds.
+// waiting makes n hosts that poll until ctx ends, and returns when all of them do.
+func (b *bench) waiting(ctx context.Context, n int) (failed <-chan error, err error) {
+	hosts, err := b.hosts(ctx, fmt.Sprintf("idle%d", time.Now().Unix()), n)
+	if err != nil {
+		return nil, err
+	}
+	errs := make(chan error, n)
+	for i, h := range hosts {
+		go func() {
+			// Agents of a real fleet do not all poll in the same second either.
+			time.Sleep(time.Duration(i) * 50 * time.Second / time.Duration(n))
+			for ctx.Err() == nil {
+				if _, err := h.Poll(ctx); err != nil && ctx.Err() == nil {
+					errs <- err
+					return
+				}
+			}
+		}()
+	}
+	select {
+	case err := <-errs:
+		return nil, err
+	case <-time.After(60 * time.Second):
+		return errs, nil
+	}
+}
+
+// rollout deploys to n hosts at once, whose commands take up to three seconds, while
+// others have nothing to do.
 func (b *bench) rollout(ctx context.Context) error {
 	if err := b.setUp(ctx); err != nil {
 		return err
+	}
+	if b.others > 0 {
+		others, cancel := context.WithCancel(ctx)
+		defer cancel()
+		if _, err := b.waiting(others, b.others); err != nil {
+			return err
+		}
 	}
 	group := fmt.Sprintf("roll%d", time.Now().Unix())
 	if err := b.group(ctx, group, true); err != nil {
 		return err
 	}
-	hosts, err := b.hosts(ctx, group)
+	hosts, err := b.hosts(ctx, group, b.n)
 	if err != nil {
 		return err
 	}
@@ -159,9 +176,9 @@ func (b *bench) rollout(ctx context.Context) error {
 		all = append(all, w)
 	}
 	slices.Sort(all)
-	fmt.Printf("rollout to %d hosts: %s, dispatch p50 %s, p99 %s, longest %s; the server used %.2f ms of a core per host\n", b.n, time.Since(began).Round(time.Millisecond),
+	fmt.Printf("rollout to %d hosts beside %d idle ones: %s, dispatch p50 %s, p99 %s, longest %s; the server used %.2f ms of a core per host, %d MB resident\n", b.n, b.others, time.Since(began).Round(time.Millisecond),
 		all[len(all)/2].Round(10*time.Microsecond), all[len(all)*99/100].Round(10*time.Microsecond), all[len(all)-1].Round(10*time.Microsecond),
-		float64((processor(b.pid)-used).Microseconds())/1000/float64(b.n))
+		float64((processor(b.pid)-used).Microseconds())/1000/float64(b.n), resident(b.pid)/1024)
 	return nil
 }
 

@@ -2,7 +2,8 @@
 // wait, a deployment to a large fleet, and deployments to real instances.
 //
 //	codedeploy -pid PID -n 20000 idle       processor time and memory of the server alone
-//	codedeploy -pid PID -n 1000 rollout     how long a host's next command takes to reach it
+//	codedeploy -pid PID -n 1000 rollout     how long a host's next command takes to reach it;
+//	                                        with -idle N beside N hosts that have nothing to do
 //	codedeploy -n 100 instances             what a deployment of 1 MB takes per instance
 //
 // It imports the agent's own client (internal/agent/poll), which makes up the hosts
@@ -32,6 +33,7 @@ type bench struct {
 	endpoint string
 	config   aws.Config
 	pid, n   int
+	others   int // hosts that are idle beside a rollout
 	window   time.Duration
 	role     string // ARN
 }
@@ -40,6 +42,7 @@ func main() {
 	b := &bench{endpoint: os.Getenv("AWS_ENDPOINT_URL")}
 	flag.IntVar(&b.pid, "pid", 0, "the server's process")
 	flag.IntVar(&b.n, "n", 100, "how many hosts")
+	flag.IntVar(&b.others, "idle", 0, "how many hosts have nothing to do during a rollout")
 	flag.DurationVar(&b.window, "window", time.Minute, "how long to watch idle hosts")
 	flag.Parse()
 	b.config = aws.Config{Region: "us-east-1", BaseEndpoint: &b.endpoint,
