@@ -87,6 +87,7 @@ func (s *commandServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "PollHostCommand":
 		s.poll(w)
 	case "GetDeploymentSpecification":
+		s.log = append(s.log, "spec "+in.DeploymentExecutionId)
 		_ = json.NewEncoder(w).Encode(map[string]any{"DeploymentSystem": "CodeDeploy", "DeploymentSpecification": map[string]any{
 			"GenericEnvelope": spec.Envelope{Format: "TEST", Payload: in.DeploymentExecutionId}}})
 	case "PutHostCommandAcknowledgement":
@@ -237,6 +238,24 @@ func TestDeployment(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(root, "ongoing-deployment", "*")); len(left) != 0 {
 		t.Errorf("still tracked: %q", left)
+	}
+}
+
+// The events of one deployment share its specification; another's is asked for.
+func TestSpecificationIsFetchedOnce(t *testing.T) {
+	s := newCommandServer(t, "BeforeInstall", "AfterInstall", "ApplicationStart")
+	for i := range s.commands[:2] {
+		s.commands[i].DeploymentExecutionID = "a/b/d-first/x"
+	}
+	runAgent(t, s, t.TempDir())
+	var asked []string
+	for _, line := range s.log {
+		if id, ok := strings.CutPrefix(line, "spec "); ok {
+			asked = append(asked, id)
+		}
+	}
+	if want := []string{"a/b/d-first/x", "a/b/d-ApplicationStart/x"}; !slices.Equal(asked, want) {
+		t.Errorf("asked for %q, want %q", asked, want)
 	}
 }
 

@@ -115,27 +115,6 @@ func (s *System) serveInside(l net.Listener) error {
 	return err
 }
 
-// located gives a request from inside an instance the instance's own address, which
-// aws:SourceIp is judged by; the connection itself comes from a loopback address or
-// from the private one.
-func (w *world) located(r *http.Request) *http.Request {
-	id, inside := network.InstanceFrom(r.Context())
-	if !inside {
-		return r
-	}
-	md, err := w.ec2.Metadata(r.Context(), id)
-	if err != nil {
-		return r
-	}
-	addr := md.PublicIP
-	if !addr.IsValid() {
-		addr = md.PrivateIP
-	}
-	moved := r.WithContext(r.Context())
-	moved.RemoteAddr = netip.AddrPortFrom(addr, 0).String()
-	return moved
-}
-
 // instanceMetadata joins what EC2 knows about an instance with the sessions that
 // IAM makes for it. EC2 is opened after the metadata service, so it is looked up at
 // each request.

@@ -58,6 +58,7 @@ type world struct {
 	engine     *stack.Engine
 	cfn        *cloudformation.Service
 	agents     agentBucket
+	addresses  *addresses
 
 	calls *calls
 	// closers undo what opening has done, last first.
@@ -162,6 +163,7 @@ func (w *world) openCompute(ctx context.Context) error {
 		DB: w.db, Sealer: w.s.sealer, Clock: cfg.Clock, Log: cfg.Log, Instances: g.manager, Network: g.network,
 		Profiles: profiles{w.iam}, Invoker: w.wire, PublicCIDR: cfg.PublicCIDR, Fake: cfg.Instances == InstancesFake,
 	})
+	w.addresses = &addresses{db: w.db, read: w.addressOf}
 	return nil
 }
 

@@ -41,6 +41,8 @@ type Loop struct {
 
 	mu       sync.Mutex
 	inFlight map[string]bool
+	last     *spec.Spec // the specification that was verified last, and whose it is
+	lastOf   string     // by execution id
 	work     sync.WaitGroup
 }
 

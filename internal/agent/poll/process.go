@@ -28,6 +28,10 @@ func (l *Loop) process(ctx context.Context, cmd *Command) {
 		l.finish(ctx, cmd, "", err)
 		return
 	}
+	if noop && s.EndsNoops { // nothing will have run, and nothing is waited for
+		l.carryOut(ctx, log, cmd, s, noop)
+		return
+	}
 	// Noted first: the service never offers again what was acknowledged, so that an
 	// agent that ended between the two would leave it waiting for its time-out.
 	if err := l.State.Track(s.DeploymentID, cmd.HostCommandIdentifier); err != nil {
@@ -65,24 +69,47 @@ func (l *Loop) carryOut(ctx context.Context, log *slog.Logger, cmd *Command, s *
 }
 
 func (l *Loop) prepare(ctx context.Context, cmd *Command) (*spec.Spec, bool, error) {
+	s, err := l.specification(ctx, cmd)
+	if err != nil {
+		return nil, false, err
+	}
+	noop, err := l.Executor.Noop(cmd.CommandName, s)
+	return s, noop, err
+}
+
+// specification returns what cmd's deployment consists of. The commands of one
+// deployment follow each other and share it.
+func (l *Loop) specification(ctx context.Context, cmd *Command) (*spec.Spec, error) {
+	l.mu.Lock()
+	last, of := l.last, l.lastOf
+	l.mu.Unlock()
+	if last != nil && of == cmd.DeploymentExecutionID {
+		return last, nil
+	}
+	s, err := l.fetch(ctx, cmd)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	l.last, l.lastOf = s, cmd.DeploymentExecutionID
+	l.mu.Unlock()
+	return s, nil
+}
+
+func (l *Loop) fetch(ctx context.Context, cmd *Command) (*spec.Spec, error) {
 	var env *spec.Envelope
 	err := l.retry(ctx, 5, func() (err error) {
 		env, err = l.Client.Specification(ctx, cmd)
 		return err
 	})
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	content, err := l.Verifier.Open(env)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
-	s, err := spec.Parse(content)
-	if err != nil {
-		return nil, false, err
-	}
-	noop, err := l.Executor.Noop(cmd.CommandName, s)
-	return s, noop, err
+	return spec.Parse(content)
 }
 
 func (l *Loop) acknowledge(ctx context.Context, cmd *Command, noop bool) (status Status, err error) {

@@ -36,6 +36,9 @@ type Spec struct {
 	// SendLogs is set by hardstand's service, which takes the whole output of
 	// scripts.
 	SendLogs bool
+	// EndsNoops is set by hardstand's service, for which the acknowledgement of a
+	// command with nothing to do is also its end.
+	EndsNoops bool
 }
 
 // Revision is where the application comes from.
@@ -65,6 +68,7 @@ type document struct {
 	}
 	GitHubAccessToken string
 	SendLogs          bool     `json:"HardstandSendLogs"`
+	EndsNoops         bool     `json:"HardstandEndsNoops"`
 	KnownEvents       []string `json:"HardstandLifecycleEvents"`
 	Revision          *struct {
 		RevisionType   string
@@ -108,7 +112,7 @@ func Parse(content []byte) (*Spec, error) {
 		Creator: or(d.DeploymentCreator, "user"), Type: or(d.DeploymentType, "IN_PLACE"),
 		AppSpecFile: or(d.AppSpecFilename, "appspec.yml"), KnownEvents: d.KnownEvents, PossibleEvents: d.AllPossibleLifecycleEvents,
 		FileExists:  or(strings.ToUpper(d.AgentActionOverrides.AgentOverrides.FileExistsBehavior), appspec.Disallow),
-		GitHubToken: d.GitHubAccessToken, SendLogs: d.SendLogs,
+		GitHubToken: d.GitHubAccessToken, SendLogs: d.SendLogs, EndsNoops: d.EndsNoops,
 	}
 	if !idPattern().MatchString(s.DeploymentID) || !groupPattern().MatchString(s.GroupID) {
 		return nil, fmt.Errorf("deployment specification names deployment %q of group %q, which are no ids", s.DeploymentID, s.GroupID)

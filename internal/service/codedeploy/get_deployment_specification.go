@@ -24,10 +24,11 @@ type specification struct {
 	AgentActionOverrides agentOverrides
 	Revision             revisionSpec
 
-	// For our agent; AWS's ignore both. AWS's name for the events must not be
+	// For our agent; AWS's ignore them. AWS's name for the events must not be
 	// sent: agent 1.8 then looks for code that only codedeploy-local has loaded,
 	// and every Install fails.
 	SendLogs    bool     `json:"HardstandSendLogs"`
+	EndsNoops   bool     `json:"HardstandEndsNoops"`
 	KnownEvents []string `json:"HardstandLifecycleEvents"`
 }
 
@@ -99,7 +100,7 @@ func (d *deployment) specification() specification {
 	s := specification{
 		DeploymentID: d.ID, DeploymentGroupID: d.GroupID, DeploymentGroupName: d.GroupName, ApplicationName: d.ApplicationName,
 		DeploymentCreator: string(d.Creator), DeploymentType: string(d.deploymentType()), AppSpecFilename: "appspec.yml",
-		KnownEvents: lifecycle.Local(), SendLogs: true, Revision: revisionSpec{RevisionType: string(d.Revision.RevisionType)},
+		KnownEvents: lifecycle.Local(), SendLogs: true, EndsNoops: true, Revision: revisionSpec{RevisionType: string(d.Revision.RevisionType)},
 	}
 	s.AgentActionOverrides.AgentOverrides.FileExistsBehavior = string(d.FileExists)
 	if l := d.Revision.S3Location; l != nil {
