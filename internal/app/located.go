@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"sync"
 
+	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/network"
 	"github.com/hardstand/hardstand/internal/store"
 )
@@ -14,14 +15,22 @@ import (
 // changes: each request from inside an instance asks.
 type addresses struct {
 	db   *store.DB
-	read func(ctx context.Context, id string) (netip.Addr, error)
+	read func(ctx context.Context, id string) (place, error)
 
 	mu      sync.Mutex
 	changed <-chan struct{}
-	known   map[string]netip.Addr
+	known   map[string]place
 }
 
-func (a *addresses) of(ctx context.Context, id string) (netip.Addr, error) {
+// place is where requests of an instance come from.
+type place struct {
+	// Addr is the address by which others see the instance.
+	Addr netip.Addr
+	// Endpoints are those of its VPC that they pass, by service.
+	Endpoints map[string]aws.VPCEndpoint
+}
+
+func (a *addresses) of(ctx context.Context, id string) (place, error) {
 	a.mu.Lock()
 	select {
 	case <-a.changed:
@@ -29,7 +38,7 @@ func (a *addresses) of(ctx context.Context, id string) (netip.Addr, error) {
 	default:
 	}
 	if a.changed == nil { // before anything is read that it tells the end of
-		a.changed, a.known = a.db.Changed(store.Filter{Service: "ec2"}), map[string]netip.Addr{}
+		a.changed, a.known = a.db.Changed(store.Filter{Service: "ec2"}), map[string]place{}
 	}
 	at, has := a.known[id]
 	known := a.known
@@ -54,23 +63,28 @@ func (w *world) located(r *http.Request) *http.Request {
 	if !inside {
 		return r
 	}
-	addr, err := w.addresses.of(r.Context(), id)
+	at, err := w.addresses.of(r.Context(), id)
 	if err != nil {
 		return r
 	}
-	moved := r.WithContext(r.Context())
-	moved.RemoteAddr = netip.AddrPortFrom(addr, 0).String()
+	ctx := r.Context()
+	if len(at.Endpoints) > 0 {
+		ctx = aws.WithVPCEndpoints(ctx, at.Endpoints)
+	}
+	moved := r.WithContext(ctx)
+	moved.RemoteAddr = netip.AddrPortFrom(at.Addr, 0).String()
 	return moved
 }
 
-// addressOf is the address by which others see the instance.
-func (w *world) addressOf(ctx context.Context, id string) (netip.Addr, error) {
+// placeOf reads where an instance is.
+func (w *world) placeOf(ctx context.Context, id string) (place, error) {
 	md, err := w.ec2.Metadata(ctx, id)
 	if err != nil {
-		return netip.Addr{}, err
+		return place{}, err
 	}
+	endpoints, err := w.ec2.VPCEndpoints(ctx, id)
 	if md.PublicIP.IsValid() {
-		return md.PublicIP, nil
+		return place{md.PublicIP, endpoints}, err
 	}
-	return md.PrivateIP, nil
+	return place{md.PrivateIP, endpoints}, err
 }

@@ -18,17 +18,17 @@ func TestAddressesFollowChanges(t *testing.T) {
 	}
 	defer db.Close()
 	reads, at := 0, netip.MustParseAddr("198.18.0.1")
-	a := &addresses{db: db, read: func(_ context.Context, id string) (netip.Addr, error) {
+	a := &addresses{db: db, read: func(_ context.Context, id string) (place, error) {
 		reads++
 		if id == "i-gone" {
-			return netip.Addr{}, errors.New("no such instance")
+			return place{}, errors.New("no such instance")
 		}
-		return at, nil
+		return place{Addr: at}, nil
 	}}
 	want := func(addr netip.Addr, n int) {
 		t.Helper()
-		if got, err := a.of(ctx, "i-1"); err != nil || got != addr || reads != n {
-			t.Errorf("%s after %d reads, %v; want %s after %d", got, reads, err, addr, n)
+		if got, err := a.of(ctx, "i-1"); err != nil || got.Addr != addr || reads != n {
+			t.Errorf("%s after %d reads, %v; want %s after %d", got.Addr, reads, err, addr, n)
 		}
 	}
 	emit := func(service string) {

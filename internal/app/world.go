@@ -163,7 +163,7 @@ func (w *world) openCompute(ctx context.Context) error {
 		DB: w.db, Sealer: w.s.sealer, Clock: cfg.Clock, Log: cfg.Log, Instances: g.manager, Network: g.network,
 		Profiles: profiles{w.iam}, Invoker: w.wire, PublicCIDR: cfg.PublicCIDR, Fake: cfg.Instances == InstancesFake,
 	})
-	w.addresses = &addresses{db: w.db, read: w.addressOf}
+	w.addresses = &addresses{db: w.db, read: w.placeOf}
 	return nil
 }
 

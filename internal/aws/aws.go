@@ -108,6 +108,8 @@ type Call struct {
 	// SourceARN is the resource for which a service calls on its own account
 	// (aws:SourceArn): the topic of a message, the bucket of a notification.
 	SourceARN string
+	// Gateway is the endpoint of a VPC that the request came by, or nil.
+	Gateway *VPCEndpoint
 	// Signed says how the request was signed; zero for anonymous ones.
 	Signed Signed
 	// Token makes a create idempotent across crashes: the stack engine sets it
@@ -124,6 +126,31 @@ type Signed struct {
 	At      time.Time
 	Payload string // x-amz-content-sha256
 	TLS     string // "1.3", "" without TLS
+}
+
+// VPCEndpoint is an endpoint that a VPC has for a service, as requests to the service
+// find it on their way.
+type VPCEndpoint struct {
+	ID, VPC string
+	Source  netip.Addr // the private address that the request comes from
+	Policy  string     // its JSON policy
+}
+
+type endpointsKey struct{}
+
+// WithVPCEndpoints returns a context for requests out of a VPC. endpoints are those that
+// requests from there pass, by service: "s3".
+func WithVPCEndpoints(ctx context.Context, endpoints map[string]VPCEndpoint) context.Context {
+	return context.WithValue(ctx, endpointsKey{}, endpoints)
+}
+
+// VPCEndpointFrom returns the endpoint that a request to the service passes, or nil.
+func VPCEndpointFrom(ctx context.Context, service string) *VPCEndpoint {
+	endpoints, _ := ctx.Value(endpointsKey{}).(map[string]VPCEndpoint)
+	if e, ok := endpoints[service]; ok {
+		return &e
+	}
+	return nil
 }
 
 type callKey struct{}

@@ -19,6 +19,9 @@ type Set struct {
 	Session []Source
 	// Resource is the policy of the resource, or the role's trust policy.
 	Resource *Source
+	// Endpoint is the policy of the VPC endpoint that the request came by: it must
+	// allow as well, whatever the others say. nil means there is none.
+	Endpoint *Source
 	// Trust makes Resource mandatory even within the account.
 	Trust bool
 }
@@ -53,6 +56,7 @@ const (
 	BoundaryPart Part = "permissions boundary"
 	SessionPart  Part = "session policy"
 	TrustPart    Part = "role trust policy"
+	EndpointPart Part = "VPC endpoint policy"
 )
 
 // Result is a decision and what made it.
@@ -73,7 +77,7 @@ func (r Result) Reason(action string) string {
 	if r.Decision == ExplicitDeny {
 		article := "an"
 		switch r.Part {
-		case ResourcePart, BoundaryPart, SessionPart:
+		case ResourcePart, BoundaryPart, SessionPart, EndpointPart:
 			article = "a"
 		case TrustPart:
 			article = "the"
@@ -87,6 +91,9 @@ func (r Result) Reason(action string) string {
 func Evaluate(req Request, set Set) Result {
 	if r, denied := set.deny(req); denied {
 		return r
+	}
+	if set.Endpoint != nil && !set.Endpoint.admits(req) {
+		return set.missing(EndpointPart)
 	}
 	resource, named := set.resourceGrant(req)
 	cross := req.Account != "" && req.Account != req.Principal.Account
@@ -149,6 +156,9 @@ func (set Set) groups() []group {
 	if set.Boundary != nil {
 		groups = append(groups, group{BoundaryPart, []Source{*set.Boundary}})
 	}
+	if set.Endpoint != nil {
+		groups = append(groups, group{EndpointPart, []Source{*set.Endpoint}})
+	}
 	return groups
 }
 
@@ -177,6 +187,16 @@ func (set Set) resourceGrant(req Request) (Result, naming) {
 		}
 	}
 	return res, best
+}
+
+// admits reports whether a policy that limits, and grants nothing, allows the request.
+func (src Source) admits(req Request) bool {
+	for i := range src.Document.Statements {
+		if s := &src.Document.Statements[i]; s.Effect == Allow && s.matches(req) && name(s.Principals, req.Principal) != notNamed {
+			return true
+		}
+	}
+	return false
 }
 
 func (set Set) identityGrant(req Request) (Result, bool) {

@@ -268,3 +268,32 @@ func TestVariablesInResources(t *testing.T) {
 		})
 	}
 }
+
+// The policy of an endpoint limits whoever comes by it, and grants nothing.
+func TestEndpoints(t *testing.T) {
+	everything := `{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}`
+	for _, c := range []struct {
+		name               string
+		who                aws.Principal
+		identity, endpoint string
+		want               Decision
+		part               Part
+	}{
+		{"open", ann, allowing("*", "*", ""), everything, Allowed, IdentityPart},
+		{"open grants nothing", ann, "", everything, ImplicitDeny, IdentityPart},
+		{"leaves it out", ann, allowing("*", "*", ""), `{"Effect":"Allow","Principal":"*","Action":"s3:PutObject","Resource":"*"}`, ImplicitDeny, EndpointPart},
+		{"leaves it out, root", root, "", `{"Effect":"Allow","Principal":"*","Action":"*","Resource":"arn:aws:s3:::other/*"}`, ImplicitDeny, EndpointPart},
+		{"names another", ann, allowing("*", "*", ""), `{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:user/bob"},"Action":"*","Resource":"*"}`, ImplicitDeny, EndpointPart},
+		{"denies", ann, allowing("*", "*", ""), everything + `,{"Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"*"}`, ExplicitDeny, EndpointPart},
+	} {
+		endpoint := doc(t, Resource, c.endpoint)
+		set := Set{Endpoint: &endpoint}
+		if c.identity != "" {
+			set.Identity = []Source{doc(t, Identity, c.identity)}
+		}
+		got := Evaluate(Request{Principal: c.who, Action: "s3:GetObject", Resource: "arn:aws:s3:::b/x"}, set)
+		if got.Decision != c.want || got.Part != c.part {
+			t.Errorf("%s: %s by %s, want %s by %s", c.name, got.Decision, got.Part, c.want, c.part)
+		}
+	}
+}

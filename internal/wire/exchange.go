@@ -131,7 +131,8 @@ func (e *exchange) answer(ctx context.Context, row *Operation, out any) error {
 func (e *exchange) call() aws.Call {
 	c := aws.Call{Principal: e.principal, Account: e.principal.Account, Region: e.region, RequestID: e.id,
 		Service: e.service.Model.Label(), Operation: e.operation, SourceIP: remoteAddr(e.r), Secure: e.r.TLS != nil,
-		UserAgent: e.r.UserAgent(), Referer: e.r.Referer(), Endpoint: endpoint(e.r)}
+		UserAgent: e.r.UserAgent(), Referer: e.r.Referer(), Endpoint: endpoint(e.r),
+		Gateway: aws.VPCEndpointFrom(e.r.Context(), e.service.Model.Label())}
 	if e.signature != nil {
 		c.SigningName, c.SignedRegion = e.signature.Service, e.signature.Region
 		c.Signed = e.signed()

@@ -37,6 +37,8 @@ func fix(j policy.Judgement) string {
 		where = "add to its permissions boundary"
 	case policy.SessionPart:
 		where = "add to the policy that the session was made with"
+	case policy.EndpointPart:
+		where, g.Principal = "add to the policy of the VPC endpoint", named(j.Request.Principal)
 	case policy.TrustPart:
 		where, g.Resource, g.Principal = "add to the trust policy of "+j.Request.Resource, "", named(j.Request.Principal)
 	case policy.ResourcePart:

@@ -128,6 +128,14 @@ func (d description) resource(tx *store.Tx, kind, id string) error {
 		d.set("PublicIpAddress", a.Public.String())
 	case "internet-gateway":
 		d.set("InternetGatewayID", id)
+	case "vpc-endpoint":
+		v, err := vpcOfPart(tx, d.call, id)
+		if err != nil {
+			return err
+		}
+		if e := v.endpoint(id); e != nil {
+			d.endpoint(e.Service)
+		}
 	}
 	return nil
 }

@@ -51,11 +51,23 @@ func (d description) wanted(kind string, in any) {
 		d.made(kind, "route-table", in.VpcId)
 	case *api.CreateSecurityGroupInput:
 		d.made(kind, "security-group", in.VpcId)
+	case *api.CreateVpcEndpointInput:
+		if kind == "vpc-endpoint" {
+			d.endpoint(aws.Val(in.ServiceName))
+		}
 	case *api.AllocateAddressInput:
 		d.set("Domain", "vpc")
 	case *api.CreateVpcInput:
 		d.set("Tenancy", "default")
 	}
+}
+
+// endpoint describes a VPC endpoint by its service; all are Amazon's and of the region.
+func (d description) endpoint(service string) {
+	d.set("VpceServiceName", service)
+	d.set("VpceServiceOwner", "amazon")
+	d.set("VpceServiceRegion", d.call.Region)
+	d.set("VpceMultiRegion", "false")
 }
 
 // made says to which VPC the new resource will belong.
@@ -75,6 +87,7 @@ func (d description) attributes(kind string, in any) {
 		reflect.TypeFor[*api.ModifyNetworkInterfaceAttributeInput](): "network-interface",
 		reflect.TypeFor[*api.ModifyVpcAttributeInput]():              "vpc",
 		reflect.TypeFor[*api.ModifyLaunchTemplateInput]():            "launch-template",
+		reflect.TypeFor[*api.ModifyVpcEndpointInput]():               "vpc-endpoint",
 	}[reflect.TypeOf(in)]
 	if subject != kind {
 		return
@@ -84,7 +97,7 @@ func (d description) attributes(kind string, in any) {
 	for i := range v.NumField() {
 		name := v.Type().Field(i).Name
 		switch name {
-		case "InstanceId", "SubnetId", "VpcId", "NetworkInterfaceId", "DryRun", "Attribute", "Value", "LaunchTemplateId", "LaunchTemplateName", "ClientToken":
+		case "InstanceId", "SubnetId", "VpcId", "NetworkInterfaceId", "DryRun", "Attribute", "Value", "LaunchTemplateId", "LaunchTemplateName", "ClientToken", "VpcEndpointId":
 			continue
 		}
 		if value, ok := attributeText(v.Field(i)); ok {

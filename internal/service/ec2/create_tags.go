@@ -39,6 +39,7 @@ var taggables = map[string]taggable{
 	"igw":      {"internet-gateway", "InvalidInternetGatewayID", "internetGateway ID", rowTags(&gateways, func(r *gateway) *map[string]string { return &r.Tags })},
 	"rtb":      {"route-table", "InvalidRouteTableID", "routeTable ID", editVPCTags},
 	"acl":      {"network-acl", "InvalidNetworkAclID", "networkAcl ID", editVPCTags},
+	"vpce":     {"vpc-endpoint", "InvalidVpcEndpointId", "Vpc Endpoint Id", editVPCTags},
 	"lt":       {"launch-template", "InvalidLaunchTemplateId", "launch template ID", rowTags(&launchTemplates, func(r *launchTemplate) *map[string]string { return &r.Tags })},
 	"dopt":     {"dhcp-options", "InvalidDhcpOptionID", "dhcpOption ID", editVPCTags},
 }

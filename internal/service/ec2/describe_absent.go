@@ -36,11 +36,6 @@ func (s *Service) DescribeVpcPeeringConnections(_ context.Context, in *api.Descr
 		noneOf("InvalidVpcPeeringConnectionID.NotFound", "vpcPeeringConnection ID", in.VpcPeeringConnectionIds)
 }
 
-// DescribeVpcEndpoints lists no endpoints: all services are reached without one.
-func (s *Service) DescribeVpcEndpoints(_ context.Context, in *api.DescribeVpcEndpointsInput) (*api.DescribeVpcEndpointsOutput, error) {
-	return &api.DescribeVpcEndpointsOutput{VpcEndpoints: []api.VpcEndpoint{}}, noneOf("InvalidVpcEndpointId.NotFound", "Vpc Endpoint Id", in.VpcEndpointIds)
-}
-
 // DescribeAddressesAttribute lists elastic addresses without reverse names: nobody
 // can set one.
 func (s *Service) DescribeAddressesAttribute(ctx context.Context, in *api.DescribeAddressesAttributeInput) (*api.DescribeAddressesAttributeOutput, error) {

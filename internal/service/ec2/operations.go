@@ -23,6 +23,7 @@ func (s *Service) Wire() wire.Service {
 	ops = append(ops, s.routeOperations()...)
 	ops = append(ops, s.describeOperations()...)
 	ops = append(ops, s.launchTemplateOperations()...)
+	ops = append(ops, s.endpointOperations()...)
 	return wire.Service{Model: api.Model(), Operations: wire.Completed(ops, s.describeCheck)}
 }
 
@@ -193,6 +194,5 @@ func (s *Service) describeOperations() []wire.Operation {
 		onAnything("DescribeVpnGateways", s.DescribeVpnGateways),
 		onAnything("DescribeNatGateways", s.DescribeNatGateways),
 		onAnything("DescribeVpcPeeringConnections", s.DescribeVpcPeeringConnections),
-		onAnything("DescribeVpcEndpoints", s.DescribeVpcEndpoints),
 	}
 }

@@ -23,6 +23,7 @@ type vpc struct {
 	MainRouteTable, MainAssociation string
 	RouteTables                     []routeTable
 	Subnets                         []subnet
+	Endpoints                       []vpcEndpoint
 	// NoDNS turns the VPC's name server off; HostNames gives its instances
 	// public host names.
 	NoDNS, HostNames bool
@@ -83,6 +84,9 @@ var vpcs = store.Table[vpc]{
 			for _, t := range v.RouteTables {
 				out = append(out, token(k, t.Token)...)
 			}
+			for _, e := range v.Endpoints {
+				out = append(out, token(k, e.Token)...)
+			}
 			return out
 		}},
 	},
@@ -120,6 +124,9 @@ func (v *vpc) parts() []string {
 	}
 	for _, t := range v.RouteTables {
 		out = append(out, t.ID)
+	}
+	for _, e := range v.Endpoints {
+		out = append(out, e.ID)
 	}
 	return out
 }

@@ -26,6 +26,7 @@ func (s *Service) Resources() stack.Registry {
 		"AWS::EC2::VPC":                         resourceVPC{s},
 		"AWS::EC2::Subnet":                      resourceSubnet{s},
 		"AWS::EC2::InternetGateway":             resourceInternetGateway{s},
+		"AWS::EC2::VPCEndpoint":                 resourceVPCEndpoint{s},
 		"AWS::EC2::VPCGatewayAttachment":        resourceGatewayAttachment{s},
 		"AWS::EC2::RouteTable":                  resourceRouteTable{s},
 		"AWS::EC2::Route":                       resourceRoute{s},

@@ -59,6 +59,7 @@ func (s *Service) DeleteRouteTable(ctx context.Context, in *api.DeleteRouteTable
 			return inUse("routeTable", id)
 		}
 		v.RouteTables = slices.DeleteFunc(v.RouteTables, func(o routeTable) bool { return o.ID == id })
+		v.forgetRouteTable(id)
 		delete(v.Tags, id)
 		emitPart(tx, c, id, "route-table-deleted")
 		return vpcs.Put(tx, key(c, v.ID), v)
@@ -216,7 +217,8 @@ var routeTableParts = networkParts[api.RouteTable]{
 			}
 			for _, r := range shown.Routes {
 				f.add("route.gateway-id", *r.GatewayId)
-				f.add("route.destination-cidr-block", *r.DestinationCidrBlock)
+				f.offer("route.destination-cidr-block", aws.Val(r.DestinationCidrBlock))
+				f.offer("route.destination-prefix-list-id", aws.Val(r.DestinationPrefixListId))
 				f.add("route.origin", string(r.Origin))
 				f.add("route.state", string(r.State))
 			}
@@ -247,6 +249,7 @@ func apiRouteTable(c aws.Call, v *vpc, t routeTable) api.RouteTable {
 		}
 		out.Routes = append(out.Routes, shown)
 	}
+	out.Routes = append(out.Routes, v.endpointRoutes(t.ID)...)
 	return out
 }
 

@@ -38,6 +38,9 @@ func (s *Service) Authorize(ctx context.Context, c aws.Check) error {
 		return err
 	}
 	req, set, err := s.question(ctx, call, who, c)
+	if err == nil {
+		err = s.throughEndpoint(call, &set)
+	}
 	if err != nil {
 		return err
 	}
@@ -50,6 +53,17 @@ func (s *Service) Authorize(ctx context.Context, c aws.Check) error {
 		return err
 	}
 	return s.refuse(ctx, policy.Explain(req, set), explain)
+}
+
+// throughEndpoint adds the policy of the VPC endpoint that the call came by.
+func (s *Service) throughEndpoint(call aws.Call, set *policy.Set) error {
+	e := gatewayOf(call)
+	if e == nil {
+		return nil
+	}
+	doc, err := s.documents.parse(e.Policy, policy.Resource)
+	set.Endpoint = &policy.Source{Name: e.ID, Document: doc}
+	return err
 }
 
 // knownCaller is identityOf, kept until something changes.

@@ -37,7 +37,12 @@ func (s *Service) conditionKeys(call aws.Call, who caller, c aws.Check, account 
 	}
 	set("aws:ResourceAccount", account)
 	// A service that acts for a caller calls from its own address, and from no page.
-	if call.SourceIP.IsValid() && len(call.Via) == 0 {
+	if e := gatewayOf(call); e != nil {
+		set("aws:SourceVpce", e.ID)
+		set("aws:SourceVpc", e.VPC)
+		set("aws:VpcSourceIp", e.Source.String())
+		set("aws:Referer", call.Referer)
+	} else if call.SourceIP.IsValid() && len(call.Via) == 0 {
 		set("aws:SourceIp", call.SourceIP.String())
 		set("aws:Referer", call.Referer)
 	}
@@ -48,6 +53,15 @@ func (s *Service) conditionKeys(call aws.Call, who caller, c aws.Check, account 
 	}
 	principalKeys(call.Principal, who, k, set)
 	return policy.NewContext(k, own(c))
+}
+
+// gatewayOf is the endpoint of a VPC that a call came by itself, or nil: what a service
+// does for its caller passes none.
+func gatewayOf(call aws.Call) *aws.VPCEndpoint {
+	if len(call.Via) > 0 {
+		return nil
+	}
+	return call.Gateway
 }
 
 // own returns the check's own keys, as far as AWS's authorization reference gives

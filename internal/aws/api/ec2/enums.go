@@ -277,6 +277,16 @@ const (
 	DiskTypeSsd DiskType = "ssd"
 )
 
+// DnsNameState is an enumeration; "" means absent.
+type DnsNameState string
+
+// The values of DnsNameState.
+const (
+	DnsNameStatePendingVerification DnsNameState = "pendingVerification"
+	DnsNameStateVerified            DnsNameState = "verified"
+	DnsNameStateFailed              DnsNameState = "failed"
+)
+
 // DnsRecordIpType is an enumeration; "" means absent.
 type DnsRecordIpType string
 
@@ -2130,6 +2140,14 @@ const (
 	NitroTpmSupportSupported   NitroTpmSupport = "supported"
 )
 
+// PayerResponsibility is an enumeration; "" means absent.
+type PayerResponsibility string
+
+// The values of PayerResponsibility.
+const (
+	PayerResponsibilityServiceOwner PayerResponsibility = "ServiceOwner"
+)
+
 // PhcSupport is an enumeration; "" means absent.
 type PhcSupport string
 
@@ -2368,6 +2386,15 @@ const (
 	SecondaryInterfaceTypeSecondary SecondaryInterfaceType = "secondary"
 )
 
+// ServiceConnectivityType is an enumeration; "" means absent.
+type ServiceConnectivityType string
+
+// The values of ServiceConnectivityType.
+const (
+	ServiceConnectivityTypeIpv4 ServiceConnectivityType = "ipv4"
+	ServiceConnectivityTypeIpv6 ServiceConnectivityType = "ipv6"
+)
+
 // ServiceManaged is an enumeration; "" means absent.
 type ServiceManaged string
 
@@ -2377,6 +2404,16 @@ const (
 	ServiceManagedNlb  ServiceManaged = "nlb"
 	ServiceManagedRnat ServiceManaged = "rnat"
 	ServiceManagedRds  ServiceManaged = "rds"
+)
+
+// ServiceType is an enumeration; "" means absent.
+type ServiceType string
+
+// The values of ServiceType.
+const (
+	ServiceTypeInterface           ServiceType = "Interface"
+	ServiceTypeGateway             ServiceType = "Gateway"
+	ServiceTypeGatewayLoadBalancer ServiceType = "GatewayLoadBalancer"
 )
 
 // ShutdownBehavior is an enumeration; "" means absent.

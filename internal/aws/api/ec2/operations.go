@@ -266,6 +266,38 @@ type CreateNatGatewayOutput struct {
 	NatGateway  *NatGateway
 }
 
+// CreateNetworkAclInput is the input of CreateNetworkAcl.
+type CreateNetworkAclInput struct {
+	TagSpecifications []TagSpecification
+	ClientToken       *string
+	DryRun            *bool
+	VpcId             *string
+}
+
+// CreateNetworkAclOutput is the output of CreateNetworkAcl.
+type CreateNetworkAclOutput struct {
+	NetworkAcl  *NetworkAcl
+	ClientToken *string
+}
+
+// CreateNetworkAclEntryInput is the input of CreateNetworkAclEntry.
+type CreateNetworkAclEntryInput struct {
+	DryRun        *bool
+	NetworkAclId  *string
+	RuleNumber    *int32
+	Protocol      *string
+	RuleAction    RuleAction
+	Egress        *bool
+	CidrBlock     *string
+	Ipv6CidrBlock *string
+	IcmpTypeCode  *IcmpTypeCode
+	PortRange     *PortRange
+}
+
+// CreateNetworkAclEntryOutput is the output of CreateNetworkAclEntry.
+type CreateNetworkAclEntryOutput struct {
+}
+
 // CreateNetworkInterfaceInput is the input of CreateNetworkInterface.
 type CreateNetworkInterfaceInput struct {
 	Ipv4Prefixes                    []Ipv4PrefixSpecificationRequest
@@ -406,6 +438,33 @@ type CreateVpcOutput struct {
 	Vpc *Vpc
 }
 
+// CreateVpcEndpointInput is the input of CreateVpcEndpoint.
+type CreateVpcEndpointInput struct {
+	DryRun                   *bool
+	VpcEndpointType          VpcEndpointType
+	VpcId                    *string
+	ServiceName              *string
+	PolicyDocument           *string
+	RouteTableIds            []string
+	SubnetIds                []string
+	SecurityGroupIds         []string
+	IpAddressType            IpAddressType
+	DnsOptions               *DnsOptionsSpecification
+	ClientToken              *string
+	PrivateDnsEnabled        *bool
+	TagSpecifications        []TagSpecification
+	SubnetConfigurations     []SubnetConfiguration
+	ServiceNetworkArn        *string
+	ResourceConfigurationArn *string
+	ServiceRegion            *string
+}
+
+// CreateVpcEndpointOutput is the output of CreateVpcEndpoint.
+type CreateVpcEndpointOutput struct {
+	VpcEndpoint *VpcEndpoint
+	ClientToken *string
+}
+
 // DeleteInternetGatewayInput is the input of DeleteInternetGateway.
 type DeleteInternetGatewayInput struct {
 	DryRun            *bool
@@ -464,6 +523,28 @@ type DeleteNatGatewayInput struct {
 // DeleteNatGatewayOutput is the output of DeleteNatGateway.
 type DeleteNatGatewayOutput struct {
 	NatGatewayId *string
+}
+
+// DeleteNetworkAclInput is the input of DeleteNetworkAcl.
+type DeleteNetworkAclInput struct {
+	DryRun       *bool
+	NetworkAclId *string
+}
+
+// DeleteNetworkAclOutput is the output of DeleteNetworkAcl.
+type DeleteNetworkAclOutput struct {
+}
+
+// DeleteNetworkAclEntryInput is the input of DeleteNetworkAclEntry.
+type DeleteNetworkAclEntryInput struct {
+	DryRun       *bool
+	NetworkAclId *string
+	RuleNumber   *int32
+	Egress       *bool
+}
+
+// DeleteNetworkAclEntryOutput is the output of DeleteNetworkAclEntry.
+type DeleteNetworkAclEntryOutput struct {
 }
 
 // DeleteNetworkInterfaceInput is the input of DeleteNetworkInterface.
@@ -541,6 +622,17 @@ type DeleteVpcInput struct {
 
 // DeleteVpcOutput is the output of DeleteVpc.
 type DeleteVpcOutput struct {
+}
+
+// DeleteVpcEndpointsInput is the input of DeleteVpcEndpoints.
+type DeleteVpcEndpointsInput struct {
+	DryRun         *bool
+	VpcEndpointIds []string
+}
+
+// DeleteVpcEndpointsOutput is the output of DeleteVpcEndpoints.
+type DeleteVpcEndpointsOutput struct {
+	Unsuccessful []UnsuccessfulItem
 }
 
 // DescribeAccountAttributesInput is the input of DescribeAccountAttributes.
@@ -881,6 +973,21 @@ type DescribeNetworkInterfacesOutput struct {
 	NextToken         *string
 }
 
+// DescribePrefixListsInput is the input of DescribePrefixLists.
+type DescribePrefixListsInput struct {
+	DryRun        *bool
+	Filters       []Filter
+	MaxResults    *int32
+	NextToken     *string
+	PrefixListIds []string
+}
+
+// DescribePrefixListsOutput is the output of DescribePrefixLists.
+type DescribePrefixListsOutput struct {
+	NextToken   *string
+	PrefixLists []PrefixList
+}
+
 // DescribeRegionsInput is the input of DescribeRegions.
 type DescribeRegionsInput struct {
 	RegionNames []string
@@ -998,6 +1105,23 @@ type DescribeVpcAttributeOutput struct {
 	EnableDnsSupport                 *AttributeBooleanValue
 	EnableNetworkAddressUsageMetrics *AttributeBooleanValue
 	VpcId                            *string
+}
+
+// DescribeVpcEndpointServicesInput is the input of DescribeVpcEndpointServices.
+type DescribeVpcEndpointServicesInput struct {
+	DryRun         *bool
+	ServiceNames   []string
+	Filters        []Filter
+	MaxResults     *int32
+	NextToken      *string
+	ServiceRegions []string
+}
+
+// DescribeVpcEndpointServicesOutput is the output of DescribeVpcEndpointServices.
+type DescribeVpcEndpointServicesOutput struct {
+	ServiceNames   []string
+	ServiceDetails []ServiceDetail
+	NextToken      *string
 }
 
 // DescribeVpcEndpointsInput is the input of DescribeVpcEndpoints.
@@ -1297,6 +1421,29 @@ type ModifyVpcAttributeInput struct {
 type ModifyVpcAttributeOutput struct {
 }
 
+// ModifyVpcEndpointInput is the input of ModifyVpcEndpoint.
+type ModifyVpcEndpointInput struct {
+	DryRun                 *bool
+	VpcEndpointId          *string
+	ResetPolicy            *bool
+	PolicyDocument         *string
+	AddRouteTableIds       []string
+	RemoveRouteTableIds    []string
+	AddSubnetIds           []string
+	RemoveSubnetIds        []string
+	AddSecurityGroupIds    []string
+	RemoveSecurityGroupIds []string
+	IpAddressType          IpAddressType
+	DnsOptions             *DnsOptionsSpecification
+	PrivateDnsEnabled      *bool
+	SubnetConfigurations   []SubnetConfiguration
+}
+
+// ModifyVpcEndpointOutput is the output of ModifyVpcEndpoint.
+type ModifyVpcEndpointOutput struct {
+	Return *bool
+}
+
 // MonitorInstancesInput is the input of MonitorInstances.
 type MonitorInstancesInput struct {
 	InstanceIds []string
@@ -1339,6 +1486,36 @@ type ReplaceIamInstanceProfileAssociationInput struct {
 // ReplaceIamInstanceProfileAssociationOutput is the output of ReplaceIamInstanceProfileAssociation.
 type ReplaceIamInstanceProfileAssociationOutput struct {
 	IamInstanceProfileAssociation *IamInstanceProfileAssociation
+}
+
+// ReplaceNetworkAclAssociationInput is the input of ReplaceNetworkAclAssociation.
+type ReplaceNetworkAclAssociationInput struct {
+	DryRun        *bool
+	AssociationId *string
+	NetworkAclId  *string
+}
+
+// ReplaceNetworkAclAssociationOutput is the output of ReplaceNetworkAclAssociation.
+type ReplaceNetworkAclAssociationOutput struct {
+	NewAssociationId *string
+}
+
+// ReplaceNetworkAclEntryInput is the input of ReplaceNetworkAclEntry.
+type ReplaceNetworkAclEntryInput struct {
+	DryRun        *bool
+	NetworkAclId  *string
+	RuleNumber    *int32
+	Protocol      *string
+	RuleAction    RuleAction
+	Egress        *bool
+	CidrBlock     *string
+	Ipv6CidrBlock *string
+	IcmpTypeCode  *IcmpTypeCode
+	PortRange     *PortRange
+}
+
+// ReplaceNetworkAclEntryOutput is the output of ReplaceNetworkAclEntry.
+type ReplaceNetworkAclEntryOutput struct {
 }
 
 // ReplaceRouteInput is the input of ReplaceRoute.

@@ -323,6 +323,14 @@ type DnsOptions struct {
 	PrivateDnsSpecifiedDomains               []string
 }
 
+// DnsOptionsSpecification is the structure DnsOptionsSpecification of the API.
+type DnsOptionsSpecification struct {
+	DnsRecordIpType                          DnsRecordIpType
+	PrivateDnsOnlyForInboundResolverEndpoint *bool
+	PrivateDnsPreference                     *string
+	PrivateDnsSpecifiedDomains               []string
+}
+
 // EbsBlockDevice is the structure EbsBlockDevice of the API.
 type EbsBlockDevice struct {
 	DeleteOnTermination      *bool
@@ -1905,10 +1913,22 @@ type PortRange struct {
 	To   *int32
 }
 
+// PrefixList is the structure PrefixList of the API.
+type PrefixList struct {
+	Cidrs          []string
+	PrefixListId   *string
+	PrefixListName *string
+}
+
 // PrefixListId is the structure PrefixListId of the API.
 type PrefixListId struct {
 	Description  *string
 	PrefixListId *string
+}
+
+// PrivateDnsDetails is the structure PrivateDnsDetails of the API.
+type PrivateDnsDetails struct {
+	PrivateDnsName *string
 }
 
 // PrivateDnsNameOptionsOnLaunch is the structure PrivateDnsNameOptionsOnLaunch of the API.
@@ -2245,6 +2265,32 @@ type SecurityGroupRuleUpdate struct {
 	SecurityGroupRule   *SecurityGroupRuleRequest
 }
 
+// ServiceDetail is the structure ServiceDetail of the API.
+type ServiceDetail struct {
+	ServiceName                     *string
+	ServiceId                       *string
+	ServiceType                     []ServiceTypeDetail
+	ServiceRegion                   *string
+	AvailabilityZoneIds             []string
+	AvailabilityZones               []string
+	Owner                           *string
+	BaseEndpointDnsNames            []string
+	PrivateDnsName                  *string
+	PrivateDnsNames                 []PrivateDnsDetails
+	VpcEndpointPolicySupported      *bool
+	AcceptanceRequired              *bool
+	ManagesVpcEndpoints             *bool
+	PayerResponsibility             PayerResponsibility
+	Tags                            []Tag
+	PrivateDnsNameVerificationState DnsNameState
+	SupportedIpAddressTypes         []ServiceConnectivityType
+}
+
+// ServiceTypeDetail is the structure ServiceTypeDetail of the API.
+type ServiceTypeDetail struct {
+	ServiceType ServiceType
+}
+
 // SpotMarketOptions is the structure SpotMarketOptions of the API.
 type SpotMarketOptions struct {
 	MaxPrice                     *string
@@ -2293,6 +2339,13 @@ type SubnetCidrBlockState struct {
 	StatusMessage *string
 }
 
+// SubnetConfiguration is the structure SubnetConfiguration of the API.
+type SubnetConfiguration struct {
+	SubnetId *string
+	Ipv4     *string
+	Ipv6     *string
+}
+
 // SubnetIpPrefixes is the structure SubnetIpPrefixes of the API.
 type SubnetIpPrefixes struct {
 	SubnetId   *string
@@ -2338,6 +2391,18 @@ type TotalLocalStorageGB struct {
 type TotalLocalStorageGBRequest struct {
 	Min *float64
 	Max *float64
+}
+
+// UnsuccessfulItem is the structure UnsuccessfulItem of the API.
+type UnsuccessfulItem struct {
+	Error      *UnsuccessfulItemError
+	ResourceId *string
+}
+
+// UnsuccessfulItemError is the structure UnsuccessfulItemError of the API.
+type UnsuccessfulItemError struct {
+	Code    *string
+	Message *string
 }
 
 // UserIdGroupPair is the structure UserIdGroupPair of the API.
