@@ -57,9 +57,14 @@ finish() {
 }
 
 # remove_groups DATADIR removes the control groups of the server that had the
-# directory: they outlive namespaces, unlike mounts.
+# directory: they outlive namespaces, unlike mounts. Processes that were killed with
+# their namespace take a moment to leave them.
 remove_groups() {
-  local prefix
+  local prefix groups
   prefix=hs$(cat "$1/id" 2>/dev/null || echo -none)
-  find /sys/fs/cgroup -depth -type d \( -path "*/$prefix" -o -path "*/$prefix/*" \) -exec rmdir {} + 2>/dev/null || true
+  for _ in $(seq 50); do
+    mapfile -t groups < <(find /sys/fs/cgroup -depth -type d \( -path "*/$prefix" -o -path "*/$prefix/*" \) 2>/dev/null)
+    [ "${#groups[@]}" != 0 ] || return 0
+    rmdir "${groups[@]}" 2>/dev/null || sleep 0.1
+  done
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -22,8 +23,8 @@ chmod +x ./install
 ./install auto
 `
 
-// instances deploys a bundle of 1 MB without hooks to n real instances at once,
-// three times; the first deployment waits for the agents.
+// instances deploys a bundle of 1 MB without hooks to n real instances at once, again
+// and again; the first deployments wait for the agents, and warm all caches.
 func (b *bench) instances(ctx context.Context) error {
 	if err := b.setUp(ctx); err != nil {
 		return err
@@ -39,8 +40,10 @@ func (b *bench) instances(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for round := range 4 {
-		began := time.Now()
+	const cold = 2
+	rounds := min(20, max(4, 200/b.n))
+	var took []time.Duration
+	for range cold + rounds {
 		id, err := b.deploy(ctx, tag, "bundle.zip")
 		if err != nil {
 			return err
@@ -49,12 +52,13 @@ func (b *bench) instances(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if round > 0 {
-			took := d.CompleteTime.Sub(*d.CreateTime)
-			fmt.Printf("deployment of 1 MB to %d instances: %s (seen after %s), %.1f ms per instance\n", b.n, took.Round(time.Millisecond),
-				time.Since(began).Round(time.Millisecond), float64(took.Microseconds())/1000/float64(b.n))
-		}
+		took = append(took, d.CompleteTime.Sub(*d.CreateTime))
 	}
+	first, warm := took[0], took[cold:]
+	slices.Sort(warm)
+	median := warm[len(warm)/2]
+	fmt.Printf("deployment of 1 MB to %d instances: %s, %.1f ms per instance (median of %d; %s to %s; %s from their launch)\n", b.n, median.Round(time.Millisecond),
+		float64(median.Microseconds())/1000/float64(b.n), rounds, warm[0].Round(time.Millisecond), warm[rounds-1].Round(time.Millisecond), first.Round(time.Millisecond))
 	return b.call(ctx, ec2.Model(), "TerminateInstances", &ec2.TerminateInstancesInput{InstanceIds: ids}, nil)
 }
 
