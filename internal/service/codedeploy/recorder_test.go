@@ -32,6 +32,7 @@ type flavour struct {
 var flavours = []flavour{
 	{"1.8.1", "CodeDeployCommandService_v20141006", "codedeploy-commands", "OFFICIAL_1.8.1-9_deb", true, true, true},
 	{"1.8.1 with enable_auth_policy", "CodeDeployCommandService", "codedeploy-commands-secure", "OFFICIAL_1.8.1-9_deb", true, true, true},
+	{"1.8.1 with use_mock_command_service", "ApolloDeployControlService_mock", "codedeploy-commands", "OFFICIAL_1.8.1-9_deb", true, true, true},
 	{"2.1.0", "CodeDeployCommandService_v20141006", "codedeploy-commands", "2.1.0", false, false, false},
 	{"2.1.0 with enable_auth_policy", "CodeDeployCommandService", "codedeploy-commands-secure", "2.1.0", false, false, false},
 }
