@@ -56,6 +56,10 @@ func Main(args []string) int {
 	case "status":
 		return c.status()
 	default:
+		if err := hideSecrets(args, false); err != nil {
+			fmt.Fprintln(os.Stderr, "codedeploy-agent:", err)
+			return 1
+		}
 		return run(cfg, os.Stderr)
 	}
 }

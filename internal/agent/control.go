@@ -13,7 +13,10 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/hardstand/hardstand/internal/agent/config"
+	"github.com/hardstand/hardstand/internal/agent/logfile"
 	"github.com/hardstand/hardstand/internal/agent/state"
 	"github.com/hardstand/hardstand/internal/clock"
 )
@@ -139,12 +142,15 @@ func (c control) stop() int {
 // readyFD names the environment variable with the descriptor of start's pipe.
 const readyFD = "CODEDEPLOY_AGENT_READY_FD"
 
-// announce tells the start command that the agent runs.
-func announce() {
+// announce tells the start command that the agent runs. Whoever waits for that
+// command's outputs to close must not wait for the agent: what would still be said
+// on its standard error, how it crashed, goes to the log.
+func announce(log *logfile.File) {
 	fd, err := strconv.Atoi(os.Getenv(readyFD))
 	if err != nil {
 		return
 	}
+	_ = unix.Dup3(int(log.Fd()), int(os.Stderr.Fd()), 0)
 	_ = os.Unsetenv(readyFD)
 	f := os.NewFile(uintptr(fd), "ready")
 	_, _ = f.Write([]byte{'1'})

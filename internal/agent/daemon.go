@@ -17,6 +17,7 @@ import (
 	"github.com/hardstand/hardstand/internal/agent/config"
 	"github.com/hardstand/hardstand/internal/agent/download"
 	"github.com/hardstand/hardstand/internal/agent/identity"
+	"github.com/hardstand/hardstand/internal/agent/logfile"
 	"github.com/hardstand/hardstand/internal/agent/poll"
 	"github.com/hardstand/hardstand/internal/agent/spec"
 	"github.com/hardstand/hardstand/internal/agent/state"
@@ -37,14 +38,14 @@ func run(cfg config.Config, errs io.Writer) int {
 		return 1
 	}
 	defer release()
-	log, closeLog, err := openLog(cfg)
+	log, file, err := openLog(cfg)
 	if err != nil {
 		fmt.Fprintln(errs, "codedeploy-agent:", err)
 		return 1
 	}
-	defer closeLog()
+	defer file.Close()
 	writeVersion(cfg, log)
-	announce()
+	announce(file)
 	log.Info("agent started", "version", Version, "pid", os.Getpid())
 	for _, key := range cfg.Unknown {
 		log.Info("configuration key without effect", "key", key)
@@ -151,26 +152,23 @@ func s3Endpoint(cfg config.Config, getenv func(string) string) string {
 	return ""
 }
 
-// openLog opens the agent's own log, replacing one that has grown large.
-func openLog(cfg config.Config) (*slog.Logger, func(), error) {
-	const large = 64 << 20
-	if err := os.MkdirAll(cfg.LogDir, 0o755); err != nil {
-		return nil, nil, fmt.Errorf("make log directory: %w", err)
-	}
-	if info, err := os.Stat(cfg.LogFile()); err == nil && info.Size() > large {
-		if err := os.Rename(cfg.LogFile(), cfg.LogFile()+".1"); err != nil {
-			return nil, nil, fmt.Errorf("rotate log: %w", err)
-		}
-	}
-	f, err := os.OpenFile(cfg.LogFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+// The agent's own log is rotated at this size, keeping this many old files.
+const (
+	rotateAt   = 8 << 20
+	rotateKeep = 7
+)
+
+// openLog opens the agent's own log.
+func openLog(cfg config.Config) (*slog.Logger, *logfile.File, error) {
+	f, err := logfile.Open(cfg.LogFile(), rotateAt, rotateKeep)
 	if err != nil {
-		return nil, nil, fmt.Errorf("open log: %w", err)
+		return nil, nil, err
 	}
 	level := slog.LevelInfo
 	if cfg.Verbose {
 		level = slog.LevelDebug
 	}
-	return slog.New(newLineHandler(f, cfg.ProgramName, level)), func() { _ = f.Close() }, nil
+	return slog.New(newLineHandler(f, cfg.ProgramName, level)), f, nil
 }
 
 // writeVersion leaves the .version file that tools look for. An instance where

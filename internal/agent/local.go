@@ -51,8 +51,16 @@ type local struct {
 // LocalMain is the codedeploy-local command; args are without the program's
 // name. It returns the exit code.
 func LocalMain(args []string) int {
+	if err := hideSecrets(args, true); err != nil {
+		fmt.Fprintln(os.Stderr, "ERROR:", err)
+		return 1
+	}
+	return localMain(args)
+}
+
+func localMain(args []string) int {
 	l := local{
-		Type: typeDirectory, Token: os.Getenv("CODEDEPLOY_GITHUB_TOKEN"), Behavior: "DISALLOW", Group: "default-local-deployment-group",
+		Type: typeDirectory, Token: os.Getenv(tokenVariable), Behavior: "DISALLOW", Group: "default-local-deployment-group",
 		GroupName: "LocalFleet", Config: config.DefaultFile, AppSpec: "appspec.yml", Location: ".",
 	}
 	if slices.ContainsFunc(args, func(a string) bool { return a == "-h" || a == "--help" }) {

@@ -105,7 +105,7 @@ func TestLocalDeploymentOfRemoteBundles(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
 	t.Setenv("CODEDEPLOY_GITHUB_API", server.URL)
 	for _, location := range []string{"s3://b/app.zip", "https://github.com/a/r/tree/main"} {
-		if code := LocalMain([]string{"-l", location, "-b", "OVERWRITE", "-c", localConfig(t), "--github-token", "secret"}); code != 0 {
+		if code := localMain([]string{"-l", location, "-b", "OVERWRITE", "-c", localConfig(t), "--github-token", "secret"}); code != 0 {
 			t.Fatalf("%s: exit %d", location, code)
 		}
 		page := filepath.Join(dest, "page")
@@ -230,7 +230,7 @@ func TestLocalCommand(t *testing.T) {
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
 			var code int
-			stdout, stderr := captured(t, func() { code = LocalMain(append(strings.Fields(tc.args), "-c", config)) })
+			stdout, stderr := captured(t, func() { code = localMain(append(strings.Fields(tc.args), "-c", config)) })
 			if code != tc.code || !strings.Contains(stdout, tc.stdout) || !strings.Contains(stderr, tc.stderr) || tc.stderr == "" && stderr != "" {
 				t.Errorf("exit %d\n%s\n%s", code, stdout, stderr)
 			}

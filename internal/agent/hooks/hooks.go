@@ -112,16 +112,18 @@ func (r Runner) script(ctx context.Context, s appspec.Script, log *scriptLog) er
 	if err != nil {
 		return errors.Join(err, outR.Close(), outW.Close())
 	}
-	cmd, err := r.start(s, path, outW, errW)
+	group := newControlGroup(ownControlGroup())
+	defer group.close()
+	cmd, err := r.start(s, path, outW, errW, group)
 	_, _ = outW.Close(), errW.Close()
 	if err != nil {
 		_, _ = outR.Close(), errR.Close()
 		return &Failure{Code: CodeFailed, Message: launchMessage(s, path, err)}
 	}
+	run := &running{cmd: cmd, family: newFamily(cmd.Process.Pid, r.Env, group), script: s, timeout: r.Clock.After(time.Duration(s.Timeout) * time.Second), clock: r.Clock}
 	if r.Started != nil {
 		r.Started(cmd.Process.Pid)
 	}
-	run := &running{cmd: cmd, script: s, timeout: r.Clock.After(time.Duration(s.Timeout) * time.Second), clock: r.Clock}
 	run.read(outR, errR, log)
 	err = run.wait(ctx)
 	r.Audit(fmt.Sprintf("script %s pid %d: %s", s.Location, cmd.Process.Pid, cmd.ProcessState))
@@ -155,21 +157,29 @@ func (r Runner) locate(s appspec.Script) (string, error) {
 }
 
 // start runs path as the script's user, directly or through su and sudo. A file
-// without an interpreter line is given to the shell, as a shell would do.
-func (r Runner) start(s appspec.Script, path string, stdout, stderr *os.File) (*exec.Cmd, error) {
-	for _, args := range [][]string{command(s, path), {"/bin/sh", path}} {
+// without an interpreter line is given to the shell, as a shell would do; where the
+// script cannot be started in a control group, it runs without one.
+func (r Runner) start(s appspec.Script, path string, stdout, stderr *os.File, group *controlGroup) (*exec.Cmd, error) {
+	args := command(s, path)
+	attr := &syscall.SysProcAttr{Setpgid: true}
+	if group != nil {
+		attr.UseCgroupFD, attr.CgroupFD = true, int(group.dir.Fd())
+	}
+	for {
 		cmd := exec.Command(args[0], args[1:]...)
-		cmd.Env, cmd.Stdout, cmd.Stderr = r.Env, stdout, stderr
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		cmd.Env, cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = r.Env, stdout, stderr, attr
 		err := cmd.Start()
-		if err == nil {
+		switch {
+		case err == nil:
 			return cmd, nil
-		}
-		if !errors.Is(err, syscall.ENOEXEC) {
+		case errors.Is(err, syscall.ENOEXEC) && args[0] == path:
+			args = []string{"/bin/sh", path}
+		case attr.UseCgroupFD:
+			attr = &syscall.SysProcAttr{Setpgid: true} // a kernel or a host that puts nothing there
+		default:
 			return nil, err
 		}
 	}
-	return nil, syscall.ENOEXEC
 }
 
 func command(s appspec.Script, path string) []string {
@@ -233,15 +243,26 @@ var secrets = []string{
 	"AWS_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_BEARER_TOKEN_BEDROCK", "CODEDEPLOY_GITHUB_TOKEN",
 }
 
+// SplitSecrets parts the entries of an environment that are credentials from the
+// others.
+func SplitSecrets(env []string) (secret, rest []string) {
+	for _, kv := range env {
+		if name, _, _ := strings.Cut(kv, "="); slices.Contains(secrets, name) {
+			secret = append(secret, kv)
+		} else {
+			rest = append(rest, kv)
+		}
+	}
+	return secret, rest
+}
+
 // Environment merges the deployment's variables into base, without the
 // loader's, which would let one deployment change every later program.
 func Environment(base, add []string) []string {
+	_, rest := SplitSecrets(base)
 	drop := func(kv string) bool {
 		name, _, _ := strings.Cut(kv, "=")
-		if strings.HasPrefix(name, "LD_") || slices.Contains(secrets, name) {
-			return true
-		}
-		return slices.ContainsFunc(add, func(a string) bool { return strings.HasPrefix(a, name+"=") })
+		return strings.HasPrefix(name, "LD_") || slices.ContainsFunc(add, func(a string) bool { return strings.HasPrefix(a, name+"=") })
 	}
-	return append(slices.DeleteFunc(slices.Clone(base), drop), add...)
+	return append(slices.DeleteFunc(rest, drop), add...)
 }

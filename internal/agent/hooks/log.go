@@ -1,13 +1,13 @@
 package hooks
 
 import (
-	"fmt"
-	"os"
-	"path/filepath"
+	"errors"
+	"io"
 	"regexp"
 	"strings"
 	"sync"
 
+	"github.com/hardstand/hardstand/internal/agent/logfile"
 	"github.com/hardstand/hardstand/internal/clock"
 )
 
@@ -30,93 +30,33 @@ var ansi = sync.OnceValue(func() *regexp.Regexp {
 type scriptLog struct {
 	mu     sync.Mutex
 	clock  clock.Clock
-	own    *rotating
-	shared *rotating // nil: none
-	prefix string    // of lines in the shared log
+	own    *logfile.File
+	shared *logfile.File // nil: none
+	prefix string        // of lines in the shared log
 	out    func(line string)
 	last   []string
 	bytes  int
 }
 
-// rotating is an append-only file of bounded size.
-type rotating struct {
-	path string
-	file *os.File
-	size int64
-}
-
-func openRotating(path string) (*rotating, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, fmt.Errorf("make log directory: %w", err)
-	}
-	r := &rotating{path: path}
-	return r, r.open()
-}
-
-func (r *rotating) open() error {
-	f, err := os.OpenFile(r.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		return fmt.Errorf("open log: %w", err)
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	r.file, r.size = f, info.Size()
-	return nil
-}
-
-// write is best effort: a full disk must not fail the script, and what was
-// remembered still reaches the service.
-func (r *rotating) write(line string) {
-	if r == nil {
-		return
-	}
-	if r.size >= rotateAt {
-		r.rotate()
-	}
-	n, _ := r.file.WriteString(line)
-	r.size += int64(n)
-}
-
-// rotate lets the log grow when it fails.
-func (r *rotating) rotate() {
-	for i := rotateKeep - 1; i >= 1; i-- {
-		_ = os.Rename(fmt.Sprintf("%s.%d", r.path, i), fmt.Sprintf("%s.%d", r.path, i+1))
-	}
-	if os.Rename(r.path, r.path+".1") != nil {
-		return
-	}
-	old := r.file
-	if r.open() == nil {
-		_ = old.Close()
-	}
-}
-
-func (r *rotating) close() {
-	if r != nil {
-		_ = r.file.Close()
-	}
-}
-
 func (r Runner) openLog() (*scriptLog, error) {
-	own, err := openRotating(r.LogFile)
+	own, err := logfile.Open(r.LogFile, rotateAt, rotateKeep)
 	if err != nil {
 		return nil, err
 	}
 	l := &scriptLog{clock: r.Clock, own: own, prefix: "[" + r.Deployment + "]"}
 	if r.SharedLog != "" {
-		if l.shared, err = openRotating(r.SharedLog); err != nil {
-			own.close()
-			return nil, err
+		if l.shared, err = logfile.Open(r.SharedLog, rotateAt, rotateKeep); err != nil {
+			return nil, errors.Join(err, own.Close())
 		}
 	}
 	return l, nil
 }
 
 func (l *scriptLog) close() {
-	l.own.close()
-	l.shared.close()
+	_ = l.own.Close()
+	if l.shared != nil {
+		_ = l.shared.Close()
+	}
 }
 
 // line writes one line, without colours.
@@ -127,8 +67,12 @@ func (l *scriptLog) line(text string) {
 	l.remember(text)
 	now := l.clock.Now()
 	at := now.Format("2006-01-02 15:04:05")
-	l.own.write(at + " " + text + "\n")
-	l.shared.write(now.Format("[2006-01-02 15:04:05.000] ") + l.prefix + text + "\n")
+	// Best effort: a full disk must not fail the script, and what is remembered
+	// still reaches the service.
+	_, _ = io.WriteString(l.own, at+" "+text+"\n")
+	if l.shared != nil {
+		_, _ = io.WriteString(l.shared, now.Format("[2006-01-02 15:04:05.000] ")+l.prefix+text+"\n")
+	}
 	if l.out != nil {
 		l.out(at + " " + text)
 	}

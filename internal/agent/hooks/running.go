@@ -19,6 +19,7 @@ import (
 // running is one script whose process has started.
 type running struct {
 	cmd     *exec.Cmd
+	family  *family
 	script  appspec.Script
 	timeout <-chan time.Time
 	clock   clock.Clock
@@ -82,17 +83,11 @@ func (r *running) wait(ctx context.Context) error {
 	}
 }
 
-// kill ends the process group: SIGTERM, 5 seconds, SIGKILL.
+// kill ends the script with all that came from it: nothing of it must outlive its
+// time.
 func (r *running) kill() {
-	_ = syscall.Kill(-r.cmd.Process.Pid, syscall.SIGTERM)
-	select {
-	case <-r.exited:
-	case <-r.clock.After(killAfter):
-		_ = syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL)
-		<-r.exited
-	}
-	// What the group left behind must not outlive its script.
-	_ = syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL)
+	r.family.end(r.clock)
+	<-r.exited
 }
 
 func (r *running) afterExit(ctx context.Context, err error) error {
