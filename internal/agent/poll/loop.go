@@ -39,6 +39,8 @@ type Loop struct {
 	// KillWait is how long Run waits for running commands after ctx has ended.
 	KillWait time.Duration
 
+	notes    sync.Mutex        // held while a note is written or removed
+	noted    map[string]string // deployment -> its command that runs
 	mu       sync.Mutex
 	inFlight map[string]bool
 	last     *spec.Spec // the specification that was verified last, and whose it is
@@ -51,7 +53,7 @@ const maxCommands = 16
 
 // Run polls until ctx ends, then lets running commands finish.
 func (l *Loop) Run(ctx context.Context) error {
-	l.inFlight = map[string]bool{}
+	l.inFlight, l.noted = map[string]bool{}, map[string]string{}
 	l.recoverCommands(ctx)
 	failures := 0
 	for ctx.Err() == nil {
@@ -124,7 +126,7 @@ func (l *Loop) recoverCommands(ctx context.Context) {
 	}
 	for deployment, id := range tracked {
 		l.Log.Warn("failing a lifecycle event that ran when the agent ended", "deployment", deployment, "command", id)
-		l.inFlight[id] = true
+		l.inFlight[id], l.noted[deployment] = true, id
 	}
 	for deployment, id := range tracked {
 		l.work.Go(func() { l.reportInterrupted(ctx, deployment, id) })
@@ -140,7 +142,7 @@ func (l *Loop) reportInterrupted(ctx context.Context, deployment, id string) {
 		l.Log.Error("report interrupted command", "deployment", deployment, "error", err)
 		return
 	}
-	if err := l.State.Untrack(deployment); err != nil {
+	if err := l.forget(deployment, id); err != nil {
 		l.Log.Error("forget interrupted command", "deployment", deployment, "error", err)
 	}
 }

@@ -34,15 +34,36 @@ func (l *Loop) process(ctx context.Context, cmd *Command) {
 	}
 	// Noted first: the service never offers again what was acknowledged, so that an
 	// agent that ended between the two would leave it waiting for its time-out.
-	if err := l.State.Track(s.DeploymentID, cmd.HostCommandIdentifier); err != nil {
+	if err := l.note(s.DeploymentID, cmd.HostCommandIdentifier); err != nil {
 		l.finish(ctx, cmd, "", fmt.Errorf("track command: %w", err))
 		return
 	}
 	if l.carryOut(ctx, log, cmd, s, noop) {
-		if err := l.State.Untrack(s.DeploymentID); err != nil {
+		if err := l.forget(s.DeploymentID, cmd.HostCommandIdentifier); err != nil {
 			log.Error("forget command", "error", err)
 		}
 	}
+}
+
+// note writes down that command runs for deployment, in place of the one before.
+func (l *Loop) note(deployment, command string) error {
+	l.notes.Lock()
+	defer l.notes.Unlock()
+	l.noted[deployment] = command
+	return l.State.Track(deployment, command)
+}
+
+// forget removes the note of command. The completion of a command brings the next one
+// of its deployment at once, perhaps before this has come to removing the note: it may
+// already be the next one's.
+func (l *Loop) forget(deployment, command string) error {
+	l.notes.Lock()
+	defer l.notes.Unlock()
+	if l.noted[deployment] != command {
+		return nil
+	}
+	delete(l.noted, deployment)
+	return l.State.Untrack(deployment)
 }
 
 // carryOut acknowledges cmd, runs it and reports its end; done tells that the
