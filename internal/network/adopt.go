@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"strings"
 
 	"github.com/vishvananda/netlink"
@@ -70,6 +69,9 @@ func (n *Network) adoptVPC(s VPCState) (gone []string, uplink string, err error)
 			return gone, "", err
 		}
 	}
+	if err := v.setDetours(); err != nil {
+		return gone, "", err
+	}
 	if !s.Gateway {
 		return gone, "", v.detachGateway()
 	}
@@ -123,10 +125,6 @@ func (v *vpc) adoptMirror(s VPCState) (gone []string, err error) {
 // dropStaleRoutes removes routes by the uplink to public addresses that no
 // interface has any more.
 func (v *vpc) dropStaleRoutes() error {
-	public := map[netip.Addr]bool{}
-	for _, nic := range v.nics {
-		public[nic.Public] = true
-	}
 	routes, err := listRoutes(v.net.host)
 	if err != nil {
 		return fmt.Errorf("list routes: %w", err)
@@ -134,7 +132,7 @@ func (v *vpc) dropStaleRoutes() error {
 	var errs []error
 	for _, r := range routes {
 		dst := prefixOf(r.Dst)
-		if r.LinkIndex == v.uplink.Attrs().Index && dst.IsSingleIP() && !public[dst.Addr()] {
+		if r.LinkIndex == v.uplink.Attrs().Index && dst.IsSingleIP() && !v.hasPublic(dst.Addr()) {
 			errs = append(errs, v.unroutePublic(dst.Addr()))
 		}
 	}

@@ -80,7 +80,7 @@ func (v *vpc) register(nic NIC) error {
 	if err := v.routePublic(nic.Public); err != nil {
 		return err
 	}
-	if known && old.Public == nic.Public && slices.Equal(old.SecurityGroups, nic.SecurityGroups) {
+	if known && old.Public == nic.Public && slices.Equal(old.SecurityGroups, nic.SecurityGroups) && old.Forwards == nic.Forwards {
 		return nil
 	}
 	err := v.change(func(f *filter) error {
@@ -98,10 +98,14 @@ func (v *vpc) register(nic NIC) error {
 		return err
 	}
 	v.nics[nic.ID] = nic
-	if known && old.Public != nic.Public {
-		return v.unroutePublic(old.Public)
+	var errs []error
+	if known && old.Forwards != nic.Forwards {
+		errs = append(errs, v.loosen(nic))
 	}
-	return nil
+	if known && old.Public != nic.Public {
+		errs = append(errs, v.unroutePublic(old.Public))
+	}
+	return errors.Join(errs...)
 }
 
 // unregister undoes register. An interface that is not known is no error.
@@ -139,6 +143,12 @@ func (v *vpc) connect(ns *os.File, nic NIC) error {
 		return err
 	}
 	err = errors.Join(v.prepareRouterEnd(link, nic, mac), prepareInstanceEnd(ns, nic))
+	if err == nil && nic.Forwards {
+		err = v.loosen(nic)
+	}
+	if err == nil && v.leadsTo(nic) {
+		err = v.setDetours()
+	}
 	if err == nil {
 		err = v.awaitActive(link)
 	}
@@ -300,6 +310,11 @@ var ErrNotAttached = errors.New("network interface is not attached")
 // address) none.
 func (n *Network) SetPublic(ctx context.Context, nicID string, public netip.Addr) error {
 	return n.update(nicID, func(nic *NIC) { nic.Public = public })
+}
+
+// SetForwarding says whether an interface forwards.
+func (n *Network) SetForwarding(ctx context.Context, nicID string, on bool) error {
+	return n.update(nicID, func(nic *NIC) { nic.Forwards = on })
 }
 
 // SetMembership makes an interface a member of exactly these groups.

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -13,13 +14,17 @@ import (
 // translation and security groups. Methods queue changes; commit sends what is
 // queued as one transaction, all or nothing. It is not safe for concurrent use.
 //
-//	prerouting (raw)  a packet's link and source must be in @nics, else drop
+//	prerouting (raw)  a packet's link and source must be in @nics, or its link in
+//	                  @forwarders, else drop
+//	detour            marks what a route leads to an interface
 //	input             serviceRules and names at @resolvers, not by the uplink
-//	dnat, snat        @public and @private, only by the uplink
+//	dnat, snat        @public and @private, only by the uplink; before that translate:
+//	                  what an exit has marked for a NAT gateway
 //	forward           out by the uplink: exit, what the subnet's routes say; then
-//	                  established, or @outbound[source] -> nic-out -> group-out -> arrive
-//	arrive            out by the uplink if it has a public address, or
-//	                  @inbound[destination] -> nic-in -> group-in -> accept
+//	                  established, or @outlinks[link], @outbound[source] -> nic-out
+//	                  -> group-out -> arrive
+//	arrive            out by the uplink if it has a public address or is marked, or
+//	                  @inlinks[link], @inbound[destination] -> nic-in -> group-in -> accept
 type filter struct {
 	netns  int
 	uplink string
@@ -27,6 +32,7 @@ type filter struct {
 	conn   *nftables.Conn
 
 	nics, inbound, outbound, public, private, resolvers *nftables.Set
+	forwarders, inlinks, outlinks                       *nftables.Set // of interfaces that forward
 	members                                             map[string]*nftables.Set
 	groups                                              map[string]bool
 	setID                                               uint32
@@ -91,7 +97,10 @@ func (f *filter) reset() error {
 	f.public = f.newMap("public", nftables.TypeIPAddr)
 	f.private = f.newMap("private", nftables.TypeIPAddr)
 	f.resolvers = f.newSet("resolvers", nftables.TypeIPAddr)
-	for _, set := range []*nftables.Set{f.nics, f.inbound, f.outbound, f.public, f.private, f.resolvers} {
+	f.forwarders = f.newSet("forwarders", nftables.TypeIFName)
+	f.inlinks, f.outlinks = f.newMap("inlinks", nftables.TypeVerdict), f.newMap("outlinks", nftables.TypeVerdict)
+	f.inlinks.KeyType, f.outlinks.KeyType = nftables.TypeIFName, nftables.TypeIFName
+	for _, set := range []*nftables.Set{f.nics, f.inbound, f.outbound, f.public, f.private, f.resolvers, f.forwarders, f.inlinks, f.outlinks} {
 		if err := f.conn.AddSet(set, nil); err != nil {
 			return err
 		}
@@ -137,6 +146,15 @@ func (f *filter) addSpoofing() {
 		&expr.Lookup{SourceRegister: 1, SetName: f.nics.Name, SetID: f.nics.ID},
 		accept(),
 	})
+	f.rule("prerouting", f.linkIn(expr.MetaKeyIIFNAME, f.forwarders), []expr.Any{accept()})
+	f.baseChain("detour", nftables.ChainTypeFilter, nftables.ChainHookPrerouting, nftables.ChainPriorityMangle, nftables.ChainPolicyAccept)
+}
+
+// linkIn looks a link up in a set, which it must be in, or in a map of verdicts, which
+// is done then.
+func (f *filter) linkIn(key expr.MetaKey, set *nftables.Set) []expr.Any {
+	return []expr.Any{&expr.Meta{Key: key, Register: 1},
+		&expr.Lookup{SourceRegister: 1, DestRegister: 0, IsDestRegSet: set.IsMap, SetName: set.Name, SetID: set.ID}}
 }
 
 // addServices lets instances, whatever their groups say, reach the services of
@@ -167,6 +185,8 @@ func (f *filter) addTranslation() {
 	f.rule("dnat", linkIs(expr.MetaKeyIIFNAME, f.uplink), f.mapped(16, f.public), []expr.Any{
 		&expr.NAT{Type: expr.NATTypeDestNAT, Family: uint32(f.table.Family), RegAddrMin: 1}})
 	f.baseChain("snat", nftables.ChainTypeNAT, nftables.ChainHookPostrouting, nftables.ChainPriorityNATSource, nftables.ChainPolicyAccept)
+	f.conn.AddChain(&nftables.Chain{Table: f.table, Name: "translate"})
+	f.rule("snat", linkIs(expr.MetaKeyOIFNAME, f.uplink), []expr.Any{verdict(expr.VerdictJump, "translate")})
 	f.rule("snat", linkIs(expr.MetaKeyOIFNAME, f.uplink), f.mapped(12, f.private), []expr.Any{
 		&expr.NAT{Type: expr.NATTypeSourceNAT, Family: uint32(f.table.Family), RegAddrMin: 1}})
 }
@@ -198,9 +218,12 @@ func (f *filter) addForward() {
 	// From outside an instance is reached by its public address only.
 	f.rule("forward", linkIs(expr.MetaKeyIIFNAME, f.uplink), tracked(expr.CtKeySTATUS, statusTranslated, false), []expr.Any{drop()})
 	f.rule("forward", linkIs(expr.MetaKeyIIFNAME, f.uplink), []expr.Any{verdict(expr.VerdictGoto, "arrive")})
+	f.rule("forward", f.linkIn(expr.MetaKeyIIFNAME, f.outlinks))
 	f.rule("forward", f.decided(12, f.outbound))
 
+	f.rule("arrive", linkIs(expr.MetaKeyOIFNAME, f.uplink), anyMark(), []expr.Any{accept()})
 	f.rule("arrive", linkIs(expr.MetaKeyOIFNAME, f.uplink), f.mapped(12, f.private), []expr.Any{accept()})
+	f.rule("arrive", f.linkIn(expr.MetaKeyOIFNAME, f.inlinks))
 	f.rule("arrive", f.decided(16, f.inbound))
 	f.rule("arrive", []expr.Any{drop()})
 }
@@ -295,12 +318,15 @@ func (f *filter) addNIC(nic NIC, link string) error {
 			return err
 		}
 	}
+	if err := f.forwarder(nic, link, true); err != nil {
+		return err
+	}
 	return f.addPublic(nic.Private, nic.Public)
 }
 
 // dropNIC queues the removal of what addNIC made.
 func (f *filter) dropNIC(nic NIC, link string) error {
-	if err := f.dropPublic(nic.Private, nic.Public); err != nil {
+	if err := errors.Join(f.dropPublic(nic.Private, nic.Public), f.forwarder(nic, link, false)); err != nil {
 		return err
 	}
 	address := nic.Private.AsSlice()

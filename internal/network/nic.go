@@ -32,6 +32,12 @@ type Exit struct {
 	// Closed is a way that leads nowhere: a more specific route to something
 	// that is not there.
 	Closed bool
+	// NAT is the public address of a NAT gateway: what leaves by this way has it as
+	// its source, and nothing but answers comes back.
+	NAT netip.Addr
+	// Via is the private address of an interface that takes what is sent this way;
+	// while it is not attached the way leads nowhere.
+	Via netip.Addr
 }
 
 // NIC is one network interface of an instance.
@@ -44,6 +50,9 @@ type NIC struct {
 	Public         netip.Addr // zero: none
 	MAC            string
 	SecurityGroups []string
+	// Forwards has the interface take packets for other addresses, when an exit leads to
+	// it, and send packets from other addresses.
+	Forwards bool
 }
 
 // Group is a security group: what its members may receive and send. What no

@@ -70,6 +70,11 @@ func (v *vpc) attachGateway() error {
 			return err
 		}
 	}
+	for _, a := range translations(v.exits) {
+		if err := v.routePublic(a); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -169,6 +169,12 @@ func (v *vpc) openNamespace() error {
 		ns.Close()
 		return err
 	}
+	// An earlier version was strict for all links.
+	if err := inNamespace(ns, func() error { return sysctl("ipv4/conf/all/rp_filter", "0") }); err != nil {
+		v.route.Close()
+		ns.Close()
+		return err
+	}
 	v.cidrs, v.uplink = nil, nil
 	v.filter = newFilter(int(ns.Fd()), v.net.cfg.Prefix, v.net.uplinkPeer())
 	v.ns = ns
@@ -180,7 +186,7 @@ func (v *vpc) openNamespace() error {
 func setupVPC() error {
 	for _, s := range [][2]string{
 		{"ipv4/ip_forward", "1"},
-		{"ipv4/conf/all/rp_filter", "1"},
+		{"ipv4/conf/all/rp_filter", "0"}, // the stricter one of this and the link's counts
 		{"ipv4/conf/default/rp_filter", "1"},
 		{"ipv4/conf/default/proxy_arp", "1"},
 		{"ipv4/conf/all/accept_redirects", "0"},
