@@ -134,7 +134,9 @@ func (s *Service) vpcState(ctx context.Context, k store.Key) (network.VPCState, 
 		if err != nil {
 			return err
 		}
-		st.VPC = networkVPC(v)
+		if st.VPC, err = networkVPC(tx, callOf(k), v); err != nil {
+			return err
+		}
 		groups, err := securityGroups.Lookup(tx, "vpc", v.ID)
 		if err != nil {
 			return err

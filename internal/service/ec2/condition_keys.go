@@ -126,6 +126,12 @@ func (d description) resource(tx *store.Tx, kind, id string) error {
 		d.set("AllocationId", id)
 		d.set("Domain", "vpc")
 		d.set("PublicIpAddress", a.Public.String())
+	case "natgateway":
+		g, err := natGateways.Get(tx, key(d.call, id))
+		if err != nil {
+			return err
+		}
+		d.belongs(g.VPC, "")
 	case "internet-gateway":
 		d.set("InternetGatewayID", id)
 	case "vpc-endpoint":

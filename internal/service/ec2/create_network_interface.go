@@ -115,23 +115,37 @@ func primaryAddress(one *string, list []api.PrivateIpAddressSpecification) (neti
 	return a, nil
 }
 
-// makerOf remembers the token of a call, with a hash that tells a repeat from another
-// request.
+// makerOf remembers the token of a call that makes an interface.
 func makerOf(c aws.Call, in api.CreateNetworkInterfaceInput) (*madeInterface, error) {
-	t := c.Token
-	if t == "" && aws.Val(in.ClientToken) != "" {
-		t = clientToken + *in.ClientToken
+	given := in.ClientToken
+	in.ClientToken, in.DryRun = nil, nil
+	t, hash, err := maker(c, given, in)
+	if t == "" || err != nil {
+		return nil, err
+	}
+	return &madeInterface{Token: t, Hash: hash}, nil
+}
+
+// maker returns the token of a call, the stack engine's before the caller's, and a hash
+// of the request without it, which tells a repeat from another request.
+func maker(c aws.Call, given *string, request any) (t, hash string, err error) {
+	t = c.Token
+	if t == "" && aws.Val(given) != "" {
+		t = clientToken + *given
 	}
 	if t == "" {
-		return nil, nil
+		return "", "", nil
 	}
-	in.ClientToken, in.DryRun = nil, nil
-	b, err := json.Marshal(in)
+	b, err := json.Marshal(request)
 	if err != nil {
-		return nil, fmt.Errorf("hash the request: %w", err)
+		return "", "", fmt.Errorf("hash the request: %w", err)
 	}
 	sum := sha256.Sum256(b)
-	return &madeInterface{Token: t, Hash: hex.EncodeToString(sum[:])}, nil
+	return t, hex.EncodeToString(sum[:]), nil
+}
+
+func idempotentMismatch() error {
+	return awserr.New("IdempotentParameterMismatch", "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).")
 }
 
 // madeBefore returns the interface that an earlier call with the same token made.
@@ -144,7 +158,7 @@ func madeBefore(tx *store.Tx, c aws.Call, made *madeInterface) (*networkInterfac
 		return nil, err
 	}
 	if rows[0].Value.NIC.Made.Hash != made.Hash {
-		return nil, awserr.New("IdempotentParameterMismatch", "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).")
+		return nil, idempotentMismatch()
 	}
 	return rows[0].Value, nil
 }

@@ -37,6 +37,7 @@ var taggables = map[string]taggable{
 	"vpc":      {"vpc", "InvalidVpcID", "vpc ID", editVPCTags},
 	"subnet":   {"subnet", "InvalidSubnetID", "subnet ID", editVPCTags},
 	"igw":      {"internet-gateway", "InvalidInternetGatewayID", "internetGateway ID", rowTags(&gateways, func(r *gateway) *map[string]string { return &r.Tags })},
+	"nat":      {"natgateway", "NatGateway", "NAT gateway ID", rowTags(&natGateways, func(r *natGateway) *map[string]string { return &r.Tags })},
 	"rtb":      {"route-table", "InvalidRouteTableID", "routeTable ID", editVPCTags},
 	"acl":      {"network-acl", "InvalidNetworkAclID", "networkAcl ID", editVPCTags},
 	"vpce":     {"vpc-endpoint", "InvalidVpcEndpointId", "Vpc Endpoint Id", editVPCTags},

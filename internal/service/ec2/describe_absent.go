@@ -5,35 +5,35 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
-	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/store"
 )
 
 // Clients that look at a network also ask for kinds of gateways that hardstand does
 // not make. The truth about those is that there is none.
 
-// noneOf is the answer to ids of things that cannot exist.
-func noneOf(code, word string, ids []string) error {
-	if len(ids) == 0 {
-		return nil
-	}
-	return awserr.New(code, "The %s '%s' does not exist", word, ids[0])
+// none is a kind of part that no VPC has. Ids, filters and pages are judged as those of
+// others.
+func none[T any](absent func(id string) error, filters ...string) networkParts[T] {
+	return networkParts[T]{absent, filters, func(*store.Tx, aws.Call) ([]networkPart[T], error) { return nil, nil }}
 }
+
+var vpnGatewayParts = none[api.VpnGateway](absentAs("InvalidVpnGatewayID", "vpnGateway ID"),
+	"amazon-side-asn", "attachment.state", "attachment.vpc-id", "availability-zone", "state", "type", "vpn-gateway-id")
 
 // DescribeVpnGateways lists no virtual private gateways.
-func (s *Service) DescribeVpnGateways(_ context.Context, in *api.DescribeVpnGatewaysInput) (*api.DescribeVpnGatewaysOutput, error) {
-	return &api.DescribeVpnGatewaysOutput{VpnGateways: []api.VpnGateway{}}, noneOf("InvalidVpnGatewayID.NotFound", "vpnGateway ID", in.VpnGatewayIds)
+func (s *Service) DescribeVpnGateways(ctx context.Context, in *api.DescribeVpnGatewaysInput) (*api.DescribeVpnGatewaysOutput, error) {
+	list, _, err := describeParts(ctx, s, vpnGatewayParts, in.VpnGatewayIds, in.Filters, nil, nil)
+	return &api.DescribeVpnGatewaysOutput{VpnGateways: list}, err
 }
 
-// DescribeNatGateways lists no NAT gateways.
-func (s *Service) DescribeNatGateways(_ context.Context, in *api.DescribeNatGatewaysInput) (*api.DescribeNatGatewaysOutput, error) {
-	return &api.DescribeNatGatewaysOutput{NatGateways: []api.NatGateway{}}, noneOf("NatGatewayNotFound", "NAT gateway", in.NatGatewayIds)
-}
+var peeringParts = none[api.VpcPeeringConnection](absentAs("InvalidVpcPeeringConnectionID", "vpcPeeringConnection ID"),
+	"accepter-vpc-info.cidr-block", "accepter-vpc-info.owner-id", "accepter-vpc-info.vpc-id", "expiration-time", "requester-vpc-info.cidr-block",
+	"requester-vpc-info.owner-id", "requester-vpc-info.vpc-id", "status-code", "status-message", "vpc-peering-connection-id")
 
 // DescribeVpcPeeringConnections lists no peerings.
-func (s *Service) DescribeVpcPeeringConnections(_ context.Context, in *api.DescribeVpcPeeringConnectionsInput) (*api.DescribeVpcPeeringConnectionsOutput, error) {
-	return &api.DescribeVpcPeeringConnectionsOutput{VpcPeeringConnections: []api.VpcPeeringConnection{}},
-		noneOf("InvalidVpcPeeringConnectionID.NotFound", "vpcPeeringConnection ID", in.VpcPeeringConnectionIds)
+func (s *Service) DescribeVpcPeeringConnections(ctx context.Context, in *api.DescribeVpcPeeringConnectionsInput) (*api.DescribeVpcPeeringConnectionsOutput, error) {
+	list, next, err := describeParts(ctx, s, peeringParts, in.VpcPeeringConnectionIds, in.Filters, in.NextToken, in.MaxResults)
+	return &api.DescribeVpcPeeringConnectionsOutput{VpcPeeringConnections: list, NextToken: next}, err
 }
 
 // DescribeAddressesAttribute lists elastic addresses without reverse names: nobody

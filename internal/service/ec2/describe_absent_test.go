@@ -15,7 +15,6 @@ func TestAbsentKinds(t *testing.T) {
 		want string
 	}{
 		"DescribeVpnGateways":           {&api.DescribeVpnGatewaysInput{VpnGatewayIds: []string{"vgw-0"}}, "InvalidVpnGatewayID.NotFound: The vpnGateway ID 'vgw-0' does not exist"},
-		"DescribeNatGateways":           {&api.DescribeNatGatewaysInput{NatGatewayIds: []string{"nat-0"}}, "NatGatewayNotFound: The NAT gateway 'nat-0' does not exist"},
 		"DescribeVpcPeeringConnections": {&api.DescribeVpcPeeringConnectionsInput{VpcPeeringConnectionIds: []string{"pcx-0"}}, "InvalidVpcPeeringConnectionID.NotFound: The vpcPeeringConnection ID 'pcx-0' does not exist"},
 		"DescribeVpcEndpoints":          {&api.DescribeVpcEndpointsInput{VpcEndpointIds: []string{"vpce-0"}}, "InvalidVpcEndpointId.NotFound: The Vpc Endpoint Id 'vpce-0' does not exist"},
 		"DescribeAddressesAttribute":    {&api.DescribeAddressesAttributeInput{AllocationIds: []string{"eipalloc-0"}}, "InvalidAllocationID.NotFound: The allocation ID 'eipalloc-0' does not exist"},

@@ -41,9 +41,14 @@ func (s *Service) defaultVPC(ctx context.Context, c aws.Call) (*vpc, error) {
 // networkParts describes one kind of thing that belongs to a VPC. list gives every
 // one of the caller's as its answer and its filter fields.
 type networkParts[T any] struct {
-	code, word string // of the not-found error
-	filters    []string
-	list       func(tx *store.Tx, c aws.Call) ([]networkPart[T], error)
+	absent  func(id string) error // the not-found error
+	filters []string
+	list    func(tx *store.Tx, c aws.Call) ([]networkPart[T], error)
+}
+
+// absentAs gives the not-found error its usual form.
+func absentAs(code, word string) func(id string) error {
+	return func(id string) error { return notFound(code, word, id) }
 }
 
 type networkPart[T any] struct {
@@ -100,7 +105,7 @@ func describeParts[T any](ctx context.Context, s *Service, p networkParts[T], id
 	}
 	for _, id := range ids {
 		if !seen[id] {
-			return nil, nil, notFound(p.code, p.word, id)
+			return nil, nil, p.absent(id)
 		}
 	}
 	kept, next, err := paginate(kept, func(p networkPart[T]) string { return p.id }, token, max)
@@ -112,7 +117,7 @@ func describeParts[T any](ctx context.Context, s *Service, p networkParts[T], id
 }
 
 var vpcParts = networkParts[api.Vpc]{
-	"InvalidVpcID", "vpc ID", append(neverVPC, "vpc-id", "cidr", "cidr-block-association.cidr-block", "is-default", "isDefault", "state", "dhcp-options-id", "dhcpOptionsId", "owner-id", "cidr-block", "cidrBlock", "cidr-block-association.association-id", "cidr-block-association.state"),
+	absentAs("InvalidVpcID", "vpc ID"), append(neverVPC, "vpc-id", "cidr", "cidr-block-association.cidr-block", "is-default", "isDefault", "state", "dhcp-options-id", "dhcpOptionsId", "owner-id", "cidr-block", "cidrBlock", "cidr-block-association.association-id", "cidr-block-association.state"),
 	partsOfVPCs(func(c aws.Call, v *vpc) []networkPart[api.Vpc] {
 		return []networkPart[api.Vpc]{{v.ID, apiVPC(c, v), fields{
 			"vpc-id": {v.ID}, "cidr": {v.CIDR.String()}, "cidr-block-association.cidr-block": {v.CIDR.String()}, "is-default": {fmt.Sprint(v.Default)},
@@ -140,7 +145,7 @@ func (s *Service) DescribeVpcs(ctx context.Context, in *api.DescribeVpcsInput) (
 }
 
 var subnetParts = networkParts[api.Subnet]{
-	"InvalidSubnetID", "subnet ID", append(neverSubnet, "enable-dns64", "map-customer-owned-ip-on-launch", "private-dns-name-options-on-launch.hostname-type",
+	absentAs("InvalidSubnetID", "subnet ID"), append(neverSubnet, "enable-dns64", "map-customer-owned-ip-on-launch", "private-dns-name-options-on-launch.hostname-type",
 		"private-dns-name-options-on-launch.enable-resource-name-dns-a-record", "private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record",
 		"subnet-id", "subnet-arn", "vpc-id", "availability-zone", "availabilityZone", "availability-zone-id", "availabilityZoneId", "cidr-block", "cidr", "cidrBlock", "default-for-az", "defaultForAz", "state", "owner-id", "map-public-ip-on-launch", "available-ip-address-count", "ipv6-native"),
 	func(tx *store.Tx, c aws.Call) ([]networkPart[api.Subnet], error) {
@@ -193,7 +198,7 @@ func (s *Service) DescribeSubnets(ctx context.Context, in *api.DescribeSubnetsIn
 }
 
 var aclParts = networkParts[api.NetworkAcl]{
-	"InvalidNetworkAclID", "networkAcl ID", []string{"network-acl-id", "vpc-id", "default", "association.subnet-id", "association.network-acl-id", "owner-id"},
+	absentAs("InvalidNetworkAclID", "networkAcl ID"), []string{"network-acl-id", "vpc-id", "default", "association.subnet-id", "association.network-acl-id", "owner-id"},
 	partsOfVPCs(func(c aws.Call, v *vpc) []networkPart[api.NetworkAcl] {
 		a := api.NetworkAcl{NetworkAclId: aws.Ptr(v.NACL), VpcId: aws.Ptr(v.ID), IsDefault: aws.Ptr(true), OwnerId: aws.Ptr(c.Account), Tags: apiTags(v.Tags[v.NACL])}
 		f := fields{"network-acl-id": {v.NACL}, "vpc-id": {v.ID}, "default": {"true"}, "association.network-acl-id": {v.NACL}, "owner-id": {c.Account}}
@@ -217,7 +222,7 @@ func (s *Service) DescribeNetworkAcls(ctx context.Context, in *api.DescribeNetwo
 }
 
 var dhcpParts = networkParts[api.DhcpOptions]{
-	"InvalidDhcpOptionID", "dhcpOption ID", []string{"dhcp-options-id", "key", "value", "owner-id"},
+	absentAs("InvalidDhcpOptionID", "dhcpOption ID"), []string{"dhcp-options-id", "key", "value", "owner-id"},
 	partsOfVPCs(func(c aws.Call, v *vpc) []networkPart[api.DhcpOptions] {
 		domain := "ec2.internal"
 		if c.Region != "us-east-1" {

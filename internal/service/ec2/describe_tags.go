@@ -56,6 +56,7 @@ func eachTagged(tx *store.Tx, c aws.Call, f func(kind, id string, tags map[strin
 		}),
 		eachRow(tx, c, &keyPairs, func(id string, r *keyPair) { f("key-pair", id, r.Tags) }),
 		eachRow(tx, c, &addresses, func(id string, r *address) { f("elastic-ip", id, r.Tags) }),
+		eachRow(tx, c, &natGateways, func(id string, r *natGateway) { f("natgateway", id, r.Tags) }),
 		eachRow(tx, c, &gateways, func(id string, r *gateway) { f("internet-gateway", id, r.Tags) }),
 		eachRow(tx, c, &launchTemplates, func(id string, r *launchTemplate) { f("launch-template", id, r.Tags) }),
 		eachRow(tx, c, &vpcs, func(_ string, r *vpc) {

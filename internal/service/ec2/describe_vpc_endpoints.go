@@ -29,7 +29,7 @@ func (s *Service) endpointOperations() []wire.Operation {
 }
 
 var endpointParts = networkParts[api.VpcEndpoint]{
-	"InvalidVpcEndpointId", "Vpc Endpoint Id", []string{"ip-address-type", "service-name", "service-region", "vpc-endpoint-id", "vpc-endpoint-state", "vpc-endpoint-type", "vpc-id"},
+	absentAs("InvalidVpcEndpointId", "Vpc Endpoint Id"), []string{"ip-address-type", "service-name", "service-region", "vpc-endpoint-id", "vpc-endpoint-state", "vpc-endpoint-type", "vpc-id"},
 	partsOfVPCs(func(c aws.Call, v *vpc) []networkPart[api.VpcEndpoint] {
 		var out []networkPart[api.VpcEndpoint]
 		for _, e := range v.Endpoints {

@@ -37,13 +37,16 @@ func (s *Service) pushVPC(ctx context.Context, k store.Key) error {
 func (s *Service) pushWholeVPC(ctx context.Context, k store.Key, coming bool) error {
 	s.pushing.Lock()
 	defer s.pushing.Unlock()
-	var v *vpc
+	var wire network.VPC
 	wanted := coming
-	err := s.db.View(ctx, func(tx *store.Tx) (err error) {
-		if v, err = vpcs.Get(tx, k); err != nil || coming {
-			return err
+	err := s.db.View(ctx, func(tx *store.Tx) error {
+		v, err := vpcs.Get(tx, k)
+		if err == nil && !coming {
+			wanted, err = isPopulated(tx, v)
 		}
-		wanted, err = isPopulated(tx, v)
+		if err == nil {
+			wire, err = networkVPC(tx, callOf(k), v)
+		}
 		return err
 	})
 	if isNotFound(err) && !coming {
@@ -55,8 +58,8 @@ func (s *Service) pushWholeVPC(ctx context.Context, k store.Key, coming bool) er
 	if !wanted {
 		return nil
 	}
-	if err := s.net.SetVPC(ctx, networkVPC(v)); err != nil {
-		return fmt.Errorf("vpc %s: %w", v.ID, err)
+	if err := s.net.SetVPC(ctx, wire); err != nil {
+		return fmt.Errorf("vpc %s: %w", k.ID, err)
 	}
 	return nil
 }
@@ -78,17 +81,32 @@ func isPopulated(tx *store.Tx, v *vpc) (bool, error) {
 	return false, nil
 }
 
-// networkVPC translates gateway and routes for the network. A route to a gateway
-// that is not attached hides less specific ones.
-func networkVPC(v *vpc) network.VPC {
-	out := network.VPC{ID: v.ID, CIDR: v.CIDR, Gateway: v.InternetGateway != "", Nameless: v.NoDNS}
-	for i := range v.Subnets {
-		sub := &v.Subnets[i]
-		for _, r := range v.routesOf(sub).Routes {
-			out.Exits = append(out.Exits, network.Exit{From: sub.CIDR, To: r.Destination, Closed: !v.active(r)})
-		}
+// networkVPC translates gateway and routes for the network. c says whose the VPC is.
+func networkVPC(tx *store.Tx, c aws.Call, v *vpc) (network.VPC, error) {
+	w, err := v.ways(tx, c)
+	return network.VPC{ID: v.ID, CIDR: v.CIDR, Gateway: v.InternetGateway != "", Nameless: v.NoDNS, Exits: v.exits(w)}, err
+}
+
+// callOf is as much of a call as says whose a row is.
+func callOf(k store.Key) aws.Call { return aws.Call{Account: k.Account, Region: k.Region} }
+
+// followRoutes gives the network the routes of a VPC anew if any leads to an interface,
+// as what that is attached to has changed.
+func (s *Service) followRoutes(ctx context.Context, k store.Key, vpcID string) error {
+	vk := store.Key{Account: k.Account, Region: k.Region, ID: vpcID}
+	inside := false
+	err := s.db.View(ctx, func(tx *store.Tx) error {
+		v, err := vpcs.Get(tx, vk)
+		inside = err == nil && v.leadsInside()
+		return err
+	})
+	if isNotFound(err) || err == nil && !inside {
+		return nil
 	}
-	return out
+	if err != nil {
+		return err
+	}
+	return s.pushVPC(ctx, vk)
 }
 
 // pushGroup gives the network the rules that a group has by now; a group that is

@@ -175,7 +175,7 @@ func hasPublicAddresses(tx *store.Tx, v *vpc) (bool, error) {
 }
 
 var gatewayParts = networkParts[api.InternetGateway]{
-	"InvalidInternetGatewayID", "internetGateway ID", []string{"internet-gateway-id", "attachment.vpc-id", "attachment.state", "owner-id"},
+	absentAs("InvalidInternetGatewayID", "internetGateway ID"), []string{"internet-gateway-id", "attachment.vpc-id", "attachment.state", "owner-id"},
 	func(tx *store.Tx, c aws.Call) ([]networkPart[api.InternetGateway], error) {
 		rows, err := gateways.List(tx, store.Scope{Account: c.Account, Region: c.Region}, "", 0)
 		if err != nil {

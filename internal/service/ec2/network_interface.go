@@ -71,6 +71,8 @@ func noInterface(id string) error {
 	return notFound("InvalidNetworkInterfaceID", "networkInterface ID", id)
 }
 
+func isNoInterface(err error) bool { return awserr.Is(err, "InvalidNetworkInterfaceID.NotFound") }
+
 // checkInterfaceID refuses what cannot be the id of an interface.
 func checkInterfaceID(id string) error {
 	if !strings.HasPrefix(id, "eni-") {
@@ -172,7 +174,7 @@ func (h heldInterface) instanceState(tx *store.Tx, c aws.Call) (string, error) {
 }
 
 // requesters are the names that AWS's services have as owners of interfaces.
-var requesters = map[string]string{"elasticloadbalancing.amazonaws.com": "amazon-elb"}
+var requesters = map[string]string{"elasticloadbalancing.amazonaws.com": "amazon-elb", natOwner: "amazon-aws"}
 
 // requesterID names who made the interface: a service by its alias. Launches are not
 // told.

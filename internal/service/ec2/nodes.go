@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/network"
 	"github.com/hardstand/hardstand/internal/store"
 )
@@ -132,7 +131,7 @@ func (s *Service) wiring(ctx context.Context, k store.Key) (network.NIC, error) 
 		if err != nil {
 			return err
 		}
-		v, sub, err := vpcOfSubnet(tx, aws.Call{Account: k.Account, Region: k.Region}, row.NIC.Subnet)
+		v, sub, err := vpcOfSubnet(tx, callOf(k), row.NIC.Subnet)
 		if err == nil {
 			out = networkNIC(row.NIC, v, sub)
 		}

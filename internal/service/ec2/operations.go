@@ -20,6 +20,7 @@ func (s *Service) Wire() wire.Service {
 	ops = append(ops, s.addressOperations()...)
 	ops = append(ops, s.interfaceOperations()...)
 	ops = append(ops, s.vpcOperations()...)
+	ops = append(ops, s.natOperations()...)
 	ops = append(ops, s.routeOperations()...)
 	ops = append(ops, s.describeOperations()...)
 	ops = append(ops, s.launchTemplateOperations()...)

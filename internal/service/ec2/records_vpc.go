@@ -59,11 +59,12 @@ type routeTable struct {
 	Token  string
 }
 
-// route leads to an internet gateway; the local route is not stored.
+// route leads to an internet gateway, a NAT gateway or an interface; the local route is
+// not stored.
 type route struct {
-	Destination netip.Prefix
-	Gateway     string
-	Token       string
+	Destination             netip.Prefix
+	Gateway, NAT, Interface string
+	Token                   string
 }
 
 var vpcs = store.Table[vpc]{
@@ -186,9 +187,6 @@ func (v *vpc) routesOf(s *subnet) *routeTable {
 func (t *routeTable) route(to netip.Prefix) int {
 	return slices.IndexFunc(t.Routes, func(r route) bool { return r.Destination == to })
 }
-
-// active says whether a route leads somewhere.
-func (v *vpc) active(r route) bool { return r.Gateway == v.InternetGateway }
 
 // gateway is an internet gateway. What it is attached to is in the VPC's row.
 type gateway struct {

@@ -12,7 +12,8 @@ import (
 	"github.com/hardstand/hardstand/internal/store"
 )
 
-// CreateRoute adds a route to an internet gateway.
+// CreateRoute adds a route to an internet gateway, a NAT gateway, an interface or an
+// instance.
 func (s *Service) CreateRoute(ctx context.Context, in *api.CreateRouteInput) (*api.CreateRouteOutput, error) {
 	c := aws.CallFrom(ctx)
 	err := s.changeRoute(ctx, api.ReplaceRouteInput{
@@ -48,7 +49,8 @@ func (s *Service) ReplaceRoute(ctx context.Context, in *api.ReplaceRouteInput) (
 		if i < 0 {
 			return awserr.New("InvalidParameterValue", "There is no route defined for '%s' in the route table. Use CreateRoute instead.", r.Destination)
 		}
-		t.Routes[i].Gateway = r.Gateway
+		r.Token = t.Routes[i].Token
+		t.Routes[i] = r
 		return nil
 	})
 	if err != nil {
@@ -73,12 +75,16 @@ func (s *Service) changeRoute(ctx context.Context, in api.ReplaceRouteInput, cha
 			return err
 		}
 		if v.CIDR.Contains(to.Addr()) && to.Bits() >= v.CIDR.Bits() {
+			if in.InstanceId != nil || in.NetworkInterfaceId != nil {
+				return unsupported("DestinationCidrBlock within the VPC")
+			}
 			return awserr.New("InvalidParameterValue", "Route target is not supported. This route only supports interface and instance targets.")
 		}
-		if err := checkRouteGateway(tx, c, v, t.ID, *in.GatewayId); err != nil {
+		r := route{Destination: to}
+		if err := r.leadTo(tx, c, v, t.ID, &in); err != nil {
 			return err
 		}
-		if err := change(t, route{Destination: to, Gateway: *in.GatewayId}); err != nil {
+		if err := change(t, r); err != nil {
 			return err
 		}
 		emitPart(tx, c, t.ID, "route-changed")
@@ -100,10 +106,9 @@ func routeDestination(v4, v6, list *string) (netip.Prefix, error) {
 	return parseBlock(*v4, "destinationCidrBlock")
 }
 
-// routeTarget takes exactly one target, which is an internet gateway.
+// routeTarget takes exactly one target, of a kind that hardstand has.
 func routeTarget(in *api.ReplaceRouteInput) error {
 	others := []asked{
-		{"InstanceId", in.InstanceId != nil}, {"NetworkInterfaceId", in.NetworkInterfaceId != nil}, {"NatGatewayId", in.NatGatewayId != nil},
 		{"VpcPeeringConnectionId", in.VpcPeeringConnectionId != nil}, {"TransitGatewayId", in.TransitGatewayId != nil},
 		{"EgressOnlyInternetGatewayId", in.EgressOnlyInternetGatewayId != nil}, {"VpcEndpointId", in.VpcEndpointId != nil},
 		{"LocalGatewayId", in.LocalGatewayId != nil}, {"CarrierGatewayId", in.CarrierGatewayId != nil}, {"CoreNetworkArn", in.CoreNetworkArn != nil},
@@ -115,13 +120,73 @@ func routeTarget(in *api.ReplaceRouteInput) error {
 			n++
 		}
 	}
+	for _, id := range []*string{in.GatewayId, in.NatGatewayId, in.NetworkInterfaceId, in.InstanceId} {
+		if aws.Val(id) != "" {
+			n++
+		}
+	}
 	switch {
-	case n == 0 && aws.Val(in.GatewayId) == "":
+	case n == 0:
 		return awserr.New("MissingParameter", "The request must contain exactly one of gatewayId, natGatewayId, networkInterfaceId, vpcPeeringConnectionId, egressOnlyInternetGatewayId, transitGatewayId, localGatewayId, carrierGatewayId, vpcEndpointId, coreNetworkArn or instanceId")
-	case n > 1 || n == 1 && in.GatewayId != nil:
+	case n > 1:
 		return awserr.New("InvalidParameterCombination", "Exactly one route target must be specified.")
 	}
 	return refuse(others...)
+}
+
+// leadTo looks for the target, which must be in the VPC of the route table.
+func (r *route) leadTo(tx *store.Tx, c aws.Call, v *vpc, table string, in *api.ReplaceRouteInput) error {
+	switch {
+	case aws.Val(in.NatGatewayId) != "":
+		r.NAT = *in.NatGatewayId
+		g, err := natGateways.Get(tx, key(c, r.NAT))
+		if isNotFound(err) || err == nil && g.State == natDeleted {
+			return notFound("InvalidNatGatewayID", "natGateway ID", r.NAT)
+		}
+		if err == nil && g.VPC != v.ID {
+			err = elsewhere(table, "nat gateway", r.NAT)
+		}
+		return err
+	case aws.Val(in.NetworkInterfaceId) != "":
+		h, err := findInterface(tx, c, *in.NetworkInterfaceId)
+		if err == nil && h.VPC != v.ID {
+			err = elsewhere(table, "interface", h.ID)
+		}
+		if err == nil {
+			r.Interface = h.ID
+		}
+		return err
+	case aws.Val(in.InstanceId) != "":
+		return r.leadToInstance(tx, c, v, table, *in.InstanceId)
+	}
+	r.Gateway = *in.GatewayId
+	return checkRouteGateway(tx, c, v, table, r.Gateway)
+}
+
+// leadToInstance takes the instance's interface, of which there must be one only.
+func (r *route) leadToInstance(tx *store.Tx, c aws.Call, v *vpc, table, id string) error {
+	m, err := getInstance(tx, c, id)
+	if err != nil {
+		return err
+	}
+	more, err := interfaces.Lookup(tx, "instance", id)
+	switch {
+	case err != nil:
+		return err
+	case m.State == stateTerminated:
+		return notFound("InvalidInstanceID", "instance ID", id)
+	case len(more) > 0:
+		return awserr.New("InvalidInstanceID", "There are multiple interfaces attached to instance '%s'. Please specify an interface ID for the operation instead.", id)
+	case m.NIC.VPC != v.ID:
+		return elsewhere(table, "interface", m.NIC.ID)
+	}
+	r.Interface = m.NIC.ID
+	return nil
+}
+
+// elsewhere is the answer to a target in another VPC than the route table.
+func elsewhere(table, word, id string) error {
+	return awserr.New("InvalidParameterValue", "route table %s and %s %s belong to different networks", table, word, id)
 }
 
 // checkRouteGateway looks for the gateway, which must be attached to the VPC of the
@@ -136,7 +201,7 @@ func checkRouteGateway(tx *store.Tx, c aws.Call, v *vpc, table, id string) error
 	case err != nil:
 		return err
 	case v.InternetGateway != id:
-		return awserr.New("InvalidParameterValue", "route table %s and network gateway %s belong to different networks", table, id)
+		return elsewhere(table, "network gateway", id)
 	}
 	return nil
 }

@@ -42,7 +42,7 @@ func (s *Service) CreateRouteTable(ctx context.Context, in *api.CreateRouteTable
 		return nil, err
 	}
 	made := v.RouteTables[slices.IndexFunc(v.RouteTables, func(o routeTable) bool { return o.ID == t.ID || t.Token != "" && o.Token == t.Token })]
-	out := apiRouteTable(c, v, made)
+	out := apiRouteTable(c, v, made, ways{})
 	return &api.CreateRouteTableOutput{RouteTable: &out, ClientToken: in.ClientToken}, nil
 }
 
@@ -200,35 +200,51 @@ func (s *Service) ReplaceRouteTableAssociation(ctx context.Context, in *api.Repl
 }
 
 var routeTableParts = networkParts[api.RouteTable]{
-	"InvalidRouteTableID", "routeTable ID", []string{"route-table-id", "vpc-id", "association.main", "association.route-table-association-id", "association.route-table-id", "association.subnet-id", "association.gateway-id", "owner-id", "route.gateway-id", "route.destination-cidr-block", "route.origin", "route.state",
+	absentAs("InvalidRouteTableID", "routeTable ID"), []string{"route-table-id", "vpc-id", "association.main", "association.route-table-association-id", "association.route-table-id", "association.subnet-id", "association.gateway-id", "owner-id", "route.gateway-id", "route.destination-cidr-block", "route.origin", "route.state",
 		"route.nat-gateway-id", "route.instance-id", "route.vpc-peering-connection-id", "route.transit-gateway-id", "route.destination-ipv6-cidr-block", "route.destination-prefix-list-id", "route.egress-only-internet-gateway-id"},
-	partsOfVPCs(func(c aws.Call, v *vpc) []networkPart[api.RouteTable] {
-		var out []networkPart[api.RouteTable]
-		for _, t := range v.RouteTables {
-			shown := apiRouteTable(c, v, t)
-			f := fields{"route-table-id": {t.ID}, "vpc-id": {v.ID}, "owner-id": {c.Account}}
-			for _, a := range shown.Associations {
-				f.add("association.main", boolText(*a.Main))
-				f.add("association.route-table-association-id", *a.RouteTableAssociationId)
-				f.add("association.route-table-id", t.ID)
-				if a.SubnetId != nil {
-					f.add("association.subnet-id", *a.SubnetId)
-				}
-			}
-			for _, r := range shown.Routes {
-				f.add("route.gateway-id", *r.GatewayId)
-				f.offer("route.destination-cidr-block", aws.Val(r.DestinationCidrBlock))
-				f.offer("route.destination-prefix-list-id", aws.Val(r.DestinationPrefixListId))
-				f.add("route.origin", string(r.Origin))
-				f.add("route.state", string(r.State))
-			}
-			out = append(out, networkPart[api.RouteTable]{t.ID, shown, f})
+	func(tx *store.Tx, c aws.Call) ([]networkPart[api.RouteTable], error) {
+		rows, err := vpcs.List(tx, store.Scope{Account: c.Account, Region: c.Region}, "", 0)
+		if err != nil {
+			return nil, err
 		}
-		return out
-	}),
+		var out []networkPart[api.RouteTable]
+		for _, r := range rows {
+			w, err := r.Value.ways(tx, c)
+			if err != nil {
+				return nil, err
+			}
+			for _, t := range r.Value.RouteTables {
+				shown := apiRouteTable(c, r.Value, t, w)
+				out = append(out, networkPart[api.RouteTable]{t.ID, shown, routeTableFields(c, shown).withTags(r.Value.Tags[t.ID])})
+			}
+		}
+		return out, nil
+	},
 }
 
-func apiRouteTable(c aws.Call, v *vpc, t routeTable) api.RouteTable {
+func routeTableFields(c aws.Call, shown api.RouteTable) fields {
+	f := fields{"route-table-id": {*shown.RouteTableId}, "vpc-id": {*shown.VpcId}, "owner-id": {c.Account}}
+	for _, a := range shown.Associations {
+		f.add("association.main", boolText(*a.Main))
+		f.add("association.route-table-association-id", *a.RouteTableAssociationId)
+		f.add("association.route-table-id", *shown.RouteTableId)
+		if a.SubnetId != nil {
+			f.add("association.subnet-id", *a.SubnetId)
+		}
+	}
+	for _, r := range shown.Routes {
+		f.add("route.origin", string(r.Origin))
+		f.add("route.state", string(r.State))
+		f.offer("route.destination-cidr-block", aws.Val(r.DestinationCidrBlock))
+		f.offer("route.destination-prefix-list-id", aws.Val(r.DestinationPrefixListId))
+		f.offer("route.gateway-id", aws.Val(r.GatewayId))
+		f.offer("route.nat-gateway-id", aws.Val(r.NatGatewayId))
+		f.offer("route.instance-id", aws.Val(r.InstanceId))
+	}
+	return f
+}
+
+func apiRouteTable(c aws.Call, v *vpc, t routeTable, w ways) api.RouteTable {
 	out := api.RouteTable{
 		RouteTableId: aws.Ptr(t.ID), VpcId: aws.Ptr(v.ID), OwnerId: aws.Ptr(c.Account), Tags: apiTags(v.Tags[t.ID]), PropagatingVgws: []api.PropagatingVgw{},
 		Associations: []api.RouteTableAssociation{},
@@ -243,13 +259,28 @@ func apiRouteTable(c aws.Call, v *vpc, t routeTable) api.RouteTable {
 		}
 	}
 	for _, r := range t.Routes {
-		shown := api.Route{DestinationCidrBlock: aws.Ptr(r.Destination.String()), GatewayId: aws.Ptr(r.Gateway), Origin: "CreateRoute", State: "blackhole"}
-		if v.active(r) {
-			shown.State = "active"
-		}
-		out.Routes = append(out.Routes, shown)
+		out.Routes = append(out.Routes, apiRoute(c, v, r, w))
 	}
 	out.Routes = append(out.Routes, v.endpointRoutes(t.ID)...)
+	return out
+}
+
+func apiRoute(c aws.Call, v *vpc, r route, w ways) api.Route {
+	out := api.Route{DestinationCidrBlock: aws.Ptr(r.Destination.String()), Origin: "CreateRoute", State: "blackhole"}
+	switch {
+	case r.NAT != "":
+		out.NatGatewayId = aws.Ptr(r.NAT)
+	case r.Interface != "":
+		out.NetworkInterfaceId = aws.Ptr(r.Interface)
+		if id := w.interfaces[r.Interface].instance; id != "" {
+			out.InstanceId, out.InstanceOwnerId = aws.Ptr(id), aws.Ptr(c.Account)
+		}
+	default:
+		out.GatewayId = aws.Ptr(r.Gateway)
+	}
+	if v.active(r, w) {
+		out.State = "active"
+	}
 	return out
 }
 

@@ -74,7 +74,7 @@ func existingRun(tx *store.Tx, c aws.Call, r *runRequest) ([]*instance, error) {
 	if strings.HasPrefix(r.token, clientToken) {
 		switch {
 		case out[0].TokenHash != r.hash:
-			return nil, awserr.New("IdempotentParameterMismatch", "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).")
+			return nil, idempotentMismatch()
 		case ended:
 			return nil, awserr.New("IdempotentInstanceTerminated", "The request to launch an instance uses the same client token as a previous request for which the instance has been terminated.")
 		}

@@ -72,7 +72,7 @@ func (s *Service) launch(ctx context.Context, k store.Key, row *instance) error 
 		s.Exited(k.ID, "it ended while it was being launched")
 		return nil
 	}
-	return s.catchUp(ctx, k, row.NIC)
+	return errors.Join(s.catchUp(ctx, k, row.NIC), s.followRoutes(ctx, k, row.NIC.VPC))
 }
 
 // catchUp tells the network what changed about an interface while its machine
@@ -170,7 +170,8 @@ func (s *Service) halt(ctx context.Context, k store.Key, row *instance) error {
 	if err := s.machines.Stop(ctx, k.ID, row.ForceStop); err != nil {
 		return fmt.Errorf("stop %s: %w", k.ID, err)
 	}
-	return s.change(ctx, k, row.StateReason.Message, stopped)
+	err := s.change(ctx, k, row.StateReason.Message, stopped)
+	return errors.Join(err, s.followRoutes(ctx, k, row.NIC.VPC))
 }
 
 // stopped releases the public address unless it is an elastic one.
@@ -194,7 +195,7 @@ func (s *Service) terminate(ctx context.Context, k store.Key, row *instance) err
 		return fmt.Errorf("terminate %s: %w", k.ID, err)
 	}
 	now := s.clock.Now().UTC()
-	return s.db.Update(ctx, func(tx *store.Tx) error {
+	err := s.db.Update(ctx, func(tx *store.Tx) error {
 		r, err := instances.Get(tx, k)
 		if err != nil || r.State != stateShuttingDown {
 			return err
@@ -211,6 +212,7 @@ func (s *Service) terminate(ctx context.Context, k store.Key, row *instance) err
 		s.emitRow(tx, k, r, row.StateReason.Message)
 		return nil
 	})
+	return errors.Join(err, s.followRoutes(ctx, k, row.NIC.VPC))
 }
 
 // reboot restarts a machine. One that did not come back is booted like a stopped

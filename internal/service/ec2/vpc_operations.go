@@ -99,6 +99,19 @@ func (s *Service) vpcOperations() []wire.Operation {
 	}
 }
 
+func (s *Service) natOperations() []wire.Operation {
+	return []wire.Operation{
+		wire.Op("CreateNatGateway", "ec2:CreateNatGateway", s.CreateNatGateway, func(ctx context.Context, in *api.CreateNatGatewayInput) ([]aws.Check, error) {
+			owners := []string{aws.Val(in.SubnetId)}
+			if in.AllocationId != nil {
+				owners = append(owners, *in.AllocationId)
+			}
+			return s.placedChecks(ctx, "CreateNatGateway", "natgateway", in.TagSpecifications, owners)
+		}),
+		onPart("DeleteNatGateway", s.DeleteNatGateway, func(in *api.DeleteNatGatewayInput) *string { return in.NatGatewayId }),
+	}
+}
+
 func (s *Service) routeOperations() []wire.Operation {
 	return []wire.Operation{
 		newPart("CreateRouteTable", "route-table", s.CreateRouteTable, func(in *api.CreateRouteTableInput) ([]api.TagSpecification, []string) {

@@ -81,7 +81,7 @@ func TestVPCRefusals(t *testing.T) {
 		{"CreateRoute", route("1.2.3.4/32", spare), "InvalidParameterValue: route table " + l.table + " and network gateway " + spare + " belong to different networks"},
 		{"CreateRoute", &api.CreateRouteInput{RouteTableId: &l.table, GatewayId: &l.gateway}, "MissingParameter: The request must contain the parameter destinationCidrBlock"},
 		{"CreateRoute", &api.CreateRouteInput{RouteTableId: &l.table, DestinationCidrBlock: def}, "MissingParameter: The request must contain exactly one of gatewayId, natGatewayId, networkInterfaceId, vpcPeeringConnectionId, egressOnlyInternetGatewayId, transitGatewayId, localGatewayId, carrierGatewayId, vpcEndpointId, coreNetworkArn or instanceId"},
-		{"CreateRoute", &api.CreateRouteInput{RouteTableId: &l.table, DestinationCidrBlock: def, NatGatewayId: aws.Ptr("nat-0")}, "UnsupportedOperation: The parameter NatGatewayId is not supported by hardstand."},
+		{"CreateRoute", &api.CreateRouteInput{RouteTableId: &l.table, DestinationCidrBlock: def, NatGatewayId: aws.Ptr("nat-0")}, "InvalidNatGatewayID.NotFound: The natGateway ID 'nat-0' does not exist"},
 		{"CreateRoute", &api.CreateRouteInput{RouteTableId: &l.table, DestinationCidrBlock: def, NatGatewayId: aws.Ptr("nat-0"), GatewayId: &l.gateway}, "InvalidParameterCombination: Exactly one route target must be specified."},
 		{"ReplaceRoute", &api.ReplaceRouteInput{RouteTableId: &l.main, DestinationCidrBlock: def, GatewayId: &l.gateway}, "InvalidParameterValue: There is no route defined for '0.0.0.0/0' in the route table. Use CreateRoute instead."},
 		{"DeleteRoute", &api.DeleteRouteInput{RouteTableId: &l.main, DestinationCidrBlock: def}, "InvalidRoute.NotFound: no route with destination-cidr-block 0.0.0.0/0 in route table " + l.main},

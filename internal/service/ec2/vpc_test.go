@@ -59,13 +59,11 @@ func routes(t api.RouteTable) (out []string) {
 	return out
 }
 
-var prefixes = cmpopts.EquateComparable(netip.Prefix{})
-
 // exits waits for nothing: the network is told before an operation answers.
 func (w *world) checkExits(what, vpcID string, want ...network.Exit) {
 	w.t.Helper()
 	v, _ := w.net.vpc(vpcID)
-	if diff := cmp.Diff(want, v.Exits, prefixes, cmpopts.EquateEmpty()); diff != "" {
+	if diff := cmp.Diff(want, v.Exits, compareAddresses, cmpopts.EquateEmpty()); diff != "" {
 		w.t.Errorf("%s: exits (-want +got):\n%s", what, diff)
 	}
 }
@@ -126,7 +124,7 @@ func TestNetworkAfterRestart(t *testing.T) {
 	if len(w.net.adopted) != 1 || w.net.adopted[0].ID != l.vpc {
 		t.Fatalf("adopted %+v", w.net.adopted)
 	}
-	if diff := cmp.Diff(want, w.net.adopted[0].VPC, prefixes); diff != "" {
+	if diff := cmp.Diff(want, w.net.adopted[0].VPC, compareAddresses); diff != "" {
 		t.Errorf("adopted (-want +got):\n%s", diff)
 	}
 	if len(w.net.adopted[0].Groups) != 1 || len(w.net.adopted[0].NICs) != 1 {

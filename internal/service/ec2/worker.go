@@ -2,6 +2,7 @@ package ec2
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -95,11 +96,12 @@ func (s *Service) unsettled(ctx context.Context) ([]store.Key, error) {
 	return keys, nil
 }
 
-// sweepTerminated forgets instances an hour after they ended, until ctx ends.
+// sweepTerminated forgets instances and NAT gateways an hour after they ended, until ctx
+// ends.
 func (s *Service) sweepTerminated(ctx context.Context) {
 	for {
-		if err := s.dropTerminated(ctx); err != nil && ctx.Err() == nil {
-			s.log.Error("drop terminated instances", "err", err)
+		if err := errors.Join(s.dropTerminated(ctx), s.dropEnded(ctx)); err != nil && ctx.Err() == nil {
+			s.log.Error("drop what has ended", "err", err)
 		}
 		select {
 		case <-ctx.Done():
