@@ -41,10 +41,13 @@ func backoff(n int, err error) time.Duration {
 }
 
 // unreachable recognises a server that is not there, or has just gone with a
-// held poll.
+// held poll. Its name may not be found either: inside an instance the server answers
+// that, too.
 func unreachable(err error) bool {
 	var op *net.OpError
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) || errors.As(err, &op) && op.Op == "dial" && !op.Timeout()
+	var name *net.DNSError
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) ||
+		errors.As(err, &op) && op.Op == "dial" || errors.As(err, &name)
 }
 
 // retryWait returns the wait before the n-th repetition of a call that must get

@@ -25,6 +25,7 @@ func (s *Service) Run(ctx context.Context) error {
 		}
 		return err
 	}
+	s.polls.restart(s.clock.Now())
 	work.Go(func() { s.warmSigners(ctx) })
 	work.Go(func() { s.wakePolls(ctx) })
 	work.Go(func() { s.publishNotices(ctx) })

@@ -64,6 +64,14 @@ func (p *polls) begin(k store.Key, ours bool, now time.Time) {
 	h.last, h.ours = now, ours
 }
 
+// restart begins to count the silence of agents that a server before this one knew:
+// from now on they can poll.
+func (p *polls) restart(now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.started = now
+}
+
 // recall takes over what a server before this one knew of an agent: how soon its
 // silence means something, and that it has polled before.
 func (p *polls) recall(k store.Key, a *agent) {
