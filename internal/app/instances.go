@@ -52,7 +52,7 @@ func (w *world) openGround(ctx context.Context, exited func(id, reason string)) 
 	g := &ground{network: n, kernel: n}
 	g.services = network.NewServices(network.ServicesConfig{
 		Network: n, Region: s.cfg.Region, Metadata: metadata, Port: s.port,
-		Serve: s.serveInside, Forward: s.cfg.Egress == "on", Zones: w.route53, Log: s.cfg.Log,
+		Serve: s.serveInside, Forward: s.cfg.Egress == "on", Zones: balancerNames{w, w.route53}, Log: s.cfg.Log,
 	})
 	d, err := container.Open(container.Config{
 		DataDir: s.dir.path, Prefix: s.dir.prefix(), Guest: s.cfg.Guest, Links: guest.Links(), Dirs: guest.Dirs(), Files: w.guestFiles,

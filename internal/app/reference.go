@@ -16,6 +16,7 @@ import (
 	"github.com/hardstand/hardstand/internal/service/codedeploy"
 	"github.com/hardstand/hardstand/internal/service/ec2"
 	"github.com/hardstand/hardstand/internal/service/ecr"
+	"github.com/hardstand/hardstand/internal/service/elb"
 	"github.com/hardstand/hardstand/internal/service/iam"
 	"github.com/hardstand/hardstand/internal/service/kms"
 	"github.com/hardstand/hardstand/internal/service/logs"
@@ -55,6 +56,7 @@ func tables() []wire.Service {
 		access.New(access.Config{}).Wire(),
 		sqs.New(sqs.Config{}).Wire(),
 		sns.New(sns.Config{}).Wire(),
+		elb.New(elb.Config{}).Wire(),
 	}
 }
 
@@ -72,6 +74,7 @@ func resourceTypes() stack.Registry {
 		cloudwatch.New(cloudwatch.Config{}).Resources(),
 		sqs.New(sqs.Config{}).Resources(),
 		sns.New(sns.Config{}).Resources(),
+		elb.New(elb.Config{}).Resources(),
 	)})
 	engine.Register(cloudformation.New(cloudformation.Config{}).Resources())
 	return engine.Types()

@@ -17,6 +17,7 @@ import (
 	"github.com/hardstand/hardstand/internal/service/codedeploy"
 	"github.com/hardstand/hardstand/internal/service/ec2"
 	"github.com/hardstand/hardstand/internal/service/ecr"
+	"github.com/hardstand/hardstand/internal/service/elb"
 	"github.com/hardstand/hardstand/internal/service/iam"
 	"github.com/hardstand/hardstand/internal/service/kms"
 	"github.com/hardstand/hardstand/internal/service/logs"
@@ -44,6 +45,7 @@ type world struct {
 	iam        *iam.Service
 	ec2        *ec2.Service
 	plane      *lb.Plane // nil with the fake driver
+	elb        *elb.Service
 	s3         *s3.Service
 	ssm        *ssm.Service
 	secrets    *secretsmanager.Service
@@ -194,6 +196,7 @@ func (w *world) openStacks(context.Context) error {
 			w.cloudwatch.Resources(),
 			w.sqs.Resources(),
 			w.sns.Resources(),
+			w.elb.Resources(),
 		),
 		Outside: cloudformation.Outside{Invoker: w.wire}, Alarms: cloudformation.Outside{Invoker: w.wire}, Endpoint: w.s.Endpoint(),
 	})
@@ -222,6 +225,7 @@ func (w *world) register(context.Context) error {
 		w.cloudwatch.Wire(),
 		w.sqs.Wire(),
 		w.sns.Wire(),
+		w.elb.Wire(),
 		w.codedeploy.Wire(),
 		w.codedeploy.CommandsWire(),
 		w.cfn.Wire(),
@@ -277,6 +281,7 @@ func (w *world) run(ctx context.Context) {
 	w.upkeep(work, "cloudwatch", w.cloudwatch.Run)
 	w.upkeep(work, "sqs", w.sqs.Run)
 	w.upkeep(work, "sns", w.sns.Run)
+	w.upkeep(work, "elb", w.elb.Run)
 	w.background(work, "cloudformation", w.engine.Resume)
 	w.upkeep(work, "stack sets", w.cfn.Run)
 	w.upkeep(work, "stack notifications", w.cfn.Notify)

@@ -142,8 +142,8 @@ func (x *exchange) speaks(g TargetGroup) bool {
 
 // send carries the request to the target and the answer back.
 func (x *exchange) send(t *target, spec TargetGroup) {
-	t.inFlight.Add(1)
-	defer t.inFlight.Add(-1)
+	t.begin()
+	defer t.done()
 	// The target may leave the spec while it works.
 	ctx, cancel := context.WithCancelCause(x.r.Context())
 	defer cancel(nil)

@@ -197,6 +197,18 @@ func (g *group) health(c *config) map[Key]Health {
 	return all
 }
 
+// busy says whether a target of the id has anything under way.
+func (g *group) busy(targetID string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, t := range g.order {
+		if t.key.TargetID == targetID && t.inFlight.Load() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // close ends all targets.
 func (g *group) close() {
 	g.mu.Lock()

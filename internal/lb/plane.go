@@ -109,6 +109,25 @@ func (p *Plane) Health(balancer, group string) map[Key]Health {
 	return b.health(group)
 }
 
+// Busy says whether a target, with any of its ports, has requests or connections under
+// way.
+func (p *Plane) Busy(balancer, targetID string) bool {
+	b := p.find(balancer)
+	if b == nil {
+		return false
+	}
+	c := b.current.Load()
+	if c == nil {
+		return false
+	}
+	for _, g := range c.groups {
+		if g.busy(targetID) {
+			return true
+		}
+	}
+	return false
+}
+
 // Close ends all balancers. Their nodes stay up: the next server applies the specs
 // again.
 func (p *Plane) Close() error {

@@ -309,6 +309,9 @@ type Change struct {
 	Balancer, Group string
 	Target          Key
 	Health          Health
+	// Idle says that a draining target has nothing under way any more; its health is
+	// not told then.
+	Idle bool
 }
 
 // Nodes brings network interfaces of balancers up and down. Both are idempotent.

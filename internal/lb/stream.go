@@ -188,15 +188,15 @@ func (t *target) hold(s *stream) bool {
 		return false
 	}
 	t.streams[s] = struct{}{}
-	t.inFlight.Add(1)
+	t.begin()
 	return true
 }
 
 func (t *target) let(s *stream) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	delete(t.streams, s)
-	t.inFlight.Add(-1)
+	t.mu.Unlock()
+	t.done()
 }
 
 // breakStreams ends what the target carries.

@@ -38,6 +38,7 @@ type target struct {
 	stop context.CancelFunc
 
 	inFlight     atomic.Int64
+	leaving      atomic.Bool  // Draining, for who does not hold the lock
 	healthySince atomic.Int64 // Unix nanoseconds, for the slow start; 0 is long ago
 
 	mu      sync.Mutex
@@ -85,12 +86,26 @@ func newTarget(g *group, s Target, c *config) *target {
 // lock.
 func (t *target) update(s Target) {
 	t.Draining, t.Unused = s.Draining, s.Unused
+	t.leaving.Store(s.Draining)
 }
 
 func (t *target) healthNow() Health {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.now
+}
+
+// begin and done count what is under way.
+func (t *target) begin() { t.inFlight.Add(1) }
+
+func (t *target) done() {
+	if t.inFlight.Add(-1) > 0 || !t.leaving.Load() {
+		return
+	}
+	b := t.group.balancer
+	if c := b.current.Load(); c.Report != nil {
+		c.Report(Change{Balancer: b.id, Group: t.group.id, Target: t.key, Idle: true})
+	}
 }
 
 // setHealth is the checker's verdict.
