@@ -82,6 +82,11 @@ var conformanceCases = map[string]conformanceCase{
 
 	"AWS::ECR::Repository": {properties: "ImageTagMutability: MUTABLE", changed: "ImageTagMutability: IMMUTABLE, " + tagged, replaced: "RepositoryName: other"},
 
+	"AWS::ElasticLoadBalancing::LoadBalancer": {properties: "AvailabilityZones: [us-east-1a], Listeners: [{LoadBalancerPort: '80', InstancePort: '80', Protocol: HTTP}], HealthCheck: {Target: 'HTTP:80/', Interval: '30', Timeout: '5', HealthyThreshold: '2', UnhealthyThreshold: '2'}",
+		changed: "AvailabilityZones: [us-east-1a, us-east-1b], Listeners: [{LoadBalancerPort: '81', InstancePort: '81', Protocol: HTTP, PolicyNames: [sticky]}], LBCookieStickinessPolicy: [{PolicyName: sticky, CookieExpirationPeriod: '60'}], CrossZone: true, " +
+			"HealthCheck: {Target: 'TCP:81', Interval: '30', Timeout: '5', HealthyThreshold: '2', UnhealthyThreshold: '2'}, " + tagged,
+		replaced: "Scheme: internal, AvailabilityZones: [us-east-1a], Listeners: [{LoadBalancerPort: '80', InstancePort: '80', Protocol: HTTP}]"},
+
 	"AWS::IAM::AccessKey":           {prelude: preludeIAM, properties: "UserName: '${U}', Status: Active", changed: "UserName: '${U}', Status: Inactive", replaced: "UserName: '${U2}'"},
 	"AWS::IAM::Group":               {properties: "Policies: [{PolicyName: p, " + readsS3 + "}]", changed: "Path: /x/, Policies: [{PolicyName: q, " + readsEC2 + "}]", replaced: "GroupName: other"},
 	"AWS::IAM::GroupPolicy":         {prelude: preludeIAM, properties: "GroupName: '${G}', PolicyName: p, " + readsS3, changed: "GroupName: '${G}', PolicyName: p, " + readsEC2, replaced: "GroupName: '${G2}', PolicyName: p, " + readsS3, sameID: true},

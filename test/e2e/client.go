@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/codedeploy"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
@@ -46,6 +47,7 @@ func clients(ctx context.Context) (map[string]any, error) {
 		"route53":        route53.NewFromConfig(cfg),
 		"sns":            sns.NewFromConfig(cfg),
 		"ecr":            ecr.NewFromConfig(cfg),
+		"elb":            elasticloadbalancing.NewFromConfig(cfg),
 		"kms":            kms.NewFromConfig(cfg),
 	}, nil
 }

@@ -150,6 +150,12 @@ func offerInput(in any, c *aws.Check) {
 		c.Offer(prefix+"Scheme", schemeOr(in.Scheme))
 	case *api.CreateLoadBalancerListenersInput:
 		c.Offer(prefix+"ListenerProtocol", protocolsOf(in.Listeners)...)
+	case *api.RemoveTagsInput:
+		var keys []string
+		for _, t := range in.Tags {
+			keys = append(keys, aws.Val(t.Key))
+		}
+		c.Offer("aws:TagKeys", keys...)
 	case *api.ApplySecurityGroupsToLoadBalancerInput:
 		c.Offer(prefix+"SecurityGroup", in.SecurityGroups...)
 	case *api.AttachLoadBalancerToSubnetsInput:

@@ -78,7 +78,7 @@ type listenerProperties struct {
 	InstanceProtocol *string
 	LoadBalancerPort int32 `cfn:",required"`
 	PolicyNames      []string
-	Protocol         string `cfn:",required"`
+	Protocol         string  `cfn:",required"`
 	SSLCertificateId *string //nolint:revive // the property's name
 }
 
@@ -201,7 +201,7 @@ func (t resourceLoadBalancer) setAttributes(ctx context.Context, name string, p,
 	if l := p.AccessLoggingPolicy; l != nil {
 		a.AccessLog = &api.AccessLog{Enabled: &l.Enabled, S3BucketName: l.S3BucketName, S3BucketPrefix: l.S3BucketPrefix, EmitInterval: l.EmitInterval}
 	}
-	if *a == (api.LoadBalancerAttributes{}) {
+	if a.CrossZoneLoadBalancing == nil && a.ConnectionDraining == nil && a.ConnectionSettings == nil && a.AccessLog == nil {
 		return nil
 	}
 	return t.do(ctx, "ModifyLoadBalancerAttributes", &api.ModifyLoadBalancerAttributesInput{LoadBalancerName: &name, LoadBalancerAttributes: a})
