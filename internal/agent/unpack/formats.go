@@ -59,6 +59,9 @@ func (w *writer) tarMember(h *tar.Header, r io.Reader) error {
 	case name == "":
 		return fmt.Errorf("member %q has no name", h.Name)
 	case h.Typeflag == tar.TypeReg || h.Typeflag == tar.TypeGNUSparse:
+		if err := w.fits(h.Name, uint64(max(h.Size, 0))); err != nil {
+			return err
+		}
 		return w.file(m, r)
 	case h.Typeflag == tar.TypeSymlink:
 		return w.symlink(m, h.Linkname)
@@ -101,6 +104,9 @@ func (w *writer) zipMember(f *zip.File) error {
 	}
 	if name == "" {
 		return fmt.Errorf("member %q has no name", f.Name)
+	}
+	if err := w.fits(f.Name, f.UncompressedSize64); err != nil {
+		return err
 	}
 	if mode.Perm() == 0 && f.CreatorVersion>>8 == 0 {
 		m.mode = 0o644 // made on DOS, which knows no permission bits

@@ -20,8 +20,13 @@ import (
 	"time"
 )
 
-// maxMembers bounds a bundle made of empty files.
-const maxMembers = 1_000_000
+// A bundle made of empty files and directories is bounded too: how many there may
+// be, with the directories that only a path names, and how deep.
+const (
+	maxMembers = 1_000_000
+	maxDepth   = 255
+	maxName    = 4096
+)
 
 // Bundle unpacks the file of the type given (zip, tar, tgz) into dir, which it
 // replaces, writing at most limit bytes of content. A single top directory that
@@ -38,7 +43,7 @@ func Bundle(file, kind, dir string, limit int64) error {
 		return fmt.Errorf("open archive directory: %w", err)
 	}
 	defer root.Close()
-	w := &writer{root: root, left: limit, limit: limit}
+	w := &writer{root: root, left: limit, limit: limit, made: map[string]bool{}}
 	switch kind {
 	case "zip":
 		err = w.zip(file)
@@ -66,7 +71,8 @@ type writer struct {
 	left, limit int64
 	members     int
 	links       []string
-	dirs        []member // modes and times are set when their content is there
+	dirs        []member        // modes and times are set when their content is there
+	made        map[string]bool // directories, also those that only a path names
 }
 
 type member struct {
@@ -79,8 +85,11 @@ var errTooLarge = errors.New("too large")
 
 // clean checks the member's name; "" means the root itself.
 func (w *writer) clean(name string) (string, error) {
-	if w.members++; w.members > maxMembers {
-		return "", fmt.Errorf("more than %d members", maxMembers)
+	if err := w.count(); err != nil {
+		return "", err
+	}
+	if len(name) > maxName || strings.Count(name, "/") > maxDepth {
+		return "", fmt.Errorf("member %.80q... has a path of more than %d bytes or %d directories", name, maxName, maxDepth)
 	}
 	if strings.ContainsAny(name, "\\\x00") {
 		return "", fmt.Errorf("member %q has a backslash or a NUL in its name", name)
@@ -100,19 +109,44 @@ func (w *writer) clean(name string) (string, error) {
 	return c, nil
 }
 
-func (w *writer) parents(name string) error {
-	dir := path.Dir(name)
+// count counts one more file or directory.
+func (w *writer) count() error {
+	if w.members++; w.members > maxMembers {
+		return fmt.Errorf("more than %d members", maxMembers)
+	}
+	return nil
+}
+
+func (w *writer) parents(name string) error { return w.mkdirAll(path.Dir(name)) }
+
+// mkdirAll makes the directory and those above it.
+func (w *writer) mkdirAll(dir string) error {
+	for d := dir; d != "." && !w.made[d]; d = path.Dir(d) {
+		w.made[d] = true
+		if err := w.count(); err != nil {
+			return err
+		}
+	}
 	if dir == "." {
 		return nil
 	}
 	return w.root.MkdirAll(dir, 0o755)
 }
 
+// fits refuses a member whose own header says that it is too large, before
+// anything of it is written. What is written is counted all the same.
+func (w *writer) fits(name string, size uint64) error {
+	if w.left < 0 || size > uint64(w.left) {
+		return fmt.Errorf("the bundle grows beyond %d bytes at %q: %w", w.limit, name, errTooLarge)
+	}
+	return nil
+}
+
 func (w *writer) directory(m member) error {
 	if m.name == "" {
 		return nil
 	}
-	if err := w.root.MkdirAll(m.name, 0o755); err != nil {
+	if err := w.mkdirAll(m.name); err != nil {
 		return err
 	}
 	w.dirs = append(w.dirs, m)
