@@ -52,9 +52,12 @@ generate:
 	$(GO) run ./internal/awsgen
 	$(GO) run ./cmd/hardstand reference docs/reference
 
+# A `make build` after it has the agent's packages for both in its buckets.
 agent:
-	GOARCH=amd64 $(GO) build -tags nethttpomithttp2 -trimpath -ldflags '-s -w' -o bin/hardstand-guest-amd64 ./cmd/hardstand-guest
-	GOARCH=arm64 $(GO) build -tags nethttpomithttp2 -trimpath -ldflags '-s -w' -o bin/hardstand-guest-arm64 ./cmd/hardstand-guest
+	for arch in amd64 arm64; do \
+		GOARCH=$$arch $(GO) build -tags nethttpomithttp2 -trimpath -ldflags '-s -w' -o bin/hardstand-guest-$$arch ./cmd/hardstand-guest && \
+		cp bin/hardstand-guest-$$arch cmd/hardstand/guestbin/ || exit 1; \
+	done
 
 clean:
-	rm -rf bin cmd/hardstand/guestbin/hardstand-guest
+	rm -rf bin cmd/hardstand/guestbin/hardstand-guest*

@@ -40,6 +40,10 @@ func (c serveCommand) config(to *console) (app.Config, error) {
 	if err != nil && c.Instances == app.InstancesContainer {
 		return app.Config{}, err
 	}
+	others, err := otherGuests()
+	if err != nil {
+		return app.Config{}, err
+	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
 		return app.Config{}, err
@@ -47,7 +51,7 @@ func (c serveCommand) config(to *console) (app.Config, error) {
 	return app.Config{
 		Listen: c.Listen, DataDir: c.DataDir, AccountID: c.AccountID, Region: c.Region, Database: c.Database, Blob: c.Blob, PublicCIDR: cidr,
 		IAM: c.IAM, Instances: c.Instances, UserNS: c.UserNS, Egress: c.Egress, EgressLAN: c.EgressLAN,
-		AllowReset: c.AllowReset, StopInstances: c.StopInstances, Guest: guest,
+		AllowReset: c.AllowReset, StopInstances: c.StopInstances, Guest: guest, OtherGuests: others,
 		RootAccessKeyID: os.Getenv("HARDSTAND_ROOT_ACCESS_KEY_ID"), RootSecretAccessKey: os.Getenv("HARDSTAND_ROOT_SECRET_ACCESS_KEY"),
 		Log: slog.New(slog.NewTextHandler(to.err, &slog.HandlerOptions{Level: level})),
 	}, nil

@@ -2,6 +2,9 @@ package app
 
 import (
 	"encoding/json"
+	"maps"
+	"runtime"
+	"slices"
 
 	"github.com/hardstand/hardstand/internal/agent"
 	"github.com/hardstand/hardstand/internal/agent/dist"
@@ -13,10 +16,12 @@ import (
 type agentBucket struct{ dist *dist.Dist }
 
 func newAgentBucket(s *System) agentBucket {
-	return agentBucket{dist.New(dist.Config{
-		Version: agent.Version, CacheDir: s.dir.join("packages"),
-		Binary: s.cfg.Guest.Read, BinaryID: s.cfg.Guest.ID,
-	})}
+	programs := []dist.Program{{Read: s.cfg.Guest.Read, ID: s.cfg.Guest.ID, Arch: runtime.GOARCH}}
+	for _, arch := range slices.Sorted(maps.Keys(s.cfg.OtherGuests)) {
+		g := s.cfg.OtherGuests[arch]
+		programs = append(programs, dist.Program{Read: g.Read, ID: g.ID, Arch: arch})
+	}
+	return agentBucket{dist.New(dist.Config{Version: agent.Version, CacheDir: s.dir.join("packages"), Programs: programs})}
 }
 
 // Region implements s3.Published.

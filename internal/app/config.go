@@ -57,6 +57,9 @@ type Config struct {
 	RootAccessKeyID, RootSecretAccessKey string
 	// Guest is the binary that runs inside instances.
 	Guest guest.Program
+	// OtherGuests are those for other architectures, by GOARCH: their agents are in
+	// the package buckets.
+	OtherGuests map[string]guest.Program
 	// Clock and Log may be nil.
 	Clock clock.Clock
 	Log   *slog.Logger

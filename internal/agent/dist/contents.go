@@ -2,6 +2,7 @@ package dist
 
 import (
 	_ "embed"
+	"fmt"
 	"io/fs"
 	"strings"
 	"time"
@@ -64,10 +65,13 @@ func contents(version string, binary []byte) []entry {
 	}
 }
 
-// installScript is the script with the packages' digests in it, so that what it
-// fetches is verified.
-func installScript(m *manifest) string {
-	return strings.NewReplacer(
-		"@RPM_SHA256@", m.Files[rpmFile].SHA256, "@DEB_SHA256@", m.Files[debFile].SHA256,
-	).Replace(installTemplate)
+// installScript is the script with the packages and their digests in it, so that
+// what it fetches is verified.
+func installScript(m *manifest, all []packages) string {
+	var table strings.Builder
+	for _, p := range all {
+		fmt.Fprintf(&table, "%s)\n\trpm_key=latest/%s rpm_sha256=%s\n\tdeb_key=latest/%s deb_sha256=%s\n\t;;\n",
+			machine(p.Arch), p.rpm, m.Files[p.rpm].SHA256, p.deb, m.Files[p.deb].SHA256)
+	}
+	return strings.Replace(installTemplate, "@PACKAGES@\n", table.String(), 1)
 }

@@ -10,6 +10,7 @@
 package dist
 
 import (
+	"cmp"
 	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
@@ -19,21 +20,27 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
+	"slices"
 	"strings"
 	"sync"
 )
 
-// Names of the package files, which are AWS's.
+// Names of the package files for the server's own architecture, which are AWS's.
 const (
 	rpmFile     = "codedeploy-agent.noarch.rpm"
 	debFile     = "codedeploy-agent_all.deb"
 	packageName = "codedeploy-agent"
 )
 
+// machines are the architectures' other names, of rpm and uname.
+var machines = map[string]string{"amd64": "x86_64", "arm64": "aarch64"}
+
+// machine is the name of a GOARCH in packages of rpm, and what uname -m says.
+func machine(arch string) string { return cmp.Or(machines[arch], arch) }
+
 // layout counts changes of what is built from the same binary, so that a cache
 // of an earlier hardstand is not taken for this one's.
-const layout = 1
+const layout = 2
 
 // bucketForm recognises the buckets; there is one for every region.
 var bucketForm = regexp.MustCompile(`^aws-codedeploy-([a-z]{2}(?:-[a-z]+)+-[0-9])$`)
@@ -47,17 +54,23 @@ func Region(bucket string) (string, bool) {
 	return m[1], true
 }
 
+// Program is the guest binary for one architecture.
+type Program struct {
+	// Read returns the static binary; ID names it, so that packages in the cache
+	// are found without reading it.
+	Read func() ([]byte, error)
+	ID   string
+	Arch string // a GOARCH
+}
+
 // Config is what packages are made of.
 type Config struct {
-	// Binary returns the guest binary, static and for Arch; BinaryID names it, so
-	// that packages in the cache are found without reading it.
-	Binary   func() ([]byte, error)
-	BinaryID string
+	// Programs are the binaries, that of the server's own architecture first. Its
+	// packages have AWS's names, the others' the architecture in theirs.
+	Programs []Program
 	// Version is what the agent reports: OFFICIAL_2.1.0_hardstand. The number in
 	// it is the packages' version.
 	Version string
-	// Arch is a GOARCH, "" for this machine's.
-	Arch string
 	// CacheDir keeps the packages between starts, until the binary or the
 	// version is another. "" keeps them in memory.
 	CacheDir string
@@ -91,8 +104,35 @@ type Dist struct {
 type manifest struct {
 	Layout  int
 	Version string
-	Binary  string // its ID
+	Binary  string // the binaries' IDs
 	Files   map[string]file
+}
+
+// packages are the two package files of one program.
+type packages struct {
+	Program
+	rpm, deb string
+}
+
+// all are the packages, those of the server's own architecture first.
+func (d *Dist) all() []packages {
+	var out []packages
+	for i, p := range d.cfg.Programs {
+		if i == 0 {
+			out = append(out, packages{p, rpmFile, debFile})
+			continue
+		}
+		out = append(out, packages{p, packageName + "." + machine(p.Arch) + ".rpm", packageName + "_" + p.Arch + ".deb"})
+	}
+	return out
+}
+
+func (d *Dist) binaries() string {
+	var ids []string
+	for _, p := range d.cfg.Programs {
+		ids = append(ids, p.Arch+" "+p.ID)
+	}
+	return strings.Join(ids, "\n")
 }
 
 type file struct {
@@ -101,12 +141,7 @@ type file struct {
 }
 
 // New returns a Dist that has made nothing yet.
-func New(cfg Config) *Dist {
-	if cfg.Arch == "" {
-		cfg.Arch = runtime.GOARCH
-	}
-	return &Dist{cfg: cfg, bytes: map[string][]byte{}}
-}
+func New(cfg Config) *Dist { return &Dist{cfg: cfg, bytes: map[string][]byte{}} }
 
 // Digests returns the packages' digests by SHA-256 in hex.
 func (d *Dist) Digests() (map[string]Digest, error) {
@@ -127,18 +162,23 @@ func (d *Dist) Objects() ([]Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	script := []byte(installScript(m))
+	script := []byte(installScript(m, d.all()))
 	latest, err := json.Marshal(map[string]string{"rpm": "latest/" + rpmFile, "deb": "latest/" + debFile, "zypper": "latest/" + rpmFile})
 	if err != nil {
 		return nil, err
 	}
-	return []Object{
-		inMemory("latest/LATEST_VERSION", "application/json", append(latest, '\n')),
-		d.pack("latest/", rpmFile, "application/x-rpm", m),
-		d.pack("latest/", debFile, "application/vnd.debian.binary-package", m),
+	latest = append(latest, '\n')
+	out := []Object{
+		inMemory("latest/LATEST_VERSION", "application/json", latest),
+		inMemory("latest/VERSION", "application/json", latest), // what install scripts before 2018 ask for
 		inMemory("latest/install", "text/x-sh", script),
 		inMemory("latestv2/install", "text/x-sh", script),
-	}, nil
+	}
+	for _, p := range d.all() {
+		out = append(out, d.pack("latest/", p.rpm, "application/x-rpm", m), d.pack("latest/", p.deb, "application/vnd.debian.binary-package", m))
+	}
+	slices.SortFunc(out, func(a, b Object) int { return strings.Compare(a.Key, b.Key) })
+	return out, nil
 }
 
 func inMemory(key, contentType string, body []byte) Object {
@@ -189,12 +229,12 @@ func (d *Dist) cached() *manifest {
 	}
 	b, err := os.ReadFile(filepath.Join(d.cfg.CacheDir, "packages.json"))
 	var m manifest
-	if err != nil || json.Unmarshal(b, &m) != nil || m.Layout != layout || m.Version != d.cfg.Version || m.Binary != d.cfg.BinaryID {
+	if err != nil || json.Unmarshal(b, &m) != nil || m.Layout != layout || m.Version != d.cfg.Version || m.Binary != d.binaries() {
 		return nil
 	}
-	for _, name := range []string{rpmFile, debFile} {
+	for name, f := range m.Files {
 		info, err := os.Stat(filepath.Join(d.cfg.CacheDir, name))
-		if err != nil || info.Size() != m.Files[name].Size {
+		if err != nil || info.Size() != f.Size {
 			return nil
 		}
 	}
@@ -203,23 +243,9 @@ func (d *Dist) cached() *manifest {
 
 // build makes the packages and keeps them.
 func (d *Dist) build() (*manifest, error) {
-	binary, err := d.cfg.Binary()
-	if err != nil {
-		return nil, err
-	}
-	tree := contents(d.cfg.Version, binary)
-	m := &manifest{Layout: layout, Version: d.cfg.Version, Binary: d.cfg.BinaryID, Files: map[string]file{}}
-	for _, p := range []struct {
-		name string
-		make func([]entry, meta) ([]byte, error)
-	}{{rpmFile, buildRPM}, {debFile, buildDeb}} {
-		b, err := p.make(tree, meta{version: number(d.cfg.Version), arch: d.cfg.Arch})
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", p.name, err)
-		}
-		sum := md5.Sum(b)
-		m.Files[p.name] = file{Size: int64(len(b)), MD5: hex.EncodeToString(sum[:]), SHA256: sumOf(b)}
-		if err := d.keep(p.name, b); err != nil {
+	m := &manifest{Layout: layout, Version: d.cfg.Version, Binary: d.binaries(), Files: map[string]file{}}
+	for _, p := range d.all() {
+		if err := d.buildFor(p, m); err != nil {
 			return nil, err
 		}
 	}
@@ -231,6 +257,30 @@ func (d *Dist) build() (*manifest, error) {
 		return nil, err
 	}
 	return m, d.keep("packages.json", b)
+}
+
+// buildFor makes and keeps the packages of one program, and notes them in m.
+func (d *Dist) buildFor(p packages, m *manifest) error {
+	binary, err := p.Read()
+	if err != nil {
+		return err
+	}
+	tree := contents(d.cfg.Version, binary)
+	for _, f := range []struct {
+		name string
+		make func([]entry, meta) ([]byte, error)
+	}{{p.rpm, buildRPM}, {p.deb, buildDeb}} {
+		b, err := f.make(tree, meta{version: number(d.cfg.Version), arch: p.Arch})
+		if err != nil {
+			return fmt.Errorf("%s: %w", f.name, err)
+		}
+		sum := md5.Sum(b)
+		m.Files[f.name] = file{Size: int64(len(b)), MD5: hex.EncodeToString(sum[:]), SHA256: sumOf(b)}
+		if err := d.keep(f.name, b); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (d *Dist) keep(name string, b []byte) error {

@@ -44,6 +44,7 @@ func newHost(t *testing.T, programs ...string) *host {
 		}
 	}
 	h.program("id", "echo 0")
+	h.program("uname", "echo x86_64")
 	for _, name := range programs {
 		h.program(name, `echo "${0##*/} $*" >> `+h.dir+`/calls`)
 	}
@@ -53,6 +54,7 @@ func newHost(t *testing.T, programs ...string) *host {
 
 func (h *host) program(name, line string) {
 	h.t.Helper()
+	_ = os.Remove(filepath.Join(h.dir, name)) // a link to the real one
 	if err := os.WriteFile(filepath.Join(h.dir, name), []byte("#!/bin/sh\n"+line+"\n"), 0o755); err != nil {
 		h.t.Fatal(err)
 	}
@@ -114,6 +116,37 @@ func TestInstall(t *testing.T) {
 	}
 }
 
+// Another machine gets its own packages, and one that the bucket has none for is
+// told so.
+func TestInstallOnOtherMachines(t *testing.T) {
+	for uname, want := range map[string]string{"aarch64": "dpkg -i TMP/codedeploy-agent_arm64.deb\n", "riscv64": ""} {
+		h := newHost(t, "dpkg")
+		h.program("uname", "echo "+uname)
+		calls, out, err := h.run("auto")
+		if i := strings.Index(calls, "/codedeploy-agent"); i >= 0 {
+			calls = "dpkg -i TMP" + calls[i:]
+		}
+		if calls != want || (err != nil) != (want == "") || want == "" && !strings.Contains(out, "the bucket has no package for riscv64") {
+			t.Errorf("%s: %v\n%s\ncalled %s", uname, err, out, calls)
+		}
+	}
+}
+
+// Without an endpoint in the environment the bucket has AWS's host name, of the
+// region.
+func TestInstallFromAVirtualHost(t *testing.T) {
+	h := newHost(t, "dpkg")
+	h.program("curl", `for last; do :; done; echo "$last" >> `+h.dir+`/calls; exit 22`)
+	if err := os.Remove(filepath.Join(h.dir, "calls")); err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	h.url = ""
+	calls, out, err := h.run("auto")
+	if want := "https://aws-codedeploy-eu-west-1.s3.eu-west-1.amazonaws.com/latest/codedeploy-agent_all.deb\n"; err == nil || calls != want || !strings.Contains(out, "cannot fetch https://aws-codedeploy-eu-west-1.s3") {
+		t.Errorf("asked for %s, %v\n%s", calls, err, out)
+	}
+}
+
 func TestInstallRefusesForeignPackage(t *testing.T) {
 	h := newHost(t, "dpkg")
 	sum := h.dist.made.Files[debFile].SHA256
@@ -138,7 +171,7 @@ func BenchmarkBuild(b *testing.B) {
 		binary[i] = byte(i * i >> 7)
 	}
 	for b.Loop() {
-		d := New(Config{Version: version, Binary: func() ([]byte, error) { return binary, nil }})
+		d := New(Config{Version: version, Programs: []Program{{Arch: "amd64", Read: func() ([]byte, error) { return binary, nil }}}})
 		if _, err := d.Digests(); err != nil {
 			b.Fatal(fmt.Errorf("build: %w", err))
 		}

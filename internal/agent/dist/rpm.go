@@ -11,12 +11,8 @@ import (
 // compressed: the packages are made when a server starts and are fetched from the
 // same machine.
 func buildRPM(tree []entry, m meta) ([]byte, error) {
-	arch := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[m.arch]
-	if arch == "" {
-		arch = m.arch
-	}
 	r, err := rpmpack.NewRPM(rpmpack.RPMMetaData{
-		Name: packageName, Version: m.version, Release: "1", Arch: arch, Epoch: rpmpack.NoEpoch,
+		Name: packageName, Version: m.version, Release: "1", Arch: machine(m.arch), Epoch: rpmpack.NoEpoch,
 		Summary: summary, Description: description, URL: homepage, Licence: "Apache-2.0", Vendor: "hardstand",
 		BuildHost: "hardstand", BuildTime: built, Compressor: "gzip:0",
 	})

@@ -6,10 +6,14 @@
 set -eu
 
 guest=/usr/lib/hardstand/hardstand-guest
-rpm_key=latest/codedeploy-agent.noarch.rpm
-deb_key=latest/codedeploy-agent_all.deb
-rpm_sha256=@RPM_SHA256@
-deb_sha256=@DEB_SHA256@
+
+# The packages that the bucket has for this machine.
+packages() {
+	case "$(uname -m)" in
+@PACKAGES@
+	*) fail "the bucket has no package for $(uname -m)" ;;
+	esac
+}
 
 usage() {
 	cat <<-END
@@ -62,6 +66,7 @@ if [ -z "$type" ]; then
 	usage >&2
 	exit 1
 fi
+packages
 [ "$(id -u)" = 0 ] || fail "must run as root (sudo ./install $type)"
 
 if [ "$type" = auto ]; then
