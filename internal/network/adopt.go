@@ -56,7 +56,7 @@ func (n *Network) adoptVPC(s VPCState) (gone []string, uplink string, err error)
 	if gone, err = v.adoptMirror(s); err != nil {
 		return gone, "", err
 	}
-	v.exits = normalExits(s.Exits)
+	v.exits, v.acls = normalExits(s.Exits), s.ACLs
 	v.nameless.Store(s.Nameless)
 	if err := v.rebuild(); err != nil {
 		return gone, "", err

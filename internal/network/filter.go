@@ -20,7 +20,8 @@ import (
 //	input             serviceRules and names at @resolvers, not by the uplink
 //	dnat, snat        @public and @private, only by the uplink; before that translate:
 //	                  what an exit has marked for a NAT gateway
-//	forward           out by the uplink: exit, what the subnet's routes say; then
+//	forward           acls, what the subnets' network ACLs say of each packet; then
+//	                  out by the uplink: exit, what the subnet's routes say; then
 //	                  established, or @outlinks[link], @outbound[source] -> nic-out
 //	                  -> group-out -> arrive
 //	arrive            out by the uplink if it has a public address or is marked, or
@@ -35,6 +36,7 @@ type filter struct {
 	forwarders, inlinks, outlinks                       *nftables.Set // of interfaces that forward
 	members                                             map[string]*nftables.Set
 	groups                                              map[string]bool
+	acls                                                int // chains of network ACLs
 	setID                                               uint32
 }
 
@@ -87,6 +89,7 @@ func (f *filter) discard() error {
 func (f *filter) reset() error {
 	f.members = map[string]*nftables.Set{}
 	f.groups = map[string]bool{}
+	f.acls = 0
 	f.conn.AddTable(f.table)
 	f.conn.DelTable(f.table)
 	f.conn.AddTable(f.table)
@@ -210,8 +213,10 @@ func (f *filter) decided(offset uint32, m *nftables.Set) []expr.Any {
 
 func (f *filter) addForward() {
 	f.baseChain("forward", nftables.ChainTypeFilter, nftables.ChainHookForward, nftables.ChainPriorityFilter, nftables.ChainPolicyDrop)
+	f.conn.AddChain(&nftables.Chain{Table: f.table, Name: "acls"})
 	f.conn.AddChain(&nftables.Chain{Table: f.table, Name: "exit"})
 	f.conn.AddChain(&nftables.Chain{Table: f.table, Name: "arrive"})
+	f.rule("forward", []expr.Any{verdict(expr.VerdictJump, "acls")})
 	f.rule("forward", linkIs(expr.MetaKeyOIFNAME, f.uplink), []expr.Any{verdict(expr.VerdictJump, "exit")})
 	f.rule("forward", established(), []expr.Any{accept()})
 	f.rule("forward", tracked(expr.CtKeySTATE, expr.CtStateBitINVALID, true), []expr.Any{drop()})

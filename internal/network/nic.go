@@ -21,6 +21,8 @@ type VPC struct {
 	Gateway bool
 	// Exits are the ways out by the gateway. What matches none stays in.
 	Exits []Exit
+	// ACLs filter what crosses the borders of subnets; one without an ACL is open.
+	ACLs []ACL
 	// Nameless turns the name server off.
 	Nameless bool
 }

@@ -33,6 +33,7 @@ type vpc struct {
 	nics    map[string]NIC
 	groups  map[string]Group
 	exits   []Exit
+	acls    []ACL
 
 	nameless atomic.Bool // asked by the resolver, which takes no lock of ours
 }
@@ -49,6 +50,9 @@ func (n *Network) SetVPC(ctx context.Context, want VPC) error {
 	}
 	v.nameless.Store(want.Nameless)
 	if err := v.setExits(want.Exits); err != nil {
+		return err
+	}
+	if err := v.setACLs(want.ACLs); err != nil {
 		return err
 	}
 	if want.Gateway {
@@ -292,6 +296,9 @@ func (v *vpc) rebuild() error {
 		}
 	}
 	f.setExits(v.exits)
+	if err := f.setACLs(v.acls); err != nil {
+		return err
+	}
 	for _, id := range slices.Sorted(maps.Keys(v.groups)) {
 		if err := f.setGroup(v.groups[id]); err != nil {
 			return err

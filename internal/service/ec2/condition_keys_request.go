@@ -51,6 +51,8 @@ func (d description) wanted(kind string, in any) {
 		d.made(kind, "route-table", in.VpcId)
 	case *api.CreateSecurityGroupInput:
 		d.made(kind, "security-group", in.VpcId)
+	case *api.CreateNetworkAclInput:
+		d.made(kind, "network-acl", in.VpcId)
 	case *api.CreateVpcEndpointInput:
 		if kind == "vpc-endpoint" {
 			d.endpoint(aws.Val(in.ServiceName))

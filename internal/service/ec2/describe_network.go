@@ -197,30 +197,6 @@ func (s *Service) DescribeSubnets(ctx context.Context, in *api.DescribeSubnetsIn
 	return &api.DescribeSubnetsOutput{Subnets: list, NextToken: next}, err
 }
 
-var aclParts = networkParts[api.NetworkAcl]{
-	absentAs("InvalidNetworkAclID", "networkAcl ID"), []string{"network-acl-id", "vpc-id", "default", "association.subnet-id", "association.network-acl-id", "owner-id"},
-	partsOfVPCs(func(c aws.Call, v *vpc) []networkPart[api.NetworkAcl] {
-		a := api.NetworkAcl{NetworkAclId: aws.Ptr(v.NACL), VpcId: aws.Ptr(v.ID), IsDefault: aws.Ptr(true), OwnerId: aws.Ptr(c.Account), Tags: apiTags(v.Tags[v.NACL])}
-		f := fields{"network-acl-id": {v.NACL}, "vpc-id": {v.ID}, "default": {"true"}, "association.network-acl-id": {v.NACL}, "owner-id": {c.Account}}
-		for _, s := range v.Subnets {
-			a.Associations = append(a.Associations, api.NetworkAclAssociation{NetworkAclAssociationId: aws.Ptr(s.NACLAssociation), NetworkAclId: aws.Ptr(v.NACL), SubnetId: aws.Ptr(s.ID)})
-			f["association.subnet-id"] = append(f["association.subnet-id"], s.ID)
-		}
-		for _, egress := range []bool{true, false} {
-			a.Entries = append(a.Entries,
-				api.NetworkAclEntry{CidrBlock: aws.Ptr("0.0.0.0/0"), Egress: aws.Ptr(egress), Protocol: aws.Ptr("-1"), RuleAction: "allow", RuleNumber: aws.Ptr[int32](100)},
-				api.NetworkAclEntry{CidrBlock: aws.Ptr("0.0.0.0/0"), Egress: aws.Ptr(egress), Protocol: aws.Ptr("-1"), RuleAction: "deny", RuleNumber: aws.Ptr[int32](32767)})
-		}
-		return []networkPart[api.NetworkAcl]{{v.NACL, a, f}}
-	}),
-}
-
-// DescribeNetworkAcls lists network ACLs: the default one, which allows all.
-func (s *Service) DescribeNetworkAcls(ctx context.Context, in *api.DescribeNetworkAclsInput) (*api.DescribeNetworkAclsOutput, error) {
-	list, next, err := describeParts(ctx, s, aclParts, in.NetworkAclIds, in.Filters, in.NextToken, in.MaxResults)
-	return &api.DescribeNetworkAclsOutput{NetworkAcls: list, NextToken: next}, err
-}
-
 var dhcpParts = networkParts[api.DhcpOptions]{
 	absentAs("InvalidDhcpOptionID", "dhcpOption ID"), []string{"dhcp-options-id", "key", "value", "owner-id"},
 	partsOfVPCs(func(c aws.Call, v *vpc) []networkPart[api.DhcpOptions] {

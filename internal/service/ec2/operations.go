@@ -25,6 +25,7 @@ func (s *Service) Wire() wire.Service {
 	ops = append(ops, s.describeOperations()...)
 	ops = append(ops, s.launchTemplateOperations()...)
 	ops = append(ops, s.endpointOperations()...)
+	ops = append(ops, s.aclOperations()...)
 	return wire.Service{Model: api.Model(), Operations: wire.Completed(ops, s.describeCheck)}
 }
 

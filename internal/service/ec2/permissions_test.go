@@ -60,6 +60,9 @@ func TestEveryOperationIsDenied(t *testing.T) {
 		if f := reflect.ValueOf(in).Elem().FieldByName("Attribute"); f.IsValid() && f.Kind() == reflect.String {
 			f.SetString(map[string]string{"DescribeVpcAttribute": "enableDnsSupport", "DescribeInstanceAttribute": "userData"}[op.Name])
 		}
+		if f := reflect.ValueOf(in).Elem().FieldByName("RuleAction"); f.IsValid() {
+			f.SetString("allow")
+		}
 		_, err := w.server.Invoke(w.ctx, "ec2", op.Name, in)
 		e := awserr.As(err)
 		want := "You are not authorized to perform this operation. User: " + testUser + " is not authorized to perform: ec2:" + op.Name

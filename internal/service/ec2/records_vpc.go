@@ -24,6 +24,7 @@ type vpc struct {
 	RouteTables                     []routeTable
 	Subnets                         []subnet
 	Endpoints                       []vpcEndpoint
+	ACLs                            []networkACL
 	// NoDNS turns the VPC's name server off; HostNames gives its instances
 	// public host names.
 	NoDNS, HostNames bool
@@ -38,6 +39,9 @@ type subnet struct {
 	ID, Zone, ZoneID string
 	CIDR             netip.Prefix
 	NACLAssociation  string
+	// NACL is the network ACL that it has been given, "" for the VPC's default one.
+	NACL, ACLToken string
+	FormerACL      *formerAssociation
 	// Default is set for the zone's subnet in the default VPC.
 	Default   bool
 	MapPublic bool
@@ -51,7 +55,7 @@ type subnet struct {
 // formerAssociation comes back when the one that took its place is removed, unless
 // it has been removed itself: a stack that replaces an association makes the new one
 // first, and then removes the old one or, to roll back, the new one.
-type formerAssociation struct{ ID, RouteTable, Token string }
+type formerAssociation struct{ ID, RouteTable, Token string } // or a network ACL in place of the table
 
 type routeTable struct {
 	ID     string
@@ -87,6 +91,9 @@ var vpcs = store.Table[vpc]{
 			}
 			for _, e := range v.Endpoints {
 				out = append(out, token(k, e.Token)...)
+			}
+			for _, a := range v.ACLs {
+				out = append(out, token(k, a.Token)...)
 			}
 			return out
 		}},
@@ -128,6 +135,11 @@ func (v *vpc) parts() []string {
 	}
 	for _, e := range v.Endpoints {
 		out = append(out, e.ID)
+	}
+	for _, a := range v.ACLs {
+		if a.ID != v.NACL {
+			out = append(out, a.ID)
+		}
 	}
 	return out
 }

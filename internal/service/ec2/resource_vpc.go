@@ -87,7 +87,8 @@ func (t resourceVPC) find(ctx context.Context, id string) (*api.Vpc, error) {
 // absent makes the error about an id that names nothing the engine's own.
 func absent(err error) error {
 	if awserr.Is(err, "InvalidVpcID.NotFound", "InvalidSubnetID.NotFound", "InvalidInternetGatewayID.NotFound", "InvalidRouteTableID.NotFound",
-		"InvalidRoute.NotFound", "InvalidAssociationID.NotFound", "Gateway.NotAttached", "InvalidLaunchTemplateId.NotFound", "InvalidVpcEndpointId.NotFound") {
+		"InvalidRoute.NotFound", "InvalidAssociationID.NotFound", "Gateway.NotAttached", "InvalidLaunchTemplateId.NotFound", "InvalidVpcEndpointId.NotFound", "InvalidNetworkAclID.NotFound",
+		"InvalidNetworkAclEntry.NotFound") {
 		return stack.ErrNotFound
 	}
 	return err

@@ -195,7 +195,7 @@ func (s *Service) DeleteVpc(ctx context.Context, in *api.DeleteVpcInput) (*api.D
 		if err != nil {
 			return err
 		}
-		if len(v.Subnets) > 0 || v.InternetGateway != "" || len(v.Endpoints) > 0 || len(v.RouteTables) > 1 || len(groups) > 1 {
+		if len(v.Subnets) > 0 || v.InternetGateway != "" || len(v.Endpoints) > 0 || v.ownACLs() || len(v.RouteTables) > 1 || len(groups) > 1 {
 			return inUse("vpc", id)
 		}
 		if err := securityGroups.Delete(tx, key(c, v.DefaultGroup)); err != nil {
