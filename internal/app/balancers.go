@@ -12,6 +12,7 @@ import (
 	"github.com/hardstand/hardstand/internal/network"
 	"github.com/hardstand/hardstand/internal/service/ec2"
 	"github.com/hardstand/hardstand/internal/service/elb"
+	"github.com/hardstand/hardstand/internal/service/elbv2"
 )
 
 // openBalancers opens the data plane of load balancers and the services on it. With the
@@ -19,19 +20,24 @@ import (
 func (w *world) openBalancers(context.Context) error {
 	cfg := w.s.cfg
 	classic := elb.Config{DB: w.db, Clock: cfg.Clock, Log: cfg.Log, Invoker: w.wire, Certificates: w.iam}
+	modern := elbv2.Config{DB: w.db, Clock: cfg.Clock, Log: cfg.Log, Invoker: w.wire, Certificates: w.iam}
 	if cfg.Instances != InstancesFake {
 		w.plane = lb.New(lb.Config{Nodes: balancerNodes{w.ec2}, Clock: cfg.Clock, Sealer: w.s.sealer, Log: cfg.Log})
 		w.onClose(w.plane.Close)
-		classic.Plane = w.plane
+		classic.Plane, modern.Plane = w.plane, w.plane
 	}
-	w.elb = elb.New(classic)
+	w.elb, w.elbv2 = elb.New(classic), elbv2.New(modern)
 	w.iam.CertificatesUsedBy(w.certificateUser)
 	return nil
 }
 
 // certificateUser is the ARN of a balancer that shows a server certificate, or "".
 func (w *world) certificateUser(ctx context.Context, certificate string) (string, error) {
-	return w.elb.CertificateUser(ctx, certificate)
+	user, err := w.elb.CertificateUser(ctx, certificate)
+	if err != nil || user != "" {
+		return user, err
+	}
+	return w.elbv2.CertificateUser(ctx, certificate)
 }
 
 // balancerNodes lets balancers listen and dial behind their network interfaces.
@@ -58,7 +64,7 @@ const balancerTTL = 60
 // Answer implements network.Zones.
 func (n balancerNames) Answer(ctx context.Context, vpcID, name string, qtype uint16) (network.ZoneAnswer, bool, error) {
 	plain := strings.ToLower(strings.TrimSuffix(name, "."))
-	if !strings.HasSuffix(plain, ".elb.amazonaws.com") {
+	if !strings.HasSuffix(plain, ".amazonaws.com") || !strings.Contains(plain, ".elb.") {
 		return n.next.Answer(ctx, vpcID, name, qtype)
 	}
 	addrs, known, err := n.w.balancerAddresses(ctx, plain)
@@ -77,5 +83,8 @@ func (n balancerNames) Answer(ctx context.Context, vpcID, name string, qtype uin
 // balancerAddresses are the addresses of the balancer that has a name.
 func (w *world) balancerAddresses(ctx context.Context, name string) ([]netip.Addr, bool, error) {
 	addrs, known, err := w.elb.Addresses(ctx, name)
-	return slices.Clone(addrs), known, err
+	if err != nil || known {
+		return slices.Clone(addrs), known, err
+	}
+	return w.elbv2.Addresses(ctx, name)
 }

@@ -43,6 +43,7 @@ var elsewhere = map[string]string{
 	"logs:ListLogGroups":            "log-group::log-stream:",
 	"logs:DescribeIndexPolicies":    "log-group::log-stream:",
 	"cloudformation:CreateStackSet": "the set that will be",
+	"elasticloadbalancing:AddTags":  "what is made with the tags: the reference knows balancers only",
 	"sts:TagSession":                "the federated user, for GetFederationToken",
 }
 

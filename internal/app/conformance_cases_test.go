@@ -26,16 +26,26 @@ const (
 		"T2: {Type: 'AWS::EC2::RouteTable', Properties: {VpcId: !Ref V}}, I: {Type: 'AWS::EC2::InternetGateway'}, " +
 		"A: {Type: 'AWS::EC2::VPCGatewayAttachment', Properties: {VpcId: !Ref V, InternetGatewayId: !Ref I}}, " +
 		"SG: {Type: 'AWS::EC2::SecurityGroup', Properties: {VpcId: !Ref V, GroupDescription: one}}, SG2: {Type: 'AWS::EC2::SecurityGroup', Properties: {VpcId: !Ref V, GroupDescription: two}}"
-	preludeLogs = "G: {Type: 'AWS::Logs::LogGroup'}, G2: {Type: 'AWS::Logs::LogGroup'}"
-	preludeZone = "Z: {Type: 'AWS::Route53::HostedZone', Properties: {Name: prelude.example}}"
-	preludeSNS  = "T: {Type: 'AWS::SNS::Topic'}, T2: {Type: 'AWS::SNS::Topic'}, Q: {Type: 'AWS::SQS::Queue'}, Q2: {Type: 'AWS::SQS::Queue'}"
-	tagged      = "Tags: [{Key: a, Value: b}]"
-	record      = "{Name: a.prelude.example, Type: A, TTL: '60', ResourceRecords: ['192.0.2.1']}"
-	otherRecord = "{Name: a.prelude.example, Type: A, TTL: '90', ResourceRecords: ['192.0.2.2']}"
-	publish     = "PolicyDocument: {Version: '2012-10-17', Statement: [{Effect: Allow, Principal: '*', Action: 'sns:Publish', Resource: '*'}]}"
-	publishOnly = "PolicyDocument: {Version: '2012-10-17', Statement: [{Effect: Allow, Principal: '*', Action: 'sns:GetTopicAttributes', Resource: '*'}]}"
-	send        = "PolicyDocument: {Version: '2012-10-17', Statement: [{Effect: Allow, Principal: '*', Action: 'sqs:SendMessage', Resource: '*'}]}"
-	sendOther   = "PolicyDocument: {Version: '2012-10-17', Statement: [{Effect: Allow, Principal: '*', Action: 'sqs:ReceiveMessage', Resource: '*'}]}"
+	preludeLB = "V: {Type: 'AWS::EC2::VPC', Properties: {CidrBlock: 10.9.0.0/16}}, SA: {Type: 'AWS::EC2::Subnet', Properties: {VpcId: !Ref V, CidrBlock: 10.9.1.0/24, AvailabilityZone: us-east-1a}}, " +
+		"SB: {Type: 'AWS::EC2::Subnet', Properties: {VpcId: !Ref V, CidrBlock: 10.9.2.0/24, AvailabilityZone: us-east-1b}}, " +
+		"SC: {Type: 'AWS::EC2::Subnet', Properties: {VpcId: !Ref V, CidrBlock: 10.9.3.0/24, AvailabilityZone: us-east-1c}}, " +
+		"SG: {Type: 'AWS::EC2::SecurityGroup', Properties: {VpcId: !Ref V, GroupDescription: one}}"
+	preludeListener = preludeLB + ", L: {Type: 'AWS::ElasticLoadBalancingV2::LoadBalancer', Properties: {Scheme: internal, Subnets: [!Ref SA, !Ref SB]}}, " +
+		"G: {Type: 'AWS::ElasticLoadBalancingV2::TargetGroup', Properties: {VpcId: !Ref V, Protocol: HTTP, Port: 80}}"
+	preludeRule = preludeListener + ", N: {Type: 'AWS::ElasticLoadBalancingV2::Listener', Properties: {LoadBalancerArn: !Ref L, Protocol: HTTP, Port: 80, " + fixedDefault + "}}, " +
+		"N2: {Type: 'AWS::ElasticLoadBalancingV2::Listener', Properties: {LoadBalancerArn: !Ref L, Protocol: HTTP, Port: 81, " + fixedDefault + "}}"
+	fixedDefault = "DefaultActions: [{Type: fixed-response, FixedResponseConfig: {StatusCode: '404', ContentType: text/plain, MessageBody: none}}]"
+	fixedRule    = "Actions: [{Type: fixed-response, FixedResponseConfig: {StatusCode: '200'}}]"
+	preludeLogs  = "G: {Type: 'AWS::Logs::LogGroup'}, G2: {Type: 'AWS::Logs::LogGroup'}"
+	preludeZone  = "Z: {Type: 'AWS::Route53::HostedZone', Properties: {Name: prelude.example}}"
+	preludeSNS   = "T: {Type: 'AWS::SNS::Topic'}, T2: {Type: 'AWS::SNS::Topic'}, Q: {Type: 'AWS::SQS::Queue'}, Q2: {Type: 'AWS::SQS::Queue'}"
+	tagged       = "Tags: [{Key: a, Value: b}]"
+	record       = "{Name: a.prelude.example, Type: A, TTL: '60', ResourceRecords: ['192.0.2.1']}"
+	otherRecord  = "{Name: a.prelude.example, Type: A, TTL: '90', ResourceRecords: ['192.0.2.2']}"
+	publish      = "PolicyDocument: {Version: '2012-10-17', Statement: [{Effect: Allow, Principal: '*', Action: 'sns:Publish', Resource: '*'}]}"
+	publishOnly  = "PolicyDocument: {Version: '2012-10-17', Statement: [{Effect: Allow, Principal: '*', Action: 'sns:GetTopicAttributes', Resource: '*'}]}"
+	send         = "PolicyDocument: {Version: '2012-10-17', Statement: [{Effect: Allow, Principal: '*', Action: 'sqs:SendMessage', Resource: '*'}]}"
+	sendOther    = "PolicyDocument: {Version: '2012-10-17', Statement: [{Effect: Allow, Principal: '*', Action: 'sqs:ReceiveMessage', Resource: '*'}]}"
 )
 
 // conformanceCases has every type that is registered; those that make nothing of
@@ -108,6 +118,19 @@ var conformanceCases = map[string]conformanceCase{
 	"AWS::IAM::UserPolicy":          {prelude: preludeIAM, properties: "UserName: '${U}', PolicyName: p, " + readsS3, changed: "UserName: '${U}', PolicyName: p, " + readsEC2, replaced: "UserName: '${U2}', PolicyName: p, " + readsS3, sameID: true},
 	"AWS::IAM::UserToGroupAddition": {prelude: preludeIAM, properties: "GroupName: '${G}', Users: ['${U}']", changed: "GroupName: '${G}', Users: ['${U2}', '${U}']", replaced: "GroupName: '${G2}', Users: ['${U}']", unseen: true},
 
+	"AWS::ElasticLoadBalancingV2::LoadBalancer": {prelude: preludeLB, properties: "Scheme: internal, Subnets: ['${SA}', '${SB}'], Tags: [{Key: a, Value: z}]",
+		changed:  "Scheme: internal, Subnets: ['${SA}', '${SC}'], SecurityGroups: ['${SG}'], LoadBalancerAttributes: [{Key: idle_timeout.timeout_seconds, Value: '30'}], " + tagged,
+		replaced: "Name: other, Scheme: internal, Type: network, Subnets: ['${SA}']"},
+	"AWS::ElasticLoadBalancingV2::TargetGroup": {prelude: preludeLB, properties: "VpcId: '${V}', Protocol: HTTP, Port: 80, TargetType: ip, Tags: [{Key: a, Value: z}]",
+		changed: "VpcId: '${V}', Protocol: HTTP, Port: 80, TargetType: ip, HealthCheckPath: /up, Matcher: {HttpCode: '200-299'}, Targets: [{Id: 10.9.1.9, Port: 81}], " +
+			"TargetGroupAttributes: [{Key: deregistration_delay.timeout_seconds, Value: '5'}], " + tagged,
+		replaced: "VpcId: '${V}', Protocol: TCP, Port: 80, TargetType: ip"},
+	"AWS::ElasticLoadBalancingV2::Listener": {prelude: preludeListener, properties: "LoadBalancerArn: '${L}', Protocol: HTTP, Port: 80, DefaultActions: [{Type: forward, TargetGroupArn: '${G}'}]",
+		changed: "LoadBalancerArn: '${L}', Protocol: HTTP, Port: 8080, ListenerAttributes: [{Key: routing.http.response.server.enabled, Value: 'false'}], " + fixedDefault},
+	"AWS::ElasticLoadBalancingV2::ListenerRule": {prelude: preludeRule, properties: "ListenerArn: '${N}', Priority: 5, Conditions: [{Field: path-pattern, Values: [/a]}], " + fixedRule,
+		changed:  "ListenerArn: '${N}', Priority: 6, Conditions: [{Field: host-header, HostHeaderConfig: {Values: [a.example, b.example]}}], Actions: [{Type: forward, TargetGroupArn: '${G}'}]",
+		replaced: "ListenerArn: '${N2}', Priority: 5, Conditions: [{Field: path-pattern, Values: [/a]}], " + fixedRule},
+
 	"AWS::Logs::LogGroup":       {properties: "RetentionInDays: 7", changed: "RetentionInDays: 14, " + tagged, replaced: "LogGroupName: other"},
 	"AWS::Logs::LogStream":      {prelude: preludeLogs, properties: "LogGroupName: '${G}'", replaced: "LogGroupName: '${G2}'"},
 	"AWS::Logs::MetricFilter":   {prelude: preludeLogs, properties: "LogGroupName: '${G}', FilterPattern: E, MetricTransformations: [{MetricName: m, MetricNamespace: n, MetricValue: '1'}]", changed: "LogGroupName: '${G}', FilterPattern: F, MetricTransformations: [{MetricName: m, MetricNamespace: n, MetricValue: '2'}]", replaced: "LogGroupName: '${G2}', FilterPattern: E, MetricTransformations: [{MetricName: m, MetricNamespace: n, MetricValue: '1'}]"},
@@ -139,11 +162,12 @@ var conformanceCases = map[string]conformanceCase{
 
 // conformsElsewhere are types whose conformance is told by other tests, and which.
 var conformsElsewhere = map[string]string{
-	"AWS::CDK::Metadata":                       "makes nothing",
-	"AWS::CloudFormation::CustomResource":      "TestCustomResource of package cloudformation: it needs somebody who answers",
-	"AWS::CloudFormation::Stack":               "TestNestedStack of package cloudformation",
-	"AWS::CloudFormation::WaitCondition":       "the tests of package stack: it has no updates and nothing that lives",
-	"AWS::CloudFormation::WaitConditionHandle": "the tests of package stack: it has no updates and nothing that lives",
-	"AWS::KMS::Alias":                          "its creation fails: keys are not made here",
-	"AWS::KMS::Key":                            "its creation fails: keys are not made here",
+	"AWS::CDK::Metadata":                               "makes nothing",
+	"AWS::CloudFormation::CustomResource":              "TestCustomResource of package cloudformation: it needs somebody who answers",
+	"AWS::CloudFormation::Stack":                       "TestNestedStack of package cloudformation",
+	"AWS::CloudFormation::WaitCondition":               "the tests of package stack: it has no updates and nothing that lives",
+	"AWS::ElasticLoadBalancingV2::ListenerCertificate": "TestListenerCertificates of package elbv2: it needs server certificates, which no type makes",
+	"AWS::CloudFormation::WaitConditionHandle":         "the tests of package stack: it has no updates and nothing that lives",
+	"AWS::KMS::Alias":                                  "its creation fails: keys are not made here",
+	"AWS::KMS::Key":                                    "its creation fails: keys are not made here",
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/hardstand/hardstand/internal/service/ec2"
 	"github.com/hardstand/hardstand/internal/service/ecr"
 	"github.com/hardstand/hardstand/internal/service/elb"
+	"github.com/hardstand/hardstand/internal/service/elbv2"
 	"github.com/hardstand/hardstand/internal/service/iam"
 	"github.com/hardstand/hardstand/internal/service/kms"
 	"github.com/hardstand/hardstand/internal/service/logs"
@@ -57,6 +58,7 @@ func tables() []wire.Service {
 		sqs.New(sqs.Config{}).Wire(),
 		sns.New(sns.Config{}).Wire(),
 		elb.New(elb.Config{}).Wire(),
+		elbv2.New(elbv2.Config{}).Wire(),
 	}
 }
 
@@ -75,6 +77,7 @@ func resourceTypes() stack.Registry {
 		sqs.New(sqs.Config{}).Resources(),
 		sns.New(sns.Config{}).Resources(),
 		elb.New(elb.Config{}).Resources(),
+		elbv2.New(elbv2.Config{}).Resources(),
 	)})
 	engine.Register(cloudformation.New(cloudformation.Config{}).Resources())
 	return engine.Types()

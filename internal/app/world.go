@@ -18,6 +18,7 @@ import (
 	"github.com/hardstand/hardstand/internal/service/ec2"
 	"github.com/hardstand/hardstand/internal/service/ecr"
 	"github.com/hardstand/hardstand/internal/service/elb"
+	"github.com/hardstand/hardstand/internal/service/elbv2"
 	"github.com/hardstand/hardstand/internal/service/iam"
 	"github.com/hardstand/hardstand/internal/service/kms"
 	"github.com/hardstand/hardstand/internal/service/logs"
@@ -46,6 +47,7 @@ type world struct {
 	ec2        *ec2.Service
 	plane      *lb.Plane // nil with the fake driver
 	elb        *elb.Service
+	elbv2      *elbv2.Service
 	s3         *s3.Service
 	ssm        *ssm.Service
 	secrets    *secretsmanager.Service
@@ -197,6 +199,7 @@ func (w *world) openStacks(context.Context) error {
 			w.sqs.Resources(),
 			w.sns.Resources(),
 			w.elb.Resources(),
+			w.elbv2.Resources(),
 		),
 		Outside: cloudformation.Outside{Invoker: w.wire}, Alarms: cloudformation.Outside{Invoker: w.wire}, Endpoint: w.s.Endpoint(),
 	})
@@ -226,6 +229,7 @@ func (w *world) register(context.Context) error {
 		w.sqs.Wire(),
 		w.sns.Wire(),
 		w.elb.Wire(),
+		w.elbv2.Wire(),
 		w.codedeploy.Wire(),
 		w.codedeploy.CommandsWire(),
 		w.cfn.Wire(),
@@ -282,6 +286,7 @@ func (w *world) run(ctx context.Context) {
 	w.upkeep(work, "sqs", w.sqs.Run)
 	w.upkeep(work, "sns", w.sns.Run)
 	w.upkeep(work, "elb", w.elb.Run)
+	w.upkeep(work, "elbv2", w.elbv2.Run)
 	w.background(work, "cloudformation", w.engine.Resume)
 	w.upkeep(work, "stack sets", w.cfn.Run)
 	w.upkeep(work, "stack notifications", w.cfn.Notify)

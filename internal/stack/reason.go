@@ -34,11 +34,15 @@ func Reason(resourceType string, err error) string {
 		message, serviceOf(resourceType), status, ids.UUID(), ids.UUID(), code)
 }
 
-// serviceOf names the service of a type as the SDK for Java does: Ec2, Iam.
+// serviceOf names the service of a type as the SDK for Java does: Ec2, Iam,
+// ElasticLoadBalancingV2.
 func serviceOf(resourceType string) string {
 	parts := strings.Split(resourceType, "::")
 	if len(parts) != 3 || parts[1] == "" {
 		return resourceType
+	}
+	if parts[1] != strings.ToUpper(parts[1]) {
+		return parts[1]
 	}
 	return parts[1][:1] + strings.ToLower(parts[1][1:])
 }

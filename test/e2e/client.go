@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
@@ -49,6 +50,7 @@ func clients(ctx context.Context) (map[string]any, error) {
 		"ecr":            ecr.NewFromConfig(cfg),
 		"elb":            elasticloadbalancing.NewFromConfig(cfg),
 		"kms":            kms.NewFromConfig(cfg),
+		"elbv2":          elasticloadbalancingv2.NewFromConfig(cfg),
 	}, nil
 }
 

@@ -61,3 +61,9 @@ func pick(alphabet string, n int) string {
 	}
 	return string(out)
 }
+
+// Hex returns n random digits of 0-9 and a-f, as load balancers' ARNs end in.
+func Hex(n int) string { return pick("0123456789abcdef", n) }
+
+// Digits returns n random decimal digits.
+func Digits(n int) string { return pick("0123456789", n) }

@@ -1,0 +1,132 @@
+package elbv2
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	ec2api "github.com/hardstand/hardstand/internal/aws/api/ec2"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/store"
+	"github.com/hardstand/hardstand/internal/wire"
+)
+
+// manage calls an operation of EC2 as the service, for a balancer.
+func manage[O any](ctx context.Context, s *Service, k store.Key, operation string, in any) (*O, error) {
+	return wire.Call[O](asService(ctx, k.Account, k.Region, balancerARN(k)), s.cfg.Invoker, "ec2", operation, in)
+}
+
+// equip gives every node its interface and the groups that it shall have.
+func (s *Service) equip(ctx context.Context, k store.Key, b *balancer) error {
+	for _, n := range b.Nodes {
+		var err error
+		switch {
+		case n.Interface == "":
+			n, err = s.makeInterface(ctx, k, b, n)
+		case !slices.Equal(n.Groups, b.SecurityGroups):
+			n, err = s.regroup(ctx, k, b, n)
+		default:
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := s.keepNode(ctx, k, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keepNode writes down what a node has become. One that is wanted no more goes again.
+func (s *Service) keepNode(ctx context.Context, k store.Key, n node) error {
+	return s.cfg.DB.Update(ctx, func(tx *store.Tx) error {
+		b, err := balancers.Get(tx, k)
+		if errors.Is(err, store.ErrNotFound) {
+			return leave(tx, k, []node{n})
+		}
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(b.Nodes, func(o node) bool { return o.Subnet == n.Subnet && o.Allocation == n.Allocation && o.Fixed == n.Fixed })
+		if i < 0 {
+			return leave(tx, k, []node{n})
+		}
+		b.Nodes[i] = n
+		return balancers.Put(tx, k, b)
+	})
+}
+
+func (s *Service) makeInterface(ctx context.Context, k store.Key, b *balancer, n node) (node, error) {
+	in := &ec2api.CreateNetworkInterfaceInput{SubnetId: &n.Subnet, Groups: b.SecurityGroups, Description: aws.Ptr("ELB " + k.ID), PrivateIpAddress: given(n.Fixed),
+		ClientToken: aws.Ptr(k.ID + " " + n.Subnet + " " + b.Created.String())}
+	out, err := manage[ec2api.CreateNetworkInterfaceOutput](ctx, s, k, "CreateNetworkInterface", in)
+	if err != nil {
+		return n, err
+	}
+	n.Interface, n.Private, n.Groups = aws.Val(out.NetworkInterface.NetworkInterfaceId), aws.Val(out.NetworkInterface.PrivateIpAddress), b.SecurityGroups
+	if b.Scheme != facing {
+		return n, nil
+	}
+	if n.Allocation != "" {
+		_, err = manage[ec2api.AssociateAddressOutput](ctx, s, k, "AssociateAddress", &ec2api.AssociateAddressInput{AllocationId: &n.Allocation, NetworkInterfaceId: &n.Interface})
+	} else {
+		_, err = manage[ec2api.ModifyNetworkInterfaceAttributeOutput](ctx, s, k, "ModifyNetworkInterfaceAttribute",
+			&ec2api.ModifyNetworkInterfaceAttributeInput{NetworkInterfaceId: &n.Interface, AssociatePublicIpAddress: aws.Ptr(true)})
+	}
+	if err != nil {
+		return n, err
+	}
+	n.Public, err = s.publicAddress(ctx, k, n)
+	return n, err
+}
+
+func (s *Service) publicAddress(ctx context.Context, k store.Key, n node) (string, error) {
+	out, err := manage[ec2api.DescribeNetworkInterfacesOutput](ctx, s, k, "DescribeNetworkInterfaces",
+		&ec2api.DescribeNetworkInterfacesInput{NetworkInterfaceIds: []string{n.Interface}})
+	if err != nil || len(out.NetworkInterfaces) == 0 || out.NetworkInterfaces[0].Association == nil {
+		return "", err
+	}
+	return aws.Val(out.NetworkInterfaces[0].Association.PublicIp), nil
+}
+
+func (s *Service) regroup(ctx context.Context, k store.Key, b *balancer, n node) (node, error) {
+	_, err := manage[ec2api.ModifyNetworkInterfaceAttributeOutput](ctx, s, k, "ModifyNetworkInterfaceAttribute",
+		&ec2api.ModifyNetworkInterfaceAttributeInput{NetworkInterfaceId: &n.Interface, Groups: b.SecurityGroups})
+	n.Groups = b.SecurityGroups
+	return n, err
+}
+
+// clearAway deletes the interfaces that a balancer has left behind. The plane does not
+// use them any more.
+func (s *Service) clearAway(ctx context.Context, k store.Key) error {
+	var gone []store.Key
+	err := s.cfg.DB.View(ctx, func(tx *store.Tx) error {
+		rows, err := leavings.List(tx, store.Scope{Account: k.Account, Region: k.Region}, "", 0)
+		for _, r := range rows {
+			if r.Value.Balancer == k.ID {
+				gone = append(gone, r.Key)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, l := range gone {
+		_, err := manage[ec2api.DeleteNetworkInterfaceOutput](ctx, s, k, "DeleteNetworkInterface", &ec2api.DeleteNetworkInterfaceInput{NetworkInterfaceId: &l.ID})
+		if e := awserr.As(err); err != nil && (e == nil || !strings.HasSuffix(e.Code, "NotFound")) {
+			return err
+		}
+		err = s.cfg.DB.Update(ctx, func(tx *store.Tx) error {
+			tx.Emit(store.Event{Account: k.Account, Region: k.Region, Service: signer, Resource: balancerARN(k), Kind: "interface", Cause: "deleted " + l.ID})
+			return leavings.Delete(tx, l)
+		})
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+	}
+	return nil
+}
