@@ -1,9 +1,12 @@
 package validate
 
 import (
+	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
+	"unicode/utf16"
 )
 
 // patterns holds the compiled form of each pattern met.
@@ -38,8 +41,17 @@ func compile(pattern string) *regexp.Regexp {
 	return regexp.MustCompile(`\A(?:` + translate(pattern) + `)\z`)
 }
 
+// utf16Unit reads the \uXXXX that s begins with.
+func utf16Unit(s string) (rune, bool) {
+	if len(s) < 6 || s[:2] != `\u` {
+		return 0, false
+	}
+	unit, err := strconv.ParseUint(s[2:6], 16, 16)
+	return rune(unit), err == nil
+}
+
 // translate rewrites the one thing that Java's dialect spells differently in the
-// patterns of the models: \uXXXX.
+// patterns of the models: \uXXXX, where two surrogates are one character.
 func translate(pattern string) string {
 	var b strings.Builder
 	for i := 0; i < len(pattern); i++ {
@@ -47,9 +59,13 @@ func translate(pattern string) string {
 			b.WriteByte(pattern[i])
 			continue
 		}
-		if pattern[i+1] == 'u' && i+6 <= len(pattern) {
-			b.WriteString(`\x{` + pattern[i+2:i+6] + `}`)
+		if unit, ok := utf16Unit(pattern[i:]); ok {
 			i += 5
+			if low, ok := utf16Unit(pattern[i+1:]); ok && utf16.IsSurrogate(unit) {
+				unit = utf16.DecodeRune(unit, low)
+				i += 6
+			}
+			fmt.Fprintf(&b, `\x{%04X}`, unit)
 			continue
 		}
 		b.WriteString(pattern[i : i+2])

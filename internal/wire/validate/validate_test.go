@@ -1,28 +1,31 @@
 package validate
 
 import (
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/aws/api/cloudformation"
-	"github.com/hardstand/hardstand/internal/aws/api/codedeploy"
-	"github.com/hardstand/hardstand/internal/aws/api/codedeploycommands"
-	"github.com/hardstand/hardstand/internal/aws/api/ec2"
 	"github.com/hardstand/hardstand/internal/aws/api/iam"
-	"github.com/hardstand/hardstand/internal/aws/api/s3"
 	"github.com/hardstand/hardstand/internal/aws/api/ssm"
-	"github.com/hardstand/hardstand/internal/aws/api/sts"
 	"github.com/hardstand/hardstand/internal/aws/model"
 )
 
-var models = []*model.Service{cloudformation.Model(), codedeploy.Model(), codedeploycommands.Model(), ec2.Model(),
-	iam.Model(), s3.Model(), ssm.Model(), sts.Model()}
-
 // TestPatternsCompile makes sure that no pattern of any table can panic later.
 func TestPatternsCompile(t *testing.T) {
-	for _, m := range models {
+	tables, err := filepath.Glob("../../aws/api/*/table.jsonl")
+	if err != nil || len(tables) == 0 {
+		t.Fatalf("tables %q: %v", tables, err)
+	}
+	for _, file := range tables {
+		table, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := model.MustParse(table)
 		for name, sh := range m.Shapes {
 			if sh.Pattern == "" || byHand[sh.Pattern] != nil {
 				continue
@@ -30,6 +33,16 @@ func TestPatternsCompile(t *testing.T) {
 			if _, err := regexp.Compile(translate(sh.Pattern)); err != nil {
 				t.Errorf("%s %s: %v; write a check by hand", m.Name, name, err)
 			}
+		}
+	}
+}
+
+func TestTranslate(t *testing.T) {
+	for java, want := range map[string]string{
+		`[\u0009\r]`: `[\x{0009}\r]`, `[\uD800\uDC00-\uDBFF\uDFFF]*`: `[\x{10000}-\x{10FFFF}]*`, `\uZZZZ\\`: `\uZZZZ\\`,
+	} {
+		if got := translate(java); got != want {
+			t.Errorf("%s is %s, want %s", java, got, want)
 		}
 	}
 }
