@@ -38,9 +38,21 @@ type blueGreen struct {
 	Blocked    time.Time `json:",omitzero"`
 	Skip       bool      `json:",omitempty"`
 	Terminated bool      `json:",omitempty"`
+	// Original is the Auto Scaling group to be copied, Provisioned that the copy has
+	// its instances.
+	Original    string `json:",omitempty"`
+	Provisioned bool   `json:",omitempty"`
 }
 
 func (d *deployment) blueGreen() bool { return d.BlueGreen != nil }
+
+// options is nil for a deployment in place, and for one without any.
+func (d *deployment) options() *api.BlueGreenDeploymentConfiguration {
+	if d.BlueGreen == nil {
+		return nil
+	}
+	return d.BlueGreen.Options
+}
 
 func (d *deployment) deploymentType() api.DeploymentType {
 	if d.blueGreen() {
@@ -70,6 +82,15 @@ func (d *deployment) eventsOf(label api.TargetLabel) []event {
 	block, allow := lifecycle.Block(d.Balancer != nil), lifecycle.Allow(d.Balancer != nil)
 	names := lifecycle.InPlace()
 	switch {
+	case d.launch():
+		if d.Balancer != nil {
+			names = slices.Concat(names, allow)
+		}
+	case d.Scaling != nil:
+		names = []string{lifecycle.ApplicationStop}
+		if d.Balancer != nil {
+			names = slices.Concat(block, names)
+		}
 	case !d.blueGreen() && d.Balancer != nil:
 		names = slices.Concat(block, names, allow)
 	case !d.blueGreen():
@@ -267,6 +288,8 @@ func adopt(tx *store.Tx, k store.Key, d *deployment) error {
 		return err
 	}
 	g.Filters, g.TagSet, g.OnPremises, g.OnPremisesSet = d.New.TagFilters, d.New.Ec2TagSet, nil, nil
+	g.setScaling(d.New.AutoScalingGroups, g.TerminationHook)
+	emit(tx, gk, g.ID, "group", "has a new environment")
 	return groups.Put(tx, gk, g)
 }
 

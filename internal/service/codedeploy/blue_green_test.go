@@ -169,7 +169,7 @@ func TestBlueGreenInput(t *testing.T) {
 	}
 	wantCode(t, update(func(o *api.BlueGreenDeploymentConfiguration) {
 		o.GreenFleetProvisioningOption = &api.GreenFleetProvisioningOption{Action: api.GreenFleetProvisioningActionCopyAutoScalingGroup}
-	}), "NotImplemented", "hardstand does not implement the green fleet provisioning option COPY_AUTO_SCALING_GROUP of codedeploy:UpdateDeploymentGroup.")
+	}), "InvalidBlueGreenDeploymentConfigurationException", "The configuration for the blue/green deployment group was provided in an invalid format. COPY_AUTO_SCALING_GROUP needs a deployment group with one Auto Scaling group.")
 	wantCode(t, update(func(o *api.BlueGreenDeploymentConfiguration) {
 		o.DeploymentReadyOption = &api.DeploymentReadyOption{ActionOnTimeout: api.DeploymentReadyActionStopDeployment}
 	}), "InvalidBlueGreenDeploymentConfigurationException", "The configuration for the blue/green deployment group was provided in an invalid format. STOP_DEPLOYMENT needs waitTimeInMinutes, from 1 to 2880.")

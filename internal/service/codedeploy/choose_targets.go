@@ -1,6 +1,7 @@
 package codedeploy
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
@@ -20,9 +21,12 @@ func choose(tx *store.Tx, k store.Key, d *deployment, g *group, found []machine)
 		}
 		var label api.TargetLabel
 		selected := g.matches(m)
+		if d.Scaling != nil {
+			selected = m.ID == d.Scaling.Instance
+		}
 		if d.blueGreen() {
 			label = api.TargetLabelBlue
-			if !m.OnPremises && ec2Selector(d.New.TagFilters, d.New.Ec2TagSet).matches(m.Tags) {
+			if !m.OnPremises && (ec2Selector(d.New.TagFilters, d.New.Ec2TagSet).matches(m.Tags) || slices.Contains(d.New.AutoScalingGroups, m.Scaling)) {
 				label, selected = api.TargetLabelGreen, true
 			}
 		}
@@ -73,7 +77,7 @@ func registeredMachines(tx *store.Tx, k store.Key, g *group) ([]machine, error) 
 // looksFor says by what the instances to install to were looked for.
 func (d *deployment) looksFor(g *group) string {
 	if d.New != nil {
-		return "replacement environment looks for " + ec2Selector(d.New.TagFilters, d.New.Ec2TagSet).String()
+		return "replacement environment looks for " + orScaling(ec2Selector(d.New.TagFilters, d.New.Ec2TagSet).String(), d.New.AutoScalingGroups)
 	}
 	return "group looks for " + g.wants()
 }
@@ -87,10 +91,22 @@ func (g *group) wants() string {
 	if text := g.onPremises().String(); text != "" {
 		all = append(all, "on premises "+text)
 	}
-	if len(all) == 0 {
+	text := orScaling(strings.Join(all, "; "), g.scalingNames())
+	if text == "" {
 		return "no tags at all"
 	}
-	return strings.Join(all, "; ")
+	return text
+}
+
+// orScaling adds the names of Auto Scaling groups to a description.
+func orScaling(text string, names []string) string {
+	if len(names) == 0 {
+		return text
+	}
+	if text != "" {
+		text += "; "
+	}
+	return text + "instances in service in the Auto Scaling group " + strings.Join(names, " or ")
 }
 
 // String describes the selection, "" for none.
@@ -131,7 +147,7 @@ const (
 // newTarget returns nil for an instance that the deployment leaves out.
 func newTarget(tx *store.Tx, k store.Key, d *deployment, m machine, label api.TargetLabel) (*target, error) {
 	t := &target{DeploymentID: d.ID, InstanceID: m.ID, ARN: m.ARN, OnPremises: m.OnPremises, Status: api.TargetStatusPending,
-		Profile: m.Profile, Rank: rankNew, Label: label, Zone: m.Zone, Events: d.eventsOf(label)}
+		Profile: m.Profile, Rank: rankNew, Label: label, Zone: m.Zone, Events: d.eventsOf(label), Patient: d.launch()}
 	h, err := hosts.Get(tx, hostKey(k, d.GroupID, m.ID))
 	if err != nil && !isNotFound(err) {
 		return nil, err

@@ -102,7 +102,7 @@ func (s *Service) insertDeployment(tx *store.Tx, k store.Key, d *deployment, app
 	if err != nil {
 		return err
 	}
-	if len(running) > 0 {
+	if len(running) > 0 && d.Scaling == nil {
 		return awserr.New("DeploymentLimitExceededException",
 			"The Deployment Group '%s' already has an active Deployment '%s'", g.Name, running[0].Value.ID)
 	}

@@ -1,6 +1,7 @@
 package codedeploy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -26,6 +27,8 @@ func (s *Service) CreateDeploymentGroup(ctx context.Context, in *api.CreateDeplo
 	if err := s.checkRole(ctx, g.Role); err != nil {
 		return nil, err
 	}
+	s.hooking.Store(key(c, g.ID), struct{}{})
+	defer s.hooking.Delete(key(c, g.ID))
 	err = s.db.Update(ctx, func(tx *store.Tx) error {
 		if c.Token != "" {
 			if rows, err := groups.Lookup(tx, "token", c.Token); err != nil || len(rows) > 0 {
@@ -60,6 +63,10 @@ func (s *Service) CreateDeploymentGroup(ctx context.Context, in *api.CreateDeplo
 	if err != nil {
 		return nil, err
 	}
+	if _, err := s.rehook(ctx, key(c, g.ID)); err != nil {
+		s.unhookAll(ctx, key(c, g.ID), g)
+		return nil, cmp.Or(s.db.Update(ctx, func(tx *store.Tx) error { return deleteGroup(tx, key(c, g.ID), g) }), err)
+	}
 	return &api.CreateDeploymentGroupOutput{DeploymentGroupId: &g.ID}, nil
 }
 
@@ -76,7 +83,7 @@ func newGroup(in *api.CreateDeploymentGroupInput, c aws.Call) (*group, error) {
 		scaling: in.AutoScalingGroups, triggers: in.TriggerConfigurations, alarms: in.AlarmConfiguration,
 		rollback: in.AutoRollbackConfiguration, outdated: in.OutdatedInstancesStrategy,
 		balancer: in.LoadBalancerInfo, ecs: in.EcsServices,
-		hook: in.TerminationHookEnabled, filters: in.Ec2TagFilters, tagSet: in.Ec2TagSet, role: in.ServiceRoleArn, config: in.DeploymentConfigName, style: in.DeploymentStyle,
+		filters: in.Ec2TagFilters, tagSet: in.Ec2TagSet, role: in.ServiceRoleArn, config: in.DeploymentConfigName, style: in.DeploymentStyle,
 	}.check()
 	if err != nil {
 		return nil, err
@@ -98,5 +105,6 @@ func newGroup(in *api.CreateDeploymentGroupInput, c aws.Call) (*group, error) {
 	if g.Outdated == "" {
 		g.Outdated = api.OutdatedInstancesStrategyUpdate
 	}
-	return g, g.checkStyle("CreateDeploymentGroup")
+	g.setScaling(in.AutoScalingGroups, aws.Val(in.TerminationHookEnabled))
+	return g, g.checkStyle()
 }

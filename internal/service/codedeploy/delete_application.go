@@ -17,6 +17,19 @@ func (s *Service) DeleteApplication(ctx context.Context, in *api.DeleteApplicati
 	if err != nil {
 		return nil, err
 	}
+	hooked, err := view(ctx, s, func(tx *store.Tx) ([]*group, error) {
+		a, err := findApplication(tx, c, name)
+		if err != nil {
+			return nil, ignoreCode(err, "ApplicationDoesNotExistException")
+		}
+		return groupsOf(tx, a)
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range hooked {
+		s.unhookAll(ctx, key(c, g.ID), g) // what is left is not in the answer, as on AWS
+	}
 	err = s.db.Update(ctx, func(tx *store.Tx) error {
 		a, err := findApplication(tx, c, name)
 		if err != nil {

@@ -29,21 +29,34 @@ func (s *Service) DeleteDeploymentGroup(ctx context.Context, in *api.DeleteDeplo
 	if err != nil {
 		return nil, err
 	}
-	err = s.db.Update(ctx, func(tx *store.Tx) error {
+	out := &api.DeleteDeploymentGroupOutput{HooksNotCleanedUp: []api.AutoScalingGroup{}}
+	g, err := view(ctx, s, func(tx *store.Tx) (*group, error) {
 		app, err := findApplication(tx, c, appName)
 		if err != nil {
-			return ignoreCode(err, "ApplicationDoesNotExistException")
+			return nil, ignoreCode(err, "ApplicationDoesNotExistException")
 		}
 		g, err := findGroup(tx, app, name)
-		if err != nil {
-			return ignoreCode(err, "DeploymentGroupDoesNotExistException")
+		return g, ignoreCode(err, "DeploymentGroupDoesNotExistException")
+	})
+	if err != nil || g == nil {
+		return out, err
+	}
+	k := key(c, g.ID)
+	out.HooksNotCleanedUp = s.unhookAll(ctx, k, g)
+	err = s.db.Update(ctx, func(tx *store.Tx) error {
+		g, err := groups.Get(tx, k)
+		if isNotFound(err) {
+			return nil
 		}
-		return deleteGroup(tx, key(c, g.ID), g)
+		if err != nil {
+			return err
+		}
+		return deleteGroup(tx, k, g)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &api.DeleteDeploymentGroupOutput{HooksNotCleanedUp: []api.AutoScalingGroup{}}, nil
+	return out, nil
 }
 
 // deleteGroup deletes the row and asks its running deployment to stop.
@@ -52,7 +65,11 @@ func deleteGroup(tx *store.Tx, k store.Key, g *group) error {
 	if err != nil {
 		return err
 	}
-	for _, r := range running {
+	scaled, err := deployments.Lookup(tx, "active", scalingOf(g.ID))
+	if err != nil {
+		return err
+	}
+	for _, r := range append(running, scaled...) {
 		r.Value.StopAsked, r.Value.StopRollback = true, aws.Ptr(false)
 		if err := deployments.Put(tx, r.Key, r.Value); err != nil {
 			return err

@@ -18,9 +18,8 @@ func (g *group) style() *api.DeploymentStyle {
 	return st
 }
 
-// checkStyle refuses what is malformed, and copies of Auto Scaling groups, which
-// are not built.
-func (g *group) checkStyle(operation string) error {
+// checkStyle refuses what is malformed.
+func (g *group) checkStyle() error {
 	st := g.style()
 	if st.DeploymentOption == api.DeploymentOptionWithTrafficControl && g.Balancer == nil {
 		return errBalancer("The deployment option WITH_TRAFFIC_CONTROL needs a load balancer or a target group.")
@@ -31,7 +30,10 @@ func (g *group) checkStyle(operation string) error {
 	if st.DeploymentType == api.DeploymentTypeInPlace {
 		return errBlueGreen("It was given for deployments in place.")
 	}
-	return checkBlueGreen(operation, g.BlueGreen)
+	if copies(g.BlueGreen) && len(g.Scaling) != 1 {
+		return errBlueGreen("COPY_AUTO_SCALING_GROUP needs a deployment group with one Auto Scaling group.")
+	}
+	return checkBlueGreen(g.BlueGreen)
 }
 
 func errBlueGreen(why string) error {
@@ -42,10 +44,7 @@ func errBlueGreen(why string) error {
 // maxWaitMinutes is two days, AWS's limit for both waits.
 const maxWaitMinutes = 2 * 24 * 60
 
-func checkBlueGreen(operation string, b *api.BlueGreenDeploymentConfiguration) error {
-	if o := b.GreenFleetProvisioningOption; o != nil && o.Action == api.GreenFleetProvisioningActionCopyAutoScalingGroup {
-		return errUnbuilt(operation, "the green fleet provisioning option COPY_AUTO_SCALING_GROUP")
-	}
+func checkBlueGreen(b *api.BlueGreenDeploymentConfiguration) error {
 	if o := b.DeploymentReadyOption; o != nil {
 		stop := o.ActionOnTimeout == api.DeploymentReadyActionStopDeployment
 		minutes := aws.Val(o.WaitTimeInMinutes)
@@ -77,11 +76,18 @@ func (d *deployment) chooseStyle(given *api.TargetInstances, g *group) error {
 		}
 		return nil
 	}
+	if copies(g.BlueGreen) {
+		if some {
+			return invalid("The deployment group copies its Auto Scaling group: target instances cannot be given.")
+		}
+		d.BlueGreen = &blueGreen{Options: g.BlueGreen, Original: g.Scaling[0].Name}
+		return nil
+	}
 	if !some {
 		return invalid("A blue/green deployment to existing instances needs them in targetInstances.")
 	}
-	if len(given.AutoScalingGroups) > 0 {
-		return errUnbuilt("CreateDeployment", "targetInstances.autoScalingGroups")
+	if err := checkScaling(given.AutoScalingGroups); err != nil {
+		return err
 	}
 	if err := checkSelector(ec2Selector(given.TagFilters, given.Ec2TagSet), errTagCombination, "InvalidTargetInstancesException"); err != nil {
 		return err

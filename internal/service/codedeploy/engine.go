@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	api "github.com/hardstand/hardstand/internal/aws/api/codedeploy"
 	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/store"
 )
@@ -29,6 +28,7 @@ func (s *Service) Run(ctx context.Context) error {
 	work.Go(func() { s.warmSigners(ctx) })
 	work.Go(func() { s.wakePolls(ctx) })
 	work.Go(func() { s.publishNotices(ctx) })
+	work.Go(func() { s.keepAt(ctx, s.followScaling) })
 	work.Go(func() { s.keepAt(ctx, s.forgetHosts) })
 	work.Go(func() { s.keepAt(ctx, s.forgetOld) })
 	work.Go(func() { s.keepAt(ctx, s.forgetOfDeleted) })
@@ -93,6 +93,7 @@ func (s *Service) drive(ctx context.Context, k store.Key) {
 	alarms := s.db.Changed(aboutAlarms(k))
 	unseen := s.obeyAlarms(ctx, k)
 	balancers := s.db.Changed(aboutBalancers(k))
+	groups := s.db.Changed(aboutScaling(k))
 	var r roster
 	for ctx.Err() == nil {
 		// The channels come first: a change during the step wakes the wait. What
@@ -125,6 +126,8 @@ func (s *Service) drive(ctx context.Context, k store.Key) {
 			unseen = s.obeyAlarms(ctx, k)
 		case <-balancers:
 			balancers = s.db.Changed(aboutBalancers(k))
+		case <-groups:
+			groups = s.db.Changed(aboutScaling(k))
 		case <-timer:
 			if unseen != nil {
 				unseen = s.obeyAlarms(ctx, k)
@@ -148,7 +151,10 @@ func (s *Service) advance(ctx context.Context, k store.Key, r *roster) (due time
 	if err != nil {
 		return due, false, err
 	}
-	if d.Status == api.DeploymentStatusCreated || d.Status == api.DeploymentStatusQueued {
+	if d.provisioning() && !d.StopAsked {
+		return s.clock.Now().Add(lookEvery), false, s.provision(ctx, k, d)
+	}
+	if d.preparing() && !(d.StopAsked && copies(d.options())) {
 		if err := s.prepare(ctx, k, d); err != nil {
 			return due, false, err
 		}

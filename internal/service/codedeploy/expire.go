@@ -12,6 +12,7 @@ import (
 // agents that are gone sooner than a script's hour.
 const (
 	startTimeout      = 5 * time.Minute  // from one event's end to the next one's start (AWS)
+	launchTimeout     = time.Hour        // the same for the first event of an instance that an Auto Scaling group launched (AWS)
 	eventTimeout      = 70 * time.Minute // of an acknowledged event: an hour, and what an agent needs to say so (AWS)
 	deploymentTimeout = 8 * time.Hour    // of a deployment in place (AWS)
 	blueGreenTimeout  = 48 * time.Hour   // of one with a replacement environment, its waits apart
@@ -105,7 +106,7 @@ func (s *Service) overdue(tx *store.Tx, k store.Key, t *target, now time.Time) (
 		return fmt.Sprintf("The CodeDeploy agent on instance %s is not responding: its last poll %s, %s did not %s. "+
 			"Is the instance running, and codedeploy-agent in it (codedeploy-agent status)?",
 			t.InstanceID, s.polls.lastPoll(host, now), name, verb(t)), api.ErrorCodeAgentIssue, nil
-	case t.Acked.IsZero() && !now.Before(t.Ready.Add(startTimeout)):
+	case t.Acked.IsZero() && !now.Before(t.Ready.Add(t.startTimeout())):
 		lastPoll := ""
 		if !last.IsZero() {
 			lastPoll = s.polls.lastPoll(host, now)
@@ -115,13 +116,21 @@ func (s *Service) overdue(tx *store.Tx, k store.Key, t *target, now time.Time) (
 	return "", "", nil
 }
 
+// startTimeout is how long the agent may take to begin with the current event.
+func (t *target) startTimeout() time.Duration {
+	if t.Patient && t.current() == 0 {
+		return launchTimeout
+	}
+	return startTimeout
+}
+
 // limit is the first time at which something can be wrong with a target whose
 // agent was alive at last.
 func (t *target) limit(last time.Time, silence time.Duration) time.Time {
 	if t.inTraffic() {
 		return t.Ready.Add(trafficTimeout)
 	}
-	due := t.Ready.Add(startTimeout)
+	due := t.Ready.Add(t.startTimeout())
 	if !t.Acked.IsZero() {
 		due = t.Acked.Add(eventTimeout)
 	}
@@ -139,7 +148,7 @@ func (d *deployment) limit() time.Duration {
 	return deploymentTimeout
 }
 
-func (d *deployment) deadline() time.Time { return d.Started.Add(d.limit()) }
+func (d *deployment) deadline() time.Time { return later(d.Created, d.Started).Add(d.limit()) }
 
 func verb(t *target) string {
 	if t.Acked.IsZero() {
@@ -150,7 +159,7 @@ func verb(t *target) string {
 
 // silent describes an agent that did not take its event in time.
 func silent(t *target, name string, a *agent, lastPoll string, offers int) string {
-	head := fmt.Sprintf("%s on instance %s did not start within %s. ", name, t.InstanceID, startTimeout)
+	head := fmt.Sprintf("%s on instance %s did not start within %s. ", name, t.InstanceID, t.startTimeout())
 	switch {
 	case a != nil && a.Refused != "" && !a.RefusedAt.Before(t.Ready):
 		return head + "Its CodeDeploy agent was refused at " + a.RefusedAt.UTC().Format(time.RFC3339) + ": " + a.Refused

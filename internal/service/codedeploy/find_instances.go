@@ -3,6 +3,7 @@ package codedeploy
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/codedeploy"
@@ -18,6 +19,7 @@ type machine struct {
 	Tags           map[string]string
 	Profile        bool // its agent has credentials: an instance profile, or it is on premises
 	OnPremises     bool
+	Scaling        string // the Auto Scaling group that it is in service in
 }
 
 // stateRunning is EC2's name of the state; machines on premises always have it.
@@ -139,7 +141,7 @@ func (g *group) matches(m machine) bool {
 	if m.OnPremises {
 		return g.onPremises().matches(m.Tags)
 	}
-	return g.ec2().matches(m.Tags)
+	return g.ec2().matches(m.Tags) || m.Scaling != "" && slices.Contains(g.scalingNames(), m.Scaling)
 }
 
 func anyTag(filters []api.EC2TagFilter, tags map[string]string) bool {

@@ -103,6 +103,12 @@ func (s *Service) concludeGroup(tx *store.Tx, k store.Key, d *deployment, now ti
 	if err != nil {
 		return err
 	}
+	if d.Scaling != nil {
+		if status == api.DeploymentStatusSucceeded {
+			return s.updateOutdated(tx, k, d, g, now)
+		}
+		return nil
+	}
 	last := &lastDeployment{ID: d.ID, Status: status, Created: d.Created, Ended: now, Revision: d.Revision, FileExists: d.FileExists}
 	g.LastAttempted = last
 	if status == api.DeploymentStatusSucceeded {
@@ -111,7 +117,10 @@ func (s *Service) concludeGroup(tx *store.Tx, k store.Key, d *deployment, now ti
 	if err := groups.Put(tx, gk, g); err != nil {
 		return err
 	}
-	if status != api.DeploymentStatusSucceeded && d.wantsRollback() {
+	switch {
+	case status == api.DeploymentStatusSucceeded:
+		return s.updateOutdated(tx, k, d, g, now)
+	case d.wantsRollback():
 		return s.rollBack(tx, k, d, g, now)
 	}
 	return nil

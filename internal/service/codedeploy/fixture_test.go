@@ -58,12 +58,14 @@ type world struct {
 	alarms     map[string]cloudwatch.StateValue
 	published  []sns.PublishInput
 	lb         balancerFake
+	scaling    map[string]*scalingFake // by name
+	told       []string                // to Auto Scaling, of lifecycle actions
 	stop       func()
 }
 
 func newWorld(t testing.TB, instances ...string) *world {
 	t.Helper()
-	w := &world{t: t, clock: clock.NewManual(time.Now()), denied: map[string]bool{}, alarms: map[string]cloudwatch.StateValue{}}
+	w := &world{t: t, clock: clock.NewManual(time.Now()), denied: map[string]bool{}, alarms: map[string]cloudwatch.StateValue{}, scaling: map[string]*scalingFake{}}
 	w.db = storetest.NewWithClock(t, w.clock)
 	var err error
 	if w.ca, err = tlsca.Open(t.TempDir(), clock.System{}); err != nil {
@@ -88,7 +90,7 @@ func (w *world) start() {
 		wire.Op("DescribeAlarms", "cloudwatch:DescribeAlarms", w.describeAlarms, nil),
 	}}, wire.Service{Model: sns.Model(), Operations: []wire.Operation{
 		wire.Op("Publish", "sns:Publish", w.publish, nil),
-	}}, w.targetGroupService(), w.classicService())
+	}}, w.targetGroupService(), w.classicService(), w.scalingService())
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -215,7 +217,11 @@ func (w *world) await(id string, what string, ok func(*api.DeploymentInfo) bool)
 		select {
 		case <-changed:
 		case <-timeout:
-			w.t.Fatalf("deployment %s is %s %+v, want %s", id, d.Status, d.DeploymentOverview, what)
+			why := ""
+			if d.ErrorInformation != nil {
+				why = *d.ErrorInformation.Message
+			}
+			w.t.Fatalf("deployment %s is %s %q, want %s", id, d.Status, why, what)
 		}
 	}
 }

@@ -24,10 +24,14 @@ func deploymentView(tx *store.Tx, d *deployment) (*api.DeploymentInfo, error) {
 		DeploymentOverview: overview(list), RollbackInfo: d.rollbackInfo(),
 	}
 	info.InstanceTerminationWaitTimeStarted = aws.Ptr(d.blueGreen() && !d.BlueGreen.Blocked.IsZero())
-	if d.blueGreen() {
-		info.BlueGreenDeploymentConfiguration = d.BlueGreen.Options
-	}
+	info.BlueGreenDeploymentConfiguration = d.options()
 	info.LoadBalancerInfo = d.Balancer
+	if d.UpdateOf != "" {
+		info.RelatedDeployments = &api.RelatedDeployments{AutoUpdateOutdatedInstancesRootDeploymentId: &d.UpdateOf}
+	}
+	if len(d.Updates) > 0 {
+		info.RelatedDeployments = &api.RelatedDeployments{AutoUpdateOutdatedInstancesDeploymentIds: d.Updates}
+	}
 	if d.OverrideAlarms {
 		info.OverrideAlarmConfiguration = viewAlarms(d.Alarms)
 	}

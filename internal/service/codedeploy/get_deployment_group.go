@@ -13,9 +13,9 @@ func (g *group) view(application string) api.DeploymentGroupInfo {
 		ApplicationName: &application, DeploymentGroupId: &g.ID, DeploymentGroupName: &g.Name, DeploymentConfigName: &g.Config,
 		Ec2TagFilters: append([]api.EC2TagFilter{}, g.Filters...), OnPremisesInstanceTagFilters: append([]api.TagFilter{}, g.OnPremises...),
 		OnPremisesTagSet:  g.OnPremisesSet,
-		AutoScalingGroups: []api.AutoScalingGroup{}, ServiceRoleArn: &g.Role, TriggerConfigurations: append([]api.TriggerConfig{}, g.Triggers...), AlarmConfiguration: viewAlarms(g.Alarms),
+		AutoScalingGroups: viewScaling(g.Scaling), ServiceRoleArn: &g.Role, TriggerConfigurations: append([]api.TriggerConfig{}, g.Triggers...), AlarmConfiguration: viewAlarms(g.Alarms),
 		AutoRollbackConfiguration: viewRollback(g.Rollback), OutdatedInstancesStrategy: g.Outdated, Ec2TagSet: g.TagSet,
-		DeploymentStyle: g.style(), BlueGreenDeploymentConfiguration: g.BlueGreen, ComputePlatform: api.ComputePlatformServer, TerminationHookEnabled: aws.Ptr(false),
+		DeploymentStyle: g.style(), BlueGreenDeploymentConfiguration: g.BlueGreen, ComputePlatform: api.ComputePlatformServer, TerminationHookEnabled: &g.TerminationHook,
 		LastSuccessfulDeployment: g.LastSuccessful.view(), LastAttemptedDeployment: g.LastAttempted.view(),
 	}
 	info.LoadBalancerInfo = g.Balancer

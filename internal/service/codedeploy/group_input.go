@@ -22,7 +22,6 @@ type groupInput struct {
 	outdated   api.OutdatedInstancesStrategy
 	balancer   *api.LoadBalancerInfo
 	ecs        []api.ECSService
-	hook       *bool
 	filters    []api.EC2TagFilter
 	tagSet     *api.EC2TagSet
 	role       *string
@@ -33,6 +32,9 @@ type groupInput struct {
 // check refuses what is malformed or not built.
 func (in groupInput) check() error {
 	if err := in.unbuilt(); err != nil {
+		return err
+	}
+	if err := checkScaling(in.scaling); err != nil {
 		return err
 	}
 	if err := checkBalancer(in.operation, in.balancer); err != nil {
@@ -86,8 +88,7 @@ func (in groupInput) unbuilt() error {
 		name string
 		set  bool
 	}{
-		{"autoScalingGroups", len(in.scaling) > 0},
-		{"ecsServices", len(in.ecs) > 0}, {"terminationHookEnabled", aws.Val(in.hook)},
+		{"ecsServices", len(in.ecs) > 0},
 	} {
 		if m.set {
 			return errUnbuilt(in.operation, m.name)

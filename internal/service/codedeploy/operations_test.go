@@ -139,7 +139,14 @@ func TestBadInput(t *testing.T) {
 			in.OnPremisesInstanceTagFilters = []api.TagFilter{{Key: aws.Ptr("k")}}
 			in.OnPremisesTagSet = &api.OnPremisesTagSet{OnPremisesTagSetList: [][]api.TagFilter{{{Key: aws.Ptr("k")}}}}
 		}), "InvalidOnPremisesTagCombinationException", ""},
-		{"auto scaling", "CreateDeploymentGroup", group(func(in *api.CreateDeploymentGroupInput) { in.AutoScalingGroups = []string{"x"} }), "NotImplemented", "hardstand does not implement autoScalingGroups of codedeploy:CreateDeploymentGroup."},
+		{"auto scaling", "CreateDeploymentGroup", group(func(in *api.CreateDeploymentGroupInput) { in.AutoScalingGroups = []string{"x"} }), "InvalidAutoScalingGroupException",
+			"The Auto Scaling group was specified in an invalid format or does not exist. Auto Scaling group x: ValidationError: AutoScalingGroup name not found - null"},
+		{"auto scaling twice", "CreateDeploymentGroup", group(func(in *api.CreateDeploymentGroupInput) { in.AutoScalingGroups = []string{"x", "x"} }), "InvalidAutoScalingGroupException",
+			"The Auto Scaling group was specified in an invalid format or does not exist. A name is empty or given twice."},
+		{"eleven auto scaling groups", "CreateDeploymentGroup", group(func(in *api.CreateDeploymentGroupInput) {
+			in.AutoScalingGroups = strings.Split("a b c d e f g h i j k", " ")
+		}), "InvalidAutoScalingGroupException",
+			"The Auto Scaling group was specified in an invalid format or does not exist. At most 10 Auto Scaling groups can be specified."},
 		{"no group", "GetDeploymentGroup", &api.GetDeploymentGroupInput{ApplicationName: aws.Ptr("a"), DeploymentGroupName: aws.Ptr("x")}, "DeploymentGroupDoesNotExistException", "No Deployment Group found for name: x"},
 		{"deploy without a revision", "CreateDeployment", deploy(func(in *api.CreateDeploymentInput) { in.Revision = nil }), "RevisionRequiredException", "RevisionLocation must be specified"},
 		{"deploy without a group", "CreateDeployment", deploy(func(in *api.CreateDeploymentInput) { in.DeploymentGroupName = nil }), "DeploymentGroupNameRequiredException", ""},

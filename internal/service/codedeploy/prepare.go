@@ -30,7 +30,7 @@ func (s *Service) prepare(ctx context.Context, k store.Key, d *deployment) error
 	}
 	return s.db.Update(ctx, func(tx *store.Tx) error {
 		d, err := deployments.Get(tx, k)
-		if err != nil || d.Status != api.DeploymentStatusCreated && d.Status != api.DeploymentStatusQueued {
+		if err != nil || !d.preparing() {
 			return err
 		}
 		if why != nil {
@@ -38,6 +38,17 @@ func (s *Service) prepare(ctx context.Context, k store.Key, d *deployment) error
 		}
 		return s.begin(tx, k, d, found)
 	})
+}
+
+// preparing reports whether the targets are still to be found.
+func (d *deployment) preparing() bool {
+	switch d.Status {
+	case api.DeploymentStatusCreated, api.DeploymentStatusQueued:
+		return true
+	case api.DeploymentStatusInProgress:
+		return d.blueGreen() && d.BlueGreen.Original != "" && !d.Prepared
+	}
+	return false
 }
 
 // candidates lists the instances of EC2, unless the group selects machines on
@@ -49,10 +60,22 @@ func (s *Service) candidates(ctx context.Context, k store.Key, d *deployment) ([
 	if err != nil && !isNotFound(err) {
 		return nil, nil, err
 	}
-	if g != nil && g.ec2().empty() && !g.onPremises().empty() && d.New == nil {
+	if g != nil && g.ec2().empty() && len(g.Scaling) == 0 && !g.onPremises().empty() && d.New == nil {
 		return nil, nil, nil
 	}
-	return s.describe(ctx, k, d.Role, nil)
+	found, why, err := s.describe(ctx, k, d.Role, nil)
+	if why != nil || err != nil || g == nil || d.Scaling != nil {
+		return found, why, err
+	}
+	names := g.scalingNames()
+	if d.New != nil {
+		names = append(names, d.New.AutoScalingGroups...)
+	}
+	of, why, err := s.scalingMembers(ctx, k, d.Role, names)
+	for i := range found {
+		found[i].Scaling = of[found[i].ID]
+	}
+	return found, why, err
 }
 
 // begin makes the targets.
@@ -88,7 +111,10 @@ func (s *Service) begin(tx *store.Tx, k store.Key, d *deployment, found []machin
 	if why := d.unfit(g, cfg); why != nil {
 		return s.finish(tx, k, d, api.DeploymentStatusFailed, *why)
 	}
-	d.Status, d.Started = api.DeploymentStatusInProgress, now
+	d.Status, d.Prepared = api.DeploymentStatusInProgress, true
+	if d.Started.IsZero() {
+		d.Started = now
+	}
 	for _, t := range chosen {
 		if err := targets.Put(tx, targetKey(k, d.ID, t.InstanceID), t); err != nil {
 			return err

@@ -25,6 +25,12 @@ var (
 			return []string{joined(g.ApplicationID, g.Name)}
 		}},
 		{Name: "token", Unique: true, Value: func(_ store.Key, g *group) []string { return given(g.Token) }},
+		{Name: "scaling", Value: func(_ store.Key, g *group) []string {
+			if len(g.Scaling)+len(g.Unhook) == 0 {
+				return nil
+			}
+			return []string{"yes"}
+		}},
 	}}
 	configs = store.Table[config]{Name: "codedeploy.config", Version: 1}
 	// Revisions are keyed by application and location.
@@ -34,7 +40,16 @@ var (
 			if d.ended() {
 				return nil
 			}
+			if d.Scaling != nil {
+				return []string{"active", scalingOf(d.GroupID)}
+			}
 			return []string{"active", d.GroupID}
+		}},
+		{Name: "scaling", Value: func(_ store.Key, d *deployment) []string {
+			if d.Scaling == nil || d.Scaling.Reported {
+				return nil
+			}
+			return []string{"unreported"}
 		}},
 		{Name: "created", Value: func(k store.Key, d *deployment) []string {
 			return []string{joined(k.Account, k.Region, d.Created.UTC().Format(sortable), k.ID)}
@@ -68,6 +83,10 @@ var (
 // sortable makes times sort as text.
 const sortable = "2006-01-02T15:04:05.000000000Z"
 
+// scalingOf is the index value of a group's deployments to single instances of its
+// Auto Scaling groups, which run beside the group's one deployment.
+func scalingOf(groupID string) string { return joined("scaling", groupID) }
+
 func given(s string) []string {
 	if s == "" {
 		return nil
@@ -95,12 +114,16 @@ type group struct {
 	Style                   *api.DeploymentStyle                  `json:",omitempty"`
 	BlueGreen               *api.BlueGreenDeploymentConfiguration `json:",omitempty"`
 	Balancer                *api.LoadBalancerInfo                 `json:",omitempty"`
-	Alarms                  *api.AlarmConfiguration               `json:",omitempty"`
-	Triggers                []api.TriggerConfig                   `json:",omitempty"`
-	Tags                    map[string]string                     `json:",omitempty"`
-	Token                   string                                `json:",omitempty"`
-	LastSuccessful          *lastDeployment                       `json:",omitempty"`
-	LastAttempted           *lastDeployment                       `json:",omitempty"`
+	// Scaling are the Auto Scaling groups, Unhook those whose hooks are to be taken
+	// away; see scaling_groups.go.
+	Scaling, Unhook []scalingGroup          `json:",omitempty"`
+	TerminationHook bool                    `json:",omitempty"`
+	Alarms          *api.AlarmConfiguration `json:",omitempty"`
+	Triggers        []api.TriggerConfig     `json:",omitempty"`
+	Tags            map[string]string       `json:",omitempty"`
+	Token           string                  `json:",omitempty"`
+	LastSuccessful  *lastDeployment         `json:",omitempty"`
+	LastAttempted   *lastDeployment         `json:",omitempty"`
 }
 
 // lastDeployment is what a group remembers of a deployment: enough to roll back
@@ -163,6 +186,8 @@ type deployment struct {
 	Balancer *api.LoadBalancerInfo `json:",omitempty"`
 	// Zonal is set for a deployment that goes zone by zone.
 	Zonal *api.ZonalConfig `json:",omitempty"`
+	// Prepared tells that the targets have been found.
+	Prepared bool `json:",omitempty"`
 	// Hosts and MinHealthy are counted when the deployment starts.
 	Hosts, MinHealthy int
 	// StopAsked is set by StopDeployment; StopRollback is what the call asked
@@ -176,14 +201,24 @@ type deployment struct {
 	ReadyTimeout bool `json:",omitempty"`
 	// OutputGone tells that the complete output of its scripts is no longer kept.
 	OutputGone bool `json:",omitempty"`
-	// Token is set for deployments that a stack made.
+	// Scaling is set for a deployment to one instance of an Auto Scaling group.
+	Scaling *scaling `json:",omitempty"`
+	// UpdateOf is the deployment whose outdated instances this one updates, Updates
+	// the ones that do so for this one.
+	UpdateOf string   `json:",omitempty"`
+	Updates  []string `json:",omitempty"`
+	// Token is set for deployments that a stack made, and for those with Scaling.
 	Token string `json:",omitempty"`
 }
 
 // clone copies what is changed in place.
 func (d *deployment) clone() *deployment {
 	c := *d
-	c.Messages = slices.Clone(d.Messages)
+	c.Messages, c.Updates = slices.Clone(d.Messages), slices.Clone(d.Updates)
+	if d.Scaling != nil {
+		sc := *d.Scaling
+		c.Scaling = &sc
+	}
 	if d.BlueGreen != nil {
 		b := *d.BlueGreen
 		c.BlueGreen = &b
@@ -220,6 +255,9 @@ type target struct {
 	// Issue is set for a failure that is not the application's: its agent's, or
 	// its load balancer's.
 	Issue api.ErrorCode `json:",omitempty"`
+	// Patient tells that its agent may still be on its way: the instance was just
+	// launched.
+	Patient bool `json:",omitempty"`
 	// Ports are those at which the instance was a target of a target group before
 	// it was taken out, by the group's ARN.
 	Ports map[string][]int32 `json:",omitempty"`

@@ -47,7 +47,9 @@ type groupProperties struct {
 		TriggerName, TriggerTargetArn *string
 		TriggerEvents                 []string
 	}
-	LoadBalancerInfo *struct {
+	AutoScalingGroups      []string
+	TerminationHookEnabled *bool
+	LoadBalancerInfo       *struct {
 		ElbInfoList, TargetGroupInfoList []struct{ Name *string }
 	}
 	Deployment                *deploymentProperties
@@ -205,6 +207,7 @@ func (t resourceDeploymentGroup) Create(ctx context.Context, r stack.Request, st
 		BlueGreenDeploymentConfiguration: p.BlueGreenDeploymentConfiguration.api(),
 		AutoRollbackConfiguration:        p.rollback(), DeploymentStyle: p.style(),
 		AlarmConfiguration: p.alarms(), TriggerConfigurations: p.triggers(), LoadBalancerInfo: p.balancer(),
+		AutoScalingGroups: p.AutoScalingGroups, TerminationHookEnabled: p.TerminationHookEnabled,
 		OutdatedInstancesStrategy: api.OutdatedInstancesStrategy(aws.Val(p.OutdatedInstancesStrategy)), Tags: apiTags(r.TagsWith(p.Tags)),
 	})
 	if err != nil {
@@ -237,6 +240,7 @@ func (t resourceDeploymentGroup) Update(ctx context.Context, r stack.Request) (s
 		DeploymentStyle: p.style(), OutdatedInstancesStrategy: api.OutdatedInstancesStrategy(aws.Val(p.OutdatedInstancesStrategy)),
 		OnPremisesTagSet: p.onPremisesSet(), BlueGreenDeploymentConfiguration: p.BlueGreenDeploymentConfiguration.api(),
 		AlarmConfiguration: p.alarms(), TriggerConfigurations: p.triggers(), LoadBalancerInfo: p.balancer(),
+		AutoScalingGroups: append([]string{}, p.AutoScalingGroups...), TerminationHookEnabled: aws.Ptr(aws.Val(p.TerminationHookEnabled)),
 	}
 	p.complete(in, old.AutoRollbackConfiguration != nil)
 	if in.AlarmConfiguration == nil && old.AlarmConfiguration != nil {

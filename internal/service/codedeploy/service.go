@@ -85,6 +85,7 @@ type Service struct {
 	polls   *polls
 	noticed atomic.Int64  // notices made: their order
 	workers sync.Map      // store.Key of a deployment -> struct{}: those with a worker
+	hooking sync.Map      // store.Key of a group -> struct{}: those whose hooks an operation puts
 	stopped chan struct{} // closed when Run ends: held polls then return
 }
 

@@ -38,7 +38,13 @@ func (s *Service) terminateBlue(ctx context.Context, k store.Key, d *deployment)
 	if err != nil {
 		return err
 	}
-	message, err := s.terminate(ctx, k, d.Role, bluesOf(list))
+	message := ""
+	if d.BlueGreen.Original != "" {
+		message, err = s.deleteOriginal(ctx, k, d.Role, d.BlueGreen.Original)
+	}
+	if err == nil && message == "" {
+		message, err = s.terminate(ctx, k, d.Role, bluesOf(list))
+	}
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package codedeploy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -30,6 +31,7 @@ func (s *Service) UpdateDeploymentGroup(ctx context.Context, in *api.UpdateDeplo
 			return nil, err
 		}
 	}
+	var before, after *group
 	err = s.db.Update(ctx, func(tx *store.Tx) error {
 		app, err := findApplication(tx, c, appName)
 		if err != nil {
@@ -39,8 +41,11 @@ func (s *Service) UpdateDeploymentGroup(ctx context.Context, in *api.UpdateDeplo
 		if err != nil {
 			return err
 		}
+		old := *g
+		before, after = &old, g
+		s.hooking.Store(key(c, g.ID), struct{}{})
 		g.change(in)
-		if err := g.checkStyle("UpdateDeploymentGroup"); err != nil {
+		if err := g.checkStyle(); err != nil {
 			return err
 		}
 		if _, err := findConfig(tx, c, g.Config); err != nil {
@@ -53,10 +58,34 @@ func (s *Service) UpdateDeploymentGroup(ctx context.Context, in *api.UpdateDeplo
 		}
 		return err
 	})
+	if after != nil {
+		defer s.hooking.Delete(key(c, after.ID))
+	}
 	if err != nil {
 		return nil, err
 	}
-	return &api.UpdateDeploymentGroupOutput{HooksNotCleanedUp: []api.AutoScalingGroup{}}, nil
+	left, err := s.rehook(ctx, key(c, after.ID))
+	if err != nil {
+		return nil, cmp.Or(s.restoreScaling(ctx, key(c, after.ID), before), err)
+	}
+	return &api.UpdateDeploymentGroupOutput{HooksNotCleanedUp: append([]api.AutoScalingGroup{}, left...)}, nil
+}
+
+// restoreScaling takes back the Auto Scaling groups of an update that could not put
+// its hooks.
+func (s *Service) restoreScaling(ctx context.Context, k store.Key, before *group) error {
+	err := s.db.Update(ctx, func(tx *store.Tx) error {
+		g, err := groups.Get(tx, k)
+		if err != nil {
+			return err
+		}
+		g.setScaling(before.scalingNames(), before.TerminationHook)
+		return groups.Put(tx, k, g)
+	})
+	if err == nil {
+		_, err = s.rehook(ctx, k)
+	}
+	return err
 }
 
 func checkGroupUpdate(in *api.UpdateDeploymentGroupInput) error {
@@ -70,7 +99,7 @@ func checkGroupUpdate(in *api.UpdateDeploymentGroupInput) error {
 		scaling: in.AutoScalingGroups, triggers: in.TriggerConfigurations, alarms: in.AlarmConfiguration,
 		rollback: in.AutoRollbackConfiguration, outdated: in.OutdatedInstancesStrategy,
 		balancer: in.LoadBalancerInfo, ecs: in.EcsServices,
-		hook: in.TerminationHookEnabled, filters: in.Ec2TagFilters, tagSet: in.Ec2TagSet, role: in.ServiceRoleArn, config: in.DeploymentConfigName, style: in.DeploymentStyle,
+		filters: in.Ec2TagFilters, tagSet: in.Ec2TagSet, role: in.ServiceRoleArn, config: in.DeploymentConfigName, style: in.DeploymentStyle,
 	}.check()
 }
 
@@ -121,6 +150,16 @@ func (g *group) change(in *api.UpdateDeploymentGroupInput) {
 	}
 	if in.BlueGreenDeploymentConfiguration != nil {
 		g.BlueGreen = in.BlueGreenDeploymentConfiguration
+	}
+	if in.AutoScalingGroups != nil || in.TerminationHookEnabled != nil {
+		names, hook := g.scalingNames(), g.TerminationHook
+		if in.AutoScalingGroups != nil {
+			names = in.AutoScalingGroups
+		}
+		if in.TerminationHookEnabled != nil {
+			hook = *in.TerminationHookEnabled
+		}
+		g.setScaling(names, hook)
 	}
 	if in.LoadBalancerInfo != nil {
 		g.Balancer = givenBalancer(in.LoadBalancerInfo)

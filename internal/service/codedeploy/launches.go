@@ -1,0 +1,309 @@
+package codedeploy
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hardstand/hardstand/internal/aws"
+	"github.com/hardstand/hardstand/internal/aws/api/autoscaling"
+	api "github.com/hardstand/hardstand/internal/aws/api/codedeploy"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/aws/ids"
+	"github.com/hardstand/hardstand/internal/store"
+	"github.com/hardstand/hardstand/internal/wire"
+)
+
+// Instances that an Auto Scaling group launches wait at CodeDeploy's hook:
+//
+//	Auto Scaling: Pending:Wait       an event; followScaling looks
+//	a deployment of one instance     of the last successful revision, creator autoscaling
+//	while it runs                    a heartbeat every five minutes
+//	its end                          CONTINUE, or ABANDON: Auto Scaling terminates it
+//
+// Those that end wait in Terminating:Wait while ApplicationStop runs, where the
+// group asks for that. Such deployments run beside the group's others.
+
+// scaling is what a deployment to one instance of an Auto Scaling group has to
+// report, and to whom.
+type scaling struct {
+	Group, Instance, Hook string
+	// Beat is when Auto Scaling heard last; Reported that it knows the end.
+	Beat     time.Time
+	Reported bool `json:",omitempty"`
+}
+
+// beatEvery is AWS's interval of heartbeats.
+const beatEvery = 5 * time.Minute
+
+// launch reports whether the deployment is to an instance that was launched.
+func (d *deployment) launch() bool {
+	return d.Scaling != nil && d.Creator == api.DeploymentCreatorAutoscaling
+}
+
+func aboutScaling(k store.Key) store.Filter {
+	return store.Filter{Account: k.Account, Region: k.Region, Service: "autoscaling"}
+}
+
+// followScaling deploys to instances of Auto Scaling groups as they come and go,
+// until ctx ends.
+func (s *Service) followScaling(ctx context.Context) error {
+	for {
+		moved := s.db.Changed(store.Filter{Service: "autoscaling"})
+		mine := s.db.Changed(store.Filter{Service: "codedeploy", Kind: "group"})
+		ended := s.db.Changed(store.Filter{Service: "codedeploy", Kind: "deployment"})
+		if err := s.lookAtScaling(ctx); err != nil {
+			return err
+		}
+		due, err := s.reportScaling(ctx)
+		if err != nil {
+			return err
+		}
+		var timer <-chan time.Time
+		if !due.IsZero() {
+			timer = s.clock.After(due.Sub(s.clock.Now()))
+			if !s.clock.Now().Before(due) {
+				continue // the clock was moved while the timer was set
+			}
+		}
+		select {
+		case <-moved:
+		case <-mine:
+		case <-ended:
+		case <-timer:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// lookAtScaling meets the hooks and instances of all groups that have some.
+func (s *Service) lookAtScaling(ctx context.Context) error {
+	rows, err := view(ctx, s, func(tx *store.Tx) ([]store.Row[group], error) { return groups.Lookup(tx, "scaling", "yes") })
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		g := r.Value
+		if _, busy := s.hooking.Load(r.Key); busy {
+			continue
+		}
+		if len(g.Unhook) > 0 || slices.ContainsFunc(g.Scaling, func(one scalingGroup) bool { return !one.Hooked }) {
+			if _, err := s.rehook(ctx, r.Key); err != nil && ctx.Err() == nil {
+				s.log.Warn("cannot put lifecycle hooks", "group", g.Name, "error", err)
+			}
+		}
+		list, why, err := s.describeScaling(ctx, r.Key, g.Role, g.scalingNames())
+		if err != nil {
+			return err
+		}
+		if why != nil {
+			s.log.Warn("cannot look at Auto Scaling groups", "group", g.Name, "cause", why.message)
+		}
+		for _, one := range list {
+			if err := s.meet(ctx, r.Key, g, one); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// meet begins the deployments that the instances of one Auto Scaling group wait for.
+func (s *Service) meet(ctx context.Context, k store.Key, g *group, a autoscaling.AutoScalingGroup) error {
+	i := slices.IndexFunc(g.Scaling, func(one scalingGroup) bool { return one.Name == aws.Val(a.AutoScalingGroupName) })
+	if i < 0 {
+		return nil
+	}
+	for _, inst := range a.Instances {
+		sc := &scaling{Group: g.Scaling[i].Name, Instance: aws.Val(inst.InstanceId)}
+		creator := api.DeploymentCreatorAutoscaling
+		switch inst.LifecycleState {
+		case autoscaling.LifecycleStatePendingWait:
+			sc.Hook = g.Scaling[i].Hook
+		case autoscaling.LifecycleStateTerminatingWait:
+			sc.Hook, creator = g.Scaling[i].TerminationHook, api.DeploymentCreatorAutoscalingTermination
+		}
+		if sc.Hook == "" {
+			continue
+		}
+		if err := s.deployTo(ctx, k, sc, creator); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deployTo begins the deployment to one instance, once. A group without a successful
+// revision has nothing to deploy: the instance goes on.
+func (s *Service) deployTo(ctx context.Context, k store.Key, sc *scaling, creator api.DeploymentCreator) error {
+	now := s.clock.Now()
+	// Alarms do not stop it: Auto Scaling would launch the next instance at once.
+	d := &deployment{ID: ids.Deployment(), Created: now, Status: api.DeploymentStatusCreated, Creator: creator, Scaling: sc, OverrideAlarms: true,
+		Config: oneAtATime, Token: joined("scaling", k.ID, sc.Instance, string(creator))}
+	sc.Beat = now
+	nothing, role := false, ""
+	err := s.db.Update(ctx, func(tx *store.Tx) error {
+		nothing = false
+		if rows, err := deployments.Lookup(tx, "token", d.Token); err != nil || len(rows) > 0 {
+			return err
+		}
+		g, err := groups.Get(tx, k)
+		if err != nil {
+			return err
+		}
+		if role = g.Role; g.LastSuccessful == nil {
+			nothing = true
+			return nil
+		}
+		app, err := applications.Get(tx, store.Key{Account: k.Account, Region: k.Region, ID: g.ApplicationID})
+		if err != nil {
+			return err
+		}
+		d.Revision, d.FileExists, d.Balancer = g.LastSuccessful.Revision, g.LastSuccessful.FileExists, g.balancer()
+		return s.insertDeployment(tx, store.Key{Account: k.Account, Region: k.Region, ID: d.ID}, d, app, g, now)
+	})
+	if isNotFound(err) {
+		return nil // the group was deleted meanwhile
+	}
+	if nothing {
+		return s.endAction(ctx, k, role, sc, true)
+	}
+	return err
+}
+
+// reportScaling tells Auto Scaling what became of the deployments it waits for, and
+// that the others go on; it returns when the next heartbeat is due.
+func (s *Service) reportScaling(ctx context.Context) (due time.Time, err error) {
+	rows, err := view(ctx, s, func(tx *store.Tx) ([]store.Row[deployment], error) {
+		return deployments.Lookup(tx, "scaling", "unreported")
+	})
+	if err != nil {
+		return due, err
+	}
+	for _, r := range rows {
+		d, next := r.Value, r.Value.Scaling.Beat.Add(beatEvery)
+		switch {
+		case d.ended():
+			ok := d.Status == api.DeploymentStatusSucceeded || !d.launch()
+			err = s.endAction(ctx, r.Key, d.Role, d.Scaling, ok)
+		case !s.clock.Now().Before(next):
+			err = s.beat(ctx, r.Key, d)
+			next = s.clock.Now().Add(beatEvery)
+		default:
+			if due.IsZero() || next.Before(due) {
+				due = next
+			}
+			continue
+		}
+		if err != nil {
+			return due, err
+		}
+		if !d.ended() && (due.IsZero() || next.Before(due)) {
+			due = next
+		}
+		if err := s.noteReport(ctx, r.Key, d.ended()); err != nil {
+			return due, err
+		}
+	}
+	return due, nil
+}
+
+func (s *Service) noteReport(ctx context.Context, k store.Key, ended bool) error {
+	return s.db.Update(ctx, func(tx *store.Tx) error {
+		d, err := deployments.Get(tx, k)
+		if err != nil {
+			return err
+		}
+		d.Scaling.Beat, d.Scaling.Reported = s.clock.Now(), ended
+		return deployments.Put(tx, k, d)
+	})
+}
+
+// endAction ends an instance's wait at the hook. That it does not wait any more is
+// none of CodeDeploy's business.
+func (s *Service) endAction(ctx context.Context, k store.Key, role string, sc *scaling, ok bool) error {
+	ctx, why := s.asRole(ctx, k, role, "CompleteLifecycleAction")
+	if why != nil {
+		s.log.Warn("cannot end a lifecycle action", "instance", sc.Instance, "cause", why.message)
+		return nil
+	}
+	result := "ABANDON"
+	if ok {
+		result = "CONTINUE"
+	}
+	_, err := wire.Call[autoscaling.CompleteLifecycleActionOutput](ctx, s.invoker, "autoscaling", "CompleteLifecycleAction", &autoscaling.CompleteLifecycleActionInput{
+		AutoScalingGroupName: &sc.Group, LifecycleHookName: &sc.Hook, InstanceId: &sc.Instance, LifecycleActionResult: &result})
+	return s.scalingTold(err, sc)
+}
+
+// scalingTold lets errors pass that are the server's own.
+func (s *Service) scalingTold(err error, sc *scaling) error {
+	if err == nil || awserr.As(err) == nil && !isDenied(err) {
+		return err
+	}
+	s.log.Info("a lifecycle action does not take the report", "group", sc.Group, "instance", sc.Instance, "error", err)
+	return nil
+}
+
+func (s *Service) beat(ctx context.Context, k store.Key, d *deployment) error {
+	ctx, why := s.asRole(ctx, k, d.Role, "RecordLifecycleActionHeartbeat")
+	if why != nil {
+		return nil
+	}
+	_, err := wire.Call[autoscaling.RecordLifecycleActionHeartbeatOutput](ctx, s.invoker, "autoscaling", "RecordLifecycleActionHeartbeat",
+		&autoscaling.RecordLifecycleActionHeartbeatInput{AutoScalingGroupName: &d.Scaling.Group, LifecycleHookName: &d.Scaling.Hook, InstanceId: &d.Scaling.Instance})
+	return s.scalingTold(err, d.Scaling)
+}
+
+// updateOutdated deploys the group's revision to instances that were launched while
+// it was being deployed, and got the one before it. d has just ended well.
+func (s *Service) updateOutdated(tx *store.Tx, k store.Key, d *deployment, g *group, now time.Time) error {
+	if g.Outdated == api.OutdatedInstancesStrategyIgnore || len(g.Scaling) == 0 || g.LastSuccessful == nil || d.Creator == api.DeploymentCreatorCodeDeployAutoUpdate {
+		return nil
+	}
+	outdated, err := s.launchedOutdated(tx, d, g)
+	if err != nil || !outdated {
+		return err
+	}
+	if running, err := deployments.Lookup(tx, "active", g.ID); err != nil || len(running) > 0 {
+		return err
+	}
+	app, err := applications.Get(tx, store.Key{Account: k.Account, Region: k.Region, ID: g.ApplicationID})
+	if isNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	root := store.Key{Account: k.Account, Region: k.Region, ID: g.LastSuccessful.ID}
+	u := &deployment{ID: ids.Deployment(), Created: now, Status: api.DeploymentStatusCreated, Creator: api.DeploymentCreatorCodeDeployAutoUpdate,
+		Revision: g.LastSuccessful.Revision, FileExists: g.LastSuccessful.FileExists, Config: g.Config, OutdatedOnly: true, Balancer: g.balancer(),
+		UpdateOf: root.ID, Description: fmt.Sprintf("Update of instances that were launched during deployment %s", root.ID)}
+	if err := s.insertDeployment(tx, store.Key{Account: k.Account, Region: k.Region, ID: u.ID}, u, app, g, now); err != nil {
+		return err
+	}
+	r, err := deployments.Get(tx, root)
+	if isNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r.Updates = append(r.Updates, u.ID)
+	return deployments.Put(tx, root, r)
+}
+
+// launchedOutdated reports whether instances were launched with another revision
+// than the group's during its last deployment.
+func (s *Service) launchedOutdated(tx *store.Tx, d *deployment, g *group) (bool, error) {
+	wanted := revisionID(g.LastSuccessful.Revision)
+	if d.Scaling != nil {
+		return d.launch() && revisionID(d.Revision) != wanted, nil
+	}
+	rows, err := deployments.Range(tx, "group", joined(g.ID, d.Created.UTC().Format(sortable)), g.ID+"\x01", 0, false)
+	return slices.ContainsFunc(rows, func(r store.Row[deployment]) bool {
+		return r.Value.launch() && r.Value.Status == api.DeploymentStatusSucceeded && revisionID(r.Value.Revision) != wanted
+	}), err
+}
