@@ -84,7 +84,8 @@ func (x *exchange) fail(status int) {
 
 // status has the answer's status line say what AWS's does.
 func (x *exchange) status(status int) {
-	if reason := reasonOf(x.cfg.Kind, status); reason != http.StatusText(status) && x.r.ProtoMajor == 1 {
+	text := http.StatusText(status) // net/http has a phrase of its own for those without
+	if reason := reasonOf(x.cfg.Kind, status); (reason != text || text == "") && x.r.ProtoMajor == 1 {
 		line := "HTTP/1.1 " + statusLine(x.cfg.Kind, status)
 		x.front.line.Store(&line)
 	}

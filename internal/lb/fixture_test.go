@@ -181,11 +181,14 @@ func (s *stand) do(r *http.Request) (*http.Response, string) {
 	return answer, string(body)
 }
 
-// named is a server that answers with its name and is healthy.
-func named(t *testing.T, name string) *httptest.Server {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		io.WriteString(w, name) //nolint:errcheck // the client has gone
-	}))
+// serve runs a target until the test ends.
+func serve(t *testing.T, h http.HandlerFunc) *httptest.Server {
+	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
 	return server
+}
+
+// named is a target that answers with its name.
+func named(t *testing.T, name string) *httptest.Server {
+	return serve(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, name) }) //nolint:errcheck // the client tells
 }

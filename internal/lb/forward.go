@@ -14,7 +14,10 @@ import (
 	"time"
 )
 
-var errDeregistered = errors.New("the target was deregistered")
+var (
+	errDeregistered = errors.New("the target was deregistered")
+	errSilentClient = errors.New("the client has gone silent in the midst of its request")
+)
 
 // group chooses between the groups of a forward: the one that the client's cookie
 // names, or by weight.
@@ -60,6 +63,9 @@ func (x *exchange) carrier(t *target, spec TargetGroup) *httputil.ReverseProxy {
 		Transport:  t.through(x.front.node, spec),
 		BufferPool: buffers{},
 		ModifyResponse: func(answer *http.Response) error {
+			if x.upload != nil && x.upload.silent.Load() {
+				return errSilentClient // what the target says of half a request
+			}
 			x.modify(answer)
 			return nil
 		},
@@ -70,7 +76,7 @@ func (x *exchange) carrier(t *target, spec TargetGroup) *httputil.ReverseProxy {
 
 // broken answers for a target that did not.
 func (x *exchange) broken(ctx context.Context, err error) {
-	if x.r.Context().Err() != nil {
+	if x.r.Context().Err() != nil && (x.upload == nil || !x.upload.silent.Load()) {
 		return // the client has gone; AWS writes 460 into the access log
 	}
 	if x.upload != nil && x.upload.silent.Load() {

@@ -1,0 +1,410 @@
+package lb
+
+import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// lines is a TCP target, or one over TLS, that greets with a name and echoes lines.
+func lines(t *testing.T, name string, over *tls.Config) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if over != nil {
+		l = tls.NewListener(l, over)
+	}
+	var running sync.WaitGroup
+	var mu sync.Mutex
+	open := map[net.Conn]bool{}
+	running.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			open[c] = true
+			mu.Unlock()
+			running.Go(func() {
+				defer c.Close()
+				fmt.Fprintln(c, name)
+				io.Copy(c, c) //nolint:errcheck // the client tells
+			})
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		mu.Lock()
+		for c := range open {
+			c.Close()
+		}
+		mu.Unlock()
+		running.Wait()
+	})
+	return l
+}
+
+// network makes the stand's balancer a network one.
+func (s *stand) network(listener, group string) {
+	s.spec.Kind, s.spec.Listeners[0].Protocol, s.spec.Groups[0].Protocol = Network, listener, group
+	s.spec.Groups[0].Check.Protocol, s.spec.Groups[0].Check.Interval = TCP, 50*time.Millisecond
+}
+
+// dial connects to the first listener.
+func (s *stand) dial() (net.Conn, *bufio.Reader) {
+	s.t.Helper()
+	c, err := net.Dial("tcp4", fmt.Sprintf("127.0.0.1:%d", s.spec.Listeners[0].Port))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { c.Close() })
+	c.SetDeadline(time.Now().Add(10 * time.Second)) //nolint:errcheck // reads tell
+	return c, bufio.NewReader(c)
+}
+
+func line(t *testing.T, r *bufio.Reader) string {
+	t.Helper()
+	text, err := r.ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(text)
+}
+
+func TestStreams(t *testing.T) {
+	s := newStand(t)
+	s.network(TCP, TCP)
+	k := s.add("i-a", &httptest.Server{Listener: lines(t, "a", nil)})
+	s.apply()
+	s.await(k, Healthy)
+	c, r := s.dial()
+	if got := line(t, r); got != "a" {
+		t.Fatalf("greeted by %s", got)
+	}
+	fmt.Fprintln(c, "hello")
+	if got := line(t, r); got != "hello" {
+		t.Errorf("echo %s", got)
+	}
+	c.(*net.TCPConn).CloseWrite() //nolint:errcheck // the read tells
+	if rest, err := io.ReadAll(r); err != nil || len(rest) != 0 {
+		t.Errorf("after the end: %q, %v", rest, err)
+	}
+}
+
+// TestStreamsOutliveTheirSpec: draining and changes elsewhere break no connection; the
+// target's end does.
+func TestStreamsOutliveTheirSpec(t *testing.T) {
+	s := newStand(t)
+	s.network(TCP, TCP)
+	k := s.add("i-a", &httptest.Server{Listener: lines(t, "a", nil)})
+	s.apply()
+	s.await(k, Healthy)
+	c, r := s.dial()
+	line(t, r)
+	s.spec.Groups[0].Targets[0].Draining = true
+	s.spec.Listeners = append(s.spec.Listeners, Listener{ID: "more", Protocol: TCP, Port: freePort(t), Default: forwardTo("group")})
+	s.apply()
+	fmt.Fprintln(c, "still here")
+	if got := line(t, r); got != "still here" {
+		t.Errorf("echo %s", got)
+	}
+	if _, other := s.dial(); true {
+		if text, err := other.ReadString('\n'); err == nil {
+			t.Errorf("a draining target greets %s", text)
+		}
+	}
+	if !s.plane.Busy("balancer", "i-a") {
+		t.Error("the target is not busy")
+	}
+	s.spec.Groups[0].Targets = nil
+	s.apply()
+	if text, err := r.ReadString('\n'); err == nil {
+		t.Errorf("a target that has left says %s", text)
+	}
+}
+
+// TestIdleIsTold: when a draining target has nothing under way any more.
+func TestIdleIsTold(t *testing.T) {
+	s := newStand(t)
+	s.network(TCP, TCP)
+	k := s.add("i-a", &httptest.Server{Listener: lines(t, "a", nil)})
+	s.apply()
+	s.await(k, Healthy)
+	c, r := s.dial()
+	line(t, r)
+	s.spec.Groups[0].Targets[0].Draining = true
+	s.apply()
+	c.Close()
+	for change := range s.changes {
+		if change.Idle {
+			if change.Target != k {
+				t.Errorf("told of %v", change.Target)
+			}
+			break
+		}
+	}
+	if s.plane.Busy("balancer", "i-a") {
+		t.Error("the target is busy")
+	}
+}
+
+// TestSilentStreams: silence of both sides ends a stream; talk of one keeps it.
+func TestSilentStreams(t *testing.T) {
+	s := newStand(t)
+	s.network(TCP, TCP)
+	s.spec.Listeners[0].IdleTimeout = 100 * time.Millisecond
+	k := s.add("i-a", &httptest.Server{Listener: lines(t, "a", nil)})
+	s.apply()
+	s.await(k, Healthy)
+	_, r := s.dial()
+	line(t, r)
+	begun := time.Now()
+	if _, err := r.ReadByte(); err == nil || time.Since(begun) > 5*time.Second {
+		t.Errorf("ended after %v with %v", time.Since(begun), err)
+	}
+}
+
+func TestProxyProtocol(t *testing.T) {
+	for _, version := range []int{1, 2} {
+		s := newStand(t)
+		s.network(TCP, TCP)
+		s.spec.Groups[0].ProxyProtocol = version
+		k := s.add("i-a", &httptest.Server{Listener: lines(t, "a", nil)})
+		s.apply()
+		s.await(k, Healthy)
+		c, r := s.dial()
+		line(t, r)
+		from, to := addrPort(c.LocalAddr()), addrPort(c.RemoteAddr())
+		if version == 1 {
+			want := fmt.Sprintf("PROXY TCP4 127.0.0.1 127.0.0.1 %d %d", from.Port(), to.Port())
+			if got := line(t, r); got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+			continue
+		}
+		header := make([]byte, 28)
+		if _, err := io.ReadFull(r, header); err != nil {
+			t.Fatal(err)
+		}
+		want := "\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\x7f\x00\x00\x01\x7f\x00\x00\x01" +
+			string([]byte{byte(from.Port() >> 8), byte(from.Port()), byte(to.Port() >> 8), byte(to.Port())})
+		if string(header) != want {
+			t.Errorf("got %q, want %q", header, want)
+		}
+	}
+}
+
+func TestStickyBySource(t *testing.T) {
+	s := newStand(t)
+	s.network(TCP, TCP)
+	s.spec.Groups[0].Stickiness.Type = "source_ip"
+	for _, name := range []string{"a", "b", "c"} {
+		s.add("i-"+name, &httptest.Server{Listener: lines(t, name, nil)})
+	}
+	s.apply()
+	for _, target := range s.spec.Groups[0].Targets {
+		s.await(target.Key(), Healthy)
+	}
+	seen := map[string]bool{}
+	for range 6 {
+		_, r := s.dial()
+		seen[line(t, r)] = true
+	}
+	if len(seen) != 1 {
+		t.Errorf("one source came to %v", seen)
+	}
+}
+
+func TestDatagrams(t *testing.T) {
+	target, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer target.Close()
+	running.Go(func() {
+		buffer := make([]byte, 1500)
+		for {
+			n, from, err := target.ReadFrom(buffer)
+			if err != nil {
+				return
+			}
+			target.WriteTo(append([]byte("re: "), buffer[:n]...), from) //nolint:errcheck // the client tells
+		}
+	})
+	s := newStand(t)
+	s.network(UDP, UDP)
+	s.spec.Groups[0].Check.Disabled = true
+	at := addrPort(target.LocalAddr())
+	s.spec.Groups[0].Targets = []Target{{TargetID: "i-a", Port: at.Port(), Addr: at.Addr()}}
+	s.apply()
+	s.await(Key{"i-a", at.Port()}, Healthy)
+	c, err := net.Dial("udp4", fmt.Sprintf("127.0.0.1:%d", s.spec.Listeners[0].Port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(10 * time.Second)) //nolint:errcheck // the read tells
+	for _, text := range []string{"one", "two"} {
+		io.WriteString(c, text) //nolint:errcheck // the read tells
+		buffer := make([]byte, 1500)
+		n, err := c.Read(buffer)
+		if err != nil || string(buffer[:n]) != "re: "+text {
+			t.Errorf("got %q, %v", buffer[:n], err)
+		}
+	}
+}
+
+// TestUpgrades: a websocket is a stream once the target has agreed.
+func TestUpgrades(t *testing.T) {
+	s := newStand(t)
+	k := s.add("i-a", serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") != "websocket" {
+			return
+		}
+		c, rw, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n") //nolint:errcheck // the client tells
+		io.Copy(c, rw)                                                                                             //nolint:errcheck // the client tells
+	}))
+	s.apply()
+	s.await(k, Healthy)
+	c, r := s.dial()
+	io.WriteString(c, "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n") //nolint:errcheck // the read tells
+	answer, err := http.ReadResponse(r, nil)
+	if err != nil || answer.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("%v, %v", answer, err)
+	}
+	fmt.Fprintln(c, "frame")
+	if got := line(t, r); got != "frame" {
+		t.Errorf("echo %q", got)
+	}
+}
+
+// TestRequestsOutliveDraining: what is under way ends well, and removal cuts it off.
+func TestRequestsOutliveDraining(t *testing.T) {
+	for _, remove := range []bool{false, true} {
+		began, release := make(chan struct{}), make(chan struct{})
+		s := newStand(t)
+		k := s.add("i-a", serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/long" {
+				return
+			}
+			close(began)
+			select {
+			case <-release:
+			case <-r.Context().Done():
+			}
+			io.WriteString(w, "done") //nolint:errcheck // the client tells
+		}))
+		s.apply()
+		s.await(k, Healthy)
+		answers := make(chan int, 1)
+		go func() {
+			answer, _ := s.get("/long")
+			answers <- answer.StatusCode
+		}()
+		<-began
+		s.spec.Groups[0].Targets[0].Draining = true
+		s.apply()
+		if answer, _ := s.get("/"); answer.StatusCode != 503 {
+			t.Errorf("a draining target is asked: %d", answer.StatusCode)
+		}
+		want := 200
+		if remove {
+			want = 502
+			s.spec.Groups[0].Targets = nil
+			s.apply()
+		}
+		close(release)
+		if got := <-answers; got != want && !remove || remove && got != want && got != 200 {
+			t.Errorf("removed %v: %d", remove, got)
+		}
+	}
+}
+
+// TestApplyKeepsConnections: a client's connection outlives new specs, time-outs and
+// all, and follows the rules as they are.
+func TestApplyKeepsConnections(t *testing.T) {
+	s := newStand(t)
+	k := s.add("i-a", named(t, "a"))
+	s.apply()
+	s.await(k, Healthy)
+	c, r := s.dial()
+	ask := func() string {
+		t.Helper()
+		io.WriteString(c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n") //nolint:errcheck // the read tells
+		answer, err := http.ReadResponse(r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(body)
+	}
+	if got := ask(); got != "a" {
+		t.Errorf("got %s", got)
+	}
+	s.spec.Listeners[0].Default = []Action{{Fixed: &FixedResponse{Status: 200, Body: "fixed"}}}
+	s.apply()
+	if got := ask(); got != "fixed" {
+		t.Errorf("got %s", got)
+	}
+	s.spec.Listeners[0].Port = freePort(t)
+	s.apply()
+	if _, err := net.Dial("tcp4", c.RemoteAddr().String()); err == nil {
+		t.Error("the old port is open")
+	}
+	if got := ask(); got != nginxPage("503 Service Temporarily Unavailable") {
+		t.Errorf("the listener is gone and answers %s", got)
+	}
+}
+
+// TestTLSStreams: a TLS listener ends TLS, and speaks it to targets where they want it.
+func TestTLSStreams(t *testing.T) {
+	for _, group := range []string{TCP, TLS} {
+		t.Run(group, func(t *testing.T) {
+			s := newStand(t)
+			s.network(TLS, group)
+			s.spec.Listeners[0].Certificates = []tls.Certificate{certificate(t, "a.example")}
+			s.spec.Listeners[0].ALPN = "HTTP2Preferred"
+			target := lines(t, "a", nil)
+			if group == TLS {
+				target = lines(t, "a", &tls.Config{Certificates: []tls.Certificate{certificate(t, "target")}, MinVersion: tls.VersionTLS12})
+			}
+			k := s.add("i-a", &httptest.Server{Listener: target})
+			s.apply()
+			s.await(k, Healthy)
+			at := fmt.Sprintf("127.0.0.1:%d", s.spec.Listeners[0].Port)
+			c, err := tls.Dial("tcp4", at, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}}) //nolint:gosec // self-signed
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if got := c.ConnectionState(); got.NegotiatedProtocol != "h2" || got.PeerCertificates[0].DNSNames[0] != "a.example" {
+				t.Errorf("state %+v", got)
+			}
+			if got := line(t, bufio.NewReader(c)); got != "a" {
+				t.Errorf("greeted by %s", got)
+			}
+		})
+	}
+}
