@@ -145,7 +145,7 @@ func (w *world) openIdentity(context.Context) error {
 func (w *world) openStorage(context.Context) error {
 	cfg := w.s.cfg
 	w.agents = newAgentBucket(w.s)
-	w.route53 = route53.New(route53.Config{DB: w.db, Invoker: w.wire}) // the VPCs' name servers ask it
+	w.route53 = route53.New(route53.Config{DB: w.db, Invoker: w.wire, Balancers: w.balancerAddresses}) // the VPCs' name servers ask it
 	w.s3 = s3.New(s3.Config{
 		Store: w.db, Blobs: w.blobs, Clock: cfg.Clock, Authorizer: w.iam, Keeper: w.s.sealer, Published: w.agents, Invoker: w.wire, Log: cfg.Log,
 	})

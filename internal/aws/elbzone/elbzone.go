@@ -43,6 +43,16 @@ func Application(region string) string { return of(region)[0] }
 // Network is the zone of the names of network load balancers in a region.
 func Network(region string) string { return of(region)[1] }
 
+// Known tells whether a zone is one of load balancers' names.
+func Known(zone string) bool {
+	for _, z := range zones {
+		if z[0] == zone || z[1] == zone {
+			return true
+		}
+	}
+	return false
+}
+
 func of(region string) [2]string {
 	if z, ok := zones[region]; ok {
 		return z

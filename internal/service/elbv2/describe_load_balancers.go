@@ -9,6 +9,7 @@ import (
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/elbv2"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/aws/elbzone"
 	"github.com/hardstand/hardstand/internal/aws/pages"
 	"github.com/hardstand/hardstand/internal/store"
 )
@@ -100,7 +101,7 @@ func page[T any](list []T, marker *string, size *int32) ([]T, *string, error) {
 // describe is a balancer as operations show it.
 func (b *balancer) describe(k store.Key) api.LoadBalancer {
 	out := api.LoadBalancer{
-		LoadBalancerArn: aws.Ptr(balancerARN(k)), DNSName: &b.DNS, CanonicalHostedZoneId: aws.Ptr(hostedZone(k.Region, b.Type)),
+		LoadBalancerArn: aws.Ptr(balancerARN(k)), DNSName: &b.DNS, CanonicalHostedZoneId: aws.Ptr(b.hostedZone(k.Region)),
 		CreatedTime: &b.Created, LoadBalancerName: &b.Name, Scheme: b.Scheme, VpcId: &b.VPC,
 		State: &api.LoadBalancerState{Code: b.State}, Type: b.Type, SecurityGroups: b.SecurityGroups, IpAddressType: ipv4,
 	}
@@ -117,6 +118,14 @@ func (b *balancer) describe(k store.Key) api.LoadBalancer {
 		out.AvailabilityZones = append(out.AvailabilityZones, n.describe())
 	}
 	return out
+}
+
+// hostedZone is the zone that the balancer's name is in.
+func (b *balancer) hostedZone(region string) string {
+	if b.Type == network {
+		return elbzone.Network(region)
+	}
+	return elbzone.Application(region)
 }
 
 func (n node) describe() api.AvailabilityZone {

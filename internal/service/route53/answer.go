@@ -10,6 +10,7 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/route53"
+	"github.com/hardstand/hardstand/internal/aws/elbzone"
 	"github.com/hardstand/hardstand/internal/network"
 	"github.com/hardstand/hardstand/internal/store"
 )
@@ -17,7 +18,8 @@ import (
 // Answer implements network.Zones: it answers from the closest private zone of the
 // VPC, else from the closest public zone. ok is false for names in no zone. Names
 // that a CNAME leads to are answered too while they are in a zone.
-func (s *Service) Answer(ctx context.Context, vpcID, question string, qtype uint16) (a network.ZoneAnswer, ok bool, err error) {
+func (s *Service) Answer(ctx context.Context, vpcID, question string, qtype uint16) (_ network.ZoneAnswer, ok bool, err error) {
+	var a answering
 	err = s.cfg.DB.View(ctx, func(tx *store.Tx) error {
 		asked := canonicalWire(question)
 		for range maxChain {
@@ -35,7 +37,33 @@ func (s *Service) Answer(ctx context.Context, vpcID, question string, qtype uint
 		a.Rcode = dns.RcodeServerFailure
 		return nil
 	})
-	return a, ok, err
+	if err == nil {
+		err = s.addBalancer(ctx, &a)
+	}
+	return a.ZoneAnswer, ok, err
+}
+
+// answering is an answer in the making.
+type answering struct {
+	network.ZoneAnswer
+	// balancer is the name of the load balancer whose addresses are still to be added,
+	// under the name as.
+	balancer, as string
+}
+
+// balancerTTL is that of aliases to load balancers, in seconds.
+const balancerTTL = 60
+
+// addBalancer adds the addresses of the load balancer that an alias led to.
+func (s *Service) addBalancer(ctx context.Context, a *answering) error {
+	if a.balancer == "" || s.cfg.Balancers == nil {
+		return nil
+	}
+	addrs, _, err := s.cfg.Balancers(ctx, strings.TrimSuffix(a.balancer, "."))
+	for _, addr := range addrs {
+		a.ZoneAnswer.Answer = append(a.ZoneAnswer.Answer, &dns.A{Hdr: dns.RR_Header{Name: wireName(a.as), Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: balancerTTL}, A: addr.AsSlice()})
+	}
+	return err
 }
 
 // maxChain is how many CNAMEs are followed.
@@ -99,7 +127,7 @@ func closest(tx *store.Tx, vpcID, asked string) (string, *zone, error) {
 
 // answerIn adds what a zone says of a name, and returns the name that a CNAME
 // leads to.
-func answerIn(tx *store.Tx, id string, z *zone, asked string, qtype uint16, a *network.ZoneAnswer) (next string, err error) {
+func answerIn(tx *store.Tx, id string, z *zone, asked string, qtype uint16, a *answering) (next string, err error) {
 	there, err := at(tx, id, asked)
 	if err != nil {
 		return "", err
@@ -121,8 +149,8 @@ func answerIn(tx *store.Tx, id string, z *zone, asked string, qtype uint16, a *n
 			return canonicalWire(r.Values[0]), nil
 		}
 	}
-	if len(a.Answer) == 0 || a.Rcode != dns.RcodeSuccess {
-		return "", addAuthority(tx, id, z, a)
+	if a.balancer == "" && len(a.Answer) == 0 || a.Rcode != dns.RcodeSuccess {
+		return "", addAuthority(tx, id, z, &a.ZoneAnswer)
 	}
 	return "", nil
 }
@@ -194,10 +222,16 @@ func weighted(list []*record) *record {
 
 // addRecords answers with a record set under the name asked, an alias with that of
 // its target.
-func addRecords(tx *store.Tx, id string, r *record, asked string, a *network.ZoneAnswer) error {
+func addRecords(tx *store.Tx, id string, r *record, asked string, a *answering) error {
 	for range maxChain {
 		if r.Alias == nil {
 			break
+		}
+		if elbzone.Known(r.Alias.Zone) {
+			if r.Type == "A" {
+				a.balancer, a.as = r.Alias.Name, asked
+			}
+			return nil
 		}
 		there, err := at(tx, id, r.Alias.Name)
 		if err != nil {
@@ -255,11 +289,14 @@ func (s *Service) TestDNSAnswer(ctx context.Context, in *api.TestDNSAnswerInput)
 		return nil, invalidInput("The name %s is not within the hosted zone %s", shown(asked), shown(z.Name))
 	}
 	qtype := dns.StringToType[string(in.RecordType)]
-	var a network.ZoneAnswer
+	var a answering
 	err = s.cfg.DB.View(ctx, func(tx *store.Tx) error {
 		_, err := answerIn(tx, k.ID, z, asked, qtype, &a)
 		return err
 	})
+	if err == nil {
+		err = s.addBalancer(ctx, &a)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -72,6 +72,28 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+func TestAliasesToBalancers(t *testing.T) {
+	l := newLab(t, gate{})
+	z := l.zone("example.com", "")
+	l.create(z, aliasTo("Z35SXDOTRQ7X7K", "shop.example.com", "A", "dualstack.Web-1.us-east-1.elb.amazonaws.com"),
+		aliasTo("Z35SXDOTRQ7X7K", "shop.example.com", "AAAA", "dualstack.web-1.us-east-1.elb.amazonaws.com"),
+		aliasTo(z, "again.example.com", "A", "shop.example.com"), set("www.example.com", "CNAME", "shop.example.com"))
+	for _, c := range []struct{ name, kind, want string }{
+		{"shop.example.com.", "A", "NOERROR; shop.example.com. A 10.0.0.7; shop.example.com. A 10.0.1.7"},
+		{"shop.example.com.", "AAAA", "NOERROR"},
+		{"again.example.com.", "A", "NOERROR; again.example.com. A 10.0.0.7; again.example.com. A 10.0.1.7"},
+		{"www.example.com.", "A", "NOERROR; www.example.com. CNAME shop.example.com.; shop.example.com. A 10.0.0.7; shop.example.com. A 10.0.1.7"},
+	} {
+		if got := l.ask("", c.name, c.kind); got != c.want {
+			t.Errorf("%s %s: %s, want %s", c.name, c.kind, got, c.want)
+		}
+	}
+	out := wiretest.Must[api.TestDNSAnswerOutput](l, "TestDNSAnswer", &api.TestDNSAnswerInput{HostedZoneId: &z, RecordName: aws.Ptr("shop.example.com"), RecordType: "A"})
+	if !slices.Equal(out.RecordData, []string{"10.0.0.7", "10.0.1.7"}) {
+		t.Errorf("the test answers %v", out.RecordData)
+	}
+}
+
 func TestAbsenceHasATime(t *testing.T) {
 	l := newLab(t, gate{})
 	l.zone("example.com", "")

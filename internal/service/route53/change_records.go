@@ -9,6 +9,7 @@ import (
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/route53"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/aws/elbzone"
 	"github.com/hardstand/hardstand/internal/store"
 )
 
@@ -27,8 +28,12 @@ func (s *Service) ChangeResourceRecordSets(ctx context.Context, in *api.ChangeRe
 	if err != nil {
 		return nil, err
 	}
+	known, err := s.balancersMeant(ctx, in.ChangeBatch.Changes)
+	if err != nil {
+		return nil, err
+	}
 	info, err := s.changeZone(ctx, in.HostedZoneId, aws.Val(in.ChangeBatch.Comment), func(tx *store.Tx, k store.Key, z *zone) error {
-		b := &batch{tx: tx, id: k.ID, zone: z, token: c.Token}
+		b := &batch{tx: tx, id: k.ID, zone: z, token: c.Token, balancers: known}
 		for _, ch := range list {
 			if err := b.apply(ch); err != nil {
 				return err
@@ -99,6 +104,8 @@ type batch struct {
 	wrong []string
 	// aliases are looked at when all changes are made: a batch may bring the target.
 	aliases []*record
+	// balancers are the names that aliases point at of load balancers that are there.
+	balancers map[string]bool
 }
 
 func (b *batch) refuse(format string, args ...any) {
@@ -241,10 +248,34 @@ func (b *batch) whole() error {
 	return nil
 }
 
-// target looks for what an alias points at: a record set of the same zone and type.
-// Of AWS's other targets none is here to be pointed at.
+// balancersMeant are the names of load balancers that aliases point at.
+func (s *Service) balancersMeant(ctx context.Context, changes []api.Change) (map[string]bool, error) {
+	known := map[string]bool{}
+	for _, ch := range changes {
+		t := ch.ResourceRecordSet.AliasTarget
+		if t == nil || !elbzone.Known(bare(t.HostedZoneId)) || s.cfg.Balancers == nil {
+			continue
+		}
+		name := canonical(aws.Val(t.DNSName))
+		_, there, err := s.cfg.Balancers(ctx, strings.TrimSuffix(name, "."))
+		if err != nil {
+			return nil, err
+		}
+		known[name] = there
+	}
+	return known, nil
+}
+
+// target looks for what an alias points at: a record set of the same zone and type, or
+// a load balancer. Of AWS's other targets none is here to be pointed at.
 func (b *batch) target(r *record) error {
 	what := fmt.Sprintf("Tried to create an alias that targets %s, type %s in zone %s, but ", shown(r.Alias.Name), r.Type, r.Alias.Zone)
+	if elbzone.Known(r.Alias.Zone) && (r.Type == "A" || r.Type == "AAAA") {
+		if !b.balancers[r.Alias.Name] {
+			b.refuse("%sthat target was not found", what)
+		}
+		return nil
+	}
 	if r.Alias.Zone != b.id || !within(r.Alias.Name, b.zone.Name) {
 		b.refuse("%sthe alias target name does not lie within the target zone", what)
 		return nil

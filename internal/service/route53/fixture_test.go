@@ -2,6 +2,7 @@ package route53_test
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -34,10 +35,18 @@ func network() wire.Service {
 	return wire.Service{Model: ec2.Model(), Operations: []wire.Operation{wire.Op("DescribeVpcs", "ec2:DescribeVpcs", describe, nil)}}
 }
 
+// balancers knows one load balancer.
+func balancers(_ context.Context, name string) ([]netip.Addr, bool, error) {
+	if strings.TrimPrefix(name, "dualstack.") != "web-1.us-east-1.elb.amazonaws.com" {
+		return nil, false, nil
+	}
+	return []netip.Addr{netip.MustParseAddr("10.0.0.7"), netip.MustParseAddr("10.0.1.7")}, true, nil
+}
+
 func newLab(t testing.TB, g gate) *lab {
 	t.Helper()
 	l := &lab{Lab: wiretest.New(t, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), g)}
-	l.svc = route53.New(route53.Config{DB: l.DB, Invoker: l.Server})
+	l.svc = route53.New(route53.Config{DB: l.DB, Invoker: l.Server, Balancers: balancers})
 	l.Register(l.svc.Wire(), network())
 	return l
 }

@@ -11,6 +11,7 @@ package route53
 
 import (
 	"context"
+	"net/netip"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/route53"
@@ -27,6 +28,9 @@ type Invoker interface {
 type Config struct {
 	DB      *store.DB
 	Invoker Invoker
+	// Balancers finds the addresses of the load balancer of a name, without a dot at its
+	// end; false for none. Nil where there are no load balancers.
+	Balancers func(ctx context.Context, name string) ([]netip.Addr, bool, error)
 }
 
 // Service implements the operations.
