@@ -103,11 +103,25 @@ func zones(ctx context.Context, inv Invoker) ([]string, error) {
 // Outside answers the engine's questions about an account. It is stack.Outside.
 type Outside struct{ Invoker Invoker }
 
-// Zones implements stack.Outside.
+// Zones implements stack.Outside: the zones that have a default subnet, or all where
+// none has.
 func (o Outside) Zones(ctx context.Context, region string) ([]string, error) {
 	c := aws.CallFrom(ctx)
 	c.Region = region
-	return zones(aws.WithCall(ctx, c), o.Invoker)
+	ctx = aws.WithCall(ctx, c)
+	defaults, err := wire.Call[ec2.DescribeSubnetsOutput](ctx, o.Invoker, "ec2", "DescribeSubnets", &ec2.DescribeSubnetsInput{
+		Filters: []ec2.Filter{{Name: aws.Ptr("default-for-az"), Values: []string{"true"}}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	all, err := zones(ctx, o.Invoker)
+	if len(defaults.Subnets) == 0 || err != nil {
+		return all, err
+	}
+	return slices.DeleteFunc(all, func(zone string) bool {
+		return !slices.ContainsFunc(defaults.Subnets, func(s ec2.Subnet) bool { return aws.Val(s.AvailabilityZone) == zone })
+	}), nil
 }
 
 // Secret implements stack.Outside: {{resolve:ssm:name}},

@@ -121,6 +121,8 @@ type lab struct {
 
 	mu      sync.Mutex
 	objects map[string]string
+	// defaultZones are those with a default subnet.
+	defaultZones []string
 	// published are the messages that topics got, by topic; alarms the states of alarms.
 	published map[string][]string
 	alarms    map[string]string
@@ -177,6 +179,7 @@ func (l *lab) neighbours() []wire.Service {
 		{Model: ec2.Model(), Operations: []wire.Operation{
 			wire.Op("DescribeKeyPairs", "ec2:DescribeKeyPairs", l.describeKeyPairs, nil),
 			wire.Op("DescribeImages", "ec2:DescribeImages", l.describeImages, nil),
+			wire.Op("DescribeSubnets", "ec2:DescribeSubnets", l.describeSubnets, nil),
 			wire.Op("DescribeAvailabilityZones", "ec2:DescribeAvailabilityZones", l.describeZones, nil)}},
 		{Model: sns.Model(), Operations: []wire.Operation{wire.Op("Publish", "sns:Publish", l.publish, nil)}},
 		{Model: cloudwatch.Model(), Operations: []wire.Operation{wire.Op("DescribeAlarms", "cloudwatch:DescribeAlarms", l.describeAlarms, nil)}},
@@ -222,6 +225,15 @@ func (l *lab) describeImages(context.Context, *ec2.DescribeImagesInput) (*ec2.De
 
 func (l *lab) describeZones(context.Context, *ec2.DescribeAvailabilityZonesInput) (*ec2.DescribeAvailabilityZonesOutput, error) {
 	return &ec2.DescribeAvailabilityZonesOutput{AvailabilityZones: []ec2.AvailabilityZone{{ZoneName: aws.Ptr("us-east-1b")}, {ZoneName: aws.Ptr("us-east-1a")}}}, nil
+}
+
+// describeSubnets knows the default subnets of zones.
+func (l *lab) describeSubnets(context.Context, *ec2.DescribeSubnetsInput) (*ec2.DescribeSubnetsOutput, error) {
+	out := &ec2.DescribeSubnetsOutput{}
+	for _, zone := range l.defaultZones {
+		out.Subnets = append(out.Subnets, ec2.Subnet{AvailabilityZone: &zone})
+	}
+	return out, nil
 }
 
 // getParameters knows an image, and who asks.

@@ -2,6 +2,7 @@ package cloudformation_test
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -182,6 +183,19 @@ Resources: {A: {Type: 'Test::Fake::Thing', Properties: {Value: !Ref Image, Any: 
 	got := l.fake.Items()["fake-A-1"]
 	if got.Value != "ami-1" || got.Any != "value of /plain:1" || !slices.Equal(got.List, []string{"us-east-1a", "us-east-1b"}) {
 		t.Errorf("properties %+v", got)
+	}
+}
+
+// Fn::GetAZs gives the zones that have a default subnet, or all where none has.
+func TestZones(t *testing.T) {
+	l := newLab(t)
+	for i, defaults := range [][]string{nil, {"us-east-1b"}, {"us-east-1b", "us-east-1a"}} {
+		l.defaultZones = defaults
+		l.create(fmt.Sprintf("zones%d", i), "Resources: {A: {Type: 'Test::Fake::Thing', Properties: {List: !GetAZs ''}}}", nil)
+		want := [][]string{{"us-east-1a", "us-east-1b"}, {"us-east-1b"}, {"us-east-1a", "us-east-1b"}}[i]
+		if got := l.fake.Items()[fmt.Sprintf("fake-A-%d", i+1)]; !slices.Equal(got.List, want) {
+			t.Errorf("default subnets in %v: %v", defaults, got.List)
+		}
 	}
 }
 
