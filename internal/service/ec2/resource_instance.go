@@ -33,6 +33,11 @@ type instanceProperties struct {
 	InstanceInitiatedShutdownBehavior *string
 	PropagateTagsToVolumeOnCreation   *bool
 	CreditSpecification               *struct{ CPUCredits *string }
+	HibernationOptions                *struct{ Configured *bool }
+	EnclaveOptions                    *struct{ Enabled *bool }
+	PrivateDnsNameOptions             *privateNamesProperty `cfn:",createOnly"`
+	Volumes                           []json.RawMessage
+	SsmAssociations                   []json.RawMessage
 	MetadataOptions                   *metadataProperty
 	BlockDeviceMappings               []blockDeviceProperty `cfn:",createOnly"`
 	NetworkInterfaces                 []interfaceProperty
@@ -42,6 +47,11 @@ type instanceProperties struct {
 type metadataProperty struct {
 	HttpTokens, HttpEndpoint, HttpProtocolIpv6, InstanceMetadataTags *string
 	HttpPutResponseHopLimit                                          *int32
+}
+
+type privateNamesProperty struct {
+	HostnameType                                                  *string
+	EnableResourceNameDnsARecord, EnableResourceNameDnsAAAARecord *bool
 }
 
 type blockDeviceProperty struct {
@@ -129,12 +139,8 @@ func (p *instanceProperties) runInput(r stack.Request) (*api.RunInstancesInput, 
 	if p.SourceDestCheck != nil && !*p.SourceDestCheck {
 		return nil, unsupported("SourceDestCheck=false")
 	}
-	if m := p.MetadataOptions; m != nil {
-		in.MetadataOptions = &api.InstanceMetadataOptionsRequest{
-			HttpTokens: api.HttpTokensState(aws.Val(m.HttpTokens)), HttpEndpoint: api.InstanceMetadataEndpointState(aws.Val(m.HttpEndpoint)),
-			HttpPutResponseHopLimit: m.HttpPutResponseHopLimit, HttpProtocolIpv6: api.InstanceMetadataProtocolState(aws.Val(m.HttpProtocolIpv6)),
-			InstanceMetadataTags: api.InstanceMetadataTagsState(aws.Val(m.InstanceMetadataTags)),
-		}
+	if err := p.options(in); err != nil {
+		return nil, err
 	}
 	return in, p.devices(in)
 }

@@ -22,6 +22,8 @@ func (t resourceInstance) Update(ctx context.Context, r stack.Request) (stack.Re
 	}
 	err := refuse(
 		asked{"an update of Tenancy", aws.Val(p.Tenancy) != aws.Val(old.Tenancy)},
+		asked{"an update of Volumes", !reflect.DeepEqual(p.Volumes, old.Volumes)},
+		asked{"an update of SsmAssociations", !reflect.DeepEqual(p.SsmAssociations, old.SsmAssociations)},
 		asked{"an update of CreditSpecification", !reflect.DeepEqual(p.CreditSpecification, old.CreditSpecification)},
 		asked{"SourceDestCheck=false", p.SourceDestCheck != nil && !*p.SourceDestCheck},
 	)

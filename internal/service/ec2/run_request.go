@@ -96,17 +96,29 @@ func refuseUnsupportedRun(in *api.RunInstancesInput) error {
 		asked{"KernelId", in.KernelId != nil},
 		asked{"RamdiskId", in.RamdiskId != nil},
 		asked{"LicenseSpecifications", len(in.LicenseSpecifications) > 0},
-		asked{"CapacityReservationSpecification", in.CapacityReservationSpecification != nil},
+		asked{"CapacityReservationSpecification beyond open", asksCapacity(in.CapacityReservationSpecification)},
 		asked{"CpuOptions", in.CpuOptions != nil},
 		asked{"ElasticGpuSpecification", len(in.ElasticGpuSpecification) > 0},
 		asked{"ElasticInferenceAccelerators", len(in.ElasticInferenceAccelerators) > 0},
-		asked{"PrivateDnsNameOptions", in.PrivateDnsNameOptions != nil},
+		asked{"PrivateDnsNameOptions beyond ip-name", asksNames(in.PrivateDnsNameOptions)},
 		asked{"MaintenanceOptions", in.MaintenanceOptions != nil && in.MaintenanceOptions.AutoRecovery == "disabled"},
 		asked{"NetworkPerformanceOptions", in.NetworkPerformanceOptions != nil},
 		asked{"Operator", in.Operator != nil},
 		asked{"SecondaryInterfaces", len(in.SecondaryInterfaces) > 0},
 		asked{"AdditionalInfo", in.AdditionalInfo != nil},
 	)
+}
+
+// asksNames tells whether instances are to have other names than those of their
+// addresses.
+func asksNames(o *api.PrivateDnsNameOptionsRequest) bool {
+	return o != nil && (o.HostnameType != "" && o.HostnameType != "ip-name" || aws.Val(o.EnableResourceNameDnsARecord) || aws.Val(o.EnableResourceNameDnsAAAARecord))
+}
+
+// asksCapacity tells whether instances are to use capacity that was reserved: there is
+// none, so "open", which means any that there is, asks for nothing, and "none" neither.
+func asksCapacity(s *api.CapacityReservationSpecification) bool {
+	return s != nil && (s.CapacityReservationTarget != nil || s.CapacityReservationPreference != "" && s.CapacityReservationPreference != "open" && s.CapacityReservationPreference != "none")
 }
 
 // asked is a parameter and whether a request sets it to what hardstand does not do.
@@ -223,7 +235,7 @@ func (r *instance) tag(specs []api.TagSpecification) (err error) {
 func requestedCredits(t instanceType, spec *api.CreditSpecificationRequest) (string, error) {
 	want := ""
 	if spec != nil {
-		want = aws.Val(spec.CpuCredits)
+		want = strings.ToLower(aws.Val(spec.CpuCredits)) // templates write Unlimited
 	}
 	switch {
 	case want != "" && want != "standard" && want != "unlimited":
