@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/cloudwatch"
@@ -22,6 +23,9 @@ const automation = "arn:aws:automate:"
 
 // instanceActions are what may follow it, behind region and ec2.
 var instanceActions = []string{"stop", "terminate", "reboot"}
+
+// scaling begins the ARNs of scaling policies.
+const scaling = "arn:aws:autoscaling:"
 
 // targets are the actions of the alarm's state.
 func (a *alarm) targets() []string {
@@ -42,19 +46,58 @@ func (a *alarm) queueActions(tx *store.Tx, k store.Key, old *alarm) error {
 			return err
 		}
 		act := action{Alarm: a.Name, Kind: a.kind(), Target: target, Changed: a.Updated, State: a.State, Owner: a.Owner, Message: message,
-			Subject: fmt.Sprintf("%s: %q in %s", a.State, a.Name, regionName(k.Region))}
+			Subject: fmt.Sprintf("%s: %q in %s", a.State, a.Name, regionName(k.Region)), Threshold: a.Threshold, Value: a.latest()}
 		for _, d := range a.Dimensions {
 			if d.Name == "InstanceId" {
 				act.InstanceID = d.Value
 			}
 		}
-		id := fmt.Sprintf("%020d/%02d/%s", a.Updated.UnixNano(), i, ids.UUID())
-		if err := actions.Put(tx, store.Key{Account: k.Account, Region: k.Region, ID: id}, &act); err != nil {
+		if err := act.queue(tx, k, a.Updated, i); err != nil {
 			return err
 		}
-		emit(tx, k, "action", target)
 	}
 	return nil
+}
+
+// queue keeps an action in the order of its time.
+func (act *action) queue(tx *store.Tx, k store.Key, at time.Time, i int) error {
+	id := fmt.Sprintf("%020d/%02d/%s", at.UnixNano(), i, ids.UUID())
+	if err := actions.Put(tx, store.Key{Account: k.Account, Region: k.Region, ID: id}, act); err != nil {
+		return err
+	}
+	emit(tx, k, "action", act.Target)
+	return nil
+}
+
+// latest is the last datapoint that brought the alarm to its state; the threshold where
+// the state was set by hand and nothing says.
+func (a *alarm) latest() float64 {
+	var data struct{ RecentDatapoints []float64 }
+	if json.Unmarshal([]byte(a.ReasonData), &data) != nil || len(data.RecentDatapoints) == 0 {
+		return a.Threshold
+	}
+	return data.RecentDatapoints[len(data.RecentDatapoints)-1]
+}
+
+// repeatScaling has scaling policies act again as long as an alarm stays in a state: other
+// actions are done once.
+func (s *Service) repeatScaling(ctx context.Context, k store.Key, a *alarm, v verdict) error {
+	if !a.ActionsEnabled || len(v.used) == 0 || !slices.ContainsFunc(a.targets(), func(t string) bool { return strings.HasPrefix(t, scaling) }) {
+		return nil
+	}
+	now := s.cfg.Clock.Now().UTC()
+	return s.cfg.DB.Update(ctx, func(tx *store.Tx) error {
+		for i, target := range a.targets() {
+			if !strings.HasPrefix(target, scaling) {
+				continue
+			}
+			act := action{Alarm: a.Name, Kind: a.kind(), Target: target, Changed: a.Updated, State: a.State, Owner: a.Owner, Threshold: a.Threshold, Value: v.used[0].value}
+			if err := act.queue(tx, k, now, i); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // act does queued actions until ctx ends.
@@ -94,8 +137,11 @@ func (s *Service) perform(ctx context.Context, r store.Row[action]) error {
 }
 
 // invoke publishes to a topic, as CloudWatch, which the topic's policy must allow;
-// or acts on an instance, as the alarm's owner.
+// has a scaling policy act; or acts on an instance, as the alarm's owner.
 func (s *Service) invoke(ctx context.Context, k store.Key, a *action) error {
+	if strings.HasPrefix(a.Target, scaling) {
+		return s.cfg.Scaling.Alarmed(ctx, k.Account, k.Region, a.Target, a.Alarm, string(a.State), a.Value, a.Threshold)
+	}
 	if !strings.HasPrefix(a.Target, automation) {
 		source := alarmARN(store.Key{Account: k.Account, Region: k.Region, ID: a.Alarm})
 		ctx = aws.WithCall(ctx, aws.AsService(servicePrincipal, source, k.Account, k.Region))
@@ -134,6 +180,7 @@ func judgeActions(region string, dimensions []dimension, lists ...[]string) erro
 				if strings.Count(target, ":") != 5 {
 					return violation("Invalid SNS topic ARN: %s", target)
 				}
+			case strings.HasPrefix(target, scaling+region+":") && strings.Contains(target, ":scalingPolicy:"):
 			case strings.HasPrefix(target, "arn:"):
 				return notHonoured("the alarm action " + target)
 			default:

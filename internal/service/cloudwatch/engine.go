@@ -153,7 +153,7 @@ func (s *Service) examine(ctx context.Context, k store.Key, a *alarm, now time.T
 	}
 	v := decide(a, periods)
 	if v.state == "" || v.state == a.State {
-		return nil
+		return s.repeatScaling(ctx, k, a, v)
 	}
 	start := end - int64(a.Evaluations)*a.Period
 	if n := len(v.used); n > 0 {

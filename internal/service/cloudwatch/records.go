@@ -130,6 +130,8 @@ type action struct {
 	Message    string
 	InstanceID string `json:",omitempty"`
 	Owner      aws.Principal
+	// Value is the metric's, for scaling policies, and Threshold the alarm's.
+	Value, Threshold float64
 }
 
 type dashboard struct {

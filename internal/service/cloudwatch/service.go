@@ -11,7 +11,8 @@
 //	Run: each minute, or ten seconds when an alarm asks                    engine.go
 //	  decide: datapoints to a state                                        decide.go (pure)
 //	  transition: row, history, actions and event in one transaction       transition.go
-//	  actions: SNS as cloudwatch.amazonaws.com, EC2 as the alarm's owner   actions.go
+//	  actions: SNS as cloudwatch.amazonaws.com, EC2 as the alarm's owner,
+//	  scaling policies through Scaling, again each minute                  actions.go
 //
 // Who waits for an alarm asks DescribeAlarms through the Invoker (service
 // "monitoring") and waits with the store's Changed and
@@ -39,12 +40,19 @@ type Invoker interface {
 	Invoke(ctx context.Context, service, operation string, in any) (any, error)
 }
 
+// Scaling does what a scaling policy says because an alarm is in a state; value is that of
+// the alarm's metric.
+type Scaling interface {
+	Alarmed(ctx context.Context, account, region, policyARN, alarm, state string, value, threshold float64) error
+}
+
 // Config is what New needs.
 type Config struct {
 	DB      *store.DB
 	Clock   clock.Clock
 	Log     *slog.Logger
 	Invoker Invoker
+	Scaling Scaling
 }
 
 // Service implements the operations.
