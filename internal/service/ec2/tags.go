@@ -73,7 +73,7 @@ func countOwn(tags map[string]string) int {
 
 // reservedTags refuses aws: keys from callers that are not one of AWS's services.
 func reservedTags(c aws.Call, tags []api.Tag) error {
-	if len(c.Via) > 0 {
+	if len(c.Via) > 0 || strings.Contains(c.Principal.RoleARN, ":role/aws-service-role/") {
 		return nil
 	}
 	for _, t := range tags {
