@@ -166,6 +166,15 @@ func (p profiles) InstanceProfile(ctx context.Context, account, name string) (ec
 	return ec2.Profile{ARN: found.ARN, ID: found.ID, Name: name, RoleARN: found.RoleARN, RoleID: found.RoleID}, nil
 }
 
+// RoleOf implements autoscaling.Profiles. A profile is named or given by its ARN.
+func (p profiles) RoleOf(ctx context.Context, account, profile string) (string, error) {
+	found, err := p.InstanceProfile(ctx, account, arn.Name(profile))
+	if errors.Is(err, ec2.ErrNoProfile) {
+		return "", awserr.New("ValidationError", "Invalid IamInstanceProfile: %s", profile)
+	}
+	return found.RoleARN, err
+}
+
 // noNetwork is the network of the fake driver: addresses are rows, and there is
 // nothing that could be filtered.
 type noNetwork struct{}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/service/access"
+	"github.com/hardstand/hardstand/internal/service/autoscaling"
 	"github.com/hardstand/hardstand/internal/service/cloudformation"
 	"github.com/hardstand/hardstand/internal/service/cloudwatch"
 	"github.com/hardstand/hardstand/internal/service/codedeploy"
@@ -59,6 +60,7 @@ func tables() []wire.Service {
 		sns.New(sns.Config{}).Wire(),
 		elb.New(elb.Config{}).Wire(),
 		elbv2.New(elbv2.Config{}).Wire(),
+		autoscaling.New(autoscaling.Config{}).Wire(),
 	}
 }
 
@@ -78,6 +80,7 @@ func resourceTypes() stack.Registry {
 		sns.New(sns.Config{}).Resources(),
 		elb.New(elb.Config{}).Resources(),
 		elbv2.New(elbv2.Config{}).Resources(),
+		autoscaling.New(autoscaling.Config{}).Resources(),
 	)})
 	engine.Register(cloudformation.New(cloudformation.Config{}).Resources())
 	return engine.Types()

@@ -12,6 +12,7 @@ import (
 	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/lb"
 	"github.com/hardstand/hardstand/internal/service/access"
+	"github.com/hardstand/hardstand/internal/service/autoscaling"
 	"github.com/hardstand/hardstand/internal/service/cloudformation"
 	"github.com/hardstand/hardstand/internal/service/cloudwatch"
 	"github.com/hardstand/hardstand/internal/service/codedeploy"
@@ -59,6 +60,7 @@ type world struct {
 	cloudwatch *cloudwatch.Service
 	sqs        *sqs.Service
 	sns        *sns.Service
+	scaling    *autoscaling.Service
 	engine     *stack.Engine
 	cfn        *cloudformation.Service
 	agents     agentBucket
@@ -175,7 +177,10 @@ func (w *world) openDeployment(context.Context) error {
 	cfg := w.s.cfg
 	w.ssm = ssm.New(ssm.Config{DB: w.db, Sealer: w.s.sealer, Invoker: w.wire, ImageID: ec2.ImageIDFor})
 	w.logs = logs.New(logs.Config{DB: w.db, Clock: cfg.Clock, Log: cfg.Log, Invoker: w.wire})
-	w.cloudwatch = cloudwatch.New(cloudwatch.Config{DB: w.db, Clock: cfg.Clock, Log: cfg.Log, Invoker: w.wire})
+	w.scaling = autoscaling.New(autoscaling.Config{
+		DB: w.db, Sealer: w.s.sealer, Clock: cfg.Clock, Log: cfg.Log, Invoker: w.wire, Roles: serviceRoles{w.iam}, Profiles: profiles{w.iam},
+	})
+	w.cloudwatch = cloudwatch.New(cloudwatch.Config{DB: w.db, Clock: cfg.Clock, Log: cfg.Log, Invoker: w.wire, Scaling: w.scaling})
 	w.ecr, w.kms = ecr.New(ecr.Config{DB: w.db, Invoker: w.wire}), kms.New()
 	w.secrets = secretsmanager.New(secretsmanager.Config{DB: w.db, Sealer: w.s.sealer, Invoker: w.wire})
 	w.codedeploy = codedeploy.New(codedeploy.Config{
@@ -200,6 +205,7 @@ func (w *world) openStacks(context.Context) error {
 			w.sns.Resources(),
 			w.elb.Resources(),
 			w.elbv2.Resources(),
+			w.scaling.Resources(),
 		),
 		Outside: cloudformation.Outside{Invoker: w.wire}, Alarms: cloudformation.Outside{Invoker: w.wire}, Endpoint: w.s.Endpoint(),
 	})
@@ -230,6 +236,7 @@ func (w *world) register(context.Context) error {
 		w.sns.Wire(),
 		w.elb.Wire(),
 		w.elbv2.Wire(),
+		w.scaling.Wire(),
 		w.codedeploy.Wire(),
 		w.codedeploy.CommandsWire(),
 		w.cfn.Wire(),
@@ -287,6 +294,7 @@ func (w *world) run(ctx context.Context) {
 	w.upkeep(work, "sns", w.sns.Run)
 	w.upkeep(work, "elb", w.elb.Run)
 	w.upkeep(work, "elbv2", w.elbv2.Run)
+	w.upkeep(work, "autoscaling", w.scaling.Run)
 	w.background(work, "cloudformation", w.engine.Resume)
 	w.upkeep(work, "stack sets", w.cfn.Run)
 	w.upkeep(work, "stack notifications", w.cfn.Notify)

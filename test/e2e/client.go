@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
@@ -42,6 +43,7 @@ func clients(ctx context.Context) (map[string]any, error) {
 		"cloudformation": cloudformation.NewFromConfig(cfg), "codedeploy": codedeploy.NewFromConfig(cfg), "ec2": ec2.NewFromConfig(cfg),
 		"iam": iam.NewFromConfig(cfg), "s3": s3.NewFromConfig(cfg), "ssm": ssm.NewFromConfig(cfg), "sts": sts.NewFromConfig(cfg),
 		"secretsmanager": secretsmanager.NewFromConfig(cfg),
+		"autoscaling":    autoscaling.NewFromConfig(cfg),
 		"logs":           cloudwatchlogs.NewFromConfig(cfg),
 		"monitoring":     cloudwatch.NewFromConfig(cfg),
 		"sqs":            sqs.NewFromConfig(cfg),
