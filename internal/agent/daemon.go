@@ -50,6 +50,9 @@ func run(cfg config.Config, errs io.Writer) int {
 	for _, key := range cfg.Unknown {
 		log.Info("configuration key without effect", "key", key)
 	}
+	for _, key := range cfg.Unheeded {
+		log.Warn("configuration key asks for what this agent does not have", "key", key)
+	}
 	loop, err := connect(ctx, cfg, log)
 	if err == nil {
 		err = loop.Run(ctx)
@@ -117,7 +120,9 @@ func newLoop(cfg config.Config, host identity.Host, keys *identity.Source, log *
 func newExecutor(cfg config.Config, dir state.Dir, fetcher command.Fetcher, log *slog.Logger) *command.Executor {
 	x := &command.Executor{
 		State: dir, Fetcher: fetcher, MaxRevisions: cfg.MaxRevisions, MaxSize: cfg.MaxExtractionSize,
-		Env: os.Environ(), Clock: clock.System{}, Log: log,
+		Env: os.Environ(), Clock: clock.System{}, Log: log, Hardening: command.Hardening{
+			NoLinks: cfg.RejectLinks, NoUnsafeModes: cfg.RejectUnsafeModes, NoUnconfined: cfg.RejectUnconfined, EnvironmentList: cfg.RestrictHookEnv,
+		},
 	}
 	if cfg.EnableDeployLog {
 		x.SharedLog = filepath.Join(cfg.RootDir, "deployment-logs", "codedeploy-agent-deployments.log")

@@ -39,7 +39,8 @@ type Executor struct {
 	Fetcher      Fetcher
 	Tools        install.Tools
 	MaxRevisions int
-	MaxSize      int64  // of an unpacked bundle, in bytes
+	MaxSize      int64 // of an unpacked bundle, in bytes
+	Hardening    Hardening
 	SharedLog    string // "" for none
 	// CustomEvents runs hooks of events that only the deployment's list of possible
 	// ones knows, as codedeploy-local does; the service has none.
@@ -64,7 +65,7 @@ func (x *Executor) Noop(command string, s *spec.Spec) (bool, error) {
 	if dir == "" {
 		return lifecycle.Noop(command, false, 0), nil
 	}
-	a, err := x.appspec(dir, s, false)
+	a, err := x.appspec(dir, s)
 	if err != nil {
 		return false, err
 	}
@@ -114,7 +115,7 @@ func (x *Executor) download(ctx context.Context, s *spec.Spec) error {
 		if s.Revision.Type == "GitHub" && kind == "tar" {
 			kind = "tgz" // what GitHub calls a tarball is compressed
 		}
-		if err := unpack.Bundle(state.Bundle(dir), kind, archive, x.MaxSize); err != nil {
+		if err := unpack.Bundle(state.Bundle(dir), kind, archive, unpack.Limits{Bytes: x.MaxSize, NoLinks: x.Hardening.NoLinks}); err != nil {
 			return err
 		}
 	}
@@ -144,7 +145,7 @@ func copyTree(from, to string) error {
 
 func (x *Executor) install(s *spec.Spec) error {
 	dir := x.State.Deployment(s.GroupID, s.DeploymentID)
-	a, err := x.appspec(dir, s, true)
+	a, err := x.appspec(dir, s)
 	if err != nil {
 		return err
 	}
@@ -200,7 +201,7 @@ func (x *Executor) hook(ctx context.Context, event string, s *spec.Spec) error {
 	if err != nil || dir == "" {
 		return err
 	}
-	a, err := x.appspec(dir, s, false)
+	a, err := x.appspec(dir, s)
 	if err != nil {
 		return err
 	}
@@ -214,7 +215,7 @@ func (x *Executor) hook(ctx context.Context, event string, s *spec.Spec) error {
 		"DEPLOYMENT_GROUP_NAME=" + s.GroupName, "DEPLOYMENT_GROUP_ID=" + s.GroupID,
 	}, s.Revision.Environment()...)
 	r := hooks.Runner{
-		Archive: state.Archive(dir), Env: hooks.Environment(x.Env, add), LogFile: state.ScriptLog(own),
+		Archive: state.Archive(dir), Env: hooks.Environment(x.Hardening.environment(x.Env), add), LogFile: state.ScriptLog(own),
 		SharedLog: x.SharedLog, Deployment: s.DeploymentID, Clock: x.Clock,
 		Audit: func(line string) { x.Log.Info(line, "deployment", s.DeploymentID, "event", event) },
 	}
@@ -235,20 +236,16 @@ func (x *Executor) revision(event string, s *spec.Spec) (string, error) {
 	return own, nil
 }
 
-// appspec reads the revision's appspec. Install alone looks for the file's other
-// usual names.
-func (x *Executor) appspec(dir string, s *spec.Spec, fallback bool) (*appspec.Spec, error) {
+// appspec reads the revision's appspec, by the file's usual names if it has not the
+// deployment's: the deployment before may have had another.
+func (x *Executor) appspec(dir string, s *spec.Spec) (*appspec.Spec, error) {
 	archive := state.Archive(dir)
 	root, err := os.OpenRoot(archive)
 	if err != nil {
 		return nil, noAppSpec(archive, s.AppSpecFile)
 	}
 	defer root.Close()
-	names := []string{s.AppSpecFile}
-	if fallback {
-		names = append(names, "appspec.yaml", "appspec.yml")
-	}
-	for _, name := range names {
+	for _, name := range []string{s.AppSpecFile, "appspec.yaml", "appspec.yml"} {
 		data, err := root.ReadFile(filepath.FromSlash(name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -256,7 +253,11 @@ func (x *Executor) appspec(dir string, s *spec.Spec, fallback bool) (*appspec.Sp
 		if err != nil {
 			return nil, fmt.Errorf("read AppSpec file: %w", err)
 		}
-		return appspec.Parse(data)
+		a, err := appspec.Parse(data)
+		if err == nil {
+			err = x.Hardening.check(a)
+		}
+		return a, err
 	}
 	return nil, noAppSpec(archive, s.AppSpecFile)
 }

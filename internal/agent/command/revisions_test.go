@@ -241,3 +241,56 @@ func TestEnvironmentOfAHook(t *testing.T) {
 		t.Error("a credential is in the environment")
 	}
 }
+
+// The revision before may have had another name for its appspec: its scripts run
+// all the same.
+func TestAppspecOfAnotherName(t *testing.T) {
+	r := newRig(t)
+	stop := map[string]string{"page": "1", "stop.sh": "#!/bin/sh\ntouch DEST.stopped\n", "appspec.yml": stopping}
+	if err := r.deploy(r.revision("d-1", stop)); err != nil {
+		t.Fatal(err)
+	}
+	next := r.revision("d-2", map[string]string{"page": "2", "stop.sh": "", "other.yml": stopping})
+	next.AppSpecFile = "other.yml"
+	if noop, err := r.Noop(lifecycle.ApplicationStop, next); err != nil || noop {
+		t.Errorf("noop %v, %v", noop, err)
+	}
+	if err := r.deploy(next); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(r.dest + ".stopped"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestHardening(t *testing.T) {
+	perm := func(rest string) map[string]string {
+		return map[string]string{"page": "1", "appspec.yml": "version: 0.0\nos: linux\nfiles:\n  - {source: page, destination: DEST}\npermissions:\n  - {object: DEST/page, " + rest + "}\n"}
+	}
+	tests := []struct {
+		name  string
+		h     Hardening
+		files map[string]string
+		want  string
+	}{
+		{"setuid", Hardening{NoUnsafeModes: true}, perm("mode: 4755"), "is setuid or setgid, which :reject_unsafe_permissions_in_bundle: refuses"},
+		{"setgid", Hardening{NoUnsafeModes: true}, perm("mode: 2755"), "is setuid or setgid"},
+		{"sticky", Hardening{NoUnsafeModes: true}, perm("mode: 1755"), ""},
+		{"setuid allowed", Hardening{}, perm("mode: 4755"), ""},
+		{"unconfined", Hardening{NoUnconfined: true}, perm("context: {type: unconfined_t}"), "the SELinux type unconfined_t"},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			r := newRig(t)
+			r.Hardening = tc.h
+			err := r.deploy(r.revision("d-1", tc.files))
+			if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
+				t.Errorf("error %v, want %s", err, tc.want)
+			}
+		})
+	}
+	got := Hardening{EnvironmentList: true}.environment([]string{"PATH=/bin", "HOME=/root", "FOO=x"})
+	if strings.Join(got, " ") != "PATH=/bin HOME=/root" {
+		t.Errorf("environment %q", got)
+	}
+}

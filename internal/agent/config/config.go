@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -46,7 +47,13 @@ type Config struct {
 	OngoingDir        string // below RootDir
 	SignerCA          string // PEM file; see package spec
 	MaxExtractionSize int64  // bytes a bundle may grow to
-	Unknown           []string
+
+	// Restrictions that agent 2.x has and that do not apply always here.
+	RejectLinks, RejectUnsafeModes, RejectUnconfined, RestrictHookEnv bool
+
+	// Unknown are keys that mean nothing to the agent, Unheeded those that ask for
+	// what it does not have.
+	Unknown, Unheeded []string
 }
 
 // Default returns the configuration of a host without a configuration file.
@@ -96,6 +103,18 @@ func Parse(data []byte) (Config, error) {
 	return c, c.check()
 }
 
+// settled are keys of the official agents that ask for what holds here always, or
+// concern how those agents are made.
+var settled = []string{
+	"ignore_ownership_in_bundle", "reject_path_traversal_in_bundle", "reject_symlink_permission_targets", "strip_loader_env_in_hooks",
+	"disable_core_dumps", "disable_powershell_profile_in_hooks", "enable_archive_reuse", "children", "max_runs_per_worker", "plugins", "user", "group",
+	"wait_after_error", "wait_after_throttle_error", "wait_after_connection_problem", "wait_between_spawning_children", "shared_dir",
+	"codedeploy_test_profile", "use_mock_command_service", "instance_service_region", "instance_service_endpoint", "instance_service_port", "ssl_verify_peer",
+}
+
+// missing are those that ask, when true, for what this agent does not have.
+var missing = []string{"log_aws_wire", "enable_command_port", "restrict_agent_dir_permissions", "restrict_log_dir_permissions"}
+
 func (c *Config) set(name, v string) error {
 	texts := map[string]*string{
 		"root_dir": &c.RootDir, "log_dir": &c.LogDir, "pid_dir": &c.PidDir, "program_name": &c.ProgramName,
@@ -106,6 +125,8 @@ func (c *Config) set(name, v string) error {
 	flags := map[string]*bool{
 		"enable_auth_policy": &c.EnableAuthPolicy, "disable_imds_v1": &c.DisableIMDSv1, "use_fips_mode": &c.UseFIPS,
 		"enable_deployments_log": &c.EnableDeployLog, "verbose": &c.Verbose,
+		"reject_symlinks_in_bundle": &c.RejectLinks, "reject_unsafe_permissions_in_bundle": &c.RejectUnsafeModes,
+		"reject_unconfined_selinux_in_bundle": &c.RejectUnconfined, "restrict_hook_env_to_allowlist": &c.RestrictHookEnv,
 	}
 	seconds := map[string]*time.Duration{
 		"wait_between_runs": &c.WaitBetweenRuns, "http_read_timeout": &c.ReadTimeout,
@@ -138,7 +159,11 @@ func (c *Config) set(name, v string) error {
 			return err
 		}
 		c.MaxExtractionSize = n
-	default:
+	case slices.Contains(missing, name):
+		if v == "true" {
+			c.Unheeded = append(c.Unheeded, name)
+		}
+	case !slices.Contains(settled, name):
 		c.Unknown = append(c.Unknown, name)
 	}
 	return nil

@@ -79,21 +79,22 @@ const (
 )
 
 // RevisionFor returns the revision that event uses. currentUnpacked tells that
-// the deployment's own archive is on disk already: the events that stop an
-// application then belong to it.
+// the deployment's own archive is on disk already: all events then belong to it.
 func RevisionFor(event, creator, deploymentType string, currentUnpacked bool) Revision {
-	if creator == "codeDeployRollback" && deploymentType == "BLUE_GREEN" {
-		switch event {
-		case BeforeBlockTraffic, AfterBlockTraffic:
-			return MostRecent
-		case ApplicationStop, BeforeAllowTraffic, AfterAllowTraffic:
-			return LastSuccessful
-		}
+	if currentUnpacked {
 		return Current
 	}
+	back := creator == "codeDeployRollback" && deploymentType == "BLUE_GREEN"
 	switch event {
-	case BeforeBlockTraffic, AfterBlockTraffic, ApplicationStop:
-		if !currentUnpacked {
+	case BeforeBlockTraffic, AfterBlockTraffic:
+		if back {
+			return MostRecent
+		}
+		return LastSuccessful
+	case ApplicationStop:
+		return LastSuccessful
+	case BeforeAllowTraffic, AfterAllowTraffic:
+		if back {
 			return LastSuccessful
 		}
 	}

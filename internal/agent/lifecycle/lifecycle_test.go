@@ -14,9 +14,14 @@ func TestRevisionFor(t *testing.T) {
 		{BeforeInstall, "user", "IN_PLACE", true, Current},
 		{ApplicationStart, "codeDeployRollback", "IN_PLACE", true, Current},
 		{ApplicationStop, "codeDeployRollback", "IN_PLACE", false, LastSuccessful},
-		{ApplicationStop, "codeDeployRollback", "BLUE_GREEN", true, LastSuccessful},
-		{AfterBlockTraffic, "codeDeployRollback", "BLUE_GREEN", true, MostRecent},
-		{AfterAllowTraffic, "codeDeployRollback", "BLUE_GREEN", true, LastSuccessful},
+		{ApplicationStop, "codeDeployRollback", "BLUE_GREEN", false, LastSuccessful},
+		{AfterBlockTraffic, "codeDeployRollback", "BLUE_GREEN", false, MostRecent},
+		{AfterBlockTraffic, "codeDeployRollback", "BLUE_GREEN", true, Current},
+		{AfterAllowTraffic, "codeDeployRollback", "BLUE_GREEN", false, LastSuccessful},
+		{AfterAllowTraffic, "codeDeployRollback", "BLUE_GREEN", true, Current},
+		{BeforeAllowTraffic, "user", "BLUE_GREEN", false, Current},
+		{AfterBlockTraffic, "user", "BLUE_GREEN", false, LastSuccessful},
+		{BeforeInstall, "codeDeployRollback", "BLUE_GREEN", false, Current},
 		{Install, "codeDeployRollback", "BLUE_GREEN", true, Current},
 	}
 	for _, tc := range tests {

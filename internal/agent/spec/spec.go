@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -91,6 +92,9 @@ var (
 	})
 )
 
+// reserved are the agent's own directories, beside those of groups.
+var reserved = []string{"deployment-instructions", "deployment-logs", "ongoing-deployment"}
+
 // Parse reads the JSON content of a specification. Ids become directory names,
 // so that their form is checked here.
 func Parse(content []byte) (*Spec, error) {
@@ -114,7 +118,7 @@ func Parse(content []byte) (*Spec, error) {
 		FileExists:  or(strings.ToUpper(d.AgentActionOverrides.AgentOverrides.FileExistsBehavior), appspec.Disallow),
 		GitHubToken: d.GitHubAccessToken, SendLogs: d.SendLogs, EndsNoops: d.EndsNoops,
 	}
-	if !idPattern().MatchString(s.DeploymentID) || !groupPattern().MatchString(s.GroupID) {
+	if !idPattern().MatchString(s.DeploymentID) || !groupPattern().MatchString(s.GroupID) || slices.Contains(reserved, s.GroupID) {
 		return nil, fmt.Errorf("deployment specification names deployment %q of group %q, which are no ids", s.DeploymentID, s.GroupID)
 	}
 	if c := path.Clean(s.AppSpecFile); path.IsAbs(c) || c == ".." || strings.HasPrefix(c, "../") {

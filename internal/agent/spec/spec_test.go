@@ -72,6 +72,23 @@ func sealed(t *testing.T, content string, cert *x509.Certificate, key *ecdsa.Pri
 	return &Envelope{"PKCS7/JSON", string(pem.EncodeToMemory(&pem.Block{Type: "PKCS7", Bytes: der}))}
 }
 
+func detached(t *testing.T, cert *x509.Certificate, key *ecdsa.PrivateKey) []byte {
+	t.Helper()
+	sd, err := pkcs7.NewSignedData([]byte("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sd.AddSigner(cert, key, pkcs7.SignerInfoConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	sd.Detach()
+	der, err := sd.Finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
+}
+
 func TestVerifier(t *testing.T) {
 	const name = "codedeploy-signer-us-east-1.amazonaws.com"
 	ca, other := newAuthority(t), newAuthority(t)
@@ -96,6 +113,8 @@ func TestVerifier(t *testing.T) {
 		{"tampered, lenient", &tampered, true, "signature does not verify"},
 		{"another CA", sealed(t, "{}", foreign, foreignKey), false, "signer's certificate is not trusted"},
 		{"another CA, lenient", sealed(t, "{}", foreign, foreignKey), true, ""},
+		{"no content", &Envelope{"PKCS7/JSON", string(pem.EncodeToMemory(&pem.Block{Type: "PKCS7", Bytes: detached(t, good, goodKey)}))}, false, "carries no content"},
+		{"not PKCS7", &Envelope{"PKCS7/JSON", string(pem.EncodeToMemory(&pem.Block{Type: "PKCS7", Bytes: []byte("x")}))}, false, "Could not parse the PKCS7: "},
 		{"another name", sealed(t, "{}", misnamed, misnamedKey), false, `signed by "evil.example.com", not by CodeDeploy`},
 	}
 	for _, tc := range tests {
@@ -142,6 +161,7 @@ func TestParse(t *testing.T) {
 		`{` + base + `,"Revision":{"RevisionType":"S3","S3Revision":{}}}`:                                           "S3Revision in Deployment Spec must specify Bucket, Key and BundleType",
 		`{` + base + `,"Revision":{"RevisionType":"GitHub"}}`:                                                       "GitHubRevision in Deployment Spec must specify Account, Repository and CommitId",
 		`{` + base + `,"AppSpecFilename":"../x"}`:                                                                   "leaves the revision",
+		strings.Replace(`{`+base+`}`, `"g"`, `"deployment-logs"`, 1):                                                "which are no ids",
 		strings.Replace(`{`+base+`}`, `"g"`, `"../../etc"`, 1):                                                      "which are no ids",
 		`{` + base + `,"Revision":{"RevisionType":"S3","S3Revision":{"Bucket":"b","Key":"k","BundleType":"JSON"}}}`: "BundleType in S3Revision must be tar, tgz or zip",
 	} {

@@ -169,19 +169,23 @@ func TestDepthAndNumber(t *testing.T) {
 	}
 }
 
-// More members than fit into the old form of zip, and names that only pax or GNU
-// headers hold.
+// Sizes in the form of zip64, and names that only pax or GNU headers hold.
 func TestLargeAndLongForms(t *testing.T) {
-	var many []entry
-	for i := range 1<<16 + 10 {
-		many = append(many, entry{name: fmt.Sprintf("f%d", i)})
+	file := filepath.Join(t.TempDir(), "large.zip")
+	script := "import sys, zipfile\nz = zipfile.ZipFile(sys.argv[1], 'w')\nwith z.open('a/b', 'w', force_zip64=True) as f: f.write(b'x')\nz.close()\n"
+	if out, err := exec.Command("python3", "-c", script, file).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
 	}
-	dir, err := bundle(t, zipOf(t, many...), "zip", 100)
+	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if names, err := os.ReadDir(dir); err != nil || len(names) != len(many) {
-		t.Errorf("%d files, %v", len(names), err)
+	dir, err := bundle(t, data, "zip", 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(filepath.Join(dir, "a", "b")); err != nil || string(text) != "x" {
+		t.Errorf("%q, %v", text, err)
 	}
 	long := strings.Repeat("n", 200) + "/" + strings.Repeat("m", 200)
 	for _, format := range []tar.Format{tar.FormatPAX, tar.FormatGNU} {
@@ -227,6 +231,23 @@ func TestMembersBelowLinks(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(filepath.Dir(dir), "evil")); err == nil {
 				t.Errorf("%s, %s: written outside", name, kind)
 			}
+		}
+	}
+}
+
+func TestNoLinks(t *testing.T) {
+	for kind, e := range map[string]entry{"symbolic": {name: "l", kind: tar.TypeSymlink, link: "a"}, "hard": {name: "l", kind: tar.TypeLink, link: "a"}} {
+		tmp := t.TempDir()
+		file := filepath.Join(tmp, "bundle.tar")
+		if err := os.WriteFile(file, tarOf(t, entry{name: "a"}, e), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := Bundle(file, "tar", filepath.Join(tmp, "archive"), Limits{Bytes: 100}); err != nil {
+			t.Errorf("%s: %v", kind, err)
+		}
+		err := Bundle(file, "tar", filepath.Join(tmp, "archive"), Limits{Bytes: 100, NoLinks: true})
+		if err == nil || !strings.Contains(err.Error(), `member "l" is a link`) {
+			t.Errorf("%s: %v", kind, err)
 		}
 	}
 }

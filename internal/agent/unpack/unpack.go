@@ -28,10 +28,16 @@ const (
 	maxName    = 4096
 )
 
+// Limits are what a bundle may become.
+type Limits struct {
+	Bytes   int64 // of content
+	NoLinks bool  // neither symbolic nor hard ones
+}
+
 // Bundle unpacks the file of the type given (zip, tar, tgz) into dir, which it
-// replaces, writing at most limit bytes of content. A single top directory that
+// replaces, within the limits. A single top directory that
 // holds the appspec is taken away, as the official agent does.
-func Bundle(file, kind, dir string, limit int64) error {
+func Bundle(file, kind, dir string, limits Limits) error {
 	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("clear archive directory: %w", err)
 	}
@@ -43,7 +49,7 @@ func Bundle(file, kind, dir string, limit int64) error {
 		return fmt.Errorf("open archive directory: %w", err)
 	}
 	defer root.Close()
-	w := &writer{root: root, left: limit, limit: limit, made: map[string]bool{}}
+	w := &writer{root: root, left: limits.Bytes, limit: limits.Bytes, noLinks: limits.NoLinks, made: map[string]bool{}}
 	switch kind {
 	case "zip":
 		err = w.zip(file)
@@ -69,6 +75,7 @@ func Bundle(file, kind, dir string, limit int64) error {
 type writer struct {
 	root        *os.Root
 	left, limit int64
+	noLinks     bool
 	members     int
 	links       []string
 	dirs        []member        // modes and times are set when their content is there
@@ -187,6 +194,9 @@ func (w *writer) file(m member, content io.Reader) error {
 // symlink makes a link whose text, taken from the place of the link, stays
 // inside.
 func (w *writer) symlink(m member, target string) error {
+	if w.noLinks {
+		return fmt.Errorf("member %q is a link", m.name)
+	}
 	if path.IsAbs(target) || strings.ContainsRune(target, 0) {
 		return fmt.Errorf("symbolic link %q points to %q, outside the bundle", m.name, target)
 	}
@@ -208,6 +218,9 @@ func (w *writer) symlink(m member, target string) error {
 }
 
 func (w *writer) hardlink(m member, target string) error {
+	if w.noLinks {
+		return fmt.Errorf("member %q is a link", m.name)
+	}
 	to, err := w.clean(target)
 	if err != nil {
 		return fmt.Errorf("hard link %q: %w", m.name, err)

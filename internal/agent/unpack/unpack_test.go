@@ -103,7 +103,7 @@ func bundle(t testing.TB, data []byte, kind string, limit int64) (dir string, er
 		t.Fatal(err)
 	}
 	dir = filepath.Join(tmp, "archive")
-	return dir, Bundle(file, kind, dir, limit)
+	return dir, Bundle(file, kind, dir, Limits{Bytes: limit})
 }
 
 func TestBundle(t *testing.T) {
