@@ -41,6 +41,7 @@ func TestScripts(t *testing.T) {
 	tests := []struct {
 		name, script string
 		opts         appspec.Script
+		archive      string
 		code         int
 		message, log string
 	}{
@@ -54,6 +55,9 @@ func TestScripts(t *testing.T) {
 		{name: "colours", script: "#!/bin/sh\nprintf '\\033[1;31mred\\033[0m\\n'; exit 1\n", code: CodeFailed, log: "[stdout]red\n"},
 		{name: "missing", opts: appspec.Script{Location: "nowhere"}, code: CodeMissing, message: "Script does not exist at specified location: "},
 		{name: "outside", opts: appspec.Script{Location: "../../bin/true"}, code: CodeMissing, message: "Script does not exist"},
+		{name: "cannot be made executable", opts: appspec.Script{Location: "ostype"}, archive: "/proc/sys/kernel", code: CodeNotExecutable,
+			message: "Unable to set script at specified location: ostype as executable"},
+		{name: "directory", opts: appspec.Script{Location: "logs"}, code: CodeMissing, message: "Script does not exist at specified location: "},
 		{name: "interpreter missing", script: "#!/no/such/bash\n", code: CodeFailed, message: "failed with error Errno::ENOENT with message its interpreter /no/such/bash does not exist"},
 		{name: "windows line ends", script: "#!/bin/bash\r\nexit 0\r\n", code: CodeFailed, message: "carriage return"},
 		{name: "user", script: "#!/bin/sh\nid -un; exit 4\n", opts: appspec.Script{RunAs: "nobody"}, code: CodeFailed,
@@ -67,6 +71,9 @@ func TestScripts(t *testing.T) {
 				tc.opts.Location = "s"
 			}
 			tc.opts.Timeout = 60
+			if tc.archive != "" {
+				f.Archive = tc.archive
+			}
 			err := f.Run(context.Background(), "ApplicationStart", []appspec.Script{tc.opts})
 			var fail *Failure
 			if errors.As(err, &fail); tc.code == 0 && err != nil || tc.code != 0 && (fail == nil || fail.Code != tc.code) {
@@ -156,5 +163,28 @@ func TestLogs(t *testing.T) {
 	shared, _ := os.ReadFile(f.SharedLog)
 	if !strings.HasPrefix(string(shared), "[2026-01-02 03:04:05.000] [d-1]LifecycleEvent - ValidateService\n") {
 		t.Errorf("shared log begins %.80q", shared)
+	}
+}
+
+func TestCommandForms(t *testing.T) {
+	for want, s := range map[string]appspec.Script{
+		"/a/s.sh": {}, "sudo /a/s.sh": {Sudo: true}, "su bob -c '/a/s.sh'": {RunAs: "bob"}, "sudo su bob -c '/a/s.sh'": {Sudo: true, RunAs: "bob"},
+	} {
+		if got := strings.Join(command(s, "/a/s.sh"), " "); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	if got := command(appspec.Script{RunAs: "bob"}, "/a/it's $(reboot).sh"); got[3] != `'/a/it'\''s $(reboot).sh'` {
+		t.Errorf("a shell reads %s", got[3])
+	}
+}
+
+// su without a login keeps the deployment's variables.
+func TestRunAsKeepsTheEnvironment(t *testing.T) {
+	f := newFixture(t, map[string]string{"s": "#!/bin/sh\necho $(id -un) $DEPLOYMENT_ID; exit 1\n"})
+	err := f.Run(context.Background(), "E", []appspec.Script{{Location: "s", Timeout: 60, RunAs: "root"}})
+	var fail *Failure
+	if !errors.As(err, &fail) || fail.Message != "Script at specified location: s run as user root failed with exit code 1" || !strings.Contains(fail.Log, "[stdout]root d-1\n") {
+		t.Errorf("error %+v", err)
 	}
 }

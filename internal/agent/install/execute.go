@@ -120,7 +120,7 @@ func (x *execution) permit(s Step, o *object) error {
 func (x *execution) mkdir(rel, path string) error {
 	err := x.root.Mkdir(rel, 0o755)
 	if errors.Is(err, fs.ErrExist) {
-		return fail("a specified file already exists at this location: %s", path)
+		return fail("a specified file already exists at this location: %s.", path)
 	}
 	if err != nil {
 		return err

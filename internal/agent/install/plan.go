@@ -95,7 +95,7 @@ func (b *plan) addEntry(root *os.Root, f appspec.File) error {
 	}
 	info, err := root.Stat(name)
 	if err != nil {
-		return fmt.Errorf("files section: source %q is not in the revision: %w", f.Source, err)
+		return fmt.Errorf("files section: source %q is not in the revision: %w", f.Source, cause(err))
 	}
 	b.dest = filepath.Clean(f.Destination)
 	if !filepath.IsAbs(b.dest) {
@@ -111,6 +111,16 @@ func (b *plan) addEntry(root *os.Root, f appspec.File) error {
 		return err
 	}
 	return b.copy(source, filepath.Join(b.dest, filepath.Base(source)))
+}
+
+// cause is what a call to the system says, without the call's name and the path,
+// which stand in the sentence around it.
+func cause(err error) error {
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		return at.Err
+	}
+	return err
 }
 
 // addTree plans the content of a directory, dot files included. A link to a

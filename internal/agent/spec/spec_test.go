@@ -170,3 +170,16 @@ func TestParse(t *testing.T) {
 		}
 	}
 }
+
+func TestEnvironment(t *testing.T) {
+	for want, r := range map[string]Revision{
+		"BUNDLE_BUCKET=b BUNDLE_KEY=k":                                    {Type: "S3", Bucket: "b", Key: "k"},
+		"BUNDLE_BUCKET=b BUNDLE_KEY=k BUNDLE_VERSION=v BUNDLE_ETAG=\"e\"": {Type: "S3", Bucket: "b", Key: "k", Version: "v", ETag: `"e"`},
+		"BUNDLE_COMMIT=c": {Type: "GitHub", Account: "a", Repository: "r", CommitID: "c"},
+		"":                {Type: "Local File", Location: "/x"},
+	} {
+		if got := strings.Join(r.Environment(), " "); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
