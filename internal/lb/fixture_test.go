@@ -69,7 +69,7 @@ func (openSealer) Open(table, row string, sealed []byte) ([]byte, error) {
 
 // stand is a plane with one balancer that a test changes and applies.
 type stand struct {
-	t       *testing.T
+	t       testing.TB
 	nodes   *loopback
 	plane   *Plane
 	spec    Spec
@@ -78,7 +78,7 @@ type stand struct {
 
 // newStand makes a balancer with one node, one HTTP listener and one group without
 // targets.
-func newStand(t *testing.T) *stand {
+func newStand(t testing.TB) *stand {
 	t.Helper()
 	nodes := &loopback{up: map[string]bool{}, fail: map[string]error{}}
 	s := &stand{t: t, nodes: nodes, plane: New(Config{Nodes: nodes, Sealer: openSealer{}}), changes: make(chan Change, 1000)}
@@ -104,7 +104,7 @@ func forwardTo(group string) []Action {
 }
 
 // freePort returns a port that nobody listens on now.
-func freePort(t *testing.T) uint16 {
+func freePort(t testing.TB) uint16 {
 	t.Helper()
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -182,13 +182,13 @@ func (s *stand) do(r *http.Request) (*http.Response, string) {
 }
 
 // serve runs a target until the test ends.
-func serve(t *testing.T, h http.HandlerFunc) *httptest.Server {
+func serve(t testing.TB, h http.HandlerFunc) *httptest.Server {
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
 	return server
 }
 
 // named is a target that answers with its name.
-func named(t *testing.T, name string) *httptest.Server {
+func named(t testing.TB, name string) *httptest.Server {
 	return serve(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, name) }) //nolint:errcheck // the client tells
 }

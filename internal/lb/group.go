@@ -54,6 +54,7 @@ func (g *group) set(spec TargetGroup, c *config) {
 			delete(left, s.Key())
 			t.update(s)
 		}
+		t.breaks.Store(c.Kind == Network && !spec.KeepUnhealthy)
 		g.targets[s.Key()] = t
 		g.order = append(g.order, t)
 	}

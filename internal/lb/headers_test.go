@@ -11,7 +11,7 @@ import (
 )
 
 // echo is a target that answers with the request as it came.
-func echo(t *testing.T) *httptest.Server {
+func echo(t testing.TB) *httptest.Server {
 	return serve(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-From", "target")
 		json.NewEncoder(w).Encode(map[string]any{"host": r.Host, "uri": r.RequestURI, "header": r.Header}) //nolint:errcheck // the client tells

@@ -18,8 +18,13 @@ import (
 )
 
 func TestHealthCheckReasons(t *testing.T) {
-	gone := httptest.NewServer(http.NotFoundHandler())
-	gone.Close()
+	// Nobody else listens on this address, so that the port stays closed.
+	refuses, err := net.Listen("tcp4", "127.0.0.77:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	refuses.Close()
+	gone := &httptest.Server{Listener: refuses}
 	silent, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -40,7 +45,7 @@ func TestHealthCheckReasons(t *testing.T) {
 		{"good", named(t, "a").Listener, HealthCheck{}, Health{State: Healthy}},
 		{"TCP", silent, HealthCheck{Protocol: TCP}, Health{State: Healthy}},
 		{"disabled", gone.Listener, HealthCheck{Disabled: true}, Health{State: Healthy}},
-		{"another port", gone.Listener, HealthCheck{Port: addrPort(named(t, "b").Listener.Addr()).Port()}, Health{State: Healthy}},
+		{"another port", silent, HealthCheck{Port: addrPort(named(t, "b").Listener.Addr()).Port()}, Health{State: Healthy}},
 		{"code in a range", serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }).Listener, HealthCheck{Matcher: "200,202-299"}, Health{State: Healthy}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

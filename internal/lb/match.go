@@ -154,9 +154,6 @@ func unescaped(s string) string {
 // wildcard matches * (any number of characters) and ? (exactly one); a backslash
 // takes either's meaning away.
 func wildcard(pattern, s string, fold bool) bool {
-	if fold {
-		pattern, s = strings.ToLower(pattern), strings.ToLower(s)
-	}
 	p, i := 0, 0
 	star, mark := -1, 0
 	for i < len(s) {
@@ -165,7 +162,7 @@ func wildcard(pattern, s string, fold bool) bool {
 			p++
 			continue
 		}
-		if width := matchOne(pattern[p:], s[i]); width > 0 {
+		if width := matchOne(pattern[p:], s[i], fold); width > 0 {
 			p, i = p+width, i+1
 			continue
 		}
@@ -182,19 +179,28 @@ func wildcard(pattern, s string, fold bool) bool {
 }
 
 // matchOne returns how much of the pattern stands for the byte, or 0.
-func matchOne(pattern string, b byte) int {
+func matchOne(pattern string, b byte, fold bool) int {
 	switch {
 	case pattern == "":
 		return 0
-	case pattern[0] == '\\' && len(pattern) > 1 && strings.IndexByte(`*?\`, pattern[1]) >= 0:
+	case pattern[0] == '\\' && len(pattern) > 1 && (pattern[1] == '*' || pattern[1] == '?' || pattern[1] == '\\'):
 		if pattern[1] == b {
 			return 2
 		}
 		return 0
-	case pattern[0] == '?' || pattern[0] == b:
+	case pattern[0] == '?' || pattern[0] == b, fold && lower(pattern[0]) == lower(b):
 		return 1
 	}
 	return 0
+}
+
+// lower is a letter of ASCII in lower case: host names and header fields have no
+// others.
+func lower(b byte) byte {
+	if 'A' <= b && b <= 'Z' {
+		return b + 'a' - 'A'
+	}
+	return b
 }
 
 // rule returns the first rule that the request meets; the last meets all.

@@ -3,6 +3,7 @@ package lb
 import (
 	"bufio"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -15,7 +16,7 @@ import (
 )
 
 // lines is a TCP target, or one over TLS, that greets with a name and echoes lines.
-func lines(t *testing.T, name string, over *tls.Config) net.Listener {
+func lines(t testing.TB, name string, over *tls.Config) net.Listener {
 	t.Helper()
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -129,8 +130,9 @@ func TestStreamsOutliveTheirSpec(t *testing.T) {
 	}
 	s.spec.Groups[0].Targets = nil
 	s.apply()
-	if text, err := r.ReadString('\n'); err == nil {
-		t.Errorf("a target that has left says %s", text)
+	var timeout net.Error
+	if text, err := r.ReadString('\n'); err == nil || errors.As(err, &timeout) && timeout.Timeout() {
+		t.Errorf("a target that has left says %s, %v", text, err)
 	}
 }
 
@@ -172,6 +174,29 @@ func TestSilentStreams(t *testing.T) {
 	begun := time.Now()
 	if _, err := r.ReadByte(); err == nil || time.Since(begun) > 5*time.Second {
 		t.Errorf("ended after %v with %v", time.Since(begun), err)
+	}
+}
+
+// TestUnhealthyTargetsLoseTheirStreams: on network balancers, unless they keep them.
+func TestUnhealthyTargetsLoseTheirStreams(t *testing.T) {
+	for _, keep := range []bool{false, true} {
+		s := newStand(t)
+		s.network(TCP, TCP)
+		health := serve(t, func(http.ResponseWriter, *http.Request) {})
+		s.spec.Groups[0].KeepUnhealthy = keep
+		s.spec.Groups[0].Check.Port = addrPort(health.Listener.Addr()).Port()
+		k := s.add("i-a", &httptest.Server{Listener: lines(t, "a", nil)})
+		s.apply()
+		s.await(k, Healthy)
+		c, r := s.dial()
+		line(t, r)
+		health.Close()
+		s.await(k, Unhealthy)
+		fmt.Fprintln(c, "hello")
+		text, err := r.ReadString('\n')
+		if kept := err == nil && text == "hello\n"; kept != keep {
+			t.Errorf("kept %v: %q, %v", keep, text, err)
+		}
 	}
 }
 

@@ -39,6 +39,7 @@ type target struct {
 
 	inFlight     atomic.Int64
 	leaving      atomic.Bool  // Draining, for who does not hold the lock
+	breaks       atomic.Bool  // whether its streams end when it becomes unhealthy
 	healthySince atomic.Int64 // Unix nanoseconds, for the slow start; 0 is long ago
 
 	mu      sync.Mutex
@@ -122,7 +123,7 @@ func (t *target) setHealth(h Health) {
 		t.healthySince.Store(b.plane.cfg.Clock.Now().UnixNano())
 	}
 	b.refresh()
-	if h.State == Unhealthy {
+	if h.State == Unhealthy && t.breaks.Load() {
 		t.breakStreams()
 	}
 	if c := b.current.Load(); c != nil && c.Report != nil {
@@ -142,6 +143,7 @@ func (t *target) end() {
 	if c != nil {
 		c.stop()
 	}
+	t.breakStreams()
 	for _, w := range ways {
 		w.CloseIdleConnections()
 	}
