@@ -54,6 +54,9 @@ func (d *deployment) options() *api.BlueGreenDeploymentConfiguration {
 	return d.BlueGreen.Options
 }
 
+// goesBack reports whether d only gives the traffic back to the original instances.
+func (d *deployment) goesBack() bool { return d.blueGreen() && d.BlueGreen.Back }
+
 func (d *deployment) deploymentType() api.DeploymentType {
 	if d.blueGreen() {
 		return api.DeploymentTypeBlueGreen

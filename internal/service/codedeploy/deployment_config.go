@@ -214,6 +214,15 @@ func (s *Service) DeleteDeploymentConfig(ctx context.Context, in *api.DeleteDepl
 				return awserr.New("DeploymentConfigInUseException", "Deployment configuration %s is in use by deployment group %s", name, r.Value.Name)
 			}
 		}
+		running, err := deployments.Lookup(tx, "active", "active")
+		if err != nil {
+			return err
+		}
+		for _, r := range running {
+			if r.Value.Config == name && r.Key.Account == c.Account && r.Key.Region == c.Region {
+				return awserr.New("DeploymentConfigInUseException", "Deployment configuration %s is in use by deployment %s", name, r.Value.ID)
+			}
+		}
 		if err := configs.Delete(tx, key(c, name)); err != nil && !isNotFound(err) {
 			return err
 		}

@@ -111,7 +111,7 @@ func (s *Service) concludeGroup(tx *store.Tx, k store.Key, d *deployment, now ti
 	}
 	last := &lastDeployment{ID: d.ID, Status: status, Created: d.Created, Ended: now, Revision: d.Revision, FileExists: d.FileExists}
 	g.LastAttempted = last
-	if status == api.DeploymentStatusSucceeded {
+	if status == api.DeploymentStatusSucceeded && !(d.goesBack() && g.LastSuccessful == nil) {
 		g.LastSuccessful = last
 	}
 	if err := groups.Put(tx, gk, g); err != nil {
@@ -160,7 +160,9 @@ func (s *Service) rollBack(tx *store.Tx, k store.Key, d *deployment, g *group, n
 		d.RollbackMessage = "No rollback: no traffic was taken from the original instances."
 		return deployments.Put(tx, k, d)
 	case d.blueGreen():
-		good = &lastDeployment{ID: d.ID, Revision: d.Revision, FileExists: d.FileExists}
+		if good == nil { // the original instances run what CodeDeploy does not know
+			good = &lastDeployment{Revision: d.Revision, FileExists: d.FileExists}
+		}
 	case good == nil:
 		d.RollbackMessage = "No rollback: the deployment group has no earlier successful deployment."
 		return deployments.Put(tx, k, d)

@@ -57,7 +57,7 @@ func (s *Service) endTarget(tx *store.Tx, k store.Key, d *deployment, t *target,
 			t.Events[i].Status = api.LifecycleEventStatusSkipped
 		}
 	}
-	if status != api.TargetStatusSkipped && t.Label != api.TargetLabelBlue {
+	if status != api.TargetStatusSkipped && t.Label != api.TargetLabelBlue && !d.goesBack() { // then it was installed to
 		hk := hostKey(k, d.GroupID, t.InstanceID)
 		h, err := hosts.Get(tx, hk)
 		if isNotFound(err) {
