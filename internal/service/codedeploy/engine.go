@@ -18,13 +18,13 @@ func (s *Service) Run(ctx context.Context) error {
 	var work sync.WaitGroup
 	defer work.Wait()
 	defer close(s.stopped)
+	s.polls.restart(s.clock.Now())
 	if err := s.recallAgents(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
 		return err
 	}
-	s.polls.restart(s.clock.Now())
 	work.Go(func() { s.warmSigners(ctx) })
 	work.Go(func() { s.wakePolls(ctx) })
 	work.Go(func() { s.publishNotices(ctx) })

@@ -16,7 +16,8 @@ import (
 // noteEvery, tell a restarted server who has ever polled.
 type polls struct {
 	mu      sync.Mutex
-	started time.Time
+	started time.Time // when this server may have handed out its first command
+	since   time.Time // when agents could poll, from which their silence counts
 	hosts   map[store.Key]*polling
 }
 
@@ -42,7 +43,7 @@ type offer struct {
 const noteEvery = 10 * time.Minute
 
 func newPolls(now time.Time) *polls {
-	return &polls{started: now, hosts: map[store.Key]*polling{}}
+	return &polls{started: now, since: now, hosts: map[store.Key]*polling{}}
 }
 
 // agentProduct begins the User-Agent of our own agent, which always has a poll
@@ -69,7 +70,7 @@ func (p *polls) begin(k store.Key, ours bool, now time.Time) {
 func (p *polls) restart(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.started = now
+	p.since = now
 }
 
 // recall takes over what a server before this one knew of an agent: how soon its
@@ -198,7 +199,7 @@ func (p *polls) seen(k store.Key, now time.Time) (last time.Time, limit time.Dur
 	case h.open > 0:
 		last = now
 	default:
-		last = later(h.last, p.started)
+		last = later(h.last, p.since)
 	}
 	if h.ours {
 		limit = lostOurs
@@ -217,8 +218,8 @@ func (p *polls) lastPoll(k store.Key, now time.Time) string {
 		return "is unknown"
 	case h.open > 0:
 		return "is open since before " + now.UTC().Format(time.RFC3339)
-	case h.last.Before(p.started):
-		return "was at " + h.last.UTC().Format(time.RFC3339) + " or soon after, before the server started at " + p.started.UTC().Format(time.RFC3339)
+	case h.last.Before(p.since):
+		return "was at " + h.last.UTC().Format(time.RFC3339) + " or soon after, before the server started at " + p.since.UTC().Format(time.RFC3339)
 	}
 	return "was at " + h.last.UTC().Format(time.RFC3339)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,8 +27,9 @@ func (w *world) ourAgent(id, hang string) (h *hostAgent, entered chan struct{}, 
 		}
 		return false
 	})
-	let = func() { close(release); h.close() }
-	return h, entered, let
+	free := sync.OnceFunc(func() { close(release) })
+	w.t.Cleanup(free) // before the agent is waited for
+	return h, entered, func() { free(); h.close() }
 }
 
 func wantAgentIssue(t *testing.T, d *api.DeploymentInfo, parts ...string) {
@@ -75,6 +77,7 @@ func TestOurAgentIsMissedAfterARestart(t *testing.T) {
 				id = w.deploy("v1")
 			}
 			w.await(id, "in progress", func(d *api.DeploymentInfo) bool { return *d.DeploymentOverview.InProgress == 1 })
+			w.eventually("the server knows the agent", func() bool { return w.s.polls.size() == 1 })
 			w.clock.Advance(15 * time.Second)
 			d := w.awaitStatus(id, api.DeploymentStatusFailed)
 			wantAgentIssue(t, d, "is not responding: its last poll was at "+polled+" or soon after, before the server started at ", tc.want)
