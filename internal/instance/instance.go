@@ -2,7 +2,7 @@
 // entry per instance, and the moves between pending, running, stopped and
 // terminated.
 //
-// The flow enters at Manager (Start, Stop, Reboot, Terminate, Console, Adopt),
+// The flow enters at Manager (Start, Stop, Reboot, Terminate, Plug, Console, Adopt),
 // called by service/ec2, which owns the rows that say what ought to be. It
 // leaves through a Driver, which makes it so: container (Linux namespaces) or
 // fake (nothing runs). An instance that ends by itself comes back as
@@ -33,6 +33,8 @@ type Spec struct {
 	// MemoryMiB limits what all processes of the instance use together.
 	MemoryMiB int
 	NIC       network.NIC
+	// Others are the interfaces that it has beside NIC, each with its device number.
+	Others []network.NIC
 	// UserData is raw: base64 has been taken off, gzip and MIME not.
 	UserData []byte
 	// AuthorizedKeys are lines for authorized_keys of the login users.
@@ -99,4 +101,8 @@ type Handle interface {
 	// instance that has ended they do nothing.
 	Shutdown() error
 	Kill() error
+	// Plug connects an interface while the instance runs, or brings it up to date;
+	// Unplug takes one away, which may not be there.
+	Plug(ctx context.Context, nic network.NIC) error
+	Unplug(ctx context.Context, nicID string) error
 }

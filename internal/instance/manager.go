@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/hardstand/hardstand/internal/clock"
+	"github.com/hardstand/hardstand/internal/network"
 )
 
 // Config is what New needs.
@@ -275,6 +277,47 @@ func (m *Manager) end(ctx context.Context, e *entry, grace time.Duration) error 
 	case <-ctx.Done():
 		return fmt.Errorf("kill %s: %w", e.spec.ID, ctx.Err())
 	}
+}
+
+// Plug connects a further interface to an instance that runs. One that does not gets
+// it when it is started.
+func (m *Manager) Plug(ctx context.Context, id string, nic network.NIC) error {
+	e := m.entry(id)
+	e.op.Lock()
+	defer e.op.Unlock()
+	h := e.running()
+	if h == nil {
+		return nil
+	}
+	if err := h.Plug(ctx, nic); err != nil {
+		return fmt.Errorf("plug %s into %s: %w", nic.ID, id, err)
+	}
+	e.others(nic.ID, nic)
+	return nil
+}
+
+// Unplug takes an interface away from an instance.
+func (m *Manager) Unplug(ctx context.Context, id, nicID string) error {
+	e := m.entry(id)
+	e.op.Lock()
+	defer e.op.Unlock()
+	e.others(nicID)
+	h := e.running()
+	if h == nil {
+		return nil
+	}
+	if err := h.Unplug(ctx, nicID); err != nil {
+		return fmt.Errorf("unplug %s from %s: %w", nicID, id, err)
+	}
+	return nil
+}
+
+// others puts what is given in the place of an interface beside the primary one.
+func (e *entry) others(nicID string, instead ...network.NIC) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	left := slices.DeleteFunc(slices.Clone(e.spec.Others), func(n network.NIC) bool { return n.ID == nicID })
+	e.spec.Others = append(left, instead...)
 }
 
 // Console returns the last 64 KiB that the instance wrote to its console, and

@@ -3,6 +3,7 @@ package instance_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/instance"
 	"github.com/hardstand/hardstand/internal/instance/instancetest"
+	"github.com/hardstand/hardstand/internal/network"
 )
 
 // scripted is a driver whose instances end when the test says so.
@@ -28,6 +30,7 @@ type scriptedHandle struct {
 	exit     instance.Exit
 	stubborn bool
 	asked    chan struct{}
+	plugged  []string
 }
 
 func newScripted() *scripted {
@@ -86,6 +89,14 @@ func (d *scripted) of(id string) *scriptedHandle {
 func (h *scriptedHandle) Done() <-chan struct{} { return h.done }
 func (h *scriptedHandle) Exit() instance.Exit   { return h.exit }
 func (h *scriptedHandle) Kill() error           { h.end(instance.ReasonKilled); return nil }
+func (h *scriptedHandle) Plug(_ context.Context, nic network.NIC) error {
+	h.plugged = append(h.plugged, nic.ID)
+	return nil
+}
+func (h *scriptedHandle) Unplug(_ context.Context, nic string) error {
+	h.plugged = append(h.plugged, "-"+nic)
+	return nil
+}
 func (h *scriptedHandle) Shutdown() error {
 	h.asked <- struct{}{}
 	if !h.stubborn {
@@ -342,4 +353,38 @@ func TestAdopt(t *testing.T) {
 	}
 	f.driver.of("i-1").end(instance.ReasonHalt)
 	f.exit(t, "i-1 halt")
+}
+
+// TestPlug: an interface that was plugged in comes back with a reboot, one that was
+// taken away does not.
+func TestPlug(t *testing.T) {
+	f := newFixture(t)
+	ctx := context.Background()
+	if err := f.Plug(ctx, "i-1", network.NIC{ID: "eni-0"}); err != nil {
+		t.Errorf("plug into what does not run: %v", err)
+	}
+	if err := f.Start(ctx, instance.Spec{ID: "i-1", Others: []network.NIC{{ID: "eni-1"}}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"eni-2", "eni-2", "eni-3"} {
+		if err := f.Plug(ctx, "i-1", network.NIC{ID: id}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Unplug(ctx, "i-1", "eni-1"); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.driver.of("i-1").plugged; !slices.Equal(got, []string{"eni-2", "eni-2", "eni-3", "-eni-1"}) {
+		t.Errorf("the driver was told %v", got)
+	}
+	if err := f.Reboot(ctx, "i-1"); err != nil {
+		t.Fatal(err)
+	}
+	var again []string
+	for _, n := range f.driver.launches[1].Others {
+		again = append(again, n.ID)
+	}
+	if !slices.Equal(again, []string{"eni-2", "eni-3"}) {
+		t.Errorf("booted again with %v", again)
+	}
 }

@@ -37,7 +37,10 @@ func (n *Network) Attach(ctx context.Context, ns *os.File, nic NIC) error {
 		return fmt.Errorf("attach network interface %s: %w", nic.ID, err)
 	}
 	n.mu.Lock()
-	n.nics[nic.ID], n.spaces[inode] = v, nic.ID
+	n.nics[nic.ID] = v
+	if nic.Device == 0 {
+		n.spaces[inode] = nic.ID // whose services the instance uses
+	}
 	n.mu.Unlock()
 	return nil
 }
@@ -126,9 +129,9 @@ func (v *vpc) connect(ns *os.File, nic NIC) error {
 	if err != nil {
 		return err
 	}
-	link, err := veth(v.route, name, gatewayMAC, instanceLink, mac, ns)
+	link, err := veth(v.route, name, gatewayMAC, nic.link(), mac, ns)
 	if errors.Is(err, unix.EEXIST) {
-		there, checkErr := v.connected(ns, mac)
+		there, checkErr := v.connected(ns, nic.link(), mac)
 		if checkErr != nil || there {
 			return checkErr
 		}
@@ -137,7 +140,7 @@ func (v *vpc) connect(ns *os.File, nic NIC) error {
 		if err := disconnect(v.route, name); err != nil {
 			return err
 		}
-		link, err = veth(v.route, name, gatewayMAC, instanceLink, mac, ns)
+		link, err = veth(v.route, name, gatewayMAC, nic.link(), mac, ns)
 	}
 	if err != nil {
 		return err
@@ -179,18 +182,18 @@ func (v *vpc) awaitActive(link netlink.Link) error {
 }
 
 // connected says whether ns has the interface with the hardware address mac.
-func (v *vpc) connected(ns *os.File, mac net.HardwareAddr) (bool, error) {
+func (v *vpc) connected(ns *os.File, name string, mac net.HardwareAddr) (bool, error) {
 	h, err := handleIn(ns)
 	if err != nil {
 		return false, err
 	}
 	defer h.Close()
-	link, err := h.LinkByName(instanceLink)
+	link, err := h.LinkByName(name)
 	if missing(err) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("find %s: %w", instanceLink, err)
+		return false, fmt.Errorf("find %s: %w", name, err)
 	}
 	return slices.Equal(link.Attrs().HardwareAddr, mac), nil
 }
@@ -228,30 +231,64 @@ func prepareInstanceEnd(ns *os.File, nic NIC) error {
 		return err
 	}
 	defer h.Close()
-	link, err := h.LinkByName(instanceLink)
+	link, err := h.LinkByName(nic.link())
 	if err != nil {
-		return fmt.Errorf("find %s: %w", instanceLink, err)
+		return fmt.Errorf("find %s: %w", nic.link(), err)
 	}
 	if err := loopbackUp(h); err != nil {
 		return err
 	}
 	if err := h.LinkSetUp(link); err != nil {
-		return fmt.Errorf("bring up %s: %w", instanceLink, err)
+		return fmt.Errorf("bring up %s: %w", nic.link(), err)
 	}
 	subnet := netip.PrefixFrom(nic.Private, nic.Subnet.Bits())
 	if err := h.AddrReplace(link, &netlink.Addr{IPNet: ipNet(subnet)}); err != nil {
-		return fmt.Errorf("address %s: %w", instanceLink, err)
+		return fmt.Errorf("address %s: %w", nic.link(), err)
 	}
 	if err := h.NeighSet(permanent(link, nic.Router(), gatewayMAC)); err != nil {
-		return fmt.Errorf("set neighbour on %s: %w", instanceLink, err)
+		return fmt.Errorf("set neighbour on %s: %w", nic.link(), err)
+	}
+	table := 0
+	if nic.Device > 0 {
+		table = deviceTable + nic.Device
+		if err := routeByAddress(h, nic, table); err != nil {
+			return err
+		}
 	}
 	// The second route leads to the services when the instance replaces the
 	// first.
 	for _, to := range []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), serviceRange} {
-		err = h.RouteReplace(&netlink.Route{LinkIndex: link.Attrs().Index, Gw: nic.Router().AsSlice(), Dst: ipNet(to)})
+		err = h.RouteReplace(&netlink.Route{LinkIndex: link.Attrs().Index, Gw: nic.Router().AsSlice(), Dst: ipNet(to), Table: table})
 		if err != nil {
-			return fmt.Errorf("route %v by %s: %w", to, instanceLink, err)
+			return fmt.Errorf("route %v by %s: %w", to, nic.link(), err)
 		}
+	}
+	return nil
+}
+
+// deviceTable is the routing table of device 0 inside an instance, which has none: what
+// is sent from the address of another interface leaves by that one, as Amazon Linux
+// sets it up.
+const deviceTable = 10000
+
+// routeByAddress has what an instance sends from the address of an interface be routed
+// by a table. A rule for the table that is there is an earlier interface's.
+func routeByAddress(h *netlink.Handle, nic NIC, table int) error {
+	rules, err := h.RuleList(netlink.FAMILY_V4)
+	if err != nil {
+		return fmt.Errorf("list rules for %s: %w", nic.link(), err)
+	}
+	for _, r := range rules {
+		if r.Table == table {
+			if err := h.RuleDel(&r); err != nil {
+				return fmt.Errorf("remove a rule for %s: %w", nic.link(), err)
+			}
+		}
+	}
+	r := netlink.NewRule()
+	r.Family, r.Src, r.Table, r.Priority = netlink.FAMILY_V4, ipNet(single(nic.Private)), table, table
+	if err := h.RuleAdd(r); err != nil {
+		return fmt.Errorf("add a rule for %s: %w", nic.link(), err)
 	}
 	return nil
 }

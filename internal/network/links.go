@@ -23,7 +23,7 @@ var (
 	routerMAC  = net.HardwareAddr{0x02, 0x68, 0x73, 0x00, 0x00, 0x03} // the VPC's end of every uplink
 )
 
-// instanceLink is the name of an instance's interface as the instance sees it.
+// instanceLink is the name of an instance's primary interface as the instance sees it.
 const instanceLink = "eth0"
 
 // nameCode writes 32 bits in seven letters: with the prefix exactly the 15

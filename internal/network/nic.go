@@ -52,6 +52,8 @@ type NIC struct {
 	Public         netip.Addr // zero: none
 	MAC            string
 	SecurityGroups []string
+	// Device is the number of the interface in its instance, which has it as eth<Device>.
+	Device int
 	// Forwards has the interface take packets for other addresses, when an exit leads to
 	// it, and send packets from other addresses.
 	Forwards bool
@@ -76,8 +78,14 @@ type Rule struct {
 	Group string
 }
 
+// maxDevice is the highest number that an interface may have in its instance.
+const maxDevice = 255
+
 // Router returns the address of the subnet's router, which is the first one.
 func (n NIC) Router() netip.Addr { return n.Subnet.Masked().Addr().Next() }
+
+// link is the name of the interface as its instance sees it.
+func (n NIC) link() string { return fmt.Sprintf("eth%d", n.Device) }
 
 func (n NIC) validate() error {
 	switch {
@@ -87,6 +95,8 @@ func (n NIC) validate() error {
 		return fmt.Errorf("network interface %s: VPC CIDR %v and subnet %v must be IPv4", n.ID, n.VPCCIDR, n.Subnet)
 	case !n.Private.IsValid() || !n.Subnet.Contains(n.Private):
 		return fmt.Errorf("network interface %s: address %v is not in subnet %v", n.ID, n.Private, n.Subnet)
+	case n.Device < 0 || n.Device > maxDevice:
+		return fmt.Errorf("network interface %s: device number %d is not between 0 and %d", n.ID, n.Device, maxDevice)
 	case n.Public.IsValid() && !n.Public.Is4():
 		return fmt.Errorf("network interface %s: public address %v is not IPv4", n.ID, n.Public)
 	}

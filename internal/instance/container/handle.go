@@ -1,19 +1,31 @@
 package container
 
 import (
+	"context"
+	"errors"
+	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/hardstand/hardstand/internal/guest/handover"
 	"github.com/hardstand/hardstand/internal/instance"
+	"github.com/hardstand/hardstand/internal/network"
 )
 
 // handle implements instance.Handle.
 type handle struct {
+	d    *Driver
+	id   string
 	proc *process
 	done chan struct{}
 	exit instance.Exit
+
+	mu   sync.Mutex
+	nics []string // that are connected; nil when the instance has ended
 }
 
 func (h *handle) Done() <-chan struct{} { return h.done }
@@ -25,7 +37,7 @@ func (h *handle) Kill() error           { return h.proc.kill() }
 // It ends without that when the driver is closed: the instance runs on, and a
 // later daemon takes over.
 func (d *Driver) watch(spec instance.Spec, group string, p *process) *handle {
-	h := &handle{proc: p, done: make(chan struct{})}
+	h := &handle{d: d, id: spec.ID, proc: p, done: make(chan struct{}), nics: interfacesOf(spec)}
 	d.background.Go(func() {
 		select {
 		case <-p.ended:
@@ -36,7 +48,7 @@ func (d *Driver) watch(spec instance.Spec, group string, p *process) *handle {
 		if h.exit.Reason == instance.ReasonKilled && d.groups.outOfMemory(group) {
 			h.exit.Reason = instance.ReasonMemory
 		}
-		d.letGo(spec.ID, spec.NIC.ID, group)
+		d.letGo(spec.ID, group, h.end()...)
 		close(h.done)
 	})
 	return h
@@ -51,10 +63,68 @@ func (d *Driver) readExit(id string) instance.Exit {
 	return instance.Exit{Reason: note.Reason, Code: note.Code}
 }
 
+func interfacesOf(spec instance.Spec) []string {
+	ids := []string{spec.NIC.ID}
+	for _, nic := range spec.Others {
+		ids = append(ids, nic.ID)
+	}
+	return ids
+}
+
+// end returns the interfaces that are connected and lets no further one be.
+func (h *handle) end() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	nics := h.nics
+	h.nics = nil
+	return nics
+}
+
+// Plug implements instance.Handle.
+func (h *handle) Plug(ctx context.Context, nic network.NIC) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.nics == nil {
+		return errors.New("the instance has ended")
+	}
+	if h.d.cfg.Network == nil {
+		return nil
+	}
+	ns, err := os.Open("/proc/" + strconv.Itoa(h.proc.pid) + "/ns/net")
+	if err != nil {
+		return err
+	}
+	defer ns.Close()
+	if err := h.d.cfg.Network.Attach(ctx, ns, nic); err != nil {
+		return err
+	}
+	if !slices.Contains(h.nics, nic.ID) {
+		h.nics = append(h.nics, nic.ID)
+	}
+	return nil
+}
+
+// Unplug implements instance.Handle.
+func (h *handle) Unplug(ctx context.Context, nicID string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	i := slices.Index(h.nics, nicID)
+	if i < 0 || h.d.cfg.Network == nil {
+		return nil
+	}
+	if err := h.d.cfg.Network.Detach(ctx, nicID); err != nil {
+		return err
+	}
+	h.nics = slices.Delete(h.nics, i, i+1)
+	return nil
+}
+
 // letGo releases what an ended instance held; its disk stays.
-func (d *Driver) letGo(id, nic, group string) {
+func (d *Driver) letGo(id, group string, nics ...string) {
 	d.unlisten(id)
-	d.detach(id, nic)
+	for _, nic := range nics {
+		d.detach(id, nic)
+	}
 	if group != "" {
 		d.removeGroup(group)
 	}

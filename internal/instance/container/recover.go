@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/hardstand/hardstand/internal/instance"
+	"github.com/hardstand/hardstand/internal/network"
 )
 
 // Recover implements instance.Driver: the process of the record must have the
@@ -24,7 +25,7 @@ func (d *Driver) Recover(ctx context.Context, spec instance.Spec) (instance.Hand
 	}
 	p, err := d.find(rec)
 	if err != nil {
-		d.letGo(spec.ID, rec.NIC, rec.Group)
+		d.letGo(spec.ID, rec.Group, append(interfacesOf(spec), rec.NIC)...)
 		return nil, err
 	}
 	if err := d.reconnect(ctx, spec, rec.PID); err != nil {
@@ -62,8 +63,10 @@ func (d *Driver) reconnect(ctx context.Context, spec instance.Spec, pid int) err
 	}
 	defer ns.Close()
 	if d.cfg.Network != nil {
-		if err := d.cfg.Network.Attach(ctx, ns, spec.NIC); err != nil {
-			return err
+		for _, nic := range append([]network.NIC{spec.NIC}, spec.Others...) {
+			if err := d.cfg.Network.Attach(ctx, ns, nic); err != nil {
+				return err
+			}
 		}
 	}
 	if d.cfg.OnNamespace == nil {

@@ -167,7 +167,7 @@ func (d *Driver) sweepOne(id string) error {
 			}
 			<-p.ended
 		}
-		d.letGo(id, rec.NIC, rec.Group)
+		d.letGo(id, rec.Group, rec.NIC)
 	}
 	return d.Remove(context.Background(), id)
 }

@@ -3,17 +3,21 @@ package container
 import (
 	"context"
 	"fmt"
+
+	"github.com/hardstand/hardstand/internal/network"
 )
 
-// attach connects the instance's network namespace.
+// attach connects the instance's network namespace by all its interfaces.
 func (l *launch) attach(ctx context.Context) error {
 	if l.d.cfg.Network == nil {
 		return nil
 	}
-	if err := l.d.cfg.Network.Attach(ctx, l.netns, l.spec.NIC); err != nil {
-		return fmt.Errorf("connect network: %w", err)
+	for _, nic := range append([]network.NIC{l.spec.NIC}, l.spec.Others...) {
+		if err := l.d.cfg.Network.Attach(ctx, l.netns, nic); err != nil {
+			return fmt.Errorf("connect network: %w", err)
+		}
+		l.job.undo(func() { l.d.detach(l.spec.ID, nic.ID) })
 	}
-	l.job.undo(func() { l.d.detach(l.spec.ID, l.spec.NIC.ID) })
 	return nil
 }
 

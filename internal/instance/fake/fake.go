@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/hardstand/hardstand/internal/instance"
+	"github.com/hardstand/hardstand/internal/network"
 )
 
 // Driver implements instance.Driver.
@@ -162,6 +163,12 @@ func (h *handle) Done() <-chan struct{} { return h.done }
 func (h *handle) Exit() instance.Exit   { return h.exit }
 func (h *handle) Shutdown() error       { return h.end(instance.ReasonPoweroff) }
 func (h *handle) Kill() error           { return h.end(instance.ReasonKilled) }
+
+// Plug and Unplug do nothing: addresses are rows.
+func (h *handle) Plug(context.Context, network.NIC) error { return nil }
+
+// Unplug implements instance.Handle.
+func (h *handle) Unplug(context.Context, string) error { return nil }
 
 func (h *handle) end(reason string) (err error) {
 	h.once.Do(func() {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/instance"
+	"github.com/hardstand/hardstand/internal/network"
 )
 
 // Executing is for drivers in which something runs.
@@ -25,6 +26,7 @@ func Executing(t *testing.T, sub Subject) {
 		name string
 		run  func(*testing.T, Subject)
 	}{
+		{"interfaces come and go", plugs},
 		{"what an instance is inside", inside},
 		{"user data serves a page", servesPage},
 		{"strangers cannot fill it with ssh connections", boundsSSH},
@@ -147,6 +149,42 @@ func servesPage(t *testing.T, sub Subject) {
 		if want := "from " + s.Hostname + "\n"; body != want {
 			t.Errorf("page at %v = %q, want %q", addr, body, want)
 		}
+	}
+}
+
+// plugs: an interface that comes while the instance runs has its address inside, answers
+// by it, and goes again; one that it is launched with is there from the start.
+func plugs(t *testing.T, sub Subject) {
+	d := open(t, sub)
+	s, second, third := Spec(""), Spec("").NIC, Spec("").NIC
+	second.Device, third.Device = 1, 2
+	s.Others = []network.NIC{second}
+	s.UserData = []byte("#!/bin/bash\ncd /var/www/html\necho page > index.html\nnohup python3 -m http.server 8000 >/dev/null 2>&1 &\n")
+	h := Launch(t, d, s)
+	page := func(nic network.NIC) string { return netip.AddrPortFrom(nic.Public, 8000).String() }
+	for _, nic := range []network.NIC{s.NIC, second} {
+		if body := fetch(t, page(nic)); body != "page\n" {
+			t.Errorf("at device %d: %q", nic.Device, body)
+		}
+	}
+	for range 2 {
+		if err := h.Plug(t.Context(), third); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if body := fetch(t, page(third)); body != "page\n" {
+		t.Errorf("at the interface that was plugged in: %q", body)
+	}
+	for range 2 {
+		if err := h.Unplug(t.Context(), third.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if body, err := tryFetch(page(third)); err == nil {
+		t.Errorf("at the interface that was taken away: %q", body)
+	}
+	if body := fetch(t, page(second)); body != "page\n" {
+		t.Errorf("at the other one: %q", body)
 	}
 }
 

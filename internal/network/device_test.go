@@ -1,0 +1,50 @@
+package network
+
+import (
+	"context"
+	"testing"
+)
+
+// TestSecondDevice: an instance answers by the interface that it was asked by, also
+// where that is in another VPC; it comes and goes without the first one noticing.
+func TestSecondDevice(t *testing.T) {
+	ctx := context.Background()
+	n := openNetwork(t)
+	for _, id := range []string{"vpc-1", "vpc-2"} {
+		setVPC(t, n, id, true)
+		setGroup(t, n, id, "sg-"+id, []Rule{tcp(80, anywhere)}, sendAll)
+	}
+	first := testNIC("vpc-1", 10, true, "sg-vpc-1")
+	at := attach(t, n, first)
+	peer := attach(t, n, testNIC("vpc-1", 30, false, "sg-vpc-1"))
+	same, other := testNIC("vpc-1", 11, true, "sg-vpc-1"), testNIC("vpc-2", 12, true, "sg-vpc-2")
+	same.Device, other.Device = 1, 2
+	at.serve(t, 80)
+	for range 2 {
+		for _, nic := range []NIC{same, other} {
+			if err := n.Attach(ctx, at.ns, nic); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for what, nic := range map[string]NIC{"the first": first, "one in the same subnet": same, "one in another VPC": other} {
+			mustDial(t, what, nil, nic.Public, 80, "198.18.0.1")
+		}
+		mustDial(t, "from inside the VPC", peer.ns, same.Private, 80, peer.nic.Private.String())
+		if nic, ok := n.nicAt(at.ns); !ok || nic.ID != first.ID {
+			t.Errorf("the namespace is that of %s", nic.ID)
+		}
+		for _, nic := range []NIC{same, other} {
+			if err := n.Detach(ctx, nic.ID); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := dial(nil, nic.Public, 80, little); err == nil {
+				t.Errorf("%s answers after it was detached", nic.ID)
+			}
+		}
+		mustDial(t, "the first without others", nil, first.Public, 80, "198.18.0.1")
+	}
+	same.Device = -1
+	if err := n.Attach(ctx, at.ns, same); err == nil {
+		t.Error("a device number below zero was taken")
+	}
+}
