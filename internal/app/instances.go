@@ -186,6 +186,7 @@ func (noNetwork) SetGroup(context.Context, string, network.Group) error       { 
 func (noNetwork) DeleteGroup(context.Context, string, string) error           { return nil }
 func (noNetwork) SetMembership(context.Context, string, []string) error       { return nil }
 func (noNetwork) SetPublic(context.Context, string, netip.Addr) error         { return nil }
+func (noNetwork) SetForwarding(context.Context, string, bool) error           { return nil }
 func (noNetwork) DetachNode(context.Context, string) error                    { return nil }
 func (noNetwork) AttachNode(context.Context, network.NIC) (*network.Node, error) {
 	return nil, ec2.ErrNoDataPlane

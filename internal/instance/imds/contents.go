@@ -55,7 +55,7 @@ func (h *Handler) metaData(m Metadata) *node {
 		leaf("local-hostname", m.PrivateHost),
 		leaf("local-ipv4", address(m.PrivateIP)),
 		leaf("mac", m.MAC),
-		dir("network", dir("interfaces", dir("macs", networkInterface(m)))),
+		dir("network", dir("interfaces", networkInterfaces(m))),
 		dir("placement",
 			leaf("availability-zone", m.Zone),
 			leaf("availability-zone-id", m.ZoneID),
@@ -65,33 +65,41 @@ func (h *Handler) metaData(m Metadata) *node {
 		leaf("public-ipv4", address(m.PublicIP)),
 		publicKeys(m),
 		leaf("reservation-id", m.ReservationID),
-		leaf("security-groups", groups(m, func(g SecurityGroup) string { return g.Name })),
+		leaf("security-groups", groups(m.SecurityGroups, func(g SecurityGroup) string { return g.Name })),
 		dir("services", leaf("domain", m.Domain), leaf("partition", m.Partition)),
 		tags(m))
 }
 
-func networkInterface(m Metadata) *node {
-	var association *node
-	if m.PublicIP.IsValid() {
-		association = dir("ipv4-associations", leaf(m.PublicIP.String(), address(m.PrivateIP)))
+func networkInterfaces(m Metadata) *node {
+	all := []*node{networkInterface(m.Account, m.primary())}
+	for _, i := range m.Others {
+		all = append(all, networkInterface(m.Account, i))
 	}
-	return dir(m.MAC,
-		leaf("device-number", "0"),
-		leaf("interface-id", m.InterfaceID),
+	return dir("macs", all...)
+}
+
+func networkInterface(account string, i Interface) *node {
+	var association *node
+	if i.PublicIP.IsValid() {
+		association = dir("ipv4-associations", leaf(i.PublicIP.String(), address(i.PrivateIP)))
+	}
+	return dir(i.MAC,
+		leaf("device-number", strconv.Itoa(i.Device)),
+		leaf("interface-id", i.InterfaceID),
 		association,
-		leaf("local-hostname", m.PrivateHost),
-		leaf("local-ipv4s", address(m.PrivateIP)),
-		leaf("mac", m.MAC),
-		leaf("owner-id", m.Account),
-		leaf("public-hostname", m.PublicHost),
-		leaf("public-ipv4s", address(m.PublicIP)),
-		leaf("security-group-ids", groups(m, func(g SecurityGroup) string { return g.ID })),
-		leaf("security-groups", groups(m, func(g SecurityGroup) string { return g.Name })),
-		leaf("subnet-id", m.SubnetID),
-		leaf("subnet-ipv4-cidr-block", prefix(m.SubnetCIDR)),
-		leaf("vpc-id", m.VPCID),
-		leaf("vpc-ipv4-cidr-block", prefix(m.VPCCIDR)),
-		leaf("vpc-ipv4-cidr-blocks", prefix(m.VPCCIDR)))
+		leaf("local-hostname", i.PrivateHost),
+		leaf("local-ipv4s", address(i.PrivateIP)),
+		leaf("mac", i.MAC),
+		leaf("owner-id", account),
+		leaf("public-hostname", i.PublicHost),
+		leaf("public-ipv4s", address(i.PublicIP)),
+		leaf("security-group-ids", groups(i.SecurityGroups, func(g SecurityGroup) string { return g.ID })),
+		leaf("security-groups", groups(i.SecurityGroups, func(g SecurityGroup) string { return g.Name })),
+		leaf("subnet-id", i.SubnetID),
+		leaf("subnet-ipv4-cidr-block", prefix(i.SubnetCIDR)),
+		leaf("vpc-id", i.VPCID),
+		leaf("vpc-ipv4-cidr-block", prefix(i.VPCCIDR)),
+		leaf("vpc-ipv4-cidr-blocks", prefix(i.VPCCIDR)))
 }
 
 func publicKeys(m Metadata) *node {
@@ -134,9 +142,9 @@ func (h *Handler) iam(m Metadata) *node {
 	return dir("iam", info, dir("security-credentials", role))
 }
 
-func groups(m Metadata, word func(SecurityGroup) string) string {
-	words := make([]string, 0, len(m.SecurityGroups))
-	for _, g := range m.SecurityGroups {
+func groups(of []SecurityGroup, word func(SecurityGroup) string) string {
+	words := make([]string, 0, len(of))
+	for _, g := range of {
 		words = append(words, word(g))
 	}
 	return strings.Join(words, "\n")

@@ -23,9 +23,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/smallstep/pkcs7"
+
 	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/network"
-	"github.com/smallstep/pkcs7"
 )
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)

@@ -44,6 +44,27 @@ type Metadata struct {
 	UserData                  []byte
 	Tags                      map[string]string
 	Options                   Options
+	// Others are the interfaces beside the primary one.
+	Others []Interface
+}
+
+// Interface is a network interface as its instance sees it.
+type Interface struct {
+	Device                  int
+	PrivateIP, PublicIP     netip.Addr
+	PrivateHost, PublicHost string
+	MAC, InterfaceID        string
+	SubnetID, VPCID         string
+	SubnetCIDR, VPCCIDR     netip.Prefix
+	SecurityGroups          []SecurityGroup
+}
+
+// primary is the interface of device 0.
+func (m Metadata) primary() Interface {
+	return Interface{
+		PrivateIP: m.PrivateIP, PublicIP: m.PublicIP, PrivateHost: m.PrivateHost, PublicHost: m.PublicHost, MAC: m.MAC, InterfaceID: m.InterfaceID,
+		SubnetID: m.SubnetID, VPCID: m.VPCID, SubnetCIDR: m.SubnetCIDR, VPCCIDR: m.VPCCIDR, SecurityGroups: m.SecurityGroups,
+	}
 }
 
 // SecurityGroup names a group both ways.

@@ -108,21 +108,23 @@ func (s *Service) vpcStates(ctx context.Context, rows []store.Row[instance]) ([]
 	at := map[store.Key]int{}
 	var states []network.VPCState
 	for _, r := range rows {
-		vk := store.Key{Account: r.Key.Account, Region: r.Key.Region, ID: r.Value.NIC.VPC}
-		if _, ok := at[vk]; !ok {
-			st, err := s.vpcState(ctx, vk)
-			if err != nil {
-				return nil, err
-			}
-			at[vk] = len(states)
-			states = append(states, st)
-		}
 		spec, err := s.spec(ctx, r.Key, r.Value)
 		if err != nil {
 			return nil, err
 		}
-		st := &states[at[vk]]
-		st.NICs = append(st.NICs, spec.NIC)
+		for _, nic := range append([]network.NIC{spec.NIC}, spec.Others...) {
+			vk := store.Key{Account: r.Key.Account, Region: r.Key.Region, ID: nic.VPC}
+			if _, ok := at[vk]; !ok {
+				st, err := s.vpcState(ctx, vk)
+				if err != nil {
+					return nil, err
+				}
+				at[vk] = len(states)
+				states = append(states, st)
+			}
+			st := &states[at[vk]]
+			st.NICs = append(st.NICs, nic)
+		}
 	}
 	return states, nil
 }

@@ -106,7 +106,7 @@ func apiType(t instanceType) api.InstanceTypeInfo {
 		ProcessorInfo: &api.ProcessorInfo{SupportedArchitectures: []api.ArchitectureType{api.ArchitectureType(architecture)}},
 		VCpuInfo:      &api.VCpuInfo{DefaultVCpus: aws.Ptr(t.VCPUs), DefaultCores: aws.Ptr(t.VCPUs), DefaultThreadsPerCore: aws.Ptr[int32](1)},
 		MemoryInfo:    &api.MemoryInfo{SizeInMiB: aws.Ptr(t.MemoryMiB)}, InstanceStorageSupported: aws.Ptr(false),
-		NetworkInfo:          &api.NetworkInfo{MaximumNetworkInterfaces: aws.Ptr[int32](1), Ipv4AddressesPerInterface: aws.Ptr[int32](1), Ipv6Supported: aws.Ptr(false), EnaSupport: "supported"},
+		NetworkInfo:          &api.NetworkInfo{MaximumNetworkInterfaces: aws.Ptr(maxInterfaces(t.Name)), Ipv4AddressesPerInterface: aws.Ptr[int32](1), Ipv6Supported: aws.Ptr(false), EnaSupport: "supported"},
 		HibernationSupported: aws.Ptr(false), BurstablePerformanceSupported: aws.Ptr(t.Burstable), DedicatedHostsSupported: aws.Ptr(false), AutoRecoverySupported: aws.Ptr(false),
 	}
 }

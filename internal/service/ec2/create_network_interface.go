@@ -73,11 +73,11 @@ func wantedInterface(c aws.Call, in *api.CreateNetworkInterfaceInput) (*networkI
 	if err != nil {
 		return nil, noAddr, err
 	}
-	row := &networkInterface{Kind: string(in.InterfaceType), Creator: cmp.Or(c.Principal.UniqueID, c.Account)}
+	row := &networkInterface{Kind: string(in.InterfaceType)}
 	if service {
 		row.Requester = c.Principal.Service
 	}
-	row.NIC.ID, row.NIC.Description = ids.Resource("eni"), aws.Val(in.Description)
+	row.NIC.ID, row.NIC.Description, row.NIC.Creator = ids.Resource("eni"), aws.Val(in.Description), cmp.Or(c.Principal.UniqueID, c.Account)
 	if row.NIC.Tags, err = newTags(c, in.TagSpecifications, "network-interface"); err != nil {
 		return nil, noAddr, err
 	}

@@ -155,7 +155,7 @@ func instanceFields(c aws.Call, r *instance, names naming) fields {
 		"virtualization-type": {"hvm"}, "launch-time": {r.LaunchTime.Format("2006-01-02T15:04:05.000Z")},
 		"launch-index": {itoa(r.LaunchIndex)}, "monitoring-state": {monitoringState(r.Monitoring)}, "platform-details": {"Linux/UNIX"},
 		"tenancy": {"default"}, "metadata-options.http-tokens": {r.Metadata.Tokens}, "requester-id": {r.Via},
-		"source-dest-check": {"true"}, "state-reason-code": {r.StateReason.Code},
+		"source-dest-check": {boolText(!r.NIC.Forwards)}, "state-reason-code": {r.StateReason.Code},
 	}
 	if t, ok := strings.CutPrefix(r.Token, clientToken); ok {
 		f["client-token"] = []string{t}
@@ -174,10 +174,7 @@ func instanceFields(c aws.Call, r *instance, names naming) fields {
 func (r *instance) networkFields(c aws.Call, f fields, names naming) {
 	private := r.NIC.Private.String()
 	f["vpc-id"], f["subnet-id"] = []string{r.NIC.VPC}, []string{r.NIC.Subnet}
-	f["network-interface.vpc-id"], f["network-interface.subnet-id"] = f["vpc-id"], f["subnet-id"]
-	f["network-interface.network-interface-id"] = []string{r.NIC.ID}
 	f["private-ip-address"] = []string{private}
-	f["network-interface.addresses.private-ip-address"] = f["private-ip-address"]
 	f["private-dns-name"] = []string{privateDNS(c.Region, r.NIC.Private)}
 	if r.NIC.Public.IsValid() {
 		f["ip-address"] = []string{r.NIC.Public.String()}

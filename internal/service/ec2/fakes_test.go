@@ -140,6 +140,20 @@ func (m *machines) Terminate(_ context.Context, id string) error {
 	return nil
 }
 
+func (m *machines) Plug(_ context.Context, id string, nic network.NIC) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.did(fmt.Sprintf("plug %d %s", nic.Device, nic.ID), id)
+	return nil
+}
+
+func (m *machines) Unplug(_ context.Context, id, nicID string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.did("unplug "+nicID, id)
+	return nil
+}
+
 func (m *machines) Forget(id string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -172,13 +186,14 @@ type wires struct {
 	members map[string][]string
 	public  map[string]netip.Addr
 	nodes   map[string]network.NIC
+	forward map[string]bool
 	adopted []network.VPCState
 	changed chan struct{}
 	broken  error
 }
 
 func newWires() *wires {
-	return &wires{vpcs: map[string]network.VPC{}, groups: map[string]network.Group{}, members: map[string][]string{}, public: map[string]netip.Addr{}, nodes: map[string]network.NIC{}, changed: make(chan struct{})}
+	return &wires{vpcs: map[string]network.VPC{}, groups: map[string]network.Group{}, members: map[string][]string{}, public: map[string]netip.Addr{}, nodes: map[string]network.NIC{}, forward: map[string]bool{}, changed: make(chan struct{})}
 }
 
 // tell makes a change under the lock, unless the network is broken.
@@ -274,4 +289,14 @@ func (n *wires) node(nic string) (network.NIC, bool) {
 	defer n.mu.Unlock()
 	found, ok := n.nodes[nic]
 	return found, ok
+}
+
+func (n *wires) SetForwarding(_ context.Context, nic string, on bool) error {
+	return n.tell(func() { n.forward[nic] = on })
+}
+
+func (n *wires) forwards(nic string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.forward[nic]
 }

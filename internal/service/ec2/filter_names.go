@@ -1,6 +1,8 @@
 package ec2
 
 import (
+	"strings"
+
 	"github.com/hardstand/hardstand/internal/aws"
 )
 
@@ -74,30 +76,21 @@ func (r *instance) detailFields(c aws.Call, f fields) {
 	}
 }
 
-// attachedFields fills in the root volume and the interface, which go when the
-// instance is terminated.
+// attachedFields fills in the root volume and the interfaces, which go when the instance
+// is terminated.
 func (r *instance) attachedFields(c aws.Call, f fields, names naming) {
-	const nic = "network-interface."
-	f.set(r.LaunchTime.Format(filterTime), "block-device-mapping.attach-time", nic+"attachment.attach-time")
-	f.set("true", "block-device-mapping.delete-on-termination", nic+"attachment.delete-on-termination", nic+"addresses.primary", nic+"source-dest-check")
-	f.set("false", nic+"requester-managed", nic+"operator.managed")
-	f.set("attached", "block-device-mapping.status", nic+"attachment.status")
-	f.set("0", nic+"attachment.device-index", nic+"attachment.network-card-index")
+	f.set(r.LaunchTime.Format(filterTime), "block-device-mapping.attach-time")
+	f.set("true", "block-device-mapping.delete-on-termination")
+	f.set("attached", "block-device-mapping.status")
 	f.set(rootDevice, "block-device-mapping.device-name")
 	f.set(r.Root.ID, "block-device-mapping.volume-id")
-	f.set(r.NIC.AttachmentID, nic+"attachment.attachment-id")
-	f.set(r.ID, nic+"attachment.instance-id")
-	f.set(c.Account, nic+"attachment.instance-owner-id", nic+"owner-id")
-	f.set(r.Zone, nic+"availability-zone")
-	f.set(r.NIC.Description, nic+"description")
-	f.set(r.NIC.MAC, nic+"mac-address")
-	f.set("in-use", nic+"status")
-	f.set(r.NIC.Private.String(), nic+"private-ip-address")
-	f.set(privateDNS(c.Region, r.NIC.Private), nic+"private-dns-name", nic+"addresses.private-dns-name")
-	f[nic+"group-id"], f[nic+"group-name"] = f["instance.group-id"], f["instance.group-name"]
-	if r.NIC.Public.IsValid() {
-		f.set(r.NIC.Public.String(), nic+"association.public-ip", nic+"addresses.association.public-ip")
-		f.set(primaryOf(r).publicOwner(c), nic+"association.ip-owner-id", nic+"addresses.association.ip-owner-id")
-		f.set(names.public(c.Region, r.NIC), nic+"association.public-dns-name", nic+"addresses.association.public-dns-name", nic+"public-dns-name")
+	for _, h := range r.interfaces(names) {
+		own := h.fields(c, names)
+		own["addresses.association.ip-owner-id"] = own["addresses.association.owner-id"]
+		for name, values := range own {
+			if !strings.HasPrefix(name, "tag:") {
+				f["network-interface."+name] = append(f["network-interface."+name], values...)
+			}
+		}
 	}
 }

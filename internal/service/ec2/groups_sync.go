@@ -74,7 +74,7 @@ func isPopulated(tx *store.Tx, v *vpc) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if slices.ContainsFunc(others, func(r store.Row[networkInterface]) bool { return r.Value.Up }) {
+		if slices.ContainsFunc(others, func(r store.Row[networkInterface]) bool { return r.Value.Up || r.Value.Instance != "" }) {
 			return true, nil
 		}
 	}
@@ -140,13 +140,21 @@ func (s *Service) pushInterface(ctx context.Context, k store.Key) error {
 	if err != nil || r.State != stateRunning {
 		return err
 	}
-	if err := s.net.SetPublic(ctx, r.NIC.ID, r.NIC.Public); err != nil {
-		return fmt.Errorf("public address of %s: %w", r.ID, err)
-	}
-	if err := s.net.SetMembership(ctx, r.NIC.ID, r.NIC.Groups); err != nil {
-		return fmt.Errorf("security groups of %s: %w", r.ID, err)
+	if err := s.bring(ctx, r.NIC); err != nil {
+		return fmt.Errorf("interface of %s: %w", r.ID, err)
 	}
 	return nil
+}
+
+// bring brings an interface that is attached to what its row says.
+func (s *Service) bring(ctx context.Context, n nic) error {
+	if err := s.net.SetPublic(ctx, n.ID, n.Public); err != nil {
+		return fmt.Errorf("public address: %w", err)
+	}
+	if err := s.net.SetMembership(ctx, n.ID, n.Groups); err != nil {
+		return fmt.Errorf("security groups: %w", err)
+	}
+	return s.net.SetForwarding(ctx, n.ID, n.Forwards)
 }
 
 // pushHeld gives the network what an interface has by now, if it is up.
@@ -156,19 +164,16 @@ func (s *Service) pushHeld(ctx context.Context, c aws.Call, h heldInterface) err
 	}
 	s.pushing.Lock()
 	defer s.pushing.Unlock()
-	wire, err := s.wiring(ctx, key(c, h.ID))
-	if isNotFound(err) {
-		return nil // deleted meanwhile
-	}
-	if err != nil {
+	var row *networkInterface
+	err := s.db.View(ctx, func(tx *store.Tx) (err error) {
+		row, err = interfaces.Get(tx, key(c, h.ID))
 		return err
-	}
-	err = s.net.SetPublic(ctx, h.ID, wire.Public)
+	})
 	if err == nil {
-		err = s.net.SetMembership(ctx, h.ID, wire.SecurityGroups)
+		err = s.bring(ctx, row.NIC)
 	}
-	if errors.Is(err, network.ErrNotAttached) {
-		return nil
+	if isNotFound(err) || errors.Is(err, network.ErrNotAttached) {
+		return nil // deleted meanwhile, or not up
 	}
 	return err
 }

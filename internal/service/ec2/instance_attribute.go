@@ -36,7 +36,7 @@ func (r *instance) flagAttribute(name string, out *api.DescribeInstanceAttribute
 	case "disableApiStop":
 		out.DisableApiStop = flag(r.DisableAPIStop)
 	case "sourceDestCheck":
-		out.SourceDestCheck = flag(true)
+		out.SourceDestCheck = flag(!r.NIC.Forwards)
 	case "ebsOptimized":
 		out.EbsOptimized = flag(r.EBSOptimized)
 	case "enaSupport":
@@ -99,7 +99,6 @@ func (s *Service) ModifyInstanceAttribute(ctx context.Context, in *api.ModifyIns
 	err = refuse(
 		asked{"Kernel", in.Kernel != nil}, asked{"Ramdisk", in.Ramdisk != nil}, asked{"SriovNetSupport", in.SriovNetSupport != nil},
 		asked{"BlockDeviceMappings", len(in.BlockDeviceMappings) > 0},
-		asked{"SourceDestCheck=false", in.SourceDestCheck != nil && !aws.Val(in.SourceDestCheck.Value)},
 		asked{"EnaSupport=false", in.EnaSupport != nil && !aws.Val(in.EnaSupport.Value)},
 	)
 	if err != nil {
@@ -119,7 +118,7 @@ func (s *Service) ModifyInstanceAttribute(ctx context.Context, in *api.ModifyIns
 	if err != nil {
 		return nil, err
 	}
-	if len(in.Groups) == 0 {
+	if len(in.Groups) == 0 && in.SourceDestCheck == nil {
 		return &api.ModifyInstanceAttributeOutput{}, nil
 	}
 	// The rules come first: a member of a group without rules would be cut off.
@@ -179,6 +178,19 @@ func (s *Service) modify(tx *store.Tx, c aws.Call, r *instance, in *api.ModifyIn
 		default:
 			return invalidValue(aws.Val(b.Value), "instanceInitiatedShutdownBehavior")
 		}
+	}
+	if len(in.Groups) == 0 && in.SourceDestCheck == nil {
+		return nil
+	}
+	more, err := interfaces.Lookup(tx, "instance", r.ID)
+	if err != nil {
+		return err
+	}
+	if len(more) > 0 {
+		return manyInterfaces(r.ID)
+	}
+	if in.SourceDestCheck != nil {
+		r.NIC.Forwards = !aws.Val(in.SourceDestCheck.Value)
 	}
 	if len(in.Groups) == 0 {
 		return nil

@@ -3,6 +3,7 @@ package ec2
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	hsinstance "github.com/hardstand/hardstand/internal/instance"
 	"github.com/hardstand/hardstand/internal/store"
@@ -40,5 +41,30 @@ func (s *Service) spec(ctx context.Context, k store.Key, r *instance) (hsinstanc
 	if r.AuthorizedKey != "" {
 		spec.AuthorizedKeys = []string{r.AuthorizedKey}
 	}
+	others, err := s.devices(ctx, k)
+	if err != nil {
+		return spec, err
+	}
+	for _, o := range others {
+		wire, err := s.wiring(ctx, o.Key)
+		if err != nil {
+			return spec, err
+		}
+		spec.Others = append(spec.Others, wire)
+	}
 	return spec, nil
+}
+
+// devices lists the interfaces that an instance has beside its primary one.
+func (s *Service) devices(ctx context.Context, k store.Key) ([]store.Row[networkInterface], error) {
+	var rows []store.Row[networkInterface]
+	err := s.db.View(ctx, func(tx *store.Tx) (err error) {
+		rows, err = interfaces.Lookup(tx, "instance", k.ID)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("interfaces of %s: %w", k.ID, err)
+	}
+	slices.SortFunc(rows, func(a, b store.Row[networkInterface]) int { return int(a.Value.Device - b.Value.Device) })
+	return rows, nil
 }

@@ -3,6 +3,7 @@ package ec2
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
@@ -52,28 +53,45 @@ func describeNetwork(c aws.Call, r *instance, names naming, out *api.Instance) {
 	out.VpcId, out.SubnetId = aws.Ptr(r.NIC.VPC), aws.Ptr(r.NIC.Subnet)
 	out.PrivateIpAddress = aws.Ptr(r.NIC.Private.String())
 	out.PrivateDnsName = aws.Ptr(privateDNS(c.Region, r.NIC.Private))
-	out.SourceDestCheck = aws.Ptr(true)
+	out.SourceDestCheck = aws.Ptr(!r.NIC.Forwards)
 	out.SecurityGroups = groupIdentifiers(r.NIC.Groups, names)
-	var assoc *api.InstanceNetworkInterfaceAssociation
 	if r.NIC.Public.IsValid() {
-		dns := names.public(c.Region, r.NIC)
-		out.PublicIpAddress, out.PublicDnsName = aws.Ptr(r.NIC.Public.String()), aws.Ptr(dns)
-		assoc = &api.InstanceNetworkInterfaceAssociation{IpOwnerId: aws.Ptr(primaryOf(r).publicOwner(c)), PublicDnsName: aws.Ptr(dns), PublicIp: out.PublicIpAddress}
+		out.PublicIpAddress, out.PublicDnsName = aws.Ptr(r.NIC.Public.String()), aws.Ptr(names.public(c.Region, r.NIC))
 	}
 	out.BlockDeviceMappings = []api.InstanceBlockDeviceMapping{{DeviceName: aws.Ptr(rootDevice), Ebs: &api.EbsInstanceBlockDevice{
 		AttachTime: aws.Ptr(r.LaunchTime), DeleteOnTermination: aws.Ptr(true), Status: "attached", VolumeId: aws.Ptr(r.Root.ID),
 	}}}
-	out.NetworkInterfaces = []api.InstanceNetworkInterface{{
-		Association: assoc, Description: aws.Ptr(r.NIC.Description), Groups: out.SecurityGroups, MacAddress: aws.Ptr(r.NIC.MAC),
-		NetworkInterfaceId: aws.Ptr(r.NIC.ID), OwnerId: aws.Ptr(c.Account), PrivateDnsName: out.PrivateDnsName,
-		PrivateIpAddress: out.PrivateIpAddress, SourceDestCheck: aws.Ptr(true), Status: "in-use", SubnetId: out.SubnetId, VpcId: out.VpcId,
-		InterfaceType: aws.Ptr("interface"), Ipv6Addresses: []api.InstanceIpv6Address{},
-		PrivateIpAddresses: []api.InstancePrivateIpAddress{{Association: assoc, Primary: aws.Ptr(true), PrivateDnsName: out.PrivateDnsName, PrivateIpAddress: out.PrivateIpAddress}},
+	for _, h := range r.interfaces(names) {
+		out.NetworkInterfaces = append(out.NetworkInterfaces, instanceInterface(c, h, names))
+	}
+}
+
+// interfaces lists an instance's interfaces by their device numbers.
+func (r *instance) interfaces(names naming) []heldInterface {
+	out := []heldInterface{primaryOf(r)}
+	for _, row := range names.devices[r.ID] {
+		out = append(out, heldRow(row))
+	}
+	return out
+}
+
+// instanceInterface is an interface as its instance shows it.
+func instanceInterface(c aws.Call, h heldInterface, names naming) api.InstanceNetworkInterface {
+	n := apiInterface(c, h, names)
+	out := api.InstanceNetworkInterface{
+		Description: n.Description, Groups: n.Groups, MacAddress: n.MacAddress, NetworkInterfaceId: n.NetworkInterfaceId, OwnerId: n.OwnerId,
+		PrivateDnsName: n.PrivateDnsName, PrivateIpAddress: n.PrivateIpAddress, SourceDestCheck: n.SourceDestCheck, Status: n.Status,
+		SubnetId: n.SubnetId, VpcId: n.VpcId, InterfaceType: aws.Ptr(string(n.InterfaceType)), Ipv6Addresses: []api.InstanceIpv6Address{},
 		Attachment: &api.InstanceNetworkInterfaceAttachment{
-			AttachTime: aws.Ptr(r.LaunchTime), AttachmentId: aws.Ptr(r.NIC.AttachmentID), DeleteOnTermination: aws.Ptr(true),
-			DeviceIndex: aws.Ptr[int32](0), Status: "attached", NetworkCardIndex: aws.Ptr[int32](0),
+			AttachTime: n.Attachment.AttachTime, AttachmentId: n.Attachment.AttachmentId, DeleteOnTermination: n.Attachment.DeleteOnTermination,
+			DeviceIndex: n.Attachment.DeviceIndex, Status: "attached", NetworkCardIndex: n.Attachment.NetworkCardIndex,
 		},
-	}}
+	}
+	if a := n.Association; a != nil {
+		out.Association = &api.InstanceNetworkInterfaceAssociation{IpOwnerId: a.IpOwnerId, PublicDnsName: a.PublicDnsName, PublicIp: a.PublicIp}
+	}
+	out.PrivateIpAddresses = []api.InstancePrivateIpAddress{{Association: out.Association, Primary: aws.Ptr(true), PrivateDnsName: out.PrivateDnsName, PrivateIpAddress: out.PrivateIpAddress}}
+	return out
 }
 
 // apiReason is nil while all is as it should be.
@@ -112,14 +130,24 @@ type naming struct {
 	groups map[string]string // names of security groups by id
 	// nameless holds the VPCs that give no public host names.
 	nameless map[string]bool
+	// devices are the interfaces beside the primary one, by instance and in order.
+	devices map[string][]*networkInterface
 }
 
-func newNaming() naming { return naming{groups: map[string]string{}, nameless: map[string]bool{}} }
+func newNaming() naming {
+	return naming{groups: map[string]string{}, nameless: map[string]bool{}, devices: map[string][]*networkInterface{}}
+}
 
 func (n naming) load(tx *store.Tx, c aws.Call) error {
 	return errors.Join(
 		eachRow(tx, c, &securityGroups, func(id string, g *securityGroup) { n.groups[id] = g.Name }),
 		eachRow(tx, c, &vpcs, func(id string, v *vpc) { n.nameless[id] = !v.publicNames() }),
+		eachRow(tx, c, &interfaces, func(_ string, r *networkInterface) {
+			if r.Instance != "" {
+				n.devices[r.Instance] = append(n.devices[r.Instance], r)
+				slices.SortFunc(n.devices[r.Instance], func(a, b *networkInterface) int { return int(a.Device - b.Device) })
+			}
+		}),
 	)
 }
 

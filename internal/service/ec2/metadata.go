@@ -57,25 +57,49 @@ func plainMetadata(k store.Key, r *instance) imds.Metadata {
 }
 
 func networkMetadata(tx *store.Tx, k store.Key, r *instance, m *imds.Metadata) error {
-	v, err := vpcs.Get(tx, store.Key{Account: k.Account, Region: k.Region, ID: r.NIC.VPC})
+	own, err := interfaceMetadata(tx, k, r.NIC)
 	if err != nil {
 		return err
 	}
-	m.VPCCIDR = v.CIDR
-	if v.publicNames() {
-		m.PublicHost = publicDNS(k.Region, r.NIC.Public)
+	m.VPCCIDR, m.SubnetCIDR, m.PublicHost, m.SecurityGroups = own.VPCCIDR, own.SubnetCIDR, own.PublicHost, own.SecurityGroups
+	rows, err := interfaces.Lookup(tx, "instance", r.ID)
+	if err != nil {
+		return err
 	}
-	if sub := v.subnet(r.NIC.Subnet); sub != nil {
-		m.SubnetCIDR = sub.CIDR
-	}
-	for _, id := range r.NIC.Groups {
-		g, err := securityGroups.Get(tx, store.Key{Account: k.Account, Region: k.Region, ID: id})
+	for _, row := range rows {
+		other, err := interfaceMetadata(tx, k, row.Value.NIC)
 		if err != nil {
 			return err
 		}
-		m.SecurityGroups = append(m.SecurityGroups, imds.SecurityGroup{ID: g.ID, Name: g.Name})
+		other.Device = int(row.Value.Device)
+		m.Others = append(m.Others, other)
 	}
 	return nil
+}
+
+func interfaceMetadata(tx *store.Tx, k store.Key, n nic) (imds.Interface, error) {
+	out := imds.Interface{
+		PrivateIP: n.Private, PublicIP: n.Public, PrivateHost: privateDNS(k.Region, n.Private), MAC: n.MAC, InterfaceID: n.ID, SubnetID: n.Subnet, VPCID: n.VPC,
+	}
+	v, err := vpcs.Get(tx, store.Key{Account: k.Account, Region: k.Region, ID: n.VPC})
+	if err != nil {
+		return out, err
+	}
+	out.VPCCIDR = v.CIDR
+	if v.publicNames() {
+		out.PublicHost = publicDNS(k.Region, n.Public)
+	}
+	if sub := v.subnet(n.Subnet); sub != nil {
+		out.SubnetCIDR = sub.CIDR
+	}
+	for _, id := range n.Groups {
+		g, err := securityGroups.Get(tx, store.Key{Account: k.Account, Region: k.Region, ID: id})
+		if err != nil {
+			return out, err
+		}
+		out.SecurityGroups = append(out.SecurityGroups, imds.SecurityGroup{ID: g.ID, Name: g.Name})
+	}
+	return out, nil
 }
 
 // profileMetadata reads the profile anew: a role that was put into it or taken out

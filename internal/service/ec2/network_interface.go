@@ -176,16 +176,12 @@ func (h heldInterface) instanceState(tx *store.Tx, c aws.Call) (string, error) {
 // requesters are the names that AWS's services have as owners of interfaces.
 var requesters = map[string]string{"elasticloadbalancing.amazonaws.com": "amazon-elb", natOwner: "amazon-aws"}
 
-// requesterID names who made the interface: a service by its alias. Launches are not
-// told.
+// requesterID names who made the interface: a service by its alias.
 func (h heldInterface) requesterID() string {
-	switch {
-	case h.row == nil:
-		return ""
-	case h.row.Requester != "":
-		return requesters[h.row.Requester]
+	if name := requesters[h.requester()]; name != "" {
+		return name
 	}
-	return h.row.Creator
+	return h.Creator
 }
 
 // attachmentOwner is the owner of what the interface is attached to.

@@ -134,6 +134,9 @@ func (s *Service) wiring(ctx context.Context, k store.Key) (network.NIC, error) 
 		v, sub, err := vpcOfSubnet(tx, callOf(k), row.NIC.Subnet)
 		if err == nil {
 			out = networkNIC(row.NIC, v, sub)
+			if row.Instance != "" {
+				out.Device = int(row.Device)
+			}
 		}
 		return err
 	})
@@ -147,6 +150,6 @@ func (s *Service) wiring(ctx context.Context, k store.Key) (network.NIC, error) 
 func networkNIC(n nic, v *vpc, sub *subnet) network.NIC {
 	return network.NIC{
 		ID: n.ID, VPC: v.ID, VPCCIDR: v.CIDR, Subnet: sub.CIDR,
-		Private: n.Private, Public: n.Public, MAC: n.MAC, SecurityGroups: n.Groups,
+		Private: n.Private, Public: n.Public, MAC: n.MAC, SecurityGroups: n.Groups, Forwards: n.Forwards,
 	}
 }

@@ -25,8 +25,9 @@ type nic struct {
 	// Description and Tags are the interface's own.
 	Description string
 	Tags        map[string]string
-	// Made is nil for an interface that a launch has made.
-	Made *madeInterface `json:",omitempty"`
+	// Creator is the unique id of who made it, Made nil where nobody gave a token.
+	Creator string
+	Made    *madeInterface `json:",omitempty"`
 }
 
 // madeInterface is what CreateNetworkInterface remembers of its call.
@@ -43,9 +44,8 @@ type networkInterface struct {
 	Zone string
 	// Kind is what DescribeNetworkInterfaces calls the type.
 	Kind string
-	// Requester is the service that manages the interface, or "". Creator is the unique
-	// id of who made it.
-	Requester, Creator string
+	// Requester is the service that manages the interface, or "".
+	Requester string
 	// Up is set while the interface has a node of the server's own behind it.
 	Up bool
 	// Instance is what it is attached to, as device number Device, or "".

@@ -63,8 +63,22 @@ func TestRunDevicesRefused(t *testing.T) {
 			nic(api.InstanceNetworkInterfaceSpecification{})(in)
 			in.SecurityGroups = []string{"default"}
 		}, "InvalidParameterCombination: Network interfaces and an instance-level subnet ID or security groups may not be specified on the same request"},
-		"old interface":  {nic(api.InstanceNetworkInterfaceSpecification{NetworkInterfaceId: aws.Ptr("eni-1")}), "UnsupportedOperation: The parameter NetworkInterface.NetworkInterfaceId is not supported by hardstand."},
-		"kept interface": {nic(api.InstanceNetworkInterfaceSpecification{DeleteOnTermination: aws.Ptr(false)}), "UnsupportedOperation: The parameter NetworkInterface.DeleteOnTermination=false is not supported by hardstand."},
+		"absent interface":     {nic(api.InstanceNetworkInterfaceSpecification{NetworkInterfaceId: aws.Ptr("eni-1")}), "InvalidNetworkInterfaceID.NotFound: The networkInterface ID 'eni-1' does not exist"},
+		"interface and subnet": {nic(api.InstanceNetworkInterfaceSpecification{NetworkInterfaceId: aws.Ptr("eni-1"), SubnetId: aws.Ptr("subnet-1")}), "InvalidParameterCombination: A network interface may not specify both a network interface ID and a subnet"},
+		"no first interface":   {nic(api.InstanceNetworkInterfaceSpecification{DeviceIndex: aws.Ptr[int32](1)}), "InvalidParameterValue: When specifying network interfaces, you must include a device at index 0."},
+		"two first interfaces": {func(in *api.RunInstancesInput) {
+			in.NetworkInterfaces = make([]api.InstanceNetworkInterfaceSpecification, 2)
+		}, "InvalidParameterValue: Each network interface requires a unique device index."},
+		"many with one interface": {func(in *api.RunInstancesInput) {
+			nic(api.InstanceNetworkInterfaceSpecification{NetworkInterfaceId: aws.Ptr("eni-1")})(in)
+			in.MaxCount = aws.Ptr[int32](2)
+		}, "InvalidParameterCombination: A network interface ID may not be specified when launching more than one instance."},
+		"public with two": {func(in *api.RunInstancesInput) {
+			in.NetworkInterfaces = []api.InstanceNetworkInterfaceSpecification{{AssociatePublicIpAddress: aws.Ptr(true)}, {DeviceIndex: aws.Ptr[int32](1)}}
+		}, "InvalidParameterCombination: The associatePublicIPAddress parameter cannot be specified when launching with multiple network interfaces or with an existing one."},
+		"too many interfaces": {func(in *api.RunInstancesInput) {
+			in.NetworkInterfaces = []api.InstanceNetworkInterfaceSpecification{{}, {DeviceIndex: aws.Ptr[int32](1)}, {DeviceIndex: aws.Ptr[int32](2)}}
+		}, "AttachmentLimitExceeded: Interface count 3 exceeds the limit for t3.micro"},
 		"second disk":    {disk("/dev/sdb", &api.EbsBlockDevice{}), "UnsupportedOperation: The parameter BlockDeviceMapping /dev/sdb beyond the root device is not supported by hardstand."},
 		"suppressed":     {mapped(api.BlockDeviceMapping{DeviceName: aws.Ptr(rootDevice), NoDevice: aws.Ptr("")}), "UnsupportedOperation: The parameter BlockDeviceMapping.NoDevice is not supported by hardstand."},
 		"instance store": {mapped(api.BlockDeviceMapping{DeviceName: aws.Ptr("/dev/sdb"), VirtualName: aws.Ptr("ephemeral24")}), "UnsupportedOperation: The parameter BlockDeviceMapping /dev/sdb beyond the root device is not supported by hardstand."},
@@ -155,7 +169,6 @@ func TestRefusals(t *testing.T) {
 		{"DescribeInstances", &api.DescribeInstancesInput{MaxResults: aws.Ptr[int32](4)}, "InvalidParameterValue: Value ( 4 ) for parameter maxResults is invalid. Expecting a value greater than or equal to 5."},
 		{"DescribeInstances", &api.DescribeInstancesInput{NextToken: aws.Ptr("%")}, "InvalidNextToken: The specified next token is not valid."},
 		{"DescribeInstanceAttribute", &api.DescribeInstanceAttributeInput{InstanceId: &id, Attribute: "blockDeviceMapping"}, "UnsupportedOperation: The parameter Attribute=blockDeviceMapping is not supported by hardstand."},
-		{"ModifyInstanceAttribute", &api.ModifyInstanceAttributeInput{InstanceId: &id, SourceDestCheck: &api.AttributeBooleanValue{Value: aws.Ptr(false)}}, "UnsupportedOperation: The parameter SourceDestCheck=false is not supported by hardstand."},
 		{"ModifyInstanceAttribute", &api.ModifyInstanceAttributeInput{InstanceId: &id, InstanceInitiatedShutdownBehavior: &api.AttributeValue{Value: aws.Ptr("explode")}}, "InvalidParameterValue: Invalid value 'explode' for instanceInitiatedShutdownBehavior."},
 		{"StopInstances", &api.StopInstancesInput{}, "MissingParameter: The request must contain the parameter InstanceIds"},
 		{"StopInstances", &api.StopInstancesInput{InstanceIds: []string{id}, Hibernate: aws.Ptr(true)}, "UnsupportedOperation: The parameter Hibernate is not supported by hardstand."},

@@ -176,12 +176,17 @@ func (r *route) leadToInstance(tx *store.Tx, c aws.Call, v *vpc, table, id strin
 	case m.State == stateTerminated:
 		return notFound("InvalidInstanceID", "instance ID", id)
 	case len(more) > 0:
-		return awserr.New("InvalidInstanceID", "There are multiple interfaces attached to instance '%s'. Please specify an interface ID for the operation instead.", id)
+		return manyInterfaces(id)
 	case m.NIC.VPC != v.ID:
 		return elsewhere(table, "interface", m.NIC.ID)
 	}
 	r.Interface = m.NIC.ID
 	return nil
+}
+
+// manyInterfaces is the answer where an instance is named and an interface is meant.
+func manyInterfaces(id string) error {
+	return awserr.New("InvalidInstanceID", "There are multiple interfaces attached to instance '%s'. Please specify an interface ID for the operation instead.", id)
 }
 
 // elsewhere is the answer to a target in another VPC than the route table.

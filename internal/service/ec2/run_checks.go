@@ -47,7 +47,7 @@ func (s *Service) runChecks(ctx context.Context, asIs *api.RunInstancesInput) ([
 	if err != nil {
 		return nil, err
 	}
-	checks = append(checks, groups...)
+	checks = append(append(checks, groups...), r.deviceChecks(c)...)
 	checks = from.describe(c, checks)
 	for i := range checks {
 		checks[i].Action = "ec2:RunInstances"
@@ -77,6 +77,10 @@ func (s *Service) launchChecks(ctx context.Context, c aws.Call, r *runRequest, i
 		pass[i].Offer("iam:AssociatedResourceArn", ec2ARN(c, "instance/*"))
 	}
 	for _, kind := range []string{"instance", "network-interface", "volume"} {
+		if kind == "network-interface" && r.primary.id != "" {
+			made = append(made, aws.Check{Resource: ec2ARN(c, kind+"/"+r.primary.id)})
+			continue
+		}
 		check := aws.Check{Resource: ec2ARN(c, kind+"/*"), Context: requestTagContext(in.TagSpecifications, kind)}
 		d := description{c, &check}
 		d.zone(sub.Zone)
@@ -100,6 +104,14 @@ func (s *Service) launchChecks(ctx context.Context, c aws.Call, r *runRequest, i
 // VPC, and its VPC; empty ones where that is not known.
 func (s *Service) launchSubnet(ctx context.Context, c aws.Call, r *runRequest) (v *vpc, sub *subnet, err error) {
 	err = s.db.View(ctx, func(tx *store.Tx) (err error) {
+		if r.primary.id != "" {
+			h, err := findInterface(tx, c, r.primary.id)
+			if err != nil {
+				return err
+			}
+			v, sub, err = vpcOfSubnet(tx, c, h.Subnet)
+			return err
+		}
 		if r.subnetID != "" {
 			v, sub, err = vpcOfSubnet(tx, c, r.subnetID)
 			return err

@@ -16,7 +16,7 @@ const (
 )
 
 // placement reads zone, subnet, groups and addresses from the top level or from
-// the one network interface that may be given instead.
+// the network interfaces that may be given instead.
 func (r *runRequest) placement(in *api.RunInstancesInput) error {
 	r.subnetID, r.groupIDs, r.groupNames = aws.Val(in.SubnetId), in.SecurityGroupIds, in.SecurityGroups
 	if r.subnetID != "" && len(r.groupNames) > 0 {
@@ -34,13 +34,14 @@ func (r *runRequest) placement(in *api.RunInstancesInput) error {
 		if r.subnetID != "" || len(r.groupIDs)+len(r.groupNames) > 0 {
 			return awserr.New("InvalidParameterCombination", "Network interfaces and an instance-level subnet ID or security groups may not be specified on the same request")
 		}
-		ni := in.NetworkInterfaces[0]
-		if err := refuseInterface(in.NetworkInterfaces); err != nil {
+		devices, err := wantedDevices(in.NetworkInterfaces, r.max)
+		if err != nil {
 			return err
 		}
-		r.subnetID, r.groupIDs, r.public = aws.Val(ni.SubnetId), ni.Groups, ni.AssociatePublicIpAddress
-		if ni.PrivateIpAddress != nil {
-			private = *ni.PrivateIpAddress
+		r.primary, r.devices = devices[0], devices[1:]
+		r.subnetID, r.groupIDs, r.public = r.primary.subnetID, r.primary.groups, r.primary.public
+		if r.primary.private.IsValid() {
+			private = r.primary.private.String()
 		}
 	}
 	if private == "" {
@@ -55,25 +56,6 @@ func (r *runRequest) placement(in *api.RunInstancesInput) error {
 	}
 	r.private = a
 	return nil
-}
-
-// refuseInterface refuses what hardstand's interfaces do not do: there is one per
-// instance, made with it and gone with it.
-func refuseInterface(list []api.InstanceNetworkInterfaceSpecification) error {
-	ni := list[0]
-	return refuse(
-		asked{"NetworkInterfaces beyond one", len(list) > 1},
-		asked{"NetworkInterface.DeviceIndex beyond 0", aws.Val(ni.DeviceIndex) != 0 || aws.Val(ni.NetworkCardIndex) != 0},
-		asked{"NetworkInterface.NetworkInterfaceId", ni.NetworkInterfaceId != nil},
-		asked{"NetworkInterface.DeleteOnTermination=false", ni.DeleteOnTermination != nil && !*ni.DeleteOnTermination},
-		asked{"NetworkInterface.InterfaceType", aws.Val(ni.InterfaceType) != "" && *ni.InterfaceType != "interface"},
-		asked{"NetworkInterface.SecondaryPrivateIpAddressCount", aws.Val(ni.SecondaryPrivateIpAddressCount) > 0 || len(ni.PrivateIpAddresses) > 0},
-		asked{"NetworkInterface.Ipv4Prefixes", len(ni.Ipv4Prefixes) > 0 || aws.Val(ni.Ipv4PrefixCount) > 0},
-		asked{"NetworkInterface.Ipv6Addresses", len(ni.Ipv6Addresses) > 0 || aws.Val(ni.Ipv6AddressCount) > 0 || len(ni.Ipv6Prefixes) > 0 || aws.Val(ni.Ipv6PrefixCount) > 0 || aws.Val(ni.PrimaryIpv6)},
-		asked{"NetworkInterface.AssociateCarrierIpAddress", aws.Val(ni.AssociateCarrierIpAddress)},
-		asked{"NetworkInterface.ConnectionTrackingSpecification", ni.ConnectionTrackingSpecification != nil},
-		asked{"NetworkInterface.EnaSrdSpecification", ni.EnaSrdSpecification != nil || ni.EnaQueueCount != nil},
-	)
 }
 
 // rootNames are the names that images give their root device.

@@ -3,6 +3,7 @@ package ec2
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -84,6 +85,13 @@ func existingRun(tx *store.Tx, c aws.Call, r *runRequest) ([]*instance, error) {
 }
 
 func (s *Service) insertRun(tx *store.Tx, c aws.Call, r *runRequest) ([]*instance, error) {
+	given, err := r.givenPrimary(tx, c)
+	if err != nil {
+		return nil, err
+	}
+	if given != nil {
+		r.subnetID = given.NIC.Subnet
+	}
 	v, sub, err := r.pickSubnet(tx, c)
 	if err != nil {
 		return nil, err
@@ -98,7 +106,7 @@ func (s *Service) insertRun(tx *store.Tx, c aws.Call, r *runRequest) ([]*instanc
 	reservation := ids.Resource("r")
 	var out []*instance
 	for i := int32(0); i < r.max; i++ {
-		row, err := s.newInstance(tx, v, sub, r, groups, i)
+		row, err := s.newInstance(tx, v, sub, r, groups, given, i)
 		if awserr.Is(err, "InsufficientFreeAddressesInSubnet") && i >= r.min {
 			break
 		}
@@ -108,6 +116,16 @@ func (s *Service) insertRun(tx *store.Tx, c aws.Call, r *runRequest) ([]*instanc
 		row.ReservationID = reservation
 		if err := instances.Insert(tx, key(c, row.ID), row); err != nil {
 			return nil, fmt.Errorf("insert instance: %w", err)
+		}
+		if given != nil {
+			if err := takePrimary(tx, c, row, given); err != nil {
+				return nil, err
+			}
+		}
+		for _, d := range r.devices {
+			if err := s.addDevice(tx, c, row, d, maps.Clone(r.template.NIC.Tags)); err != nil {
+				return nil, err
+			}
 		}
 		s.emit(tx, c, row, "")
 		out = append(out, row)
@@ -151,18 +169,12 @@ func (r *runRequest) pickSubnet(tx *store.Tx, c aws.Call) (*vpc, *subnet, error)
 // suits says whether a subnet is the default one for the launch.
 func (r *runRequest) suits(s subnet) bool { return s.Default && (r.zone == "" || s.Zone == r.zone) }
 
-func (s *Service) newInstance(tx *store.Tx, v *vpc, sub *subnet, r *runRequest, groups []string, i int32) (*instance, error) {
+func (s *Service) newInstance(tx *store.Tx, v *vpc, sub *subnet, r *runRequest, groups []string, given *networkInterface, i int32) (*instance, error) {
 	row := r.template
 	row.ID, row.Zone, row.LaunchIndex = ids.Resource("i"), sub.Zone, i
 	row.LaunchTime = s.clock.Now().UTC()
 	row.Root.ID = ids.Resource("vol")
 	row.Token, row.TokenHash = r.token, r.hash
-	row.NIC.ID, row.NIC.AttachmentID = ids.Resource("eni"), ids.Resource("eni-attach")
-	row.NIC.VPC, row.NIC.Subnet, row.NIC.Groups = v.ID, sub.ID, groups
-	row.NIC.AutoPublic = sub.MapPublic
-	if r.public != nil {
-		row.NIC.AutoPublic = *r.public
-	}
 	if row.Profile != nil {
 		row.ProfileAssocID = ids.Resource("iip-assoc")
 	}
@@ -170,21 +182,39 @@ func (s *Service) newInstance(tx *store.Tx, v *vpc, sub *subnet, r *runRequest, 
 	if row.UserData, err = s.sealUserData(row.ID, r.userData); err != nil {
 		return nil, err
 	}
+	row.NIC.AttachmentID = ids.Resource("eni-attach")
+	if given != nil {
+		keep, attachment := row.NIC.Keep, row.NIC.AttachmentID
+		row.NIC = given.NIC
+		row.NIC.Keep, row.NIC.AttachmentID = keep, attachment
+		return &row, nil
+	}
+	row.NIC.ID = ids.Resource("eni")
+	row.NIC.VPC, row.NIC.Subnet, row.NIC.Groups = v.ID, sub.ID, groups
+	row.NIC.AutoPublic = sub.MapPublic
+	if r.public != nil {
+		row.NIC.AutoPublic = *r.public
+	}
+	return &row, s.address(tx, v, sub, r, &row.NIC)
+}
+
+// address gives the interface of a new instance its addresses.
+func (s *Service) address(tx *store.Tx, v *vpc, sub *subnet, r *runRequest, of *nic) (err error) {
 	if r.private.IsValid() {
-		row.NIC.Private, err = r.private, checkPrivate(tx, v, sub, r.private)
+		of.Private, err = r.private, checkPrivate(tx, v, sub, r.private)
 	} else {
-		row.NIC.Private, err = s.freePrivate(tx, v, sub)
+		of.Private, err = s.freePrivate(tx, v, sub)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if row.NIC.AutoPublic {
-		if row.NIC.Public, err = s.freePublic(tx); err != nil {
-			return nil, err
+	if of.AutoPublic {
+		if of.Public, err = s.freePublic(tx); err != nil {
+			return err
 		}
 	}
-	row.NIC.MAC = macOf(row.NIC.Private)
-	return &row, nil
+	of.MAC = macOf(of.Private)
+	return nil
 }
 
 func checkPrivate(tx *store.Tx, v *vpc, sub *subnet, a netip.Addr) error {

@@ -38,6 +38,9 @@ type runRequest struct {
 	private     netip.Addr
 	public      *bool // nil: as the subnet says, which is yes
 	token, hash string
+	// primary is the interface at index 0, if interfaces are given, devices the others.
+	primary wantedDevice
+	devices []wantedDevice
 }
 
 func (s *Service) planRun(ctx context.Context, c aws.Call, asIs *api.RunInstancesInput) (*runRequest, error) {
@@ -65,9 +68,7 @@ func (s *Service) planRun(ctx context.Context, c aws.Call, asIs *api.RunInstance
 	if r.userData, err = decodeUserData(aws.Val(in.UserData)); err != nil {
 		return nil, err
 	}
-	if len(in.NetworkInterfaces) > 0 {
-		r.template.NIC.Description = aws.Val(in.NetworkInterfaces[0].Description)
-	}
+	r.template.NIC.Description, r.template.NIC.Keep = r.primary.description, r.primary.keep
 	return r, r.tokens(c, asIs)
 }
 

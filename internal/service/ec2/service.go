@@ -34,6 +34,9 @@ type Instances interface {
 	Stop(ctx context.Context, id string, force bool) error
 	Reboot(ctx context.Context, id string) error
 	Terminate(ctx context.Context, id string) error
+	// Plug and Unplug give an instance that runs a further interface and take one.
+	Plug(ctx context.Context, id string, nic network.NIC) error
+	Unplug(ctx context.Context, id, nicID string) error
 	Console(id string) ([]byte, time.Time, error)
 	Forget(id string) error
 	// Adopt takes over machines that an earlier server left running; it says which
@@ -50,6 +53,7 @@ type Network interface {
 	DeleteGroup(ctx context.Context, vpc, id string) error
 	SetMembership(ctx context.Context, nicID string, groups []string) error
 	SetPublic(ctx context.Context, nicID string, addr netip.Addr) error
+	SetForwarding(ctx context.Context, nicID string, on bool) error
 	AttachNode(ctx context.Context, nic network.NIC) (*network.Node, error)
 	DetachNode(ctx context.Context, nicID string) error
 }

@@ -75,14 +75,28 @@ func (s *Service) launch(ctx context.Context, k store.Key, row *instance) error 
 	return errors.Join(s.catchUp(ctx, k, row.NIC), s.followRoutes(ctx, k, row.NIC.VPC))
 }
 
-// catchUp tells the network what changed about an interface while its machine
-// was being launched with the row as it was before.
+// catchUp tells the network what changed about the interfaces of a machine while it was
+// being launched with the rows as they were before.
 func (s *Service) catchUp(ctx context.Context, k store.Key, booted nic) error {
 	r, err := s.load(ctx, k)
-	if err != nil || booted.same(r.NIC) {
+	if err != nil {
 		return err
 	}
-	return s.pushInterface(ctx, k)
+	if !booted.same(r.NIC) {
+		if err := s.pushInterface(ctx, k); err != nil {
+			return err
+		}
+	}
+	others, err := s.devices(ctx, k)
+	if err != nil {
+		return err
+	}
+	for _, o := range others {
+		if err := s.plug(ctx, o.Key); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // maxReaddress bounds how many public addresses a launch tries when other servers
@@ -112,8 +126,17 @@ func (s *Service) boot(ctx context.Context, k store.Key, row *instance) error {
 	if err != nil {
 		return err
 	}
+	others, err := s.devices(ctx, k)
+	if err != nil {
+		return err
+	}
 	if err := s.syncNetwork(ctx, k, row.NIC); err != nil {
 		return err
+	}
+	for _, o := range others {
+		if err := s.syncNetwork(ctx, k, o.Value.NIC); err != nil {
+			return err
+		}
 	}
 	return s.machines.Start(ctx, spec)
 }
@@ -200,7 +223,7 @@ func (s *Service) terminate(ctx context.Context, k store.Key, row *instance) err
 		if err != nil || r.State != stateShuttingDown {
 			return err
 		}
-		if err := releaseElastic(tx, k, &r.NIC); err != nil {
+		if err := leave(tx, k, r); err != nil {
 			return err
 		}
 		r.State, r.TerminatedAt = stateTerminated, now
