@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/hardstand/hardstand/internal/wire"
 )
 
 // calls are the requests that a world is answering. A world that ends interrupts
@@ -33,11 +35,17 @@ func (c *calls) begin(w http.ResponseWriter, r *http.Request) (inner *http.Reque
 		// Somebody may sit in a read of the body, which knows no context.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // recorders have no connection
 	})
-	return r.WithContext(ctx), func() {
+	return r.WithContext(wire.WithKeeper(ctx, c.keep)), func() {
 		stop()
 		cancel()
 		c.open.Done()
 	}
+}
+
+// keep admits a call that goes on when the request that it came by has been left.
+func (c *calls) keep() (ctx context.Context, leave func()) {
+	c.open.Add(1)
+	return c.ended, c.open.Done
 }
 
 // interrupt ends every request and returns when they are over.

@@ -173,10 +173,8 @@ func (s *System) stop(ctx context.Context, server *http.Server) error {
 	w := s.current()
 	brief, done := context.WithTimeout(ctx, courtesy)
 	defer done()
-	var err error
-	if server.Shutdown(brief) != nil {
-		err = w.calls.interrupt(ctx)
-	}
+	_ = server.Shutdown(brief) // in vain where something waits
+	err := w.calls.interrupt(ctx)
 	if s.cfg.StopInstances {
 		err = errors.Join(err, w.terminateAll(ctx))
 	}

@@ -79,24 +79,32 @@ func (s *Server) audit(ctx context.Context, svc *service, began time.Time, err e
 }
 
 func (s *Server) pass(ctx context.Context, svc *service, row *Operation, in any) (any, error) {
+	if err := s.admit(ctx, svc, row, in); err != nil {
+		return nil, err
+	}
+	return row.Invoke(ctx, in)
+}
+
+// admit is what comes before every operation.
+func (s *Server) admit(ctx context.Context, svc *service, row *Operation, in any) error {
 	op := svc.Model.Operations[row.Name]
 	violations, err := validate.Input(op.Input, in)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if len(violations) > 0 {
-		return nil, svc.violationError(op, violations)
+		return svc.violationError(op, violations)
 	}
 	if row.Free == "" {
 		if err := s.authorize(ctx, row, in); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if svc.Model.Protocol == model.EC2 && dryRun(in) {
-		return nil, awserr.Status(http.StatusPreconditionFailed, "DryRunOperation",
+		return awserr.Status(http.StatusPreconditionFailed, "DryRunOperation",
 			"Request would have succeeded, but DryRun flag is set.")
 	}
-	return row.Invoke(ctx, in)
+	return nil
 }
 
 func (s *Server) authorize(ctx context.Context, row *Operation, in any) error {

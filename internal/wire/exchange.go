@@ -59,6 +59,9 @@ func (e *exchange) serve() error {
 	if err != nil || row == nil {
 		return err
 	}
+	if keep := e.holdable(ctx, row); keep != nil {
+		return e.hold(ctx, row, in, keep)
+	}
 	out, err := e.server.run(ctx, e.service, row, in)
 	if err != nil {
 		return err

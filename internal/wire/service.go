@@ -44,6 +44,9 @@ type Operation struct {
 	// Checks returns the permissions that the input needs, at least one.
 	Checks func(ctx context.Context, in any) ([]aws.Check, error)
 	Invoke func(ctx context.Context, in any) (any, error)
+	// Hold, where it is set, begins a call of a client that can wait without its
+	// request; see Held. Invoke does the same for everybody else.
+	Hold func(ctx context.Context, in any) (Held, error)
 }
 
 // Op is an operation under the IAM action. checks names the resources; nil means

@@ -171,8 +171,10 @@ func onInstances[I any](names func(*I) []string) func(context.Context, *I) ([]aw
 // CommandsWire lists the operations of the host command API.
 func (s *Service) CommandsWire() wire.Service {
 	const why = "the instance's identity is the permission; the secure flavour's is checked in the operation"
+	poll := wire.FreeOp("PollHostCommand", why, s.PollHostCommand)
+	poll.Hold = s.holdPollHostCommand
 	return wire.Service{Model: codedeploycommands.Model(), Operations: []wire.Operation{
-		wire.FreeOp("PollHostCommand", why, s.PollHostCommand),
+		poll,
 		wire.FreeOp("GetDeploymentSpecification", why, s.GetDeploymentSpecification),
 		wire.FreeOp("PutHostCommandAcknowledgement", why, s.PutHostCommandAcknowledgement),
 		wire.FreeOp("PutHostCommandComplete", why, s.PutHostCommandComplete),

@@ -2,11 +2,13 @@ package codedeploy
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/codedeploycommands"
 	"github.com/hardstand/hardstand/internal/store"
+	"github.com/hardstand/hardstand/internal/wire"
 )
 
 const (
@@ -19,11 +21,8 @@ const (
 )
 
 // PollHostCommand hands the caller its next command, and holds the request open
-// until there is one, so that work starts at once.
-//
-// Thousands wait here. What they have on their stacks while they do counts: from
-// 3.2 KiB above this function on a stack is not shrunk to 8 KiB any more. Whatever
-// needs room is therefore done in functions that have returned by then.
+// until there is one, so that work starts at once. What needs room on the stack has
+// returned by then; see exchange.serve in package wire.
 func (s *Service) PollHostCommand(ctx context.Context, in *api.PollHostCommandInput) (out *api.PollHostCommandOutput, err error) {
 	h, err := s.admitPoll(ctx, in)
 	if err != nil {
@@ -36,9 +35,13 @@ func (s *Service) PollHostCommand(ctx context.Context, in *api.PollHostCommandIn
 	enough := s.clock.After(holdPoll)
 	for {
 		changed := s.polls.changed(h.Key)
-		out, wait, err := s.take(ctx, h)
+		out, due, err := s.take(ctx, h)
 		if err != nil || out != nil {
 			return out, err
+		}
+		var wait <-chan time.Time
+		if !due.IsZero() {
+			wait = s.clock.After(due.Sub(s.clock.Now()))
 		}
 		select {
 		case <-changed:
@@ -51,6 +54,64 @@ func (s *Service) PollHostCommand(ctx context.Context, in *api.PollHostCommandIn
 			return &api.PollHostCommandOutput{}, nil
 		}
 	}
+}
+
+// heldPoll is a poll that waits without its request, as those of a fleet do.
+type heldPoll struct {
+	s     *Service
+	host  *speaker
+	until time.Time
+	wake  func()
+}
+
+// holdPollHostCommand is PollHostCommand for clients that can be held.
+func (s *Service) holdPollHostCommand(ctx context.Context, in any) (held wire.Held, err error) {
+	input, ok := in.(*api.PollHostCommandInput)
+	if !ok {
+		return nil, fmt.Errorf("PollHostCommand got %T", in)
+	}
+	h, err := s.admitPoll(ctx, input)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.enterPoll(ctx, h); err != nil {
+		s.leavePoll(h, &err)
+		return nil, err
+	}
+	return &heldPoll{s: s, host: h, until: s.clock.Now().Add(holdPoll)}, nil
+}
+
+// Await implements wire.Held.
+func (p *heldPoll) Await(wake func()) {
+	p.wake = wake
+	p.s.polls.hold(p.host.Key, p)
+}
+
+// Look implements wire.Held.
+func (p *heldPoll) Look(ctx context.Context) (any, time.Time, error) {
+	out, due, err := p.s.take(ctx, p.host)
+	if err != nil {
+		return nil, due, err
+	}
+	if out == nil && !p.s.clock.Now().Before(p.until) {
+		return p.Over(), due, nil
+	}
+	if out == nil { // not as an interface: there is no answer
+		if due.IsZero() || due.After(p.until) {
+			due = p.until
+		}
+		return nil, due, nil
+	}
+	return out, due, nil
+}
+
+// Over implements wire.Held.
+func (p *heldPoll) Over() any { return &api.PollHostCommandOutput{} }
+
+// Leave implements wire.Held.
+func (p *heldPoll) Leave(well bool) {
+	p.s.polls.release(p.host.Key, p)
+	p.s.polls.end(p.host.Key, p.s.clock.Now(), well)
 }
 
 // admitPoll says who polls.
@@ -80,26 +141,26 @@ func (s *Service) enterPoll(ctx context.Context, h *speaker) error {
 
 func (s *Service) leavePoll(h *speaker, err *error) { s.polls.end(h.Key, s.clock.Now(), *err == nil) }
 
-// take hands out the host's command, if it has one. wait fires when a command
-// that is out already may be handed out again; nil for never. Nothing is written:
+// take hands out the host's command, if it has one. due is when a command that is
+// out already may be handed out again; zero for never. Nothing is written:
 // what an agent has taken is what it has acknowledged.
 //
 //go:noinline
-func (s *Service) take(ctx context.Context, h *speaker) (out *api.PollHostCommandOutput, wait <-chan time.Time, err error) {
+func (s *Service) take(ctx context.Context, h *speaker) (out *api.PollHostCommandOutput, due time.Time, err error) {
 	k := h.Key
 	t, err := view(ctx, s, func(tx *store.Tx) (*target, error) { return s.waiting(tx, k) })
 	if err != nil || t == nil {
-		return nil, nil, err
+		return nil, due, err
 	}
 	now, id := s.clock.Now(), commandID(t)
-	if due := s.polls.offer(k, id, t.Ready, now); now.Before(due) {
-		return nil, s.clock.After(due.Sub(now)), nil
+	if due = s.polls.offer(k, id, t.Ready, now); now.Before(due) {
+		return nil, due, nil
 	}
 	return &api.PollHostCommandOutput{HostCommand: &api.HostCommandInstance{
 		HostCommandIdentifier: &id, HostIdentifier: &h.identifier,
 		DeploymentExecutionId: aws.Ptr(executionID(k, t.DeploymentID)), CommandName: &t.Events[t.current()].Name,
 		Nonce: aws.Ptr(now.UnixNano()),
-	}}, nil, nil
+	}}, due, nil
 }
 
 // waiting returns the host's target whose current event no agent has

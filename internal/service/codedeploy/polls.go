@@ -2,6 +2,7 @@ package codedeploy
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -29,7 +30,8 @@ type polling struct {
 	notedOurs   bool      // and so its row says
 	gone        bool      // the host has ended: forgotten with its last poll
 	offered     offer
-	wake        chan struct{} // nil when nobody waits
+	wake        chan struct{} // nil when nobody waits for it
+	held        []*heldPoll
 }
 
 // offer is the command that a host was handed last.
@@ -133,6 +135,24 @@ func (p *polls) changed(k store.Key) <-chan struct{} {
 	return h.wake
 }
 
+// hold has p woken like those who wait for changed, until release.
+func (p *polls) hold(k store.Key, held *heldPoll) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	h := p.hosts[k]
+	h.held = append(h.held, held)
+}
+
+func (p *polls) release(k store.Key, held *heldPoll) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	h := p.hosts[k]
+	h.held = slices.DeleteFunc(h.held, func(other *heldPoll) bool { return other == held })
+	if len(h.held) == 0 {
+		h.held = nil
+	}
+}
+
 // wake lets the polls of k look again; all of them without an ID.
 func (p *polls) wake(k store.Key) {
 	p.mu.Lock()
@@ -147,9 +167,15 @@ func (p *polls) wake(k store.Key) {
 }
 
 func (h *polling) signal() {
-	if h != nil && h.wake != nil {
+	if h == nil {
+		return
+	}
+	if h.wake != nil {
 		close(h.wake)
 		h.wake = nil
+	}
+	for _, held := range h.held {
+		held.wake()
 	}
 }
 

@@ -12,8 +12,11 @@ import (
 	"github.com/hardstand/hardstand/internal/clock"
 )
 
-// firstByteTimeout bounds how long a connection may say nothing.
-const firstByteTimeout = 30 * time.Second
+// How long a connection may say nothing, at first and after an answer.
+const (
+	firstByteTimeout = 30 * time.Second
+	idleTimeout      = 5 * time.Minute
+)
 
 // tlsHandshake is the first byte of every TLS connection and of no HTTP request.
 const tlsHandshake = 0x16
@@ -58,7 +61,6 @@ func (l *Listener) run() {
 			conn.Close()
 			continue
 		}
-		l.wg.Add(1)
 		go l.sniff(conn)
 	}
 }
@@ -83,13 +85,15 @@ func (l *Listener) pause() bool {
 	}
 }
 
-// watch notes conn so that Close can end its wait; false once closed.
+// watch notes conn, whose goroutine Close waits for, so that Close can end its wait;
+// false once closed.
 func (l *Listener) watch(conn net.Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.pending == nil {
 		return false
 	}
+	l.wg.Add(1)
 	l.pending[conn] = struct{}{}
 	return true
 }
@@ -98,8 +102,22 @@ func (l *Listener) watch(conn net.Conn) bool {
 // not keep others from being accepted.
 func (l *Listener) sniff(raw net.Conn) {
 	defer l.wg.Done()
-	err := raw.SetReadDeadline(l.clock.Now().Add(firstByteTimeout))
-	first := make([]byte, peekSize)
+	first, ok := l.peek(raw, firstByteTimeout)
+	if !ok {
+		return
+	}
+	conn := net.Conn(&peeked{Conn: raw, l: l, first: first})
+	if first[0] == tlsHandshake {
+		conn = tls.Server(conn, l.config)
+	}
+	l.hand(conn)
+}
+
+// peek returns what the client says first; it closes a connection that is watched and
+// says nothing for so long.
+func (l *Listener) peek(raw net.Conn, limit time.Duration) (first []byte, ok bool) {
+	err := raw.SetReadDeadline(l.clock.Now().Add(limit))
+	first = make([]byte, peekSize)
 	n := 0
 	for err == nil && n == 0 {
 		n, err = raw.Read(first)
@@ -115,16 +133,17 @@ func (l *Listener) sniff(raw net.Conn) {
 	}
 	if err != nil {
 		raw.Close()
-		return
+		return nil, false
 	}
-	conn := net.Conn(&peeked{Conn: raw, first: first[:n]})
-	if first[0] == tlsHandshake {
-		conn = tls.Server(conn, l.config)
-	}
+	return first[:n], true
+}
+
+// hand gives conn to whoever accepts.
+func (l *Listener) hand(conn net.Conn) {
 	select {
 	case l.conns <- conn:
 	case <-l.done:
-		raw.Close()
+		conn.Close()
 	}
 }
 
@@ -167,6 +186,7 @@ const peekSize = 2048
 // connections may be open for long.
 type peeked struct {
 	net.Conn
+	l     *Listener
 	first []byte
 }
 
@@ -179,6 +199,25 @@ func (p *peeked) Read(b []byte) (int, error) {
 		p.first = nil
 	}
 	return n, nil
+}
+
+// Resume has the connection accepted again when the client goes on: a server reads the
+// bytes given first and then what comes. It was taken from a server, which has answered
+// all that was asked.
+func (p *peeked) Resume(first []byte) {
+	if len(first) == 0 {
+		if !p.l.watch(p.Conn) {
+			p.Conn.Close()
+			return
+		}
+		defer p.l.wg.Done()
+		var ok bool
+		if first, ok = p.l.peek(p.Conn, idleTimeout); !ok {
+			return
+		}
+	}
+	p.first = first
+	p.l.hand(p)
 }
 
 // ReadFrom hands r to the connection below, which sends a file without copying it

@@ -128,3 +128,63 @@ func TestOpenKeepsTheAuthority(t *testing.T) {
 		t.Error("a leaf is minted twice")
 	}
 }
+
+// A connection that was taken from its server comes again when the client goes on, with
+// what it has said; one that says nothing is closed with the listener.
+func TestConnectionsComeAgain(t *testing.T) {
+	ca, err := Open(t.TempDir(), clock.System{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := ca.Listen(inner)
+	defer l.Close()
+	client, err := net.Dial("tcp", inner.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if _, err := io.WriteString(client, "first"); err != nil {
+		t.Fatal(err)
+	}
+	server, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func(c net.Conn, want string) {
+		t.Helper()
+		got := make([]byte, len(want))
+		if _, err := io.ReadFull(c, got); err != nil || string(got) != want {
+			t.Errorf("read %q, %v; want %q", got, err, want)
+		}
+	}
+	read(server, "first")
+	done := make(chan struct{})
+	go func() { server.(interface{ Resume([]byte) }).Resume(nil); close(done) }()
+	if _, err := io.WriteString(client, "second"); err != nil {
+		t.Fatal(err)
+	}
+	again, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-done
+	read(again, "second")
+
+	go func() { again.(interface{ Resume([]byte) }).Resume([]byte("third")) }()
+	if again, err = l.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	read(again, "third")
+
+	silent := make(chan struct{})
+	go func() { again.(interface{ Resume([]byte) }).Resume(nil); close(silent) }()
+	l.Close()
+	<-silent
+	if _, err := client.Read(make([]byte, 1)); err == nil {
+		t.Error("the connection is still open")
+	}
+}
