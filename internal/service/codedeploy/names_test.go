@@ -358,3 +358,99 @@ func TestDeploymentsByTimeAndStatus(t *testing.T) {
 		}
 	}
 }
+
+// What is deleted between the creation of a deployment and its beginning is named.
+func TestDeletedBeforeTheBeginning(t *testing.T) {
+	for _, tc := range []struct {
+		operation, body string
+		code            api.ErrorCode
+	}{
+		{"DeleteApplication", `{"applicationName": "a"}`, api.ErrorCodeApplicationMissing},
+		{"DeleteDeploymentGroup", `{"applicationName": "a", "deploymentGroupName": "g"}`, api.ErrorCodeDeploymentGroupMissing},
+	} {
+		t.Run(tc.operation, func(t *testing.T) {
+			w := newWorld(t, "i-1")
+			w.setUp()
+			w.stop() // nothing begins until it starts again
+			id := w.deploy("v1")
+			if err := w.raw(tc.operation, tc.body); err != nil {
+				t.Fatal(err)
+			}
+			w.start()
+			if d := w.awaitStatus(id, api.DeploymentStatusFailed); d.ErrorInformation.Code != tc.code {
+				t.Errorf("%+v", d.ErrorInformation)
+			}
+		})
+	}
+}
+
+// Tokens lead through all of a list, once and in its order, also when what they name
+// has gone.
+func TestTokens(t *testing.T) {
+	w := newWorld(t, "i-1")
+	w.setUp()
+	g := *must[api.GetDeploymentGroupOutput](w, "GetDeploymentGroup", &api.GetDeploymentGroupInput{ApplicationName: aws.Ptr("a"), DeploymentGroupName: aws.Ptr("g")}).DeploymentGroupInfo.DeploymentGroupId
+	w.fakePast(g, 2*pageSize+30)
+	first := "d-000000000"
+	fill := func(tx *store.Tx) error {
+		for i := range 2*pageSize + 30 {
+			x := &target{DeploymentID: first, InstanceID: fmt.Sprintf("i-%09d", i), Status: api.TargetStatusSucceeded}
+			if err := targets.Put(tx, targetKey(store.Key{Account: account, Region: region}, first, x.InstanceID), x); err != nil {
+				return err
+			}
+			r := &revision{ApplicationID: "", Location: revisionOf(x.InstanceID), Registered: w.clock.Now()}
+			app, err := findApplication(tx, aws.Call{Account: account, Region: region}, "a")
+			if err != nil {
+				return err
+			}
+			r.ApplicationID = app.ID
+			if err := revisions.Put(tx, revisionKey(store.Key{Account: account, Region: region}, app.ID, r.Location), r); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := w.db.Update(t.Context(), fill); err != nil {
+		t.Fatal(err)
+	}
+	pages := map[string]func(token *string) ([]string, *string){
+		"deployments": func(token *string) ([]string, *string) {
+			out := must[api.ListDeploymentsOutput](w, "ListDeployments", &api.ListDeploymentsInput{ApplicationName: aws.Ptr("a"), DeploymentGroupName: aws.Ptr("g"), NextToken: token})
+			return out.Deployments, out.NextToken
+		},
+		"targets": func(token *string) ([]string, *string) {
+			out := must[api.ListDeploymentTargetsOutput](w, "ListDeploymentTargets", &api.ListDeploymentTargetsInput{DeploymentId: &first, NextToken: token,
+				TargetFilters: map[api.TargetFilterName][]string{api.TargetFilterNameTargetStatus: {"Succeeded"}}})
+			return out.TargetIds, out.NextToken
+		},
+		"instances": func(token *string) ([]string, *string) {
+			out := must[api.ListDeploymentInstancesOutput](w, "ListDeploymentInstances", &api.ListDeploymentInstancesInput{DeploymentId: &first, NextToken: token,
+				InstanceStatusFilter: []api.InstanceStatus{api.InstanceStatusSucceeded}})
+			return out.InstancesList, out.NextToken
+		},
+		"revisions": func(token *string) (keys []string, next *string) {
+			out := must[api.ListApplicationRevisionsOutput](w, "ListApplicationRevisions", &api.ListApplicationRevisionsInput{ApplicationName: aws.Ptr("a"), NextToken: token})
+			for _, r := range out.Revisions {
+				keys = append(keys, *r.S3Location.Key)
+			}
+			return keys, out.NextToken
+		},
+	}
+	for name, page := range pages {
+		seen := map[string]bool{}
+		var token *string
+		for n := 0; n == 0 || token != nil; n++ {
+			var list []string
+			list, token = page(token)
+			for _, x := range list {
+				if seen[x] {
+					t.Errorf("%s: %s twice", name, x)
+				}
+				seen[x] = true
+			}
+		}
+		if len(seen) < 2*pageSize+30 {
+			t.Errorf("%s: %d", name, len(seen))
+		}
+	}
+}

@@ -78,11 +78,24 @@ func (s *Service) candidates(ctx context.Context, k store.Key, d *deployment) ([
 	return found, why, err
 }
 
+// deletedBefore ends a deployment whose group was deleted before it began, perhaps with
+// its application.
+func (s *Service) deletedBefore(tx *store.Tx, k store.Key, d *deployment) error {
+	why := cause{api.ErrorCodeDeploymentGroupMissing, "The deployment group was deleted before the deployment began."}
+	_, err := applications.Get(tx, store.Key{Account: k.Account, Region: k.Region, ID: d.ApplicationID})
+	if isNotFound(err) {
+		why = cause{api.ErrorCodeApplicationMissing, "The application was deleted before the deployment began."}
+	} else if err != nil {
+		return err
+	}
+	return s.finish(tx, k, d, api.DeploymentStatusFailed, why)
+}
+
 // begin makes the targets.
 func (s *Service) begin(tx *store.Tx, k store.Key, d *deployment, found []machine) error {
 	g, err := groups.Get(tx, store.Key{Account: k.Account, Region: k.Region, ID: d.GroupID})
 	if isNotFound(err) {
-		return s.finish(tx, k, d, api.DeploymentStatusFailed, cause{api.ErrorCodeDeploymentGroupMissing, "The deployment group was deleted before the deployment began."})
+		return s.deletedBefore(tx, k, d)
 	}
 	if err != nil {
 		return err
