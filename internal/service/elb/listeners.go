@@ -119,9 +119,19 @@ func (s *Service) CreateLoadBalancerListeners(ctx context.Context, in *api.Creat
 func (s *Service) DeleteLoadBalancerListeners(ctx context.Context, in *api.DeleteLoadBalancerListenersInput) (*api.DeleteLoadBalancerListenersOutput, error) {
 	_, err := s.change(ctx, in.LoadBalancerName, func(_ *store.Tx, _ store.Key, b *balancer) error {
 		b.Listeners = slices.DeleteFunc(b.Listeners, func(l listener) bool { return slices.Contains(in.LoadBalancerPorts, l.Port) })
+		for port := range b.Backends { // policies of instance ports that nothing reaches
+			if !b.reaches(port) {
+				delete(b.Backends, port)
+			}
+		}
 		return nil
 	})
 	return &api.DeleteLoadBalancerListenersOutput{}, err
+}
+
+// reaches says whether a listener sends to an instance port.
+func (b *balancer) reaches(port int32) bool {
+	return slices.ContainsFunc(b.Listeners, func(l listener) bool { return l.InstancePort == port })
 }
 
 // SetLoadBalancerListenerSSLCertificate replaces the certificate of a secure listener.

@@ -156,7 +156,7 @@ func fits(kind, protocol string) bool {
 func (s *Service) SetLoadBalancerPoliciesForBackendServer(ctx context.Context, in *api.SetLoadBalancerPoliciesForBackendServerInput) (*api.SetLoadBalancerPoliciesForBackendServerOutput, error) {
 	port := aws.Val(in.InstancePort)
 	_, err := s.change(ctx, in.LoadBalancerName, func(_ *store.Tx, k store.Key, b *balancer) error {
-		if !slices.ContainsFunc(b.Listeners, func(l listener) bool { return l.InstancePort == port }) {
+		if !b.reaches(port) {
 			return errConfiguration("There is no listener with instance port %d for load balancer %s", port, k.ID)
 		}
 		for _, name := range in.PolicyNames {
