@@ -124,7 +124,7 @@ func (c *Client) s3Once(ctx context.Context, u *url.URL, etag, path string) (aga
 	}
 	got := resp.Header.Get("ETag")
 	if want := strings.Trim(etag, `"`); want != "" && strings.Trim(got, `"`) != want {
-		return false, sentence.Errorf("Expected deployment artifact bundle etag %s but was actually %s", want, got)
+		return false, sentence.Errorf("Expected deployment artifact bundle etag %s but was actually %s", etag, got)
 	}
 	return true, save(resp.Body, resp.ContentLength, path)
 }

@@ -22,33 +22,51 @@ func cleanup(file string, tools Tools) error {
 		return fmt.Errorf("read cleanup file: %w", err)
 	}
 	lines := strings.Split(string(data), "\n")
+	var last removal
+	defer last.leave()
 	// The last piece is empty, or a line that a crash cut short.
 	for i := len(lines) - 2; i >= 0; i-- {
 		if lines[i] == "" {
 			continue
 		}
-		if err := remove(lines[i], tools); err != nil {
+		if err := last.remove(lines[i], tools); err != nil {
 			return fmt.Errorf("remove what the previous deployment installed: %w", err)
 		}
 	}
 	return os.Remove(file)
 }
 
-func remove(line string, tools Tools) error {
+// removal keeps the directory of the last line open: those of one directory follow
+// each other.
+type removal struct {
+	path string
+	dir  *os.Root // nil: not there, or behind a link that is not root's
+}
+
+func (r *removal) remove(line string, tools Tools) error {
 	if path, ok := strings.CutPrefix(line, "semanage\x00"); ok {
 		// A rule that somebody removed already is no reason to fail, to AWS's agent either.
 		_ = tools.run("semanage", "fcontext", "-d", path)
 		return nil
 	}
-	dir, err := openDir(filepath.Dir(line))
-	if err != nil {
-		return nil // gone, or behind a link that is not root's: nothing of ours is there
+	if parent := filepath.Dir(line); r.path != parent {
+		r.leave()
+		r.path = parent
+		r.dir, _ = openDir(parent)
 	}
-	defer dir.Close()
-	name := filepath.Base(line)
-	err = dir.Remove(name) // of a directory only when it is empty
+	if r.dir == nil {
+		return nil
+	}
+	err := r.dir.Remove(filepath.Base(line)) // of a directory only when it is empty
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, syscall.EBUSY) || errors.Is(err, syscall.EEXIST) {
 		return nil
 	}
 	return err
+}
+
+func (r *removal) leave() {
+	if r.dir != nil {
+		_ = r.dir.Close()
+		r.dir = nil
+	}
 }

@@ -19,10 +19,37 @@ type execution struct {
 	log     io.Writer // the cleanup file
 	tools   Tools
 
-	// The directory that the last step needed: steps of one directory follow each
+	// The directories that the last step needed: steps of one directory follow each
 	// other.
-	base string
+	base     string
+	root     *os.Root
+	from, to opened
+}
+
+// opened is a directory below another that stays open for the next step in it.
+type opened struct {
+	dir  string
 	root *os.Root
+}
+
+func (o *opened) at(above *os.Root, dir string) (*os.Root, error) {
+	if o.root != nil && o.dir == dir {
+		return o.root, nil
+	}
+	o.close()
+	root, err := above.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	o.dir, o.root = dir, root
+	return root, nil
+}
+
+func (o *opened) close() {
+	if o.root != nil {
+		_ = o.root.Close()
+		o.root = nil
+	}
 }
 
 // execute carries the steps out. The cleanup file names a copied file before it
@@ -35,6 +62,7 @@ func execute(steps []Step, archive *os.Root, cleanupFile string, tools Tools) er
 	}
 	defer log.Close()
 	x := &execution{archive: archive, log: log, tools: tools}
+	defer x.from.close()
 	defer x.leave()
 	for _, s := range steps {
 		if err := x.step(s); err != nil {
@@ -59,6 +87,7 @@ func (x *execution) enter(base string) error {
 }
 
 func (x *execution) leave() {
+	x.to.close()
 	if x.root != nil {
 		_ = x.root.Close()
 		x.root = nil
@@ -74,9 +103,14 @@ func (x *execution) step(s Step) error {
 	if err != nil {
 		return err
 	}
+	dir, err := x.to.at(x.root, filepath.Dir(rel))
+	if err != nil {
+		return err
+	}
+	name := filepath.Base(rel)
 	switch s.Type {
 	case "mkdir":
-		return x.mkdir(rel, target)
+		return x.mkdir(dir, name, target)
 	case "copy":
 		if _, err := fmt.Fprintln(x.log, target); err != nil {
 			return err
@@ -85,9 +119,13 @@ func (x *execution) step(s Step) error {
 		if err != nil {
 			return err
 		}
-		return x.copyFile(from, rel)
+		source, err := x.from.at(x.archive, filepath.Dir(from))
+		if err != nil {
+			return err
+		}
+		return copyFile(source, filepath.Base(from), dir, name)
 	}
-	o, err := openObject(x.root, rel, target)
+	o, err := openObject(dir, name, target)
 	if err != nil {
 		return err
 	}
@@ -117,8 +155,8 @@ func (x *execution) permit(s Step, o *object) error {
 	return fmt.Errorf("unknown instruction %q", s.Type)
 }
 
-func (x *execution) mkdir(rel, path string) error {
-	err := x.root.Mkdir(rel, 0o755)
+func (x *execution) mkdir(root *os.Root, name, path string) error {
+	err := root.Mkdir(name, 0o755)
 	if errors.Is(err, fs.ErrExist) {
 		return fail("a specified file already exists at this location: %s.", path)
 	}
@@ -126,7 +164,7 @@ func (x *execution) mkdir(rel, path string) error {
 		return err
 	}
 	// The umask of whoever started the agent is not part of a deployment.
-	dir, err := x.root.OpenFile(rel, unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	dir, err := root.OpenFile(name, unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return err
 	}
@@ -139,30 +177,30 @@ func (x *execution) mkdir(rel, path string) error {
 
 // copyFile copies a file with mode, owner and time, or recreates a link. It
 // never writes through a link at the target.
-func (x *execution) copyFile(from, to string) error {
-	info, err := x.archive.Lstat(from)
+func copyFile(source *os.Root, from string, dest *os.Root, to string) error {
+	info, err := source.Lstat(from)
 	if err != nil {
 		return err
 	}
-	if err := x.root.Remove(to); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := dest.Remove(to); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if info.Mode()&fs.ModeSymlink != 0 {
-		text, err := x.archive.Readlink(from)
+		text, err := source.Readlink(from)
 		if err != nil {
 			return err
 		}
-		return x.root.Symlink(text, to)
+		return dest.Symlink(text, to)
 	}
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("%s is neither a file nor a link", from)
 	}
-	in, err := x.archive.OpenFile(from, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	in, err := source.OpenFile(from, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	out, err := x.root.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY|unix.O_NOFOLLOW, 0o600)
+	out, err := dest.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return err
 	}
@@ -173,7 +211,7 @@ func (x *execution) copyFile(from, to string) error {
 	if err != nil {
 		return err
 	}
-	return x.root.Chtimes(to, info.ModTime(), info.ModTime())
+	return dest.Chtimes(to, info.ModTime(), info.ModTime())
 }
 
 // copyContent copies bytes, owner and mode between two open files.

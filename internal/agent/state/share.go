@@ -42,14 +42,25 @@ func (d Dir) ShareDormant(group string) (saved int64, err error) {
 		dormant = slices.DeleteFunc(dormant, func(p string) bool { return p == path })
 	}
 	for i := 1; i < len(dormant); i++ {
+		done := filepath.Join(dormant[i], sharedMark)
+		if _, err := os.Lstat(done); err == nil {
+			continue
+		}
 		n, err := d.share(group, filepath.Base(dormant[i]), filepath.Base(dormant[i-1]))
 		saved += n
+		if err == nil {
+			err = os.WriteFile(done, nil, 0o644)
+		}
 		if err != nil {
 			return saved, err
 		}
 	}
 	return saved, nil
 }
+
+// sharedMark is the file in a deployment's directory that tells that its files were
+// compared: a revision that never runs again does not change either.
+const sharedMark = ".shared"
 
 // share makes the files of one revision links to an earlier one's.
 func (d Dir) share(group, deployment, earlier string) (saved int64, err error) {

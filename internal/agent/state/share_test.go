@@ -110,6 +110,9 @@ func TestLiveRevisionsShareNothing(t *testing.T) {
 	if saved, err := d.ShareDormant("g"); err != nil || saved != shareFrom {
 		t.Errorf("saved %d, %v", saved, err)
 	}
+	if saved, err := d.ShareDormant("g"); err != nil || saved != 0 {
+		t.Errorf("saved again %d, %v", saved, err)
+	}
 	links := map[string]uint64{}
 	for _, p := range all {
 		info, err := os.Stat(p)
