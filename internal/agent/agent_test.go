@@ -179,17 +179,22 @@ func zipped(t *testing.T, files map[string]string) []byte {
 	return b.Bytes()
 }
 
-// runAgent runs the agent until all commands are complete, then stops it.
-func runAgent(t *testing.T, s *commandServer, root string) {
-	t.Helper()
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+// newLoopFor is an agent with its memory below root.
+func newLoopFor(s *commandServer, root string) *poll.Loop {
+	log := slog.New(slog.DiscardHandler)
 	dir := state.Dir{Root: root, Ongoing: "ongoing-deployment"}
-	loop := &poll.Loop{
+	return &poll.Loop{
 		Client:   &poll.Client{HTTP: s.Client(), Endpoint: s.URL, Region: "us-east-1", Host: hostARN, Credentials: fixedKeys{}, Clock: clock.System{}},
 		Verifier: plainSpec{}, State: dir, Clock: clock.System{}, Log: log, Every: 5 * time.Millisecond, KillWait: time.Minute,
 		Executor: &command.Executor{State: dir, MaxRevisions: 5, MaxSize: 1 << 20, Env: os.Environ(), Clock: clock.System{}, Log: log,
 			Fetcher: &download.Client{HTTP: s.Client(), Region: "us-east-1", Endpoint: s.URL, Credentials: fixedKeys{}, Clock: clock.System{}}},
 	}
+}
+
+// runAgent runs the agent until all commands are complete, then stops it.
+func runAgent(t *testing.T, s *commandServer, root string) {
+	t.Helper()
+	loop := newLoopFor(s, root)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	stopped := make(chan error, 1)
@@ -283,6 +288,45 @@ func TestFailures(t *testing.T) {
 				t.Errorf("%+v, want message %q", c, tc.want)
 			}
 		})
+	}
+}
+
+// An agent that is told to stop asks for nothing more, ends what it has begun, and
+// says so.
+func TestStopLetsACommandEnd(t *testing.T) {
+	dir := t.TempDir()
+	s := newCommandServer(t, "DownloadBundle", "BeforeInstall", "Install")
+	s.bundle = zipped(t, map[string]string{
+		"appspec.yml": "version: 0.0\nos: linux\nhooks:\n  BeforeInstall:\n    - {location: s.sh}\n",
+		"s.sh":        "#!/bin/sh\ntouch " + dir + "/up\nwhile ! [ -e " + dir + "/go ]; do sleep 0.01; done\n",
+	})
+	loop := newLoopFor(s, t.TempDir())
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	stopped := make(chan error, 1)
+	go func() { stopped <- loop.Run(ctx) }()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for up := false; !up; {
+		select {
+		case <-tick.C:
+			_, err := os.Stat(dir + "/up")
+			up = err == nil
+		case <-ctx.Done():
+			t.Fatal("the hook does not run")
+		}
+	}
+	cancel()
+	if err := os.WriteFile(dir+"/go", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.completed["c1"]; c.Status != "Succeeded" || len(s.completed) != 2 || slices.Contains(s.log, "out c2") {
+		t.Errorf("completed %v; log %q", s.completed, s.log)
 	}
 }
 
