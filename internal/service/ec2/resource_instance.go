@@ -3,6 +3,7 @@ package ec2
 import (
 	"context"
 	"encoding/json"
+	"strconv"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
@@ -100,6 +101,12 @@ func (t resourceInstance) Create(ctx context.Context, r stack.Request, started f
 	id := aws.Val(out.Instances[0].InstanceId)
 	started(id)
 	r.PhysicalID = id
+	if !orDefault(p.SourceDestCheck, true) {
+		edit := &api.ModifyInstanceAttributeInput{InstanceId: &id, SourceDestCheck: &api.AttributeBooleanValue{Value: p.SourceDestCheck}}
+		if _, err := call[api.ModifyInstanceAttributeOutput](ctx, t.s, "ModifyInstanceAttribute", edit); err != nil {
+			return stack.Result{PhysicalID: id}, err
+		}
+	}
 	if stack.Express(ctx) {
 		return t.Read(ctx, r)
 	}
@@ -136,9 +143,6 @@ func (p *instanceProperties) runInput(r stack.Request) (*api.RunInstancesInput, 
 	if p.CreditSpecification != nil {
 		in.CreditSpecification = &api.CreditSpecificationRequest{CpuCredits: p.CreditSpecification.CPUCredits}
 	}
-	if p.SourceDestCheck != nil && !*p.SourceDestCheck {
-		return nil, unsupported("SourceDestCheck=false")
-	}
 	if err := p.options(in); err != nil {
 		return nil, err
 	}
@@ -160,11 +164,12 @@ func (p *instanceProperties) devices(in *api.RunInstancesInput) error {
 		in.BlockDeviceMappings = append(in.BlockDeviceMappings, m)
 	}
 	for _, n := range p.NetworkInterfaces {
-		if n.DeviceIndex != "0" {
-			return unsupported("NetworkInterfaces beyond device index 0")
+		device, err := strconv.ParseInt(n.DeviceIndex, 10, 32)
+		if err != nil {
+			return invalidValue(n.DeviceIndex, "DeviceIndex")
 		}
 		in.NetworkInterfaces = append(in.NetworkInterfaces, api.InstanceNetworkInterfaceSpecification{
-			DeviceIndex: aws.Ptr[int32](0), AssociatePublicIpAddress: n.AssociatePublicIpAddress, DeleteOnTermination: n.DeleteOnTermination,
+			DeviceIndex: aws.Ptr(int32(device)), AssociatePublicIpAddress: n.AssociatePublicIpAddress, DeleteOnTermination: n.DeleteOnTermination,
 			Description: n.Description, Groups: n.GroupSet, NetworkInterfaceId: n.NetworkInterfaceId, PrivateIpAddress: n.PrivateIpAddress, SubnetId: n.SubnetId,
 		})
 	}

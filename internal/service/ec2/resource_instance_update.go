@@ -25,7 +25,6 @@ func (t resourceInstance) Update(ctx context.Context, r stack.Request) (stack.Re
 		asked{"an update of Volumes", !reflect.DeepEqual(p.Volumes, old.Volumes)},
 		asked{"an update of SsmAssociations", !reflect.DeepEqual(p.SsmAssociations, old.SsmAssociations)},
 		asked{"an update of CreditSpecification", !reflect.DeepEqual(p.CreditSpecification, old.CreditSpecification)},
-		asked{"SourceDestCheck=false", p.SourceDestCheck != nil && !*p.SourceDestCheck},
 	)
 	if err != nil {
 		return stack.Result{}, err
@@ -92,6 +91,9 @@ func (t resourceInstance) modify(ctx context.Context, id string, p, old *instanc
 	}
 	if aws.Val(p.DisableApiTermination) != aws.Val(old.DisableApiTermination) {
 		edits = append(edits, &api.ModifyInstanceAttributeInput{InstanceId: &id, DisableApiTermination: &api.AttributeBooleanValue{Value: aws.Ptr(aws.Val(p.DisableApiTermination))}})
+	}
+	if check := orDefault(p.SourceDestCheck, true); check != orDefault(old.SourceDestCheck, true) {
+		edits = append(edits, &api.ModifyInstanceAttributeInput{InstanceId: &id, SourceDestCheck: &api.AttributeBooleanValue{Value: &check}})
 	}
 	if b := aws.Val(p.InstanceInitiatedShutdownBehavior); b != aws.Val(old.InstanceInitiatedShutdownBehavior) {
 		if b == "" {

@@ -25,6 +25,7 @@ func (t resourceInstance) Live(ctx context.Context, r stack.Request) (map[string
 	live := map[string]any{
 		"ImageId": aws.Val(i.ImageId), "InstanceType": string(i.InstanceType), "KeyName": liveText(i.KeyName), "SubnetId": liveText(i.SubnetId),
 		"PrivateIpAddress": liveText(i.PrivateIpAddress), "EbsOptimized": aws.Val(i.EbsOptimized), "Tags": liveTags(i.Tags),
+		"SourceDestCheck": aws.Val(i.SourceDestCheck),
 	}
 	if t := r.Properties["LaunchTemplate"]; t != nil { // it shaped the launch, and cannot change
 		live["LaunchTemplate"] = t

@@ -20,6 +20,9 @@ type routeProperties struct {
 	RouteTableId         string `cfn:",required"`
 	DestinationCidrBlock *string
 	GatewayId            *string
+	InstanceId           *string
+	NatGatewayId         *string
+	NetworkInterfaceId   *string
 }
 
 func (resourceRoute) Schema() stack.Schema {
@@ -44,7 +47,8 @@ func (t resourceRoute) Create(ctx context.Context, r stack.Request, started func
 		return stack.Result{}, err
 	}
 	err = t.s.patiently(ctx, notAttachedYet, func() error {
-		_, err := call[api.CreateRouteOutput](ctx, t.s, "CreateRoute", &api.CreateRouteInput{RouteTableId: &p.RouteTableId, DestinationCidrBlock: p.DestinationCidrBlock, GatewayId: p.GatewayId})
+		_, err := call[api.CreateRouteOutput](ctx, t.s, "CreateRoute", &api.CreateRouteInput{RouteTableId: &p.RouteTableId, DestinationCidrBlock: p.DestinationCidrBlock, GatewayId: p.GatewayId,
+			InstanceId: p.InstanceId, NatGatewayId: p.NatGatewayId, NetworkInterfaceId: p.NetworkInterfaceId})
 		return err
 	})
 	if err != nil {
@@ -135,7 +139,8 @@ func (t resourceRoute) Update(ctx context.Context, r stack.Request) (stack.Resul
 		return stack.Result{}, err
 	}
 	err := t.s.patiently(ctx, notAttachedYet, func() error {
-		_, err := call[api.ReplaceRouteOutput](ctx, t.s, "ReplaceRoute", &api.ReplaceRouteInput{RouteTableId: &p.RouteTableId, DestinationCidrBlock: p.DestinationCidrBlock, GatewayId: p.GatewayId})
+		_, err := call[api.ReplaceRouteOutput](ctx, t.s, "ReplaceRoute", &api.ReplaceRouteInput{RouteTableId: &p.RouteTableId, DestinationCidrBlock: p.DestinationCidrBlock, GatewayId: p.GatewayId,
+			InstanceId: p.InstanceId, NatGatewayId: p.NatGatewayId, NetworkInterfaceId: p.NetworkInterfaceId})
 		return err
 	})
 	if err != nil {
@@ -157,7 +162,8 @@ func (t resourceRoute) Live(ctx context.Context, r stack.Request) (map[string]an
 		return nil, err
 	}
 	id, to, _ := strings.Cut(r.PhysicalID, "|")
-	live := map[string]any{"RouteTableId": id, "DestinationCidrBlock": to, "GatewayId": liveText(found.GatewayId)}
+	live := map[string]any{"RouteTableId": id, "DestinationCidrBlock": to, "GatewayId": liveText(found.GatewayId),
+		"InstanceId": liveText(found.InstanceId), "NatGatewayId": liveText(found.NatGatewayId), "NetworkInterfaceId": liveText(found.NetworkInterfaceId)}
 	if same, err := routeDestination(textOf(r.Properties["DestinationCidrBlock"]), nil, nil); err == nil && same.String() == to {
 		live["DestinationCidrBlock"] = r.Properties["DestinationCidrBlock"] // as the template writes it
 	}

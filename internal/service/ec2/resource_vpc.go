@@ -88,7 +88,8 @@ func (t resourceVPC) find(ctx context.Context, id string) (*api.Vpc, error) {
 func absent(err error) error {
 	if awserr.Is(err, "InvalidVpcID.NotFound", "InvalidSubnetID.NotFound", "InvalidInternetGatewayID.NotFound", "InvalidRouteTableID.NotFound",
 		"InvalidRoute.NotFound", "InvalidAssociationID.NotFound", "Gateway.NotAttached", "InvalidLaunchTemplateId.NotFound", "InvalidVpcEndpointId.NotFound", "InvalidNetworkAclID.NotFound",
-		"InvalidNetworkAclEntry.NotFound") {
+		"InvalidNetworkAclEntry.NotFound", "InvalidNetworkInterfaceID.NotFound", "InvalidNetworkInterfaceId.Malformed", "InvalidAttachmentID.NotFound",
+		"NatGatewayNotFound", "NatGatewayMalformed") {
 		return stack.ErrNotFound
 	}
 	return err
