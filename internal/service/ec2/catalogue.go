@@ -16,6 +16,12 @@ var regions = []string{
 	"eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2", "eu-west-3", "sa-east-1", "us-east-1", "us-east-2", "us-west-1", "us-west-2",
 }
 
+// optional are the regions that an account has to ask for first. Nobody can here.
+var optional = []string{
+	"af-south-1", "ap-east-1", "ap-east-2", "ap-south-2", "ap-southeast-3", "ap-southeast-4", "ap-southeast-5", "ap-southeast-7", "ca-west-1",
+	"eu-central-2", "eu-south-1", "eu-south-2", "il-central-1", "me-central-1", "me-south-1", "mx-central-1",
+}
+
 // Regions returns the names of the regions.
 func Regions() []string { return slices.Clone(regions) }
 
@@ -26,12 +32,20 @@ func (s *Service) DescribeRegions(_ context.Context, in *api.DescribeRegionsInpu
 	}
 	out := &api.DescribeRegionsOutput{Regions: []api.Region{}}
 	for _, n := range in.RegionNames {
-		if !slices.Contains(regions, n) {
+		if !slices.Contains(regions, n) && !slices.Contains(optional, n) {
 			return nil, awserr.New("InvalidParameterValue", "Invalid region provided: %s", n)
 		}
 	}
-	for _, n := range regions {
+	all := slices.Clone(regions)
+	if aws.Val(in.AllRegions) || len(in.RegionNames) > 0 {
+		all = append(all, optional...)
+		slices.Sort(all)
+	}
+	for _, n := range all {
 		r := api.Region{RegionName: aws.Ptr(n), Endpoint: aws.Ptr("ec2." + n + ".amazonaws.com"), OptInStatus: aws.Ptr("opt-in-not-required")}
+		if slices.Contains(optional, n) {
+			r.OptInStatus = aws.Ptr("not-opted-in")
+		}
 		f := fields{"region-name": {n}, "endpoint": {*r.Endpoint}, "opt-in-status": {*r.OptInStatus}}
 		if (len(in.RegionNames) == 0 || slices.Contains(in.RegionNames, n)) && f.matches(in.Filters) {
 			out.Regions = append(out.Regions, r)
@@ -74,13 +88,13 @@ func (s *Service) DescribeInstanceTypes(_ context.Context, in *api.DescribeInsta
 		return nil, err
 	}
 	for _, n := range in.InstanceTypes {
-		if _, ok := findType(string(n)); !ok {
+		if _, ok := findType(n); !ok {
 			return nil, awserr.New("InvalidInstanceType", "The following supplied instance types do not exist: [%s]", n)
 		}
 	}
 	list := []api.InstanceTypeInfo{}
 	for _, t := range instanceTypes {
-		if (len(in.InstanceTypes) == 0 || slices.Contains(in.InstanceTypes, api.InstanceType(t.Name))) && typeFields(t).matches(in.Filters) {
+		if (len(in.InstanceTypes) == 0 || slices.Contains(in.InstanceTypes, t.Name)) && typeFields(t).matches(in.Filters) {
 			list = append(list, apiType(t))
 		}
 	}

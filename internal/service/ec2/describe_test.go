@@ -223,7 +223,7 @@ func TestZonesOfRegions(t *testing.T) {
 
 func TestCatalogue(t *testing.T) {
 	w := newWorld(t)
-	types := do[api.DescribeInstanceTypesOutput](w, "DescribeInstanceTypes", &api.DescribeInstanceTypesInput{InstanceTypes: []api.InstanceType{"t2.micro"}}).InstanceTypes
+	types := do[api.DescribeInstanceTypesOutput](w, "DescribeInstanceTypes", &api.DescribeInstanceTypesInput{InstanceTypes: []string{"t2.micro"}}).InstanceTypes
 	if i := types[0]; *i.VCpuInfo.DefaultVCpus != 1 || *i.MemoryInfo.SizeInMiB != 1024 || !*i.FreeTierEligible {
 		t.Errorf("t2.micro is %+v", i)
 	}

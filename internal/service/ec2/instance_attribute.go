@@ -20,6 +20,17 @@ func (s *Service) DescribeInstanceAttribute(ctx context.Context, in *api.Describ
 	if in.Attribute == "userData" {
 		return out, s.userDataAttribute(r, out)
 	}
+	switch in.Attribute {
+	case "blockDeviceMapping":
+		out.BlockDeviceMappings = r.attachedVolumes()
+		return out, nil
+	case "enclaveOptions":
+		out.EnclaveOptions = &api.EnclaveOptions{Enabled: aws.Ptr(false)}
+		return out, nil
+	case "sriovNetSupport": // no instance has it
+		out.SriovNetSupport = &api.AttributeValue{}
+		return out, nil
+	}
 	if !r.flagAttribute(string(in.Attribute), out) && !r.valueAttribute(string(in.Attribute), out) {
 		return nil, unsupported("Attribute=" + string(in.Attribute))
 	}

@@ -58,9 +58,7 @@ func describeNetwork(c aws.Call, r *instance, names naming, out *api.Instance) {
 	if r.NIC.Public.IsValid() {
 		out.PublicIpAddress, out.PublicDnsName = aws.Ptr(r.NIC.Public.String()), aws.Ptr(names.public(c.Region, r.NIC))
 	}
-	out.BlockDeviceMappings = []api.InstanceBlockDeviceMapping{{DeviceName: aws.Ptr(rootDevice), Ebs: &api.EbsInstanceBlockDevice{
-		AttachTime: aws.Ptr(r.LaunchTime), DeleteOnTermination: aws.Ptr(true), Status: "attached", VolumeId: aws.Ptr(r.Root.ID),
-	}}}
+	out.BlockDeviceMappings = r.attachedVolumes()
 	for _, h := range r.interfaces(names) {
 		out.NetworkInterfaces = append(out.NetworkInterfaces, instanceInterface(c, h, names))
 	}
@@ -167,4 +165,11 @@ func (s *Service) names(ctx context.Context, c aws.Call) (naming, error) {
 	n := newNaming()
 	err := s.db.View(ctx, func(tx *store.Tx) error { return n.load(tx, c) })
 	return n, err
+}
+
+// attachedVolumes shows the root volume, the only one there is.
+func (r *instance) attachedVolumes() []api.InstanceBlockDeviceMapping {
+	return []api.InstanceBlockDeviceMapping{{DeviceName: aws.Ptr(rootDevice), Ebs: &api.EbsInstanceBlockDevice{
+		AttachTime: aws.Ptr(r.LaunchTime), DeleteOnTermination: aws.Ptr(true), Status: "attached", VolumeId: aws.Ptr(r.Root.ID),
+	}}}
 }

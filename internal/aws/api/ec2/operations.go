@@ -814,7 +814,7 @@ type DescribeInstanceTypeOfferingsOutput struct {
 // DescribeInstanceTypesInput is the input of DescribeInstanceTypes.
 type DescribeInstanceTypesInput struct {
 	DryRun                     *bool
-	InstanceTypes              []InstanceType
+	InstanceTypes              []string
 	Filters                    []Filter
 	MaxResults                 *int32
 	NextToken                  *string
