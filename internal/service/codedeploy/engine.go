@@ -32,6 +32,7 @@ func (s *Service) Run(ctx context.Context) error {
 	work.Go(func() { s.keepAt(ctx, s.forgetHosts) })
 	work.Go(func() { s.keepAt(ctx, s.forgetOld) })
 	work.Go(func() { s.keepAt(ctx, s.forgetOfDeleted) })
+	work.Go(func() { s.keepAt(ctx, s.forgetDeregistered) })
 	for {
 		changed := s.db.Changed(store.Filter{Service: "codedeploy", Kind: "deployment"})
 		active, err := view(ctx, s, func(tx *store.Tx) ([]store.Row[deployment], error) {

@@ -18,7 +18,9 @@ import (
 //	deployments of a group    the newest keepDeployments; with the group gone, for
 //	                          keepDeleted after their end
 //	complete output           that of the newest keepOutputs deployments of a group
-//	revisions                 until the application is deleted
+//	revisions                 until the application is deleted; those that only
+//	                          deployments made known, with the last of these
+//	on-premises instances     for keepDeleted after they were deregistered
 const (
 	keepDeployments = 1000
 	keepOutputs     = 50
@@ -113,6 +115,27 @@ func (s *Service) forgetOfDeleted(ctx context.Context) error {
 	return s.db.SweepWhenDue(ctx, store.Filter{Service: "codedeploy", Kind: "group"}, s.forgetOrphans)
 }
 
+// forgetDeregistered removes on-premises instances when they have been listed as
+// deregistered for long enough, until ctx ends.
+func (s *Service) forgetDeregistered(ctx context.Context) error {
+	return s.db.SweepWhenDue(ctx, store.Filter{Service: "codedeploy", Kind: "onpremises"}, func(ctx context.Context) (next time.Time, err error) {
+		err = s.db.Update(ctx, func(tx *store.Tx) (err error) {
+			var gone []store.Key
+			gone, next, err = onPremises.Due(tx, func(o *onPremisesInstance) time.Time {
+				if o.registered() {
+					return time.Time{}
+				}
+				return o.Deregistered.Add(keepDeleted)
+			})
+			for _, k := range gone {
+				err = cmp.Or(err, onPremises.Delete(tx, k))
+			}
+			return err
+		})
+		return next, err
+	})
+}
+
 // ended reports whether the cause of an event of a deployment tells of its end.
 func ended(cause string) bool {
 	status, _, _ := strings.Cut(cause, " ")
@@ -194,8 +217,33 @@ func (s *Service) forgetDeployment(ctx context.Context, k store.Key) error {
 		if err != nil {
 			return err
 		}
+		d, err := deployments.Get(tx, k)
+		if err != nil {
+			return err
+		}
+		if err := forgetRevision(tx, k, d); err != nil {
+			return err
+		}
 		return deployments.Delete(tx, k)
 	})
+}
+
+// forgetRevision removes the revision of a deployment that nobody registered, that no
+// later deployment has used and that no group runs.
+func forgetRevision(tx *store.Tx, k store.Key, d *deployment) error {
+	rk := revisionKey(k, d.ApplicationID, d.Revision)
+	r, err := revisions.Get(tx, rk)
+	if isNotFound(err) {
+		return nil
+	}
+	if err != nil || !r.Registered.Equal(r.FirstUsed) || r.LastUsed.After(d.Created) {
+		return err
+	}
+	running, err := deployedRevisions(tx, &application{ID: d.ApplicationID})
+	if err != nil || running[revisionID(d.Revision)] {
+		return err
+	}
+	return revisions.Delete(tx, rk)
 }
 
 // outputBatch is how many pieces of output one transaction removes.

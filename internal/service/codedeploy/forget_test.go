@@ -3,6 +3,7 @@ package codedeploy
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -153,6 +154,55 @@ func (w *world) fakePast(g string, n int) {
 	})
 	if err != nil {
 		w.t.Fatal(err)
+	}
+}
+
+// Instances on premises are listed as deregistered for a month.
+func TestDeregisteredInstancesAreForgotten(t *testing.T) {
+	w := newWorld(t)
+	w.register("box", api.RegisterOnPremisesInstanceInput{IamUserArn: aws.Ptr(userARN)})
+	w.register("stays", api.RegisterOnPremisesInstanceInput{IamUserArn: aws.Ptr(userARN + "2")})
+	must[api.DeregisterOnPremisesInstanceOutput](w, "DeregisterOnPremisesInstance", &api.DeregisterOnPremisesInstanceInput{InstanceName: aws.Ptr("box")})
+	names := func() int {
+		return len(must[api.ListOnPremisesInstancesOutput](w, "ListOnPremisesInstances", &api.ListOnPremisesInstancesInput{}).InstanceNames)
+	}
+	w.clock.Advance(keepDeleted - time.Hour)
+	if names() != 2 {
+		t.Errorf("%d after less than a month", names())
+	}
+	if err := w.clock.BlockUntil(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually("box is forgotten", func() bool { w.clock.Advance(time.Hour); return names() == 1 })
+}
+
+// A revision that only deployments made known goes with the last of them.
+func TestRevisionsOfForgottenDeployments(t *testing.T) {
+	w := newWorld(t, "i-1")
+	w.setUp()
+	w.agent("i-1", nil)
+	must[api.RegisterApplicationRevisionOutput](w, "RegisterApplicationRevision", &api.RegisterApplicationRevisionInput{ApplicationName: aws.Ptr("a"), Revision: revisionOf("registered")})
+	w.clock.Advance(time.Second)
+	for _, key := range []string{"once", "registered", "twice", "now"} {
+		w.awaitStatus(w.deploy(key), api.DeploymentStatusSucceeded)
+		w.clock.Advance(time.Second)
+	}
+	w.awaitStatus(w.deploy("twice"), api.DeploymentStatusSucceeded)
+	w.clock.Advance(time.Second)
+	w.awaitStatus(w.deploy("now"), api.DeploymentStatusSucceeded)
+	ids := must[api.ListDeploymentsOutput](w, "ListDeployments", &api.ListDeploymentsInput{}).Deployments
+	for _, id := range ids[2:] { // the first four
+		if err := w.s.forgetDeployment(t.Context(), store.Key{Account: account, Region: region, ID: id}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var left []string
+	for _, r := range must[api.ListApplicationRevisionsOutput](w, "ListApplicationRevisions", &api.ListApplicationRevisionsInput{ApplicationName: aws.Ptr("a")}).Revisions {
+		left = append(left, *r.S3Location.Key)
+	}
+	slices.Sort(left)
+	if want := []string{"now", "registered", "twice"}; !slices.Equal(left, want) {
+		t.Errorf("left %q, want %q", left, want)
 	}
 }
 
