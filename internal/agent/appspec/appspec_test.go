@@ -72,6 +72,8 @@ func TestParseErrors(t *testing.T) {
 		{"hooks a list", head + "hooks: [a]\n", "the application specification file has no map where one is needed (hooks, line 3). Correct the AppSpec file, and then try again."},
 		{"files a map", head + "files: {a: b}\n", "the application specification file has no list where one is needed (files, line 3). Correct the AppSpec file, and then try again."},
 		{"given twice", head + "os: linux\n", "the application specification file gives \"os\" twice (line 3). Remove one of them, and then try again."},
+		{"too long", head + strings.Repeat("#", MaxSize), "the application specification file is larger than 1048576 bytes."},
+		{"no YAML", head + "files: [", "the application specification file is not valid YAML or JSON: line 4: did not find expected node content"},
 		{"alias", head + "files: &f []\nhooks: *f\n", "the application specification file uses the YAML alias *f (line 4). Aliases are not supported; write the value out."},
 	}
 	for _, tc := range tests {

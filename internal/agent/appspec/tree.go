@@ -11,8 +11,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// maxSize bounds the file: an appspec is a page of text.
-const maxSize = 1 << 20
+// MaxSize bounds the file: an appspec is a page of text.
+const MaxSize = 1 << 20
 
 // tree is one node of the file. The zero tree stands for an absent value.
 type tree struct{ n *yaml.Node }
@@ -28,8 +28,8 @@ func fail(format string, args ...any) error {
 }
 
 func parseTree(data []byte) (tree, error) {
-	if len(data) > maxSize {
-		return tree{}, fail("the application specification file is larger than %d bytes.", maxSize)
+	if len(data) > MaxSize {
+		return tree{}, fail("the application specification file is larger than %d bytes.", MaxSize)
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc yaml.Node

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/hardstand/hardstand/internal/agent/appspec"
 	"github.com/hardstand/hardstand/internal/agent/hooks"
@@ -116,7 +118,7 @@ func (x *Executor) download(ctx context.Context, s *spec.Spec) error {
 			kind = "tgz" // what GitHub calls a tarball is compressed
 		}
 		if err := unpack.Bundle(state.Bundle(dir), kind, archive, unpack.Limits{Bytes: x.MaxSize, NoLinks: x.Hardening.NoLinks}); err != nil {
-			return err
+			return errors.Join(err, os.Remove(state.Bundle(dir)))
 		}
 	}
 	if _, err := os.Stat(filepath.Join(archive, filepath.FromSlash(s.AppSpecFile))); err != nil {
@@ -246,7 +248,7 @@ func (x *Executor) appspec(dir string, s *spec.Spec) (*appspec.Spec, error) {
 	}
 	defer root.Close()
 	for _, name := range []string{s.AppSpecFile, "appspec.yaml", "appspec.yml"} {
-		data, err := root.ReadFile(filepath.FromSlash(name))
+		data, err := readStart(root, filepath.FromSlash(name), appspec.MaxSize+1)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -260,6 +262,17 @@ func (x *Executor) appspec(dir string, s *spec.Spec) (*appspec.Spec, error) {
 		return a, err
 	}
 	return nil, noAppSpec(archive, s.AppSpecFile)
+}
+
+// readStart reads at most limit bytes of a file: what is in a bundle may be of any
+// size, and of any kind once a hook has run.
+func readStart(root *os.Root, name string, limit int64) ([]byte, error) {
+	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, limit))
 }
 
 func noAppSpec(archive, name string) error {

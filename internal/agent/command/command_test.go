@@ -121,6 +121,7 @@ func TestBadRevisions(t *testing.T) {
 		{"no appspec", "The CodeDeploy agent did not find an AppSpec file", map[string]string{"page": ""}},
 		{"unknown event", `appspec.yml file contains unknown lifecycle events: ["ApplicationStrat"]`, map[string]string{"appspec.yml": "version: 0.0\nos: linux\nhooks:\n  ApplicationStrat:\n    - {location: a}\n"}},
 		{"missing script", "Script does not exist at specified location: ", map[string]string{"appspec.yml": "version: 0.0\nos: linux\nhooks:\n  AfterInstall:\n    - {location: a}\n"}},
+		{"endless appspec", "the application specification file is larger than 1048576 bytes", map[string]string{"appspec.yml": strings.Repeat("#\n", 1<<20)}},
 		{"bad appspec", "invalid version value (1)", map[string]string{"appspec.yml": "version: 1\nos: linux\n"}},
 	}
 	for _, tc := range tests {

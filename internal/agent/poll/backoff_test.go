@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -36,16 +35,6 @@ func TestBackoff(t *testing.T) {
 	for n, want := range map[int]time.Duration{1: time.Second, quickRetries: time.Second, quickRetries + 1: awayWait, quickRetries + 1000: awayWait} {
 		if got := backoff(n, down); got != want {
 			t.Errorf("connection refused %d times: wait %s, want %s", n, got, want)
-		}
-	}
-}
-
-func TestPayloadFits(t *testing.T) {
-	for _, d := range []Diagnostics{
-		{Message: strings.Repeat("m", 20000)}, {Log: strings.Repeat("\x01", 4000)}, {Message: strings.Repeat("\"", 9000), Log: strings.Repeat("\\", 9000)},
-	} {
-		if got := d.payload(); len(got) > maxPayload || !strings.HasPrefix(got, `{"error_code":`) {
-			t.Errorf("%d bytes: %.40s", len(got), got)
 		}
 	}
 }

@@ -238,7 +238,8 @@ type Diagnostics struct {
 // maxPayload is the model's limit.
 const maxPayload = 8192
 
-// payload cuts the message and then the log until the document fits.
+// payload halves the longest of the texts until the document fits: of the log the
+// end counts, of the others the beginning.
 func (d Diagnostics) payload() string {
 	for {
 		text, err := json.Marshal(struct {
@@ -250,10 +251,13 @@ func (d Diagnostics) payload() string {
 		if err == nil && len(text) <= maxPayload {
 			return string(text)
 		}
-		if len(d.Message) > 1024 {
-			d.Message = strings.ToValidUTF8(d.Message[:1024], "")
-		} else {
-			d.Log = strings.ToValidUTF8(d.Log[(len(d.Log)+1)/2:], "")
+		switch longest := max(len(d.Script), len(d.Message), len(d.Log)); longest {
+		case len(d.Log):
+			d.Log = strings.ToValidUTF8(d.Log[(longest+1)/2:], "")
+		case len(d.Message):
+			d.Message = strings.ToValidUTF8(d.Message[:longest/2], "")
+		default:
+			d.Script = strings.ToValidUTF8(d.Script[:longest/2], "")
 		}
 	}
 }

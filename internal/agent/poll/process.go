@@ -85,7 +85,11 @@ func (l *Loop) carryOut(ctx context.Context, log *slog.Logger, cmd *Command, s *
 	out, sent := l.output(ctx, cmd, s)
 	message, err := l.execute(hooks.WithOutput(ctx, out), cmd, s)
 	sent()
-	log.Info("command ended", "deployment", s.DeploymentID, "error", err)
+	if err != nil {
+		log.Error("command failed", "deployment", s.DeploymentID, "error", err)
+	} else {
+		log.Info("command ended", "deployment", s.DeploymentID)
+	}
 	return l.finish(ctx, cmd, message, err)
 }
 

@@ -39,8 +39,8 @@ func TestGrowthIsMeasuredWhileWriting(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `grows beyond 1048576 bytes at "zeros1"`) {
 		t.Errorf("%d bytes that become 64 MB: %v", small.Len(), err)
 	}
-	if used := sizeOf(t, dir); used > limit+1 {
-		t.Errorf("%d bytes were written", used)
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("what was unpacked of it is still there")
 	}
 	if _, err := bundle(t, lyingZip(t, 8*limit), "zip", limit); err == nil {
 		t.Error("a zip file that lies about a member's size was accepted")
@@ -74,20 +74,6 @@ func lyingZip(t *testing.T, size int) []byte {
 		t.Fatal(err)
 	}
 	return out.Bytes()
-}
-
-func sizeOf(t *testing.T, dir string) (size int64) {
-	t.Helper()
-	err := filepath.Walk(dir, func(_ string, info os.FileInfo, err error) error {
-		if err == nil && info.Mode().IsRegular() {
-			size += info.Size()
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return size
 }
 
 // Sparse files, in each form that GNU tar has, count with what they become, and
@@ -128,9 +114,8 @@ func TestSparseFiles(t *testing.T) {
 		if err != nil || len(got) != 1<<20 || !bytes.HasSuffix(got, []byte("end")) {
 			t.Errorf("%s: %d bytes, %v", form, len(got), err)
 		}
-		at, err = bundle(t, data, "tar", 1<<19)
-		if err == nil || !strings.Contains(err.Error(), `grows beyond 524288 bytes at "holes"`) || sizeOf(t, at) != 0 {
-			t.Errorf("%s: %v, %d bytes written", form, err, sizeOf(t, at))
+		if _, err = bundle(t, data, "tar", 1<<19); err == nil || !strings.Contains(err.Error(), `grows beyond 524288 bytes at "holes"`) {
+			t.Errorf("%s: %v", form, err)
 		}
 	}
 }

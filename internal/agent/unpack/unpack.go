@@ -67,7 +67,8 @@ func Bundle(file, kind, dir string, limits Limits) error {
 		err = w.checkLinks()
 	}
 	if err != nil {
-		return fmt.Errorf("unpack %s bundle: %w", kind, err)
+		// What is of no use takes no room.
+		return errors.Join(fmt.Errorf("unpack %s bundle: %w", kind, err), os.RemoveAll(dir))
 	}
 	return stripTop(dir)
 }
