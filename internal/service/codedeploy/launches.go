@@ -182,15 +182,16 @@ func (s *Service) reportScaling(ctx context.Context) (due time.Time, err error) 
 	if err != nil {
 		return due, err
 	}
+	now := s.clock.Now()
 	for _, r := range rows {
 		d, next := r.Value, r.Value.Scaling.Beat.Add(beatEvery)
 		switch {
 		case d.ended():
 			ok := d.Status == api.DeploymentStatusSucceeded || !d.launch()
 			err = s.endAction(ctx, r.Key, d.Role, d.Scaling, ok)
-		case !s.clock.Now().Before(next):
+		case !now.Before(next):
 			err = s.beat(ctx, r.Key, d)
-			next = s.clock.Now().Add(beatEvery)
+			next = now.Add(beatEvery)
 		default:
 			if due.IsZero() || next.Before(due) {
 				due = next
@@ -203,20 +204,20 @@ func (s *Service) reportScaling(ctx context.Context) (due time.Time, err error) 
 		if !d.ended() && (due.IsZero() || next.Before(due)) {
 			due = next
 		}
-		if err := s.noteReport(ctx, r.Key, d.ended()); err != nil {
+		if err := s.noteReport(ctx, r.Key, d.ended(), now); err != nil {
 			return due, err
 		}
 	}
 	return due, nil
 }
 
-func (s *Service) noteReport(ctx context.Context, k store.Key, ended bool) error {
+func (s *Service) noteReport(ctx context.Context, k store.Key, ended bool, now time.Time) error {
 	return s.db.Update(ctx, func(tx *store.Tx) error {
 		d, err := deployments.Get(tx, k)
 		if err != nil {
 			return err
 		}
-		d.Scaling.Beat, d.Scaling.Reported = s.clock.Now(), ended
+		d.Scaling.Beat, d.Scaling.Reported = now, ended
 		return deployments.Put(tx, k, d)
 	})
 }

@@ -166,8 +166,7 @@ func TestHeartbeats(t *testing.T) {
 	one.close()
 	w.stop()
 	w.start()
-	w.clock.Advance(lease) // the first server may have handed the command out
-	w.agent("i-2", nil)
+	w.ourAgent("i-2", "") // an agent of ours may be handed a command again at once
 	w.awaitStatus(*d.DeploymentId, api.DeploymentStatusSucceeded)
 	w.awaitTold("CONTINUE i-2")
 }
