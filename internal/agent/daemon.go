@@ -16,6 +16,7 @@ import (
 	"github.com/hardstand/hardstand/internal/agent/command"
 	"github.com/hardstand/hardstand/internal/agent/config"
 	"github.com/hardstand/hardstand/internal/agent/download"
+	"github.com/hardstand/hardstand/internal/agent/hooks"
 	"github.com/hardstand/hardstand/internal/agent/identity"
 	"github.com/hardstand/hardstand/internal/agent/logfile"
 	"github.com/hardstand/hardstand/internal/agent/poll"
@@ -45,6 +46,7 @@ func run(cfg config.Config, errs io.Writer) int {
 	}
 	defer file.Close()
 	writeVersion(cfg, log)
+	hooks.TakeBack()
 	announce(file)
 	log.Info("agent started", "version", Version, "pid", os.Getpid())
 	for _, key := range cfg.Unknown {

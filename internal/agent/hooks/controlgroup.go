@@ -19,6 +19,24 @@ type controlGroup struct {
 
 var scripts atomic.Int64
 
+const groupPrefix = "codedeploy-script-"
+
+// TakeBack ends the control groups of an agent that was killed: the scripts that
+// it left go on in this one's.
+func TakeBack() { takeBack(ownControlGroup()) }
+
+func takeBack(own string) {
+	left, err := filepath.Glob(filepath.Join(own, groupPrefix+"*"))
+	if own == "" || err != nil {
+		return
+	}
+	for _, path := range left {
+		if dir, err := os.Open(path); err == nil {
+			(&controlGroup{dir, own}).close()
+		}
+	}
+}
+
 // ownControlGroup is the directory of the agent's control group, "" for none.
 func ownControlGroup() string {
 	text, err := os.ReadFile("/proc/self/cgroup")
@@ -56,7 +74,7 @@ func newControlGroup(own string) *controlGroup {
 	if own == "" {
 		return nil
 	}
-	path := filepath.Join(own, fmt.Sprintf("codedeploy-script-%d-%d", os.Getpid(), scripts.Add(1)))
+	path := filepath.Join(own, fmt.Sprintf("%s%d-%d", groupPrefix, os.Getpid(), scripts.Add(1)))
 	if os.Mkdir(path, 0o755) != nil {
 		return nil
 	}

@@ -142,6 +142,33 @@ func TestControlGroupEnds(t *testing.T) {
 	killPID(t, app)
 }
 
+// An agent that was killed leaves control groups with what still runs.
+func TestTakeBack(t *testing.T) {
+	within := newControlGroup(ownControlGroup()) // stands for the agent's own: other tests have theirs in that
+	if within == nil {
+		return
+	}
+	defer within.close()
+	g := newControlGroup(within.dir.Name())
+	p, err := os.StartProcess("/bin/sleep", []string{"sleep", "600"}, &os.ProcAttr{Sys: &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(g.dir.Fd())}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	takeBack(within.dir.Name())
+	if _, err := os.Stat(g.dir.Name()); err == nil {
+		t.Error("the group is still there")
+	}
+	if !slices.Contains(within.processes(), p.Pid) {
+		t.Errorf("%d is not among %v", p.Pid, within.processes())
+	}
+	if err := p.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Wait(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // The name of a process may hold brackets and spaces.
 func TestReadProcess(t *testing.T) {
 	dir := t.TempDir()
