@@ -156,3 +156,21 @@ func TestCursors(t *testing.T) {
 		t.Errorf("from a full pool: %v %v", a, err)
 	}
 }
+
+// TestAddressOfPendingInterface: an instance that is being launched takes no address, its
+// interface does, and the machine has it when it runs.
+func TestAddressOfPendingInterface(t *testing.T) {
+	w := newWorld(t)
+	id, a := w.launch(nil), w.allocate()
+	want := "InvalidInstanceID: The pending instance '" + id + "' is not in a valid state for this operation."
+	if got := refused(w, "AssociateAddress", &api.AssociateAddressInput{AllocationId: a.AllocationId, InstanceId: &id}); got != want {
+		t.Errorf("%s\nwant %s", got, want)
+	}
+	nic := *w.instance(id).NetworkInterfaces[0].NetworkInterfaceId
+	do[api.AssociateAddressOutput](w, "AssociateAddress", &api.AssociateAddressInput{AllocationId: a.AllocationId, NetworkInterfaceId: &nic})
+	w.run()
+	w.await(id, stateRunning)
+	if spec, _ := w.machines.spec(id); spec.NIC.Public.String() != *a.PublicIp || *w.instance(id).PublicIpAddress != *a.PublicIp {
+		t.Errorf("booted with %s, described with %s, want %s", spec.NIC.Public, *w.instance(id).PublicIpAddress, *a.PublicIp)
+	}
+}

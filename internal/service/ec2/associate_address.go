@@ -55,6 +55,9 @@ func associationTarget(tx *store.Tx, c aws.Call, in *api.AssociateAddressInput) 
 		if r, err = getInstance(tx, c, id); err != nil {
 			return h, err
 		}
+		if r.State == statePending { // its interface may have one by then
+			return h, notInState(r)
+		}
 		if h = primaryOf(r); nicID != "" && nicID != h.ID {
 			err = awserr.New("InvalidParameterCombination", "The network interface '%s' is not attached to instance '%s'.", nicID, id)
 		}
@@ -104,11 +107,15 @@ func (s *Service) rebind(tx *store.Tx, c aws.Call, a *address, target heldInterf
 	return append(changed, target), bind(tx, c, a, target, ids.Resource("eipassoc"))
 }
 
+func notInState(r *instance) error {
+	return awserr.New("InvalidInstanceID", "The %s instance '%s' is not in a valid state for this operation.", r.State, r.ID)
+}
+
 // bind gives a to an interface. An elastic address that it held before is set free; an
 // automatic one is dropped.
 func bind(tx *store.Tx, c aws.Call, a *address, h heldInterface, association string) error {
-	if r := h.machine; r != nil && r.State != stateRunning && r.State != stateStopped {
-		return awserr.New("InvalidInstanceID", "The %s instance '%s' is not in a valid state for this operation.", r.State, r.ID)
+	if r := h.machine; r != nil && r.State != stateRunning && r.State != stateStopped && r.State != statePending {
+		return notInState(r)
 	}
 	v, err := vpcs.Get(tx, key(c, h.VPC))
 	if err != nil {
