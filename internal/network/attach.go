@@ -241,8 +241,13 @@ func prepareInstanceEnd(ns *os.File, nic NIC) error {
 	if err := h.LinkSetUp(link); err != nil {
 		return fmt.Errorf("bring up %s: %w", nic.link(), err)
 	}
-	subnet := netip.PrefixFrom(nic.Private, nic.Subnet.Bits())
-	if err := h.AddrReplace(link, &netlink.Addr{IPNet: ipNet(subnet)}); err != nil {
+	at := &netlink.Addr{IPNet: ipNet(netip.PrefixFrom(nic.Private, nic.Subnet.Bits()))}
+	if nic.Device > 0 {
+		// Without a route of its own to the subnet: what has the primary address would
+		// leave by this link then, where it is forged.
+		at.Flags = unix.IFA_F_NOPREFIXROUTE
+	}
+	if err := h.AddrReplace(link, at); err != nil {
 		return fmt.Errorf("address %s: %w", nic.link(), err)
 	}
 	if err := h.NeighSet(permanent(link, nic.Router(), gatewayMAC)); err != nil {
@@ -258,7 +263,7 @@ func prepareInstanceEnd(ns *os.File, nic NIC) error {
 	// The second route leads to the services when the instance replaces the
 	// first.
 	for _, to := range []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), serviceRange} {
-		err = h.RouteReplace(&netlink.Route{LinkIndex: link.Attrs().Index, Gw: nic.Router().AsSlice(), Dst: ipNet(to), Table: table})
+		err = h.RouteReplace(&netlink.Route{LinkIndex: link.Attrs().Index, Gw: nic.Router().AsSlice(), Flags: int(netlink.FLAG_ONLINK), Dst: ipNet(to), Table: table})
 		if err != nil {
 			return fmt.Errorf("route %v by %s: %w", to, nic.link(), err)
 		}

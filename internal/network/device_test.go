@@ -43,6 +43,14 @@ func TestSecondDevice(t *testing.T) {
 		}
 		mustDial(t, "the first without others", nil, first.Public, 80, "198.18.0.1")
 	}
+	behind := privateNIC(40, "sg-vpc-1")
+	behind.Device = 1
+	if err := n.Attach(ctx, at.ns, behind); err != nil {
+		t.Fatal(err)
+	}
+	near := attach(t, n, privateNIC(41, "sg-vpc-1"))
+	mustDial(t, "the first one, from the subnet of the second", near.ns, first.Private, 80, near.nic.Private.String())
+	mustDial(t, "the second one, from its subnet", near.ns, behind.Private, 80, near.nic.Private.String())
 	same.Device = -1
 	if err := n.Attach(ctx, at.ns, same); err == nil {
 		t.Error("a device number below zero was taken")

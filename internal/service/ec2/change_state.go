@@ -122,7 +122,8 @@ func (s *Service) RebootInstances(ctx context.Context, in *api.RebootInstancesIn
 }
 
 // TerminateInstances ends instances and deletes their disks; the console log
-// stays readable for an hour.
+// stays readable for an hour. SkipOsShutdown does not ask them first. Force is for
+// instances that do not end when asked, which here end soon in any case.
 func (s *Service) TerminateInstances(ctx context.Context, in *api.TerminateInstancesInput) (*api.TerminateInstancesOutput, error) {
 	changes, err := s.transition(ctx, in.InstanceIds, func(_ *store.Tx, _ store.Key, r *instance) (bool, error) {
 		if r.State == stateShuttingDown || r.State == stateTerminated {
@@ -131,7 +132,7 @@ func (s *Service) TerminateInstances(ctx context.Context, in *api.TerminateInsta
 		if r.DisableAPITermination {
 			return false, awserr.New("OperationNotPermitted", "The instance '%s' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again.", r.ID)
 		}
-		r.State = stateShuttingDown
+		r.State, r.ForceStop = stateShuttingDown, aws.Val(in.SkipOsShutdown)
 		r.StateReason = reason{"Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User initiated shutdown"}
 		r.TransitionReason = s.userInitiated()
 		return true, nil

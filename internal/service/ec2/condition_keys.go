@@ -212,8 +212,12 @@ func machineOf(tx *store.Tx, c aws.Call, kind, id string) (*instance, error) {
 // network describes a VPC or what belongs to one.
 func (d description) network(tx *store.Tx, kind, id string) error {
 	if kind == "vpc" {
+		v, err := vpcs.Get(tx, key(d.call, id))
+		if err != nil {
+			return err
+		}
 		d.set("VpcID", id)
-		d.set("Tenancy", "default")
+		d.set("Tenancy", v.tenancy())
 		return nil
 	}
 	name := map[string]string{"subnet": "SubnetID", "route-table": "RouteTableID", "network-acl": "NetworkAclID", "dhcp-options": "DhcpOptionsID"}[kind]

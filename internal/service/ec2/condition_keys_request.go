@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -14,7 +15,7 @@ func (d description) instance(r instance) {
 	d.set("InstanceType", r.Type)
 	d.set("EbsOptimized", strconv.FormatBool(r.EBSOptimized))
 	d.set("RootDeviceType", "ebs")
-	d.set("Tenancy", "default")
+	d.set("Tenancy", (&vpc{Dedicated: r.Dedicated}).tenancy())
 	d.set("InstanceMarketType", "on-demand")
 	d.set("MetadataHttpTokens", r.Metadata.Tokens)
 	d.set("MetadataHttpEndpoint", r.Metadata.Endpoint)
@@ -60,7 +61,7 @@ func (d description) wanted(kind string, in any) {
 	case *api.AllocateAddressInput:
 		d.set("Domain", "vpc")
 	case *api.CreateVpcInput:
-		d.set("Tenancy", "default")
+		d.set("Tenancy", cmp.Or(string(in.InstanceTenancy), "default"))
 	}
 }
 

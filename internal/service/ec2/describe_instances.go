@@ -154,7 +154,7 @@ func instanceFields(c aws.Call, r *instance, names naming) fields {
 		"architecture": {architecture}, "root-device-type": {"ebs"}, "root-device-name": {rootDevice}, "hypervisor": {"xen"},
 		"virtualization-type": {"hvm"}, "launch-time": {r.LaunchTime.Format("2006-01-02T15:04:05.000Z")},
 		"launch-index": {itoa(r.LaunchIndex)}, "monitoring-state": {monitoringState(r.Monitoring)}, "platform-details": {"Linux/UNIX"},
-		"tenancy": {"default"}, "metadata-options.http-tokens": {r.Metadata.Tokens}, "requester-id": {r.Via},
+		"tenancy": {(&vpc{Dedicated: r.Dedicated}).tenancy()}, "metadata-options.http-tokens": {r.Metadata.Tokens}, "requester-id": {r.Via},
 		"source-dest-check": {boolText(!r.NIC.Forwards)}, "state-reason-code": {r.StateReason.Code},
 	}
 	if t, ok := strings.CutPrefix(r.Token, clientToken); ok {

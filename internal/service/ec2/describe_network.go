@@ -131,7 +131,7 @@ func (v *vpc) cidrAssociation() string { return "vpc-cidr-assoc-" + strings.Trim
 
 func apiVPC(c aws.Call, v *vpc) api.Vpc {
 	return api.Vpc{
-		VpcId: aws.Ptr(v.ID), CidrBlock: aws.Ptr(v.CIDR.String()), IsDefault: aws.Ptr(v.Default), State: "available", InstanceTenancy: "default",
+		VpcId: aws.Ptr(v.ID), CidrBlock: aws.Ptr(v.CIDR.String()), IsDefault: aws.Ptr(v.Default), State: "available", InstanceTenancy: api.Tenancy(v.tenancy()),
 		DhcpOptionsId: aws.Ptr(v.DHCP), OwnerId: aws.Ptr(c.Account), Tags: apiTags(v.Tags[v.ID]),
 		CidrBlockAssociationSet:     []api.VpcCidrBlockAssociation{{AssociationId: aws.Ptr(v.cidrAssociation()), CidrBlock: aws.Ptr(v.CIDR.String()), CidrBlockState: &api.VpcCidrBlockState{State: "associated"}}},
 		Ipv6CidrBlockAssociationSet: []api.VpcIpv6CidrBlockAssociation{}, BlockPublicAccessStates: &api.BlockPublicAccessStates{InternetGatewayBlockMode: "off"},

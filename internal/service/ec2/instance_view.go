@@ -21,7 +21,7 @@ func (s *Service) describe(c aws.Call, r *instance, names naming) api.Instance {
 		EbsOptimized: aws.Ptr(r.EBSOptimized), EnaSupport: aws.Ptr(true), PlatformDetails: aws.Ptr("Linux/UNIX"), UsageOperation: aws.Ptr("RunInstances"),
 		UsageOperationUpdateTime: aws.Ptr(r.LaunchTime), StateTransitionReason: aws.Ptr(r.TransitionReason),
 		Monitoring:         &api.Monitoring{State: api.MonitoringState(monitoringState(r.Monitoring))},
-		Placement:          &api.Placement{AvailabilityZone: aws.Ptr(r.Zone), GroupName: aws.Ptr(""), Tenancy: "default"},
+		Placement:          &api.Placement{AvailabilityZone: aws.Ptr(r.Zone), GroupName: aws.Ptr(""), Tenancy: api.Tenancy((&vpc{Dedicated: r.Dedicated}).tenancy())},
 		CpuOptions:         &api.CpuOptions{CoreCount: aws.Ptr(kind.VCPUs), ThreadsPerCore: aws.Ptr[int32](1)},
 		MetadataOptions:    apiMetadata(r.Metadata),
 		PrivateDnsName:     aws.Ptr(""),

@@ -59,6 +59,8 @@ type instance struct {
 	// boot only.
 	Booted       bool
 	TerminatedAt time.Time
+	// Dedicated is the VPC's tenancy when the instance was launched.
+	Dedicated bool
 	// Via names the service that asked for the instance on the caller's behalf.
 	Via string
 }

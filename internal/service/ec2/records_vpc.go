@@ -28,7 +28,10 @@ type vpc struct {
 	// NoDNS turns the VPC's name server off; HostNames gives its instances
 	// public host names.
 	NoDNS, HostNames bool
-	Token            string
+	// Dedicated VPCs have instances on hardware of their own, as all have here: the
+	// machine is nobody else's.
+	Dedicated bool
+	Token     string
 	// GatewayToken is that of the call that attached the gateway.
 	GatewayToken string
 	// Tags holds the tags of the VPC and of what belongs to it, by resource id.
@@ -113,6 +116,14 @@ func upgradeVPC(_ int, doc []byte) ([]byte, error) {
 		v.Subnets[i].Default, v.Subnets[i].MapPublic = true, true
 	}
 	return json.Marshal(v)
+}
+
+// tenancy is that of the VPC, and of the instances that are launched into it.
+func (v *vpc) tenancy() string {
+	if v.Dedicated {
+		return "dedicated"
+	}
+	return "default"
 }
 
 // parts lists the ids of what belongs to the VPC and to nothing else.

@@ -142,8 +142,8 @@ func (t resourceVPC) Update(ctx context.Context, r stack.Request) (stack.Result,
 	if err := stack.Decode(r.OldProperties, &old); err != nil {
 		return stack.Result{}, err
 	}
-	if orDefault(p.InstanceTenancy, "default") != "default" {
-		return stack.Result{}, unsupported("InstanceTenancy=" + *p.InstanceTenancy)
+	if orDefault(p.InstanceTenancy, "default") != orDefault(old.InstanceTenancy, "default") {
+		return stack.Result{}, unsupported("an update of InstanceTenancy")
 	}
 	if err := t.modify(ctx, r.PhysicalID, &old, &p); err != nil {
 		return stack.Result{}, err

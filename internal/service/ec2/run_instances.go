@@ -182,6 +182,7 @@ func (s *Service) newInstance(tx *store.Tx, v *vpc, sub *subnet, r *runRequest, 
 	if row.UserData, err = s.sealUserData(row.ID, r.userData); err != nil {
 		return nil, err
 	}
+	row.Dedicated = v.Dedicated
 	row.NIC.AttachmentID = ids.Resource("eni-attach")
 	if given != nil {
 		keep, attachment := row.NIC.Keep, row.NIC.AttachmentID

@@ -137,6 +137,9 @@ func (s *Service) ModifySubnetAttribute(ctx context.Context, in *api.ModifySubne
 	if err != nil {
 		return nil, err
 	}
+	if *in == (api.ModifySubnetAttributeInput{SubnetId: in.SubnetId}) {
+		return nil, awserr.New("InvalidParameterCombination", "Exactly one attribute must be specified.")
+	}
 	id := aws.Val(in.SubnetId)
 	err = s.db.Update(ctx, func(tx *store.Tx) error {
 		v, sub, err := vpcOfSubnet(tx, c, id)

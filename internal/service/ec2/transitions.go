@@ -214,6 +214,11 @@ func (r *instance) releasePublic() {
 }
 
 func (s *Service) terminate(ctx context.Context, k store.Key, row *instance) error {
+	if row.ForceStop {
+		if err := s.machines.Stop(ctx, k.ID, true); err != nil {
+			return fmt.Errorf("stop %s: %w", k.ID, err)
+		}
+	}
 	if err := s.machines.Terminate(ctx, k.ID); err != nil {
 		return fmt.Errorf("terminate %s: %w", k.ID, err)
 	}

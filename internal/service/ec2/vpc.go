@@ -28,7 +28,7 @@ func (s *Service) CreateVpc(ctx context.Context, in *api.CreateVpcInput) (*api.C
 		asked{"Ipv4IpamPoolId", in.Ipv4IpamPoolId != nil || in.Ipv4NetmaskLength != nil},
 		asked{"AmazonProvidedIpv6CidrBlock", aws.Val(in.AmazonProvidedIpv6CidrBlock)},
 		asked{"Ipv6CidrBlock", in.Ipv6CidrBlock != nil || in.Ipv6Pool != nil || in.Ipv6IpamPoolId != nil || in.Ipv6NetmaskLength != nil || in.Ipv6CidrBlockNetworkBorderGroup != nil},
-		asked{"InstanceTenancy=" + string(in.InstanceTenancy), in.InstanceTenancy != "" && in.InstanceTenancy != "default"},
+		asked{"InstanceTenancy=" + string(in.InstanceTenancy), in.InstanceTenancy != "" && in.InstanceTenancy != "default" && in.InstanceTenancy != "dedicated"},
 		asked{"VpcEncryptionControl", in.VpcEncryptionControl != nil},
 	)
 	if err != nil {
@@ -43,6 +43,7 @@ func (s *Service) CreateVpc(ctx context.Context, in *api.CreateVpcInput) (*api.C
 		return nil, err
 	}
 	v := newVPC(cidr)
+	v.Dedicated = in.InstanceTenancy == "dedicated"
 	v.Token, v.Tags = c.Token, map[string]map[string]string{v.ID: tags}
 	err = s.db.Update(ctx, func(tx *store.Tx) error {
 		made, err := vpcByToken(tx, c, c.Token)
@@ -180,23 +181,28 @@ func inUse(word, id string) error {
 	return awserr.New("DependencyViolation", "The %s '%s' has dependencies and cannot be deleted.", word, id)
 }
 
-// DeleteVpc removes a VPC in which nothing is left but what it began with.
+// DeleteVpc removes a VPC in which nothing is left but what it began with. Its network
+// goes first: a row without one is brought to its network by the next interface, a
+// network without a row by nobody.
 func (s *Service) DeleteVpc(ctx context.Context, in *api.DeleteVpcInput) (*api.DeleteVpcOutput, error) {
 	c := aws.CallFrom(ctx)
 	id := aws.Val(in.VpcId)
 	s.pushing.Lock()
 	defer s.pushing.Unlock()
-	err := s.db.Update(ctx, func(tx *store.Tx) error {
-		v, err := getVPC(tx, c, id)
+	err := s.db.View(ctx, func(tx *store.Tx) error {
+		_, err := emptyVPC(tx, c, id)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.net.DeleteVPC(ctx, id); err != nil {
+		return nil, fmt.Errorf("remove the network of %s: %w", id, err)
+	}
+	err = s.db.Update(ctx, func(tx *store.Tx) error {
+		v, err := emptyVPC(tx, c, id)
 		if err != nil {
 			return err
-		}
-		groups, err := securityGroups.Lookup(tx, "vpc", id)
-		if err != nil {
-			return err
-		}
-		if len(v.Subnets) > 0 || v.InternetGateway != "" || len(v.Endpoints) > 0 || v.ownACLs() || len(v.RouteTables) > 1 || len(groups) > 1 {
-			return inUse("vpc", id)
 		}
 		if err := securityGroups.Delete(tx, key(c, v.DefaultGroup)); err != nil {
 			return err
@@ -212,10 +218,23 @@ func (s *Service) DeleteVpc(ctx context.Context, in *api.DeleteVpcInput) (*api.D
 	if err != nil {
 		return nil, err
 	}
-	if err := s.net.DeleteVPC(ctx, id); err != nil {
-		return nil, fmt.Errorf("remove the network of %s: %w", id, err)
-	}
 	return &api.DeleteVpcOutput{}, nil
+}
+
+// emptyVPC returns a VPC in which nothing is left but what it began with.
+func emptyVPC(tx *store.Tx, c aws.Call, id string) (*vpc, error) {
+	v, err := getVPC(tx, c, id)
+	if err != nil {
+		return nil, err
+	}
+	groups, err := securityGroups.Lookup(tx, "vpc", id)
+	if err != nil {
+		return nil, err
+	}
+	if len(v.Subnets) > 0 || v.InternetGateway != "" || len(v.Endpoints) > 0 || v.ownACLs() || len(v.RouteTables) > 1 || len(groups) > 1 {
+		return nil, inUse("vpc", id)
+	}
+	return v, nil
 }
 
 // CreateDefaultVpc makes the default VPC unless it is there.
