@@ -21,7 +21,7 @@ import (
 // What the agent may cost.
 const (
 	maxStart    = 50 * time.Millisecond // from exec to its first poll
-	maxResident = 15 << 20              // while it waits for commands
+	maxResident = 15_000_000            // while it waits for commands
 	maxOnDisk   = 10 << 20
 )
 

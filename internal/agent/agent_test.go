@@ -291,6 +291,40 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// The agent gives back what it does not need when it begins to wait, not between
+// the events of a deployment.
+func TestRestingIsForWaiting(t *testing.T) {
+	s := newCommandServer(t, "ApplicationStop", "BeforeInstall")
+	loop := newLoopFor(s, t.TempDir())
+	rests := make(chan int, 10) // commands that were completed by then
+	loop.Resting = func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		rests <- len(s.completed)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	stopped := make(chan error, 1)
+	go func() { stopped <- loop.Run(ctx) }()
+	if at := <-rests; at != 0 {
+		t.Errorf("the first rest came after %d commands", at)
+	}
+	for at := 0; at < 2; { // a poll between the two commands may find nothing
+		select {
+		case at = <-rests:
+		case <-ctx.Done():
+			t.Fatal("no rest after the last command")
+		}
+	}
+	cancel()
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+	if len(rests) > 0 {
+		t.Errorf("%d more rests, without a command", len(rests))
+	}
+}
+
 // An agent that is told to stop asks for nothing more, ends what it has begun, and
 // says so.
 func TestStopLetsACommandEnd(t *testing.T) {

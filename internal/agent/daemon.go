@@ -111,7 +111,7 @@ func newLoop(cfg config.Config, host identity.Host, keys *identity.Source, log *
 			HTTP: calls, Endpoint: endpoint, Secure: cfg.EnableAuthPolicy, Region: host.Region, Host: host.ID,
 			Version: Version, Credentials: keys, Clock: clk,
 		},
-		Verifier: verifier, State: dir, Clock: clk, Log: log, Every: cfg.WaitBetweenRuns, KillWait: cfg.KillWait,
+		Verifier: verifier, State: dir, Clock: clk, Log: log, Every: cfg.WaitBetweenRuns, KillWait: cfg.KillWait, Resting: rest,
 		Executor: newExecutor(cfg, dir, &download.Client{
 			HTTP: transfers, Region: host.Region, Domain: host.Domain, Endpoint: s3Endpoint(cfg, os.Getenv),
 			FIPS: cfg.UseFIPS, Credentials: keys, Clock: clk, GitHub: "https://api.github.com",

@@ -38,6 +38,9 @@ type Loop struct {
 	Every time.Duration
 	// KillWait is how long Run waits for running commands after ctx has ended.
 	KillWait time.Duration
+	// Resting, if set, is called when the agent waits: at the start, and when a poll
+	// finds nothing, and nothing runs, for the first time since there was something.
+	Resting func()
 
 	notes    sync.Mutex        // held while a note is written or removed
 	noted    map[string]string // deployment -> its command that runs
@@ -55,7 +58,8 @@ const maxCommands = 16
 func (l *Loop) Run(ctx context.Context) error {
 	l.inFlight, l.noted = map[string]bool{}, map[string]string{}
 	l.recoverCommands(ctx)
-	failures := 0
+	l.rest()
+	failures, rested := 0, true
 	for ctx.Err() == nil {
 		began := l.Clock.Now()
 		cmd, err := l.Client.Poll(ctx)
@@ -67,10 +71,14 @@ func (l *Loop) Run(ctx context.Context) error {
 			l.Log.Error("poll failed", "error", err, "failures", failures, "retry_in", wait.String())
 			_ = clock.Sleep(ctx, l.Clock, wait) // ctx is looked at next
 		case cmd != nil:
-			failures = 0
+			failures, rested = 0, false
 			l.dispatch(ctx, cmd)
 		default:
 			failures = 0
+			if !rested && !l.busy() {
+				l.rest()
+				rested = true
+			}
 			if rest := l.Every - l.Clock.Now().Sub(began); rest > 0 {
 				_ = clock.Sleep(ctx, l.Clock, rest)
 			}
@@ -152,4 +160,17 @@ func (l *Loop) landed(id string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.inFlight, id)
+}
+
+// busy reports whether a command runs.
+func (l *Loop) busy() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.inFlight) > 0
+}
+
+func (l *Loop) rest() {
+	if l.Resting != nil {
+		l.Resting()
+	}
 }
