@@ -66,7 +66,7 @@ func (c *cloud) service() wire.Service {
 		wire.Op("DescribeAddresses", "ec2:DescribeAddresses", func(_ context.Context, in *ec2api.DescribeAddressesInput) (*ec2api.DescribeAddressesOutput, error) {
 			out := &ec2api.DescribeAddressesOutput{}
 			if matches(in.Filters, "allocation-id", "eipalloc-1") {
-				out.Addresses = append(out.Addresses, ec2api.Address{AllocationId: aws.Ptr("eipalloc-1"), PublicIp: aws.Ptr("198.18.0.9")})
+				out.Addresses = append(out.Addresses, ec2api.Address{AllocationId: aws.Ptr("eipalloc-1"), PublicIp: aws.Ptr("198.18.0.9"), AssociationId: c.bound()})
 			}
 			if matches(in.Filters, "allocation-id", "eipalloc-2") {
 				out.Addresses = append(out.Addresses, ec2api.Address{AllocationId: aws.Ptr("eipalloc-2"), AssociationId: aws.Ptr("x")})
@@ -177,6 +177,18 @@ func (c *cloud) describe(_ context.Context, in *ec2api.DescribeNetworkInterfaces
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return &ec2api.DescribeNetworkInterfacesOutput{NetworkInterfaces: []ec2api.NetworkInterface{*c.interfaces[in.NetworkInterfaceIds[0]]}}, nil
+}
+
+// bound is the association of the first address, once an interface has it.
+func (c *cloud) bound() *string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, n := range c.interfaces {
+		if n.Association != nil && *n.Association.PublicIp == "198.18.0.9" {
+			return n.NetworkInterfaceId
+		}
+	}
+	return nil
 }
 
 // there are the interfaces that exist.

@@ -90,7 +90,11 @@ func (s *Service) newBalancer(ctx context.Context, in *api.CreateLoadBalancerInp
 		return nil, err
 	}
 	b.Tags = tags
-	if err := s.place(ctx, b, in.Subnets, in.SubnetMappings); err != nil {
+	own, err := s.nodesNamed(ctx, b.Name)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.place(ctx, b, in.Subnets, in.SubnetMappings, own); err != nil {
 		return nil, err
 	}
 	if err := judgeIPType(string(in.IpAddressType)); err != nil {
@@ -98,6 +102,20 @@ func (s *Service) newBalancer(ctx context.Context, in *api.CreateLoadBalancerInp
 	}
 	b.SecurityGroups, err = s.securityGroups(ctx, b, in.SecurityGroups)
 	return b, err
+}
+
+// nodesNamed are the nodes of the caller's balancer of a name, where there is one: the
+// same call again finds its addresses in use.
+func (s *Service) nodesNamed(ctx context.Context, name string) (own []node, err error) {
+	c := aws.CallFrom(ctx)
+	err = s.cfg.DB.View(ctx, func(tx *store.Tx) error {
+		rows, err := balancers.Lookup(tx, "name", scoped(store.Key{Account: c.Account, Region: c.Region}, name))
+		for _, r := range rows {
+			own = r.Value.Nodes
+		}
+		return err
+	})
+	return own, err
 }
 
 func judgeNewBalancer(b *balancer, in *api.CreateLoadBalancerInput) error {

@@ -50,7 +50,7 @@ func (s *Service) keepNode(ctx context.Context, k store.Key, n node) error {
 		if err != nil {
 			return err
 		}
-		i := slices.IndexFunc(b.Nodes, func(o node) bool { return o.Subnet == n.Subnet && o.Allocation == n.Allocation && o.Fixed == n.Fixed })
+		i := slices.IndexFunc(b.Nodes, func(o node) bool { return o.Serial == n.Serial })
 		if i < 0 {
 			return leave(tx, k, []node{n})
 		}
@@ -61,7 +61,7 @@ func (s *Service) keepNode(ctx context.Context, k store.Key, n node) error {
 
 func (s *Service) makeInterface(ctx context.Context, k store.Key, b *balancer, n node) (node, error) {
 	in := &ec2api.CreateNetworkInterfaceInput{SubnetId: &n.Subnet, Groups: b.SecurityGroups, Description: aws.Ptr("ELB " + k.ID), PrivateIpAddress: given(n.Fixed),
-		ClientToken: aws.Ptr(k.ID + " " + n.Subnet + " " + b.Created.String())}
+		ClientToken: &n.Serial}
 	out, err := manage[ec2api.CreateNetworkInterfaceOutput](ctx, s, k, "CreateNetworkInterface", in)
 	if err != nil {
 		return n, err
@@ -71,7 +71,8 @@ func (s *Service) makeInterface(ctx context.Context, k store.Key, b *balancer, n
 		return n, nil
 	}
 	if n.Allocation != "" {
-		_, err = manage[ec2api.AssociateAddressOutput](ctx, s, k, "AssociateAddress", &ec2api.AssociateAddressInput{AllocationId: &n.Allocation, NetworkInterfaceId: &n.Interface})
+		_, err = manage[ec2api.AssociateAddressOutput](ctx, s, k, "AssociateAddress", &ec2api.AssociateAddressInput{AllocationId: &n.Allocation, NetworkInterfaceId: &n.Interface,
+			AllowReassociation: aws.Ptr(true)})
 	} else {
 		_, err = manage[ec2api.ModifyNetworkInterfaceAttributeOutput](ctx, s, k, "ModifyNetworkInterfaceAttribute",
 			&ec2api.ModifyNetworkInterfaceAttributeInput{NetworkInterfaceId: &n.Interface, AssociatePublicIpAddress: aws.Ptr(true)})

@@ -10,6 +10,7 @@ import (
 	ec2api "github.com/hardstand/hardstand/internal/aws/api/ec2"
 	api "github.com/hardstand/hardstand/internal/aws/api/elbv2"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/aws/ids"
 	"github.com/hardstand/hardstand/internal/wire"
 )
 
@@ -24,8 +25,9 @@ func look[O any](ctx context.Context, s *Service, operation string, in any) (*O,
 	return wire.Call[O](asService(ctx, c.Account, c.Region, ""), s.cfg.Invoker, "ec2", operation, in)
 }
 
-// place puts the balancer into subnets, a node in each.
-func (s *Service) place(ctx context.Context, b *balancer, subnets []string, mappings []api.SubnetMapping) error {
+// place puts the balancer into subnets, a node in each. Elastic addresses have to be
+// free, unless they are those of own.
+func (s *Service) place(ctx context.Context, b *balancer, subnets []string, mappings []api.SubnetMapping, own []node) error {
 	nodes, err := askedNodes(b, subnets, mappings)
 	if err != nil {
 		return err
@@ -44,7 +46,7 @@ func (s *Service) place(ctx context.Context, b *balancer, subnets []string, mapp
 		if aws.Val(sub.VpcId) != b.VPC {
 			return awserr.New("InvalidSubnet", "All subnets must belong to the same VPC: '%s'", b.VPC)
 		}
-		nodes[i].Zone = aws.Val(sub.AvailabilityZone)
+		nodes[i].Zone, nodes[i].Serial = aws.Val(sub.AvailabilityZone), ids.Hex(16)
 		if zones[nodes[i].Zone] {
 			return badRequest("A load balancer cannot be attached to multiple subnets in the same Availability Zone")
 		}
@@ -58,7 +60,7 @@ func (s *Service) place(ctx context.Context, b *balancer, subnets []string, mapp
 	}
 	slices.SortFunc(nodes, func(a, b node) int { return strings.Compare(a.Zone, b.Zone) })
 	b.Nodes = nodes
-	if err := s.judgeAllocations(ctx, nodes); err != nil {
+	if err := s.judgeAllocations(ctx, nodes, own); err != nil {
 		return err
 	}
 	if b.Scheme == facing {
@@ -145,10 +147,11 @@ func filter(name string, values ...string) []ec2api.Filter {
 	return []ec2api.Filter{{Name: &name, Values: values}}
 }
 
-func (s *Service) judgeAllocations(ctx context.Context, nodes []node) error {
+func (s *Service) judgeAllocations(ctx context.Context, nodes, own []node) error {
 	var asked []string
 	for _, n := range nodes {
-		if n.Allocation != "" {
+		has := slices.ContainsFunc(own, func(o node) bool { return o.Allocation == n.Allocation })
+		if n.Allocation != "" && !has {
 			asked = append(asked, n.Allocation)
 		}
 	}

@@ -34,11 +34,13 @@ type balancer struct {
 // node is the balancer's place in one zone.
 type node struct {
 	Subnet, Zone string
-	Allocation   string `json:",omitempty"` // of its elastic IP address
-	Fixed        string `json:",omitempty"` // the private address that was asked for
-	Interface    string `json:",omitempty"`
-	Private      string `json:",omitempty"`
-	Public       string `json:",omitempty"`
+	// Serial tells the node from earlier ones in the same subnet.
+	Serial     string
+	Allocation string `json:",omitempty"` // of its elastic IP address
+	Fixed      string `json:",omitempty"` // the private address that was asked for
+	Interface  string `json:",omitempty"`
+	Private    string `json:",omitempty"`
+	Public     string `json:",omitempty"`
 	// Groups are the security groups that the interface has.
 	Groups []string `json:",omitempty"`
 }

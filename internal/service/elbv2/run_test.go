@@ -82,6 +82,14 @@ func TestGivenAddresses(t *testing.T) {
 	if got := l.addresses(outer); !slices.Equal(got, []string{"198.18.0.9"}) {
 		t.Errorf("the outer one is at %v", got)
 	}
+	again := func(in *api.CreateLoadBalancerInput) {
+		in.Type, in.Subnets, in.SubnetMappings = "network", nil, []api.SubnetMapping{{SubnetId: aws.Ptr("subnet-a"), AllocationId: aws.Ptr("eipalloc-1")}}
+	}
+	if got := l.balancer("outer", again); got != outer {
+		t.Errorf("the same call again made %s", got)
+	}
+	wiretest.Must[api.SetSubnetsOutput](l, "SetSubnets", &api.SetSubnetsInput{LoadBalancerArn: &outer,
+		SubnetMappings: []api.SubnetMapping{{SubnetId: aws.Ptr("subnet-a"), AllocationId: aws.Ptr("eipalloc-1")}, {SubnetId: aws.Ptr("subnet-b")}}})
 	if got := l.addresses(inner); !slices.Equal(got, []string{"10.0.1.77"}) {
 		t.Errorf("the inner one is at %v", got)
 	}
@@ -239,7 +247,8 @@ func TestTargetRefusals(t *testing.T) {
 		{"network balancer", op, "InvalidTarget", "", one(albs, nlb)},
 		{"no balancer", op, "ValidationError", "'x' is not a valid load balancer ARN", one(albs, "x")},
 		{"lost group", op, "TargetGroupNotFound", "", one(web[:len(web)-4]+"ffff", "i-1")},
-		{"included", "DescribeTargetHealth", "ValidationError", "", &api.DescribeTargetHealthInput{TargetGroupArn: &web, Include: []api.DescribeTargetHealthInputIncludeEnum{"x"}}},
+		{"included", "DescribeTargetHealth", "NotImplemented", "hardstand does not implement the detection of anomalies (Include).",
+			&api.DescribeTargetHealthInput{TargetGroupArn: &web, Include: []api.DescribeTargetHealthInputIncludeEnum{"AnomalyDetection"}}},
 	})
 	l.listener(alb, "HTTP", 80, fixed())
 	l.register(albs, alb)

@@ -60,7 +60,7 @@ func (s *Service) SetSubnets(ctx context.Context, in *api.SetSubnetsInput) (*api
 		return nil, notBuilt("source NAT for IPv6")
 	}
 	next := &balancer{Type: b.Type, Scheme: b.Scheme}
-	if err := s.place(ctx, next, in.Subnets, in.SubnetMappings); err != nil {
+	if err := s.place(ctx, next, in.Subnets, in.SubnetMappings, b.Nodes); err != nil {
 		return nil, err
 	}
 	if next.VPC != b.VPC {

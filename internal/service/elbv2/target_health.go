@@ -14,8 +14,8 @@ import (
 
 // DescribeTargetHealth tells how the targets of a group are.
 func (s *Service) DescribeTargetHealth(ctx context.Context, in *api.DescribeTargetHealthInput) (*api.DescribeTargetHealthOutput, error) {
-	if slices.ContainsFunc(in.Include, func(i api.DescribeTargetHealthInputIncludeEnum) bool { return i != "AnomalyDetection" && i != "All" }) {
-		return nil, invalid("Include must be one of [AnomalyDetection, All]")
+	if len(in.Include) > 0 {
+		return nil, notBuilt("the detection of anomalies (Include)")
 	}
 	out := &api.DescribeTargetHealthOutput{TargetHealthDescriptions: []api.TargetHealthDescription{}}
 	err := s.viewGroup(ctx, *in.TargetGroupArn, func(tx *store.Tx, k store.Key, g *group) error {
