@@ -356,6 +356,10 @@ func (f *filter) dropNIC(nic NIC, link string) error {
 // joinGroups queues jumps from the interface's chains to its groups and its
 // address into their member sets.
 func (f *filter) joinGroups(nic NIC, groups []string) error {
+	if nic.Open && len(groups) == 0 {
+		f.rule(nicIn(nic.ID), []expr.Any{accept()})
+		f.rule(nicOut(nic.ID), []expr.Any{accept()})
+	}
 	for _, g := range groups {
 		if err := f.need(g); err != nil {
 			return err

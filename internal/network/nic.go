@@ -57,6 +57,9 @@ type NIC struct {
 	// Forwards has the interface take packets for other addresses, when an exit leads to
 	// it, and send packets from other addresses.
 	Forwards bool
+	// Open lets all through where there are no security groups, as at a network load
+	// balancer without any; else nothing passes then.
+	Open bool
 }
 
 // Group is a security group: what its members may receive and send. What no

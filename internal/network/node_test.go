@@ -143,3 +143,20 @@ func TestNodesEndWithTheServer(t *testing.T) {
 	greet(t, l)
 	mustDial(t, "the node that was brought up again", nil, nic.Public, 80, "198.18.0.1")
 }
+
+// TestOpenNode: without groups nothing passes, but at a node that is open.
+func TestOpenNode(t *testing.T) {
+	n := openNetwork(t)
+	setVPC(t, n, "vpc-1", true)
+	closed, open := testNIC("vpc-1", 20, true), testNIC("vpc-1", 30, true)
+	open.Open = true
+	for _, nic := range []NIC{closed, open} {
+		l, err := attachNode(t, n, nic).Listen("tcp", "0.0.0.0:80")
+		if err != nil {
+			t.Fatal(err)
+		}
+		greet(t, l)
+	}
+	mustTimeOut(t, "a node without groups", nil, closed.Public, 80)
+	mustDial(t, "a node that is open", nil, open.Public, 80, "198.18.0.1")
+}

@@ -78,6 +78,9 @@ func wantedInterface(c aws.Call, in *api.CreateNetworkInterfaceInput) (*networkI
 		row.Requester = c.Principal.Service
 	}
 	row.NIC.ID, row.NIC.Description, row.NIC.Creator = ids.Resource("eni"), aws.Val(in.Description), cmp.Or(c.Principal.UniqueID, c.Account)
+	if row.open() {
+		row.Kind = "network_load_balancer"
+	}
 	if row.NIC.Tags, err = newTags(c, in.TagSpecifications, "network-interface"); err != nil {
 		return nil, noAddr, err
 	}
@@ -175,8 +178,10 @@ func (s *Service) insertInterface(tx *store.Tx, c aws.Call, row *networkInterfac
 	if err != nil {
 		return err
 	}
-	if row.NIC.Groups, err = resolveGroups(tx, c, v, sub.ID, in.Groups, nil); err != nil {
-		return err
+	if !row.open() || len(in.Groups) > 0 {
+		if row.NIC.Groups, err = resolveGroups(tx, c, v, sub.ID, in.Groups, nil); err != nil {
+			return err
+		}
 	}
 	if err := s.placeInterface(tx, v, sub, row, private); err != nil {
 		return err

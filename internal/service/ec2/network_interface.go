@@ -173,8 +173,11 @@ func (h heldInterface) instanceState(tx *store.Tx, c aws.Call) (string, error) {
 	return r.State, nil
 }
 
+// balancerOwner makes the interfaces of load balancers.
+const balancerOwner = "elasticloadbalancing.amazonaws.com"
+
 // requesters are the names that AWS's services have as owners of interfaces.
-var requesters = map[string]string{"elasticloadbalancing.amazonaws.com": "amazon-elb", natOwner: "amazon-aws"}
+var requesters = map[string]string{balancerOwner: "amazon-elb", natOwner: "amazon-aws"}
 
 // requesterID names who made the interface: a service by its alias.
 func (h heldInterface) requesterID() string {

@@ -299,3 +299,25 @@ func TestInterfaceRefusals(t *testing.T) {
 		}
 	}
 }
+
+// TestInterfacesOfNetworkBalancers: a network load balancer may have no groups, others
+// get the VPC's default one.
+func TestInterfacesOfNetworkBalancers(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	l, b := w.lan(), w.asBalancer()
+	made := func(description string, groups ...string) api.NetworkInterface {
+		return w.networkInterface(*b.newInterface(l.public, func(in *api.CreateNetworkInterfaceInput) { in.Description, in.Groups = &description, groups }).NetworkInterfaceId)
+	}
+	bare := made("ELB net/n/0123456789abcdef")
+	if len(bare.Groups) > 0 || bare.InterfaceType != "network_load_balancer" || !*bare.RequesterManaged {
+		t.Errorf("without groups it is %+v", bare)
+	}
+	other := made("ELB app/a/0123456789abcdef")
+	if len(other.Groups) != 1 || other.InterfaceType != "interface" {
+		t.Errorf("that of an application load balancer is %+v", other)
+	}
+	if held := made("ELB net/m/0123456789abcdef", *other.Groups[0].GroupId); len(held.Groups) != 1 {
+		t.Errorf("with a group it has %v", held.Groups)
+	}
+}

@@ -134,6 +134,7 @@ func (s *Service) wiring(ctx context.Context, k store.Key) (network.NIC, error) 
 		v, sub, err := vpcOfSubnet(tx, callOf(k), row.NIC.Subnet)
 		if err == nil {
 			out = networkNIC(row.NIC, v, sub)
+			out.Open = row.open()
 			if row.Instance != "" {
 				out.Device = int(row.Device)
 			}

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hardstand/hardstand/internal/store"
@@ -98,4 +99,11 @@ func some(s string) []string {
 		return nil
 	}
 	return []string{s}
+}
+
+// open tells whether the interface is a network load balancer's, which may have no
+// security groups: all passes then. Their descriptions tell them from those of other
+// load balancers.
+func (r *networkInterface) open() bool {
+	return r.Requester == balancerOwner && strings.HasPrefix(r.NIC.Description, "ELB net/")
 }
