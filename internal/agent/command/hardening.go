@@ -24,7 +24,7 @@ func (h Hardening) check(a *appspec.Spec) error {
 			return fmt.Errorf("permissions section: mode %s of %s is setuid or setgid, which :reject_unsafe_permissions_in_bundle: refuses", p.Mode, p.Object)
 		}
 		if h.NoUnconfined && p.Context != nil && slices.Contains([]string{"unconfined_t", "kernel_t", "init_t"}, p.Context.Type) {
-			return fmt.Errorf("permissions section: the SELinux type %s of %s is refused by :reject_unconfined_selinux_in_bundle:", p.Context.Type, p.Object)
+			return fmt.Errorf("permissions section: :reject_unconfined_selinux_in_bundle: refuses the SELinux type %s of %s", p.Context.Type, p.Object)
 		}
 	}
 	return nil

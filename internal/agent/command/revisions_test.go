@@ -277,7 +277,7 @@ func TestHardening(t *testing.T) {
 		{"setgid", Hardening{NoUnsafeModes: true}, perm("mode: 2755"), "is setuid or setgid"},
 		{"sticky", Hardening{NoUnsafeModes: true}, perm("mode: 1755"), ""},
 		{"setuid allowed", Hardening{}, perm("mode: 4755"), ""},
-		{"unconfined", Hardening{NoUnconfined: true}, perm("context: {type: unconfined_t}"), "the SELinux type unconfined_t"},
+		{"unconfined", Hardening{NoUnconfined: true}, perm("context: {type: unconfined_t}"), "refuses the SELinux type unconfined_t"},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {

@@ -116,22 +116,7 @@ var settled = []string{
 var missing = []string{"log_aws_wire", "enable_command_port", "restrict_agent_dir_permissions", "restrict_log_dir_permissions"}
 
 func (c *Config) set(name, v string) error {
-	texts := map[string]*string{
-		"root_dir": &c.RootDir, "log_dir": &c.LogDir, "pid_dir": &c.PidDir, "program_name": &c.ProgramName,
-		"on_premises_config_file": &c.OnPremisesFile, "proxy_uri": &c.ProxyURI,
-		"deploy_control_endpoint": &c.ControlEndpoint, "s3_endpoint_override": &c.S3Endpoint,
-		"ongoing_deployment_tracking": &c.OngoingDir, "signer_ca_file": &c.SignerCA,
-	}
-	flags := map[string]*bool{
-		"enable_auth_policy": &c.EnableAuthPolicy, "disable_imds_v1": &c.DisableIMDSv1, "use_fips_mode": &c.UseFIPS,
-		"enable_deployments_log": &c.EnableDeployLog, "verbose": &c.Verbose,
-		"reject_symlinks_in_bundle": &c.RejectLinks, "reject_unsafe_permissions_in_bundle": &c.RejectUnsafeModes,
-		"reject_unconfined_selinux_in_bundle": &c.RejectUnconfined, "restrict_hook_env_to_allowlist": &c.RestrictHookEnv,
-	}
-	seconds := map[string]*time.Duration{
-		"wait_between_runs": &c.WaitBetweenRuns, "http_read_timeout": &c.ReadTimeout,
-		"kill_agent_max_wait_time_seconds": &c.KillWait,
-	}
+	texts, flags, seconds := c.texts(), c.flags(), c.seconds()
 	switch {
 	case texts[name] != nil:
 		*texts[name] = v
@@ -167,6 +152,31 @@ func (c *Config) set(name, v string) error {
 		c.Unknown = append(c.Unknown, name)
 	}
 	return nil
+}
+
+func (c *Config) texts() map[string]*string {
+	return map[string]*string{
+		"root_dir": &c.RootDir, "log_dir": &c.LogDir, "pid_dir": &c.PidDir, "program_name": &c.ProgramName,
+		"on_premises_config_file": &c.OnPremisesFile, "proxy_uri": &c.ProxyURI,
+		"deploy_control_endpoint": &c.ControlEndpoint, "s3_endpoint_override": &c.S3Endpoint,
+		"ongoing_deployment_tracking": &c.OngoingDir, "signer_ca_file": &c.SignerCA,
+	}
+}
+
+func (c *Config) flags() map[string]*bool {
+	return map[string]*bool{
+		"enable_auth_policy": &c.EnableAuthPolicy, "disable_imds_v1": &c.DisableIMDSv1, "use_fips_mode": &c.UseFIPS,
+		"enable_deployments_log": &c.EnableDeployLog, "verbose": &c.Verbose,
+		"reject_symlinks_in_bundle": &c.RejectLinks, "reject_unsafe_permissions_in_bundle": &c.RejectUnsafeModes,
+		"reject_unconfined_selinux_in_bundle": &c.RejectUnconfined, "restrict_hook_env_to_allowlist": &c.RestrictHookEnv,
+	}
+}
+
+func (c *Config) seconds() map[string]*time.Duration {
+	return map[string]*time.Duration{
+		"wait_between_runs": &c.WaitBetweenRuns, "http_read_timeout": &c.ReadTimeout,
+		"kill_agent_max_wait_time_seconds": &c.KillWait,
+	}
 }
 
 // check holds what the rest of the agent relies on.
