@@ -34,23 +34,41 @@ const (
 		"G: {Type: 'AWS::ElasticLoadBalancingV2::TargetGroup', Properties: {VpcId: !Ref V, Protocol: HTTP, Port: 80}}"
 	preludeRule = preludeListener + ", N: {Type: 'AWS::ElasticLoadBalancingV2::Listener', Properties: {LoadBalancerArn: !Ref L, Protocol: HTTP, Port: 80, " + fixedDefault + "}}, " +
 		"N2: {Type: 'AWS::ElasticLoadBalancingV2::Listener', Properties: {LoadBalancerArn: !Ref L, Protocol: HTTP, Port: 81, " + fixedDefault + "}}"
-	fixedDefault = "DefaultActions: [{Type: fixed-response, FixedResponseConfig: {StatusCode: '404', ContentType: text/plain, MessageBody: none}}]"
-	fixedRule    = "Actions: [{Type: fixed-response, FixedResponseConfig: {StatusCode: '200'}}]"
-	preludeLogs  = "G: {Type: 'AWS::Logs::LogGroup'}, G2: {Type: 'AWS::Logs::LogGroup'}"
-	preludeZone  = "Z: {Type: 'AWS::Route53::HostedZone', Properties: {Name: prelude.example}}"
-	preludeSNS   = "T: {Type: 'AWS::SNS::Topic'}, T2: {Type: 'AWS::SNS::Topic'}, Q: {Type: 'AWS::SQS::Queue'}, Q2: {Type: 'AWS::SQS::Queue'}"
-	tagged       = "Tags: [{Key: a, Value: b}]"
-	record       = "{Name: a.prelude.example, Type: A, TTL: '60', ResourceRecords: ['192.0.2.1']}"
-	otherRecord  = "{Name: a.prelude.example, Type: A, TTL: '90', ResourceRecords: ['192.0.2.2']}"
-	publish      = "PolicyDocument: {Version: '2012-10-17', Statement: [{Effect: Allow, Principal: '*', Action: 'sns:Publish', Resource: '*'}]}"
-	publishOnly  = "PolicyDocument: {Version: '2012-10-17', Statement: [{Effect: Allow, Principal: '*', Action: 'sns:GetTopicAttributes', Resource: '*'}]}"
-	send         = "PolicyDocument: {Version: '2012-10-17', Statement: [{Effect: Allow, Principal: '*', Action: 'sqs:SendMessage', Resource: '*'}]}"
-	sendOther    = "PolicyDocument: {Version: '2012-10-17', Statement: [{Effect: Allow, Principal: '*', Action: 'sqs:ReceiveMessage', Resource: '*'}]}"
+	fixedDefault   = "DefaultActions: [{Type: fixed-response, FixedResponseConfig: {StatusCode: '404', ContentType: text/plain, MessageBody: none}}]"
+	fixedRule      = "Actions: [{Type: fixed-response, FixedResponseConfig: {StatusCode: '200'}}]"
+	preludeScaling = "C: {Type: 'AWS::AutoScaling::LaunchConfiguration', Properties: {ImageId: ami-08111162, InstanceType: t3.micro}}, " +
+		"G: {Type: 'AWS::AutoScaling::AutoScalingGroup', Properties: {LaunchConfigurationName: !Ref C, MinSize: 0, MaxSize: 1, AvailabilityZones: [us-east-1a]}}, " +
+		"G2: {Type: 'AWS::AutoScaling::AutoScalingGroup', Properties: {LaunchConfigurationName: !Ref C, MinSize: 0, MaxSize: 1, AvailabilityZones: [us-east-1a]}}"
+	preludeLogs = "G: {Type: 'AWS::Logs::LogGroup'}, G2: {Type: 'AWS::Logs::LogGroup'}"
+	preludeZone = "Z: {Type: 'AWS::Route53::HostedZone', Properties: {Name: prelude.example}}"
+	preludeSNS  = "T: {Type: 'AWS::SNS::Topic'}, T2: {Type: 'AWS::SNS::Topic'}, Q: {Type: 'AWS::SQS::Queue'}, Q2: {Type: 'AWS::SQS::Queue'}"
+	tagged      = "Tags: [{Key: a, Value: b}]"
+	record      = "{Name: a.prelude.example, Type: A, TTL: '60', ResourceRecords: ['192.0.2.1']}"
+	otherRecord = "{Name: a.prelude.example, Type: A, TTL: '90', ResourceRecords: ['192.0.2.2']}"
+	publish     = "PolicyDocument: {Version: '2012-10-17', Statement: [{Effect: Allow, Principal: '*', Action: 'sns:Publish', Resource: '*'}]}"
+	publishOnly = "PolicyDocument: {Version: '2012-10-17', Statement: [{Effect: Allow, Principal: '*', Action: 'sns:GetTopicAttributes', Resource: '*'}]}"
+	send        = "PolicyDocument: {Version: '2012-10-17', Statement: [{Effect: Allow, Principal: '*', Action: 'sqs:SendMessage', Resource: '*'}]}"
+	sendOther   = "PolicyDocument: {Version: '2012-10-17', Statement: [{Effect: Allow, Principal: '*', Action: 'sqs:ReceiveMessage', Resource: '*'}]}"
 )
 
 // conformanceCases has every type that is registered; those that make nothing of
 // their own, or only with others' help, are in conformsElsewhere.
 var conformanceCases = map[string]conformanceCase{
+	"AWS::AutoScaling::AutoScalingGroup": {prelude: "C: {Type: 'AWS::AutoScaling::LaunchConfiguration', Properties: {ImageId: ami-08111162, InstanceType: t3.micro}}",
+		properties: "LaunchConfigurationName: '${C}', MinSize: '1', MaxSize: '2', AvailabilityZones: [us-east-1a], Tags: [{Key: a, Value: z, PropagateAtLaunch: true}]",
+		changed:    "LaunchConfigurationName: '${C}', MinSize: '1', MaxSize: '3', Cooldown: '60', AvailabilityZones: [us-east-1a], Tags: [{Key: a, Value: b, PropagateAtLaunch: true}]",
+		replaced:   "AutoScalingGroupName: other, LaunchConfigurationName: '${C}', MinSize: '0', MaxSize: '1', AvailabilityZones: [us-east-1a]"},
+	"AWS::AutoScaling::LaunchConfiguration": {properties: "ImageId: ami-08111162, InstanceType: t3.micro", replaced: "ImageId: ami-08111162, InstanceType: t3.small"},
+	"AWS::AutoScaling::LifecycleHook": {prelude: preludeScaling, properties: "AutoScalingGroupName: '${G}', LifecycleTransition: 'autoscaling:EC2_INSTANCE_LAUNCHING', HeartbeatTimeout: 60",
+		changed:  "AutoScalingGroupName: '${G}', LifecycleTransition: 'autoscaling:EC2_INSTANCE_LAUNCHING', HeartbeatTimeout: 90",
+		replaced: "AutoScalingGroupName: '${G2}', LifecycleTransition: 'autoscaling:EC2_INSTANCE_LAUNCHING'"},
+	"AWS::AutoScaling::ScalingPolicy": {prelude: preludeScaling, properties: "AutoScalingGroupName: '${G}', AdjustmentType: ChangeInCapacity, ScalingAdjustment: 1, Cooldown: '60'",
+		changed:  "AutoScalingGroupName: '${G}', AdjustmentType: ChangeInCapacity, ScalingAdjustment: 2, Cooldown: '60'",
+		replaced: "AutoScalingGroupName: '${G2}', AdjustmentType: ChangeInCapacity, ScalingAdjustment: 1"},
+	"AWS::AutoScaling::ScheduledAction": {prelude: preludeScaling, properties: "AutoScalingGroupName: '${G}', Recurrence: '0 6 * * *', DesiredCapacity: 1",
+		changed:  "AutoScalingGroupName: '${G}', Recurrence: '0 7 * * *', DesiredCapacity: 1",
+		replaced: "AutoScalingGroupName: '${G2}', Recurrence: '0 6 * * *', DesiredCapacity: 1"},
+
 	"AWS::CloudWatch::Alarm": {properties: "ComparisonOperator: GreaterThanThreshold, EvaluationPeriods: 1, MetricName: m, Namespace: n, Period: 60, Statistic: Sum, Threshold: 1",
 		changed:  "ComparisonOperator: LessThanThreshold, EvaluationPeriods: 2, MetricName: m, Namespace: n, Period: 60, Statistic: Sum, Threshold: 1, AlarmDescription: d",
 		replaced: "AlarmName: other, ComparisonOperator: LessThanThreshold, EvaluationPeriods: 2, MetricName: m, Namespace: n, Period: 60, Statistic: Sum, Threshold: 1"},

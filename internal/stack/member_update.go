@@ -188,7 +188,10 @@ func (r *run) callUpdate(ctx context.Context, m *Member, old *content) (Result, 
 	if err != nil {
 		return Result{}, err
 	}
-	req.OldProperties, req.OldTags = old.Properties, m.former().Tags
+	req.OldProperties, req.OldTags, req.Door = old.Properties, m.former().Tags, door{r, m}
+	if req.UpdatePolicy, err = r.updatePolicy(m); err != nil {
+		return Result{}, err
+	}
 	again := m.Before != nil || r.nested(m) // after a failed update nobody knows how far it came
 	if !again && equal(req.OldProperties, req.Properties) && maps.Equal(req.OldTags, req.Tags) {
 		return Result{PhysicalID: m.PhysicalID, Ref: old.Ref, Attributes: old.Attributes}, nil

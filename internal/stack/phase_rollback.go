@@ -89,7 +89,10 @@ func (r *run) undo(ctx context.Context, m *Member, before, current *content) (Re
 	}
 	req.Properties, req.OldProperties = before.Properties, current.Properties
 	req.Tags, req.OldTags = m.Other.Tags, m.Tags
-	req.Undo = true
+	req.Undo, req.Door = true, door{r, m}
+	if req.UpdatePolicy, err = r.updatePolicy(m); err != nil {
+		return Result{}, err
+	}
 	if !r.nested(m) && equal(req.Properties, req.OldProperties) && maps.Equal(req.Tags, req.OldTags) {
 		return Result{PhysicalID: m.PhysicalID, Ref: before.Ref, Attributes: before.Attributes}, nil
 	}

@@ -24,7 +24,29 @@ func (r *run) needsReplacement(m *Member, old, c *content) bool {
 			return true
 		}
 	}
-	return false
+	return r.policyReplaces(m, old, c)
+}
+
+// policyReplaces reports whether the UpdatePolicy of the template asks for another
+// resource.
+func (r *run) policyReplaces(m *Member, old, c *content) bool {
+	res, _ := r.e.types.Of(m.Type)
+	t, ok := res.(Replacing)
+	if !ok {
+		return false
+	}
+	policy, err := r.updatePolicy(m)
+	return err == nil && policy != nil && t.Replaces(policy, old.Properties, c.Properties)
+}
+
+// updatePolicy is the UpdatePolicy of a member in the template that the phase works
+// towards.
+func (r *run) updatePolicy(m *Member) (map[string]any, error) {
+	def, ok := r.scope.Template.Resources[m.LogicalID]
+	if !ok || def.UpdatePolicy == nil {
+		return nil, nil
+	}
+	return r.scope.EvalMap(def.UpdatePolicy, "/Resources/"+m.LogicalID+"/UpdatePolicy")
 }
 
 // replaceable refuses replacements that cannot be: a name that the new resource

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 )
 
 // ErrNotFound is what Read returns for a resource that no longer exists.
@@ -34,6 +35,21 @@ type Request struct {
 	// logical-id. OldTags are what the resource has, for Update.
 	Tags, OldTags   map[string]string
 	Region, Account string
+	// UpdatePolicy is that of the template, resolved, for Update; nil for none.
+	UpdatePolicy map[string]any
+	// Door is how a type that updates in steps reaches its stack; nil in tests of a type.
+	Door Door
+}
+
+// Door is what an update in steps needs of the stack: to say how far it is, and to hear
+// who has signalled.
+type Door interface {
+	// Say writes an event of the resource, in progress.
+	Say(ctx context.Context, reason string) error
+	// Await returns the statuses (SUCCESS, FAILURE) by UniqueId of the signals that have
+	// come for the resource, when all of those named are among them, at the deadline at
+	// the latest.
+	Await(ctx context.Context, uniqueIDs []string, deadline time.Time) (map[string]string, error)
 }
 
 // Result is what a resource has become.
@@ -91,6 +107,13 @@ type Live interface {
 	Live(ctx context.Context, r Request) (map[string]any, error)
 }
 
+// Replacing is implemented by resource types whose UpdatePolicy may ask for another
+// resource in place of an update.
+type Replacing interface {
+	// Replaces reports whether a change from old to properties makes another resource.
+	Replaces(policy, old, properties map[string]any) bool
+}
+
 // Schema describes a resource type to the engine. SchemaOf fills the property
 // lists from the struct that Decode decodes into.
 type Schema struct {
@@ -110,8 +133,9 @@ type Schema struct {
 	// Capability is set for types that need CAPABILITY_IAM, and with NameProperty
 	// CAPABILITY_NAMED_IAM.
 	Capability bool
-	// Signals is set for types that may have a CreationPolicy.
-	Signals bool
+	// Signals is set for types that may have a CreationPolicy, UpdatePolicy for those that
+	// may have an UpdatePolicy.
+	Signals, UpdatePolicy bool
 	// Nested is set for stacks: what they hold may change without a change of their
 	// properties, so each update of the parent is one of theirs.
 	Nested bool

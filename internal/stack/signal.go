@@ -46,7 +46,8 @@ func (e *Engine) SignalResource(ctx context.Context, s *Stack, logicalID, unique
 		if err != nil {
 			return err
 		}
-		if m.Status != CreateInProgress && !(m.Status == UpdateInProgress && m.Replaced) {
+		updating := m.Status == UpdateInProgress && (m.Replaced || e.Schema(m.Type).UpdatePolicy)
+		if m.Status != CreateInProgress && !updating {
 			return propertyErrorf("Resource %s is in %s state and cannot be signaled", logicalID, m.Status)
 		}
 		added, err := addSignal(tx, s, &Signal{StackID: s.ID, LogicalID: logicalID, UniqueID: uniqueID, Status: status, Created: m.Created})
@@ -93,7 +94,7 @@ type creationPolicy struct {
 		Count   *int
 		Timeout *string
 	}
-	AutoScalingCreationPolicy struct{ MinSuccessfulInstancesPercent *int }
+	AutoScalingCreationPolicy struct{ MinSuccessfulInstancesPercent *int } // groups of instances only
 }
 
 // awaitPolicy waits for the signals that a member's CreationPolicy asks for.
@@ -122,8 +123,11 @@ func (r *run) awaitPolicy(ctx context.Context, m *Member) error {
 			return err
 		}
 	}
-	signals, err := r.e.await(ctx, waiting{stackID: m.StackID, logicalID: m.LogicalID, created: m.Created,
-		count: count, deadline: m.Started.Add(timeout)})
+	w := waiting{stackID: m.StackID, logicalID: m.LogicalID, created: m.Created, count: count, deadline: m.Started.Add(timeout)}
+	if r.e.Schema(m.Type).UpdatePolicy {
+		return r.awaitShare(ctx, w, p.AutoScalingCreationPolicy.MinSuccessfulInstancesPercent)
+	}
+	signals, err := r.e.await(ctx, w)
 	if errors.Is(err, errNoSignals) && m.Type == waitConditionType {
 		return waitTimedOut(len(signals), count)
 	}
@@ -230,7 +234,7 @@ func (e *Engine) CheckPolicies(t *template.Template) error {
 		if def.CreationPolicy != nil && !e.Schema(def.Type).Signals {
 			return propertyErrorf("CreationPolicy is not supported for resource type %s", def.Type)
 		}
-		if def.UpdatePolicy != nil {
+		if def.UpdatePolicy != nil && !e.Schema(def.Type).UpdatePolicy {
 			return propertyErrorf("UpdatePolicy is not supported for resource type %s", def.Type)
 		}
 	}

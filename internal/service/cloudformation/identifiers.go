@@ -15,6 +15,8 @@ import (
 // one property. Types that have several are not importable here.
 var identifiers = map[string]string{
 	"AWS::AutoScaling::AutoScalingGroup":        "AutoScalingGroupName",
+	"AWS::AutoScaling::LaunchConfiguration":     "LaunchConfigurationName",
+	"AWS::AutoScaling::ScalingPolicy":           "Arn",
 	"AWS::CloudFormation::Stack":                "StackId",
 	"AWS::CloudWatch::Alarm":                    "AlarmName",
 	"AWS::CodeDeploy::Application":              "ApplicationName",
