@@ -211,7 +211,7 @@ func (w *world) openStacks(context.Context) error {
 	})
 	w.onClose(w.engine.Close)
 	w.cfn = cloudformation.New(cloudformation.Config{
-		DB: w.db, Clock: cfg.Clock, Sealer: w.s.sealer, Log: cfg.Log, Engine: w.engine, Invoker: w.wire, Roles: serviceRoles{w.iam}, Sessions: serviceRoles{w.iam},
+		DB: w.db, Clock: cfg.Clock, Sealer: w.s.sealer, Log: cfg.Log, Engine: w.engine, Invoker: w.wire, Instances: w.ec2, Roles: serviceRoles{w.iam}, Sessions: serviceRoles{w.iam},
 		Endpoint: w.s.Endpoint(),
 	})
 	w.wire.Mount(stack.HandlePrefix, w.engine.HandleHandler())

@@ -3,6 +3,7 @@ package autoscaling
 import (
 	"encoding/base64"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -160,17 +161,19 @@ func (t *turn) runInput(m *member) (*ec2.RunInstancesInput, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	spec := *m.Template
-	version, err := t.s.resolveTemplate(as, &spec)
+	v, err := t.s.templateVersion(as, m.Template)
 	if err != nil {
 		return nil, "", err
 	}
-	in.LaunchTemplate = &ec2.LaunchTemplateSpecification{LaunchTemplateId: spec.LaunchTemplateId, Version: &version}
+	version := strconv.FormatInt(val(v.VersionNumber), 10)
+	in.LaunchTemplate = &ec2.LaunchTemplateSpecification{LaunchTemplateId: v.LaunchTemplateId, Version: &version}
 	if m.Overridden != "" {
 		in.InstanceType = ec2.InstanceType(m.Overridden)
 	}
 	in.ImageId = text(m.Image)
-	m.placed(in)
+	if in.NetworkInterfaces = interfacesOf(v, m.Subnet); in.NetworkInterfaces == nil {
+		m.placed(in)
+	}
 	return in, version, nil
 }
 

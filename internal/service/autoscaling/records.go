@@ -145,11 +145,16 @@ type group struct {
 	// Replacing counts the unhealthy instances that were taken out of service and have no
 	// successor yet.
 	Replacing int `json:",omitempty"`
+	// Rolling are the sizes that the group had when a rolling update made it larger, until
+	// that update or its rollback is over.
+	Rolling *sizes `json:",omitempty"`
 	// Count numbers the instances and activities of the group.
 	Count int `json:",omitempty"`
 	// Avoid is the zone of the last launch that failed.
 	Avoid string `json:",omitempty"`
 }
+
+type sizes struct{ Min, Desired int32 }
 
 const deleteInProgress = "Delete in progress"
 

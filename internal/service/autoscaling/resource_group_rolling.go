@@ -184,18 +184,22 @@ func (u *roller) obsolete(g *api.AutoScalingGroup) ([]string, error) {
 // replaceAll replaces batch after batch. Where that would leave fewer in service than the
 // policy wants, the group is made larger meanwhile.
 func (u *roller) replaceAll(g *api.AutoScalingGroup) error {
-	desired, low, high := int(*g.DesiredCapacity), *g.MinSize, *g.MaxSize
+	was, err := u.remember(&sizes{Min: *g.MinSize, Desired: *g.DesiredCapacity})
+	if err != nil {
+		return err
+	}
+	desired, low, high := int(was.Desired), was.Min, *g.MaxSize
 	known := idsOf(g)
 	if desired-min(u.batch, u.total) < u.least {
 		target := min(u.least+min(u.batch, u.total), int(high))
-		if target > desired {
+		if target > int(*g.DesiredCapacity) {
 			if err := u.say("Temporarily setting autoscaling group MinSize and DesiredCapacity to %d.", target); err != nil {
 				return err
 			}
 			if err := u.resize(ptr(int32(target)), int32(target)); err != nil {
 				return err
 			}
-			if err := u.added(known, target-desired); err != nil {
+			if err := u.added(known, target-int(*g.DesiredCapacity)); err != nil {
 				return err
 			}
 			if err := u.resize(&low, int32(target)); err != nil { // so that it may shrink again
@@ -209,9 +213,31 @@ func (u *roller) replaceAll(g *api.AutoScalingGroup) error {
 			return err
 		}
 		if !more {
-			return u.resize(&low, int32(desired))
+			if err := u.resize(&low, int32(desired)); err != nil {
+				return err
+			}
+			_, err := u.remember(nil)
+			return err
 		}
 	}
+}
+
+// remember keeps the sizes of the group for the time when the update is over, also when
+// it fails and is rolled back, or the server ends meanwhile; nil forgets them. Those that
+// are kept already are returned.
+func (u *roller) remember(now *sizes) (*sizes, error) {
+	k := key(aws.CallFrom(u.ctx), u.r.PhysicalID)
+	return now, u.t.s.update(u.ctx, func(tx *store.Tx) error {
+		g, err := getGroup(tx, k)
+		if err != nil {
+			return err
+		}
+		if now != nil && g.Rolling != nil {
+			*now = sizes{Min: now.Min, Desired: min(max(g.Rolling.Desired, now.Min), g.Max)}
+		}
+		g.Rolling = now
+		return groups.Put(tx, k, g)
+	})
 }
 
 func (u *roller) resize(low *int32, desired int32) error {

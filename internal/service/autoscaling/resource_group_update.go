@@ -8,9 +8,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/autoscaling"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/stack"
+	"github.com/hardstand/hardstand/internal/store"
 )
 
 // updatePolicy is the UpdatePolicy of a group.
@@ -52,6 +54,11 @@ func (t resourceGroup) Update(ctx context.Context, r stack.Request) (stack.Resul
 	in := p.updateInput(r.PhysicalID)
 	if a := policy.AutoScalingScheduledAction; a != nil && val(a.IgnoreUnmodifiedGroupSizeProperties) {
 		in.keepUnmodified(&p, &before)
+	}
+	if policy.AutoScalingRollingUpdate != nil {
+		if err := t.afterRolling(ctx, r.PhysicalID, in); err != nil {
+			return stack.Result{}, err
+		}
 	}
 	if _, err := invoke[api.UpdateAutoScalingGroupOutput](ctx, t.s, "UpdateAutoScalingGroup", &in.UpdateAutoScalingGroupInput); err != nil {
 		return stack.Result{}, err
@@ -110,6 +117,22 @@ func (u *groupUpdate) keepUnmodified(p, before *groupProperties) {
 	if val(p.DesiredCapacity) == val(before.DesiredCapacity) {
 		u.DesiredCapacity = nil
 	}
+}
+
+// afterRolling takes over from a rolling update that did not come to its end: the group
+// gets its own minimum back, and its own desired capacity when all is replaced.
+func (t resourceGroup) afterRolling(ctx context.Context, name string, u *groupUpdate) error {
+	k := key(aws.CallFrom(ctx), name)
+	return t.s.update(ctx, func(tx *store.Tx) error {
+		g, err := getGroup(tx, k)
+		if err != nil || g.Rolling == nil {
+			return err
+		}
+		set(&g.Rolling.Min, u.MinSize)
+		set(&g.Rolling.Desired, u.DesiredCapacity)
+		u.MinSize, u.DesiredCapacity = &g.Rolling.Min, nil
+		return groups.Put(tx, k, g)
+	})
 }
 
 func isBeingDeleted(err error) bool { return awserr.Is(err, "ScalingActivityInProgress") }

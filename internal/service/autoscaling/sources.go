@@ -114,15 +114,25 @@ func (s *Service) judgeSource(ctx, as context.Context, src *source, first place)
 			return err
 		}
 	}
-	return s.mayLaunch(ctx, src, first)
+	return s.mayLaunch(ctx, as, src, first)
 }
 
 // resolveTemplate completes id and name of a launch template and returns the number of
 // the version that it means now.
 func (s *Service) resolveTemplate(ctx context.Context, spec *api.LaunchTemplateSpecification) (string, error) {
+	v, err := s.templateVersion(ctx, spec)
+	if err != nil {
+		return "", err
+	}
+	spec.LaunchTemplateId, spec.LaunchTemplateName = v.LaunchTemplateId, v.LaunchTemplateName
+	return strconv.FormatInt(val(v.VersionNumber), 10), nil
+}
+
+// templateVersion is the version of a launch template that a group's specification means.
+func (s *Service) templateVersion(ctx context.Context, spec *api.LaunchTemplateSpecification) (*ec2.LaunchTemplateVersion, error) {
 	switch {
 	case spec.LaunchTemplateId == nil && spec.LaunchTemplateName == nil:
-		return "", invalid("Valid requests must contain either launchTemplateId or LaunchTemplateName")
+		return nil, invalid("Valid requests must contain either launchTemplateId or LaunchTemplateName")
 	case spec.LaunchTemplateId != nil && spec.LaunchTemplateName != nil:
 		spec = &api.LaunchTemplateSpecification{LaunchTemplateId: spec.LaunchTemplateId, Version: spec.Version}
 	}
@@ -134,31 +144,36 @@ func (s *Service) resolveTemplate(ctx context.Context, spec *api.LaunchTemplateS
 		&ec2.DescribeLaunchTemplateVersionsInput{LaunchTemplateId: spec.LaunchTemplateId, LaunchTemplateName: spec.LaunchTemplateName, Versions: []string{version}})
 	switch {
 	case awserr.Is(err, "InvalidLaunchTemplateId.NotFound", "InvalidLaunchTemplateName.NotFoundException", "InvalidLaunchTemplateId.VersionNotFound", "InvalidLaunchTemplateId.Malformed"):
-		return "", invalid("You must use a valid fully-formed launch template. %s", messageOf(err))
+		return nil, invalid("You must use a valid fully-formed launch template. %s", messageOf(err))
 	case err != nil:
-		return "", err
+		return nil, err
 	case len(out.LaunchTemplateVersions) == 0:
-		return "", invalid("You must use a valid fully-formed launch template. The specified launch template version does not exist.")
+		return nil, invalid("You must use a valid fully-formed launch template. The specified launch template version does not exist.")
 	}
-	v := out.LaunchTemplateVersions[0]
-	spec.LaunchTemplateId, spec.LaunchTemplateName = v.LaunchTemplateId, v.LaunchTemplateName
-	return strconv.FormatInt(val(v.VersionNumber), 10), nil
+	return &out.LaunchTemplateVersions[0], nil
 }
 
 // mayLaunch asks as the caller whether it may launch what a template says: otherwise a
 // group would be a way around the caller's permissions.
-func (s *Service) mayLaunch(ctx context.Context, src *source, first place) error {
+func (s *Service) mayLaunch(ctx, as context.Context, src *source, first place) error {
 	spec, over := src.template()
+	v, err := s.templateVersion(as, spec)
+	if err != nil {
+		return err
+	}
 	one := ptr[int32](1)
 	in := &ec2.RunInstancesInput{DryRun: ptr(true), MinCount: one, MaxCount: one, SubnetId: text(first.Subnet),
 		LaunchTemplate: &ec2.LaunchTemplateSpecification{LaunchTemplateId: spec.LaunchTemplateId, Version: spec.Version}}
+	if nics := interfacesOf(v, first.Subnet); nics != nil {
+		in.NetworkInterfaces, in.SubnetId = nics, nil
+	}
 	if first.Subnet == "" {
 		in.Placement = &ec2.Placement{AvailabilityZone: &first.Zone}
 	}
 	if over != nil {
 		in.InstanceType, in.ImageId = ec2.InstanceType(val(over.InstanceType)), over.ImageId
 	}
-	_, err := s.cfg.Invoker.Invoke(ctx, "ec2", "RunInstances", in)
+	_, err = s.cfg.Invoker.Invoke(ctx, "ec2", "RunInstances", in)
 	switch {
 	case awserr.Is(err, "DryRunOperation"):
 		return nil
@@ -170,6 +185,20 @@ func (s *Service) mayLaunch(ctx context.Context, src *source, first place) error
 		return invalid("You must use a valid fully-formed launch template. %s", messageOf(err))
 	}
 	return err
+}
+
+// interfacesOf are the network interfaces of a template in a subnet; nil where it has none,
+// or the group names no subnet. A subnet beside them would be refused.
+func interfacesOf(v *ec2.LaunchTemplateVersion, subnet string) []ec2.InstanceNetworkInterfaceSpecification {
+	if v.LaunchTemplateData == nil || subnet == "" {
+		return nil
+	}
+	var out []ec2.InstanceNetworkInterfaceSpecification
+	for _, n := range v.LaunchTemplateData.NetworkInterfaces {
+		out = append(out, ec2.InstanceNetworkInterfaceSpecification{DeviceIndex: n.DeviceIndex, Description: n.Description, Groups: n.Groups,
+			AssociatePublicIpAddress: n.AssociatePublicIpAddress, DeleteOnTermination: n.DeleteOnTermination, SubnetId: &subnet})
+	}
+	return out
 }
 
 // same reports whether two sources launch the same, as they are written.

@@ -45,7 +45,9 @@ func (s *Service) step(ctx context.Context, k store.Key) (time.Time, error) {
 			return time.Time{}, err
 		}
 		for _, part := range []func() error{t.schedules, t.observe, t.members, t.traffic, t.steer, t.balance, t.bury} {
-			if err := part(); err != nil {
+			if err := part(); isNotFound(err) {
+				return time.Time{}, nil // deleted meanwhile
+			} else if err != nil {
 				return time.Time{}, err
 			}
 			if t.moved {

@@ -242,6 +242,8 @@ func classicState(s elb.InstanceState) string {
 		return stateDraining
 	case val(s.State) == "InService":
 		return stateHealthy
+	case strings.Contains(val(s.Description), "not currently registered"):
+		return ""
 	case val(s.State) == "OutOfService" && val(s.ReasonCode) == "Instance" && !strings.Contains(val(s.Description), "registration is still in progress"):
 		return stateUnhealthy
 	}

@@ -119,12 +119,9 @@ func (s *Service) followInstances(ctx context.Context, from int64) error {
 // followBalancers wakes the groups behind a load balancer or target group whose targets
 // have become healthy or unhealthy.
 func (s *Service) followBalancers(ctx context.Context, from int64) error {
-	for e, err := range s.cfg.DB.Watch(ctx, from, store.Filter{Kind: "target"}) {
+	for e, err := range s.cfg.DB.Watch(ctx, from, store.Filter{Service: "elasticloadbalancing", Kind: "health"}) {
 		if err != nil {
 			return err
-		}
-		if e.Service != "elb" && e.Service != "elbv2" {
-			continue
 		}
 		err = s.view(ctx, func(tx *store.Tx) error {
 			rows, err := groups.List(tx, store.Scope{Account: e.Account, Region: e.Region}, "", 0)

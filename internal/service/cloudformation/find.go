@@ -100,9 +100,10 @@ func fromMember[I any](s *Service, action string, name func(*I) *string) func(co
 	}
 }
 
-// belongs reports whether an instance is a resource of a stack.
+// belongs reports whether an instance is a resource of a stack, or was launched for one:
+// a group's instances have the tags that the group has from its stack.
 func (s *Service) belongs(ctx context.Context, nameOrID, instanceID string) (bool, error) {
-	c, found := aws.CallFrom(ctx), false
+	c, found, id := aws.CallFrom(ctx), false, ""
 	err := s.db.View(ctx, func(tx *store.Tx) error {
 		st, err := lookup(tx, c, nameOrID)
 		if errors.Is(err, store.ErrNotFound) {
@@ -111,13 +112,17 @@ func (s *Service) belongs(ctx context.Context, nameOrID, instanceID string) (boo
 		if err != nil {
 			return err
 		}
+		id = st.ID
 		rows, err := stack.Members.Lookup(tx, "physical", stack.PhysicalIndex(c.Account, c.Region, instanceID))
 		for _, row := range rows {
 			found = found || row.Value.StackID == st.ID
 		}
 		return err
 	})
-	return found, err
+	if err != nil || found || id == "" || s.instances == nil {
+		return found, err
+	}
+	return s.instances.InStack(ctx, c, instanceID, id)
 }
 
 // pageSize is how many stacks, events, resources or change sets an answer holds.

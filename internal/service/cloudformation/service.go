@@ -22,6 +22,11 @@ import (
 	"github.com/hardstand/hardstand/internal/wire"
 )
 
+// Instances tells by its tags whether an instance was launched for a stack.
+type Instances interface {
+	InStack(ctx context.Context, c aws.Call, instanceID, stackID string) (bool, error)
+}
+
 // Invoker calls operations of any service as the caller in ctx.
 type Invoker interface {
 	Invoke(ctx context.Context, service, operation string, in any) (any, error)
@@ -47,7 +52,9 @@ type Config struct {
 	Sealer  *store.Sealer
 	Engine  *stack.Engine
 	Invoker Invoker
-	Roles   Roles
+	// Instances may be nil: then no instances but resources belong to stacks.
+	Instances Instances
+	Roles     Roles
 	// Sessions is needed for stack sets alone.
 	Sessions Sessions
 	// Endpoint is the server's own base URL; template URLs may begin with it.
@@ -56,21 +63,22 @@ type Config struct {
 
 // Service implements CloudFormation's operations.
 type Service struct {
-	db       *store.DB
-	clock    clock.Clock
-	sealer   *store.Sealer
-	endpoint string
-	log      *slog.Logger
-	engine   *stack.Engine
-	invoker  Invoker
-	roles    Roles
-	sessions Sessions
-	hosts    s3Hosts
+	db        *store.DB
+	clock     clock.Clock
+	sealer    *store.Sealer
+	endpoint  string
+	log       *slog.Logger
+	engine    *stack.Engine
+	invoker   Invoker
+	instances Instances
+	roles     Roles
+	sessions  Sessions
+	hosts     s3Hosts
 }
 
 // New returns the service. It adds its resource types to the engine.
 func New(cfg Config) *Service {
-	s := &Service{db: cfg.DB, clock: cfg.Clock, sealer: cfg.Sealer, endpoint: cfg.Endpoint, log: cfg.Log, engine: cfg.Engine, invoker: cfg.Invoker,
+	s := &Service{db: cfg.DB, clock: cfg.Clock, sealer: cfg.Sealer, endpoint: cfg.Endpoint, log: cfg.Log, engine: cfg.Engine, invoker: cfg.Invoker, instances: cfg.Instances,
 		roles: cfg.Roles, sessions: cfg.Sessions, hosts: newS3Hosts(cfg.Endpoint)}
 	if cfg.Engine != nil {
 		cfg.Engine.Register(s.Resources())
