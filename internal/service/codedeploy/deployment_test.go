@@ -96,6 +96,17 @@ func TestIgnoreApplicationStopFailures(t *testing.T) {
 	}
 }
 
+// An ignored failure is not what a deployment failed for.
+func TestFailureAfterAnIgnoredOne(t *testing.T) {
+	w := newWorld(t, "i-1")
+	w.setUp()
+	w.agent("i-1", func(_, event string) bool { return event == "ApplicationStop" || event == "AfterInstall" })
+	d := w.awaitStatus(w.deploy("v1", func(in *api.CreateDeploymentInput) { in.IgnoreApplicationStopFailures = aws.Ptr(true) }), api.DeploymentStatusFailed)
+	if !strings.Contains(*d.ErrorInformation.Message, "First failure: instance i-1, AfterInstall, s.sh: ScriptFailed") {
+		t.Errorf("message %s", *d.ErrorInformation.Message)
+	}
+}
+
 func TestAutomaticRollback(t *testing.T) {
 	w := newWorld(t, "i-1")
 	w.setUp(func(in *api.CreateDeploymentGroupInput) {

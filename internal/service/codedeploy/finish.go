@@ -34,18 +34,24 @@ const tooManyFailed = "The overall deployment failed because too many individual
 
 // failureCause is AWS's code, with the first failure beside AWS's sentence.
 func failureCause(d *deployment, list []*target, now time.Time) cause {
-	if !now.Before(d.deadline()) {
-		return cause{api.ErrorCodeTimeout, fmt.Sprintf("The deployment has timed out: it did not end within %s.", d.limit())}
+	why := cause{api.ErrorCodeHealthConstraints, tooManyFailed}
+	timedOut := !now.Before(d.deadline())
+	if timedOut {
+		why = cause{api.ErrorCodeTimeout, fmt.Sprintf("The deployment has timed out: it did not end within %s.", d.limit())}
 	}
 	failed := slices.DeleteFunc(slices.Clone(list), func(t *target) bool { return t.Status != api.TargetStatusFailed })
 	if len(failed) == 0 {
-		return cause{api.ErrorCodeHealthConstraints, tooManyFailed}
+		return why
 	}
 	first := slices.MinFunc(failed, func(a, b *target) int { return a.Updated.Compare(b.Updated) })
+	why.message += " First failure: " + first.problem()
+	if timedOut {
+		return why
+	}
 	if first.Issue != "" && !slices.ContainsFunc(failed, func(t *target) bool { return t.Issue != first.Issue }) {
 		return cause{first.Issue, first.problem()}
 	}
-	return cause{api.ErrorCodeHealthConstraints, tooManyFailed + " First failure: " + first.problem()}
+	return why
 }
 
 // lastLines is how many lines of output a deployment's error carries.
@@ -53,7 +59,7 @@ const lastLines = 5
 
 // problem names instance, event, script, exit code and the last lines.
 func (t *target) problem() string {
-	for _, e := range t.Events {
+	for _, e := range slices.Backward(t.Events) { // those before were ignored
 		if e.Status != api.LifecycleEventStatusFailed {
 			continue
 		}

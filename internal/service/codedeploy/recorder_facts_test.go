@@ -183,7 +183,8 @@ func TestTimeOuts(t *testing.T) {
 			}
 		}
 		d := w.awaitStatus(id, api.DeploymentStatusFailed)
-		if e := d.ErrorInformation; e.Code != api.ErrorCodeTimeout || *e.Message != "The deployment has timed out: it did not end within 8h0m0s." {
+		if e := d.ErrorInformation; e.Code != api.ErrorCodeTimeout || *e.Message != "The deployment has timed out: it did not end within 8h0m0s. "+
+			"First failure: instance i-1, ValidateService: UnknownError: The deployment did not end within 8h0m0s." {
 			t.Errorf("%s: %s", e.Code, *e.Message)
 		}
 	})
