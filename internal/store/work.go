@@ -18,6 +18,9 @@ func (db *DB) SweepWhenDue(ctx context.Context, f Filter, sweep func(context.Con
 		var due <-chan time.Time
 		if !next.IsZero() {
 			due = db.clock.After(next.Sub(db.clock.Now()))
+			if !db.clock.Now().Before(next) && ctx.Err() == nil {
+				continue // the clock was moved while the timer was set
+			}
 		}
 		select {
 		case <-ctx.Done():
