@@ -143,14 +143,17 @@ func (s *Service) modifyInterface(ctx context.Context, k store.Key, in *ec2.Modi
 }
 
 // makeInterface makes the interface of a node; a repeated call finds what the first has
-// made.
+// made, since nothing in it changes: the security groups are set afterwards.
 func (s *Service) makeInterface(ctx context.Context, k store.Key, b *balancer, n node) (node, error) {
 	out, err := wire.Call[ec2.CreateNetworkInterfaceOutput](asService(ctx, k), s.cfg.Invoker, "ec2", "CreateNetworkInterface", &ec2.CreateNetworkInterfaceInput{
-		SubnetId: aws.Ptr(n.Subnet), Description: aws.Ptr("ELB " + k.ID), Groups: b.SecurityGroups, ClientToken: aws.Ptr(b.DNS + " " + n.Subnet)})
+		SubnetId: aws.Ptr(n.Subnet), Description: aws.Ptr("ELB " + k.ID), ClientToken: aws.Ptr(b.DNS + " " + n.Subnet)})
 	if err != nil {
 		return n, err
 	}
 	n.Interface, n.Private = aws.Val(out.NetworkInterface.NetworkInterfaceId), aws.Val(out.NetworkInterface.PrivateIpAddress)
+	if err := s.modifyInterface(ctx, k, &ec2.ModifyNetworkInterfaceAttributeInput{NetworkInterfaceId: aws.Ptr(n.Interface), Groups: b.SecurityGroups}); err != nil {
+		return n, err
+	}
 	n.Groups = b.SecurityGroups
 	if b.Scheme != internetFacing {
 		return n, nil

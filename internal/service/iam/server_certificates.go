@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/iam"
 	"github.com/hardstand/hardstand/internal/aws/arn"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/aws/ids"
 	"github.com/hardstand/hardstand/internal/store"
 	"github.com/hardstand/hardstand/internal/wire"
@@ -167,10 +169,17 @@ func (s *Service) ListServerCertificates(ctx context.Context, in *api.ListServer
 	return &api.ListServerCertificatesOutput{ServerCertificateMetadataList: p.items, IsTruncated: p.truncated, Marker: p.marker}, err
 }
 
-// UpdateServerCertificate renames or moves a certificate, and so changes its ARN.
-// Load balancers keep the ARN that they were given.
+// UpdateServerCertificate renames or moves a certificate, and so changes its ARN. Load
+// balancers know it by that, so that one that is shown keeps its name.
 func (s *Service) UpdateServerCertificate(ctx context.Context, in *api.UpdateServerCertificateInput) (*api.UpdateServerCertificateOutput, error) {
 	account, name := accountOf(ctx), *in.ServerCertificateName
+	_, user, err := s.certificateInUse(ctx, name)
+	if err == nil && user != "" {
+		err = awserr.Status(http.StatusNotImplemented, "NotImplemented", "hardstand does not implement another name or path for a certificate that %s shows.", user)
+	}
+	if err != nil {
+		return nil, err
+	}
 	return &api.UpdateServerCertificateOutput{}, s.change(ctx, func(tx *store.Tx) (string, error) {
 		c, err := getCertificate(tx, account, name)
 		if err != nil {
@@ -195,6 +204,15 @@ func (s *Service) UpdateServerCertificate(ctx context.Context, in *api.UpdateSer
 	})
 }
 
+// certificateInUse returns a certificate and the load balancer that shows it, or "".
+func (s *Service) certificateInUse(ctx context.Context, name string) (c *serverCertificate, user string, err error) {
+	c, err = view(ctx, s, func(tx *store.Tx) (*serverCertificate, error) { return getCertificate(tx, accountOf(ctx), name) })
+	if err == nil && s.certificateUser != nil {
+		user, err = s.certificateUser(ctx, c.arn(accountOf(ctx)))
+	}
+	return c, user, err
+}
+
 // CertificatesUsedBy has f asked, before a certificate is deleted, for the ARN of a
 // load balancer that shows it; "" says that none does. It is called once, before the
 // service is used: the load balancers are opened after IAM.
@@ -205,20 +223,12 @@ func (s *Service) CertificatesUsedBy(f func(ctx context.Context, certificate str
 // DeleteServerCertificate deletes a certificate that no load balancer shows.
 func (s *Service) DeleteServerCertificate(ctx context.Context, in *api.DeleteServerCertificateInput) (*api.DeleteServerCertificateOutput, error) {
 	account := accountOf(ctx)
-	c, err := view(ctx, s, func(tx *store.Tx) (*serverCertificate, error) {
-		return getCertificate(tx, account, *in.ServerCertificateName)
-	})
+	c, user, err := s.certificateInUse(ctx, *in.ServerCertificateName)
 	if err != nil {
 		return nil, err
 	}
-	if s.certificateUser != nil {
-		user, err := s.certificateUser(ctx, c.arn(account))
-		if err != nil {
-			return nil, err
-		}
-		if user != "" {
-			return nil, conflict("Certificate: " + c.ID + " is currently in use by " + user + ". Please remove it first before deleting it from IAM.")
-		}
+	if user != "" {
+		return nil, conflict("Certificate: " + c.ID + " is currently in use by " + user + ". Please remove it first before deleting it from IAM.")
 	}
 	return &api.DeleteServerCertificateOutput{}, s.change(ctx, func(tx *store.Tx) (string, error) {
 		err := certificates.Delete(tx, nameKey(account, c.Name))

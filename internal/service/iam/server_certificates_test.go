@@ -85,6 +85,8 @@ func TestServerCertificateIsHandedToBalancers(t *testing.T) {
 		}
 		return "", nil
 	})
+	_, err = s.server.Invoke(s.root(), "iam", "UpdateServerCertificate", &api.UpdateServerCertificateInput{ServerCertificateName: p("cert"), NewPath: p("/y/")})
+	wantError(t, err, "NotImplemented", "hardstand does not implement another name or path for a certificate that arn:aws:elasticloadbalancing:us-east-1:"+account+":loadbalancer/lb shows.")
 	_, err = s.server.Invoke(s.root(), "iam", "DeleteServerCertificate", &api.DeleteServerCertificateInput{ServerCertificateName: p("cert")})
 	wantError(t, err, "DeleteConflict", "Certificate: "+*out.ServerCertificateMetadata.ServerCertificateId+" is currently in use by arn:aws:elasticloadbalancing:us-east-1:"+
 		account+":loadbalancer/lb. Please remove it first before deleting it from IAM.")
