@@ -4,11 +4,18 @@
 //
 //	                   host namespace                    VPC namespace (pinned)         instance namespace
 //	browser ---- 198.18.0.10/32 -> hs<6>u<vpc> ===== hs<6>up   hs<6><address> ===== eth0 172.31.0.10
-//	              table hs<6>: egress, input         table hs<6>: dnat/snat,         lo 127.0.0.1:<port> the server
-//	                                                 security groups, spoofing
+//	              table hs<6>: egress, input         table hs<6>: dnat/snat,       \=== eth1 172.31.16.7
+//	                                                 security groups, spoofing       lo 127.0.0.1:<port> the server
 //	                                                 lo 169.254.169.254:80 IMDS
 //	                                                    169.254.169.253:53 and base+2:53 DNS
 //	                                                    169.254.169.252:80,443 *.amazonaws.com
+//	                                                                              node namespace (held by files)
+//	                                                 hs<6><address> ============== eth0 172.31.0.20 a balancer's
+//	                                                                               sockets
+//
+//	ways out of a subnet    exit: by the uplink, with the source's own public address
+//	                        translate: by the uplink, with the address of a NAT gateway
+//	                        detour: to an interface that forwards, by a table of its own
 //
 // A VPC is a network namespace that routes. Each instance hangs on it by its
 // own veth with a /32 route, so that traffic inside a subnet is routed, and so
