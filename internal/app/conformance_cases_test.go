@@ -118,6 +118,7 @@ var conformanceCases = map[string]conformanceCase{
 	"AWS::EC2::Subnet":                      {prelude: preludeVPC, properties: "VpcId: '${V}', CidrBlock: 10.9.7.0/24, MapPublicIpOnLaunch: false", changed: "VpcId: '${V}', CidrBlock: 10.9.7.0/24, MapPublicIpOnLaunch: true, " + tagged, replaced: "VpcId: '${V}', CidrBlock: 10.9.8.0/24"},
 	"AWS::EC2::SubnetRouteTableAssociation": {prelude: preludeVPC, properties: "SubnetId: '${S}', RouteTableId: '${T}'"},
 	"AWS::EC2::VPC":                         {properties: "CidrBlock: 10.7.0.0/16, EnableDnsHostnames: false", changed: "CidrBlock: 10.7.0.0/16, EnableDnsHostnames: true, " + tagged, replaced: "CidrBlock: 10.6.0.0/16"},
+	"AWS::EC2::VPCCidrBlock": {prelude: preludeVPC, properties: "VpcId: '${V}', CidrBlock: 10.50.0.0/16", replaced: "VpcId: '${V}', CidrBlock: 10.51.0.0/16"},
 	"AWS::EC2::VPCEndpoint": {prelude: preludeVPC, properties: "VpcId: '${V}', ServiceName: com.amazonaws.us-east-1.s3, RouteTableIds: ['${T}']",
 		changed:  "VpcId: '${V}', ServiceName: com.amazonaws.us-east-1.s3, RouteTableIds: ['${T2}'], PolicyDocument: {Version: '2012-10-17', Statement: [{Effect: Allow, Principal: '*', Action: 's3:GetObject', Resource: '*'}]}, " + tagged,
 		replaced: "VpcId: '${V2}', ServiceName: com.amazonaws.us-east-1.s3"},

@@ -61,7 +61,7 @@ func (n *Network) adoptVPC(s VPCState) (gone []string, uplink string, err error)
 	if err := v.rebuild(); err != nil {
 		return gone, "", err
 	}
-	if err := v.addCIDR(s.CIDR); err != nil {
+	if err := errors.Join(v.addCIDR(s.CIDR), v.setMore(s.More)); err != nil {
 		return gone, "", err
 	}
 	for _, nic := range v.nics {

@@ -197,3 +197,34 @@ func TestTranslatingInstance(t *testing.T) {
 	}
 	mustTimeOut(t, "after the check was turned on", from.ns, far.nic.Public, 80)
 }
+
+// TestMoreRanges: addresses of a further range are the VPC's own, until it is taken away.
+func TestMoreRanges(t *testing.T) {
+	ctx := context.Background()
+	n := openNetwork(t)
+	internet(t, "203.0.113.1/32")
+	v := openVPC("vpc-1", true)
+	v.More = []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}
+	v.Exits = append(v.Exits, Exit{From: v.More[0], To: anywhere})
+	if err := n.SetVPC(ctx, v); err != nil {
+		t.Fatal(err)
+	}
+	setGroup(t, n, "vpc-1", "sg-1", []Rule{tcp(80, anywhere)}, sendAll)
+	nic := testNIC("vpc-1", 11, true, "sg-1")
+	nic.Subnet, nic.Private = netip.MustParsePrefix("203.0.113.128/25"), netip.MustParseAddr("203.0.113.140")
+	inside, first := attach(t, n, nic), attach(t, n, testNIC("vpc-1", 10, true, "sg-1"))
+	inside.serve(t, 80)
+	mustDial(t, "from the first range", first.ns, nic.Private, 80, first.nic.Private.String())
+	mustDial(t, "from the host", nil, nic.Public, 80, "198.18.0.1")
+	known := netip.MustParseAddr("203.0.113.1")
+	if _, err := dial(first.ns, known, 80, little); err == nil {
+		t.Error("an address of the VPC that nobody has left it")
+	}
+	if err := n.Detach(ctx, nic.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.SetVPC(ctx, openVPC("vpc-1", true)); err != nil {
+		t.Fatal(err)
+	}
+	mustDial(t, "after the range was taken away", first.ns, known, 80, "192.0.2.2")
+}

@@ -16,6 +16,8 @@ var ErrAddressInUse = errors.New("public address is in use on this machine")
 type VPC struct {
 	ID   string
 	CIDR netip.Prefix
+	// More are ranges of addresses beside CIDR.
+	More []netip.Prefix
 	// Gateway says whether an internet gateway is attached. Without one the
 	// VPC has no uplink: no public address answers and nothing gets out.
 	Gateway bool

@@ -29,6 +29,7 @@ type vpc struct {
 	uplink  netlink.Link // host's end; nil without an internet gateway
 
 	cidrs   []netip.Prefix
+	more    []netip.Prefix      // ranges without a name server
 	routers map[netip.Addr]bool // subnets' first addresses, held on lo
 	nics    map[string]NIC
 	groups  map[string]Group
@@ -46,6 +47,9 @@ func (n *Network) SetVPC(ctx context.Context, want VPC) error {
 	}
 	defer v.mu.Unlock()
 	if err := v.addCIDR(want.CIDR); err != nil {
+		return err
+	}
+	if err := v.setMore(want.More); err != nil {
 		return err
 	}
 	v.nameless.Store(want.Nameless)
@@ -179,7 +183,7 @@ func (v *vpc) openNamespace() error {
 		ns.Close()
 		return err
 	}
-	v.cidrs, v.uplink = nil, nil
+	v.cidrs, v.more, v.uplink = nil, nil, nil
 	v.filter = newFilter(int(ns.Fd()), v.net.cfg.Prefix, v.net.uplinkPeer())
 	v.ns = ns
 	return nil
@@ -235,6 +239,28 @@ func (v *vpc) addCIDR(cidr netip.Prefix) error {
 		return err
 	}
 	v.cidrs = append(v.cidrs, cidr)
+	return nil
+}
+
+// setMore brings the further ranges of the VPC to what is wanted.
+func (v *vpc) setMore(want []netip.Prefix) error {
+	for _, p := range v.more {
+		if !slices.Contains(want, p) {
+			err := v.route.RouteDel(&netlink.Route{Dst: ipNet(p), Type: unix.RTN_UNREACHABLE})
+			if err != nil && !errors.Is(err, unix.ESRCH) {
+				return fmt.Errorf("VPC %s: remove the route of %v: %w", v.id, p, err)
+			}
+		}
+	}
+	for _, p := range want {
+		if !p.IsValid() || !p.Addr().Is4() {
+			return fmt.Errorf("VPC %s: %v is not an IPv4 CIDR", v.id, p)
+		}
+		if err := v.route.RouteReplace(&netlink.Route{Dst: ipNet(p.Masked()), Type: unix.RTN_UNREACHABLE}); err != nil {
+			return fmt.Errorf("VPC %s: route %v: %w", v.id, p, err)
+		}
+	}
+	v.more = slices.Clone(want)
 	return nil
 }
 

@@ -99,7 +99,15 @@ func networkInterface(account string, i Interface) *node {
 		leaf("subnet-ipv4-cidr-block", prefix(i.SubnetCIDR)),
 		leaf("vpc-id", i.VPCID),
 		leaf("vpc-ipv4-cidr-block", prefix(i.VPCCIDR)),
-		leaf("vpc-ipv4-cidr-blocks", prefix(i.VPCCIDR)))
+		leaf("vpc-ipv4-cidr-blocks", prefixes(i.VPCCIDRs)))
+}
+
+func prefixes(list []netip.Prefix) string {
+	words := make([]string, 0, len(list))
+	for _, p := range list {
+		words = append(words, prefix(p))
+	}
+	return strings.Join(words, "\n")
 }
 
 func publicKeys(m Metadata) *node {

@@ -74,7 +74,7 @@ func example() Metadata {
 		PrivateIP: netip.MustParseAddr("172.31.0.10"), PublicIP: netip.MustParseAddr("198.18.0.10"),
 		PrivateHost: "ip-172-31-0-10.ec2.internal", PublicHost: "ec2-198-18-0-10.compute-1.amazonaws.com",
 		MAC: "0a:00:00:00:00:0a", InterfaceID: "eni-1", SubnetID: "subnet-1", VPCID: "vpc-1",
-		SubnetCIDR: netip.MustParsePrefix("172.31.0.0/20"), VPCCIDR: netip.MustParsePrefix("172.31.0.0/16"),
+		SubnetCIDR: netip.MustParsePrefix("172.31.0.0/20"), VPCCIDR: netip.MustParsePrefix("172.31.0.0/16"), VPCCIDRs: []netip.Prefix{netip.MustParsePrefix("172.31.0.0/16")},
 		SecurityGroups: []SecurityGroup{{"sg-1", "web"}, {"sg-2", "default"}},
 		KeyName:        "mykey", PublicKey: "ssh-ed25519 AAAA mykey",
 		ProfileARN: "arn:aws:iam::123456789012:instance-profile/web", ProfileID: "AIPA1", RoleName: "web-role", RoleID: "AROA1", RoleARN: "arn:aws:iam::123456789012:role/web-role",

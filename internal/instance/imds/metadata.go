@@ -37,6 +37,7 @@ type Metadata struct {
 	MAC, InterfaceID          string
 	SubnetID, VPCID           string
 	SubnetCIDR, VPCCIDR       netip.Prefix
+	VPCCIDRs                  []netip.Prefix // all ranges of the VPC
 	SecurityGroups            []SecurityGroup
 	KeyName, PublicKey        string // PublicKey as in authorized_keys
 	ProfileARN, ProfileID     string
@@ -56,6 +57,7 @@ type Interface struct {
 	MAC, InterfaceID        string
 	SubnetID, VPCID         string
 	SubnetCIDR, VPCCIDR     netip.Prefix
+	VPCCIDRs                []netip.Prefix
 	SecurityGroups          []SecurityGroup
 }
 
@@ -63,7 +65,7 @@ type Interface struct {
 func (m Metadata) primary() Interface {
 	return Interface{
 		PrivateIP: m.PrivateIP, PublicIP: m.PublicIP, PrivateHost: m.PrivateHost, PublicHost: m.PublicHost, MAC: m.MAC, InterfaceID: m.InterfaceID,
-		SubnetID: m.SubnetID, VPCID: m.VPCID, SubnetCIDR: m.SubnetCIDR, VPCCIDR: m.VPCCIDR, SecurityGroups: m.SecurityGroups,
+		SubnetID: m.SubnetID, VPCID: m.VPCID, SubnetCIDR: m.SubnetCIDR, VPCCIDR: m.VPCCIDR, VPCCIDRs: m.VPCCIDRs, SecurityGroups: m.SecurityGroups,
 	}
 }
 

@@ -2,6 +2,7 @@ package ec2
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -114,7 +115,7 @@ func apartFrom(tx *store.Tx, c aws.Call, r *instance, row *networkInterface, oth
 		if err != nil {
 			return err
 		}
-		if other.CIDR.Overlaps(v.CIDR) {
+		if slices.ContainsFunc(other.blocks(), func(p netip.Prefix) bool { return slices.ContainsFunc(v.blocks(), p.Overlaps) }) {
 			return awserr.New("InvalidParameterCombination", "The networks %s and %s of the interfaces of instance '%s' overlap.", v.ID, other.ID, r.ID)
 		}
 	}

@@ -120,11 +120,20 @@ var vpcParts = networkParts[api.Vpc]{
 	absentAs("InvalidVpcID", "vpc ID"), append(neverVPC, "vpc-id", "cidr", "cidr-block-association.cidr-block", "is-default", "isDefault", "state", "dhcp-options-id", "dhcpOptionsId", "owner-id", "cidr-block", "cidrBlock", "cidr-block-association.association-id", "cidr-block-association.state"),
 	partsOfVPCs(func(c aws.Call, v *vpc) []networkPart[api.Vpc] {
 		return []networkPart[api.Vpc]{{v.ID, apiVPC(c, v), fields{
-			"vpc-id": {v.ID}, "cidr": {v.CIDR.String()}, "cidr-block-association.cidr-block": {v.CIDR.String()}, "is-default": {fmt.Sprint(v.Default)},
+			"vpc-id": {v.ID}, "cidr": {v.CIDR.String()}, "is-default": {fmt.Sprint(v.Default)},
 			"isDefault": {fmt.Sprint(v.Default)}, "state": {"available"}, "dhcp-options-id": {v.DHCP}, "dhcpOptionsId": {v.DHCP}, "owner-id": {c.Account}, "cidr-block": {v.CIDR.String()}, "cidrBlock": {v.CIDR.String()},
-			"cidr-block-association.association-id": {v.cidrAssociation()}, "cidr-block-association.state": {"associated"},
-		}}}
+			"cidr-block-association.state": {"associated"},
+		}.withBlocks(v)}}
 	}),
+}
+
+// withBlocks adds the ranges of a VPC.
+func (f fields) withBlocks(v *vpc) fields {
+	for _, b := range apiBlocks(v) {
+		f.add("cidr-block-association.cidr-block", *b.CidrBlock)
+		f.add("cidr-block-association.association-id", *b.AssociationId)
+	}
+	return f
 }
 
 func (v *vpc) cidrAssociation() string { return "vpc-cidr-assoc-" + strings.TrimPrefix(v.ID, "vpc-") }
@@ -133,7 +142,7 @@ func apiVPC(c aws.Call, v *vpc) api.Vpc {
 	return api.Vpc{
 		VpcId: aws.Ptr(v.ID), CidrBlock: aws.Ptr(v.CIDR.String()), IsDefault: aws.Ptr(v.Default), State: "available", InstanceTenancy: api.Tenancy(v.tenancy()),
 		DhcpOptionsId: aws.Ptr(v.DHCP), OwnerId: aws.Ptr(c.Account), Tags: apiTags(v.Tags[v.ID]),
-		CidrBlockAssociationSet:     []api.VpcCidrBlockAssociation{{AssociationId: aws.Ptr(v.cidrAssociation()), CidrBlock: aws.Ptr(v.CIDR.String()), CidrBlockState: &api.VpcCidrBlockState{State: "associated"}}},
+		CidrBlockAssociationSet:     apiBlocks(v),
 		Ipv6CidrBlockAssociationSet: []api.VpcIpv6CidrBlockAssociation{}, BlockPublicAccessStates: &api.BlockPublicAccessStates{InternetGatewayBlockMode: "off"},
 	}
 }

@@ -84,7 +84,7 @@ func isPopulated(tx *store.Tx, v *vpc) (bool, error) {
 // networkVPC translates gateway and routes for the network. c says whose the VPC is.
 func networkVPC(tx *store.Tx, c aws.Call, v *vpc) (network.VPC, error) {
 	w, err := v.ways(tx, c)
-	return network.VPC{ID: v.ID, CIDR: v.CIDR, Gateway: v.InternetGateway != "", Nameless: v.NoDNS, Exits: v.exits(w), ACLs: networkACLs(v)}, err
+	return network.VPC{ID: v.ID, CIDR: v.CIDR, More: v.blocks()[1:], Gateway: v.InternetGateway != "", Nameless: v.NoDNS, Exits: v.exits(w), ACLs: networkACLs(v)}, err
 }
 
 // callOf is as much of a call as says whose a row is.

@@ -61,7 +61,7 @@ func networkMetadata(tx *store.Tx, k store.Key, r *instance, m *imds.Metadata) e
 	if err != nil {
 		return err
 	}
-	m.VPCCIDR, m.SubnetCIDR, m.PublicHost, m.SecurityGroups = own.VPCCIDR, own.SubnetCIDR, own.PublicHost, own.SecurityGroups
+	m.VPCCIDR, m.VPCCIDRs, m.SubnetCIDR, m.PublicHost, m.SecurityGroups = own.VPCCIDR, own.VPCCIDRs, own.SubnetCIDR, own.PublicHost, own.SecurityGroups
 	rows, err := interfaces.Lookup(tx, "instance", r.ID)
 	if err != nil {
 		return err
@@ -85,7 +85,7 @@ func interfaceMetadata(tx *store.Tx, k store.Key, n nic) (imds.Interface, error)
 	if err != nil {
 		return out, err
 	}
-	out.VPCCIDR = v.CIDR
+	out.VPCCIDR, out.VPCCIDRs = v.CIDR, v.blocks()
 	if v.publicNames() {
 		out.PublicHost = publicDNS(k.Region, n.Public)
 	}

@@ -33,6 +33,7 @@ func TestMetadata(t *testing.T) {
 		PrivateHost: "ip-172-31-0-4.ec2.internal", PublicHost: "ec2-198-18-0-10.compute-1.amazonaws.com",
 		MAC: "02:68:ac:1f:00:04", InterfaceID: r.NIC.ID, SubnetID: r.NIC.Subnet, VPCID: r.NIC.VPC,
 		SubnetCIDR: netip.MustParsePrefix("172.31.0.0/20"), VPCCIDR: netip.MustParsePrefix("172.31.0.0/16"),
+		VPCCIDRs:       []netip.Prefix{netip.MustParsePrefix("172.31.0.0/16")},
 		SecurityGroups: []imds.SecurityGroup{{ID: sg, Name: "web"}}, UserData: []byte("hello"), Tags: map[string]string{"Name": "x"},
 		ProfileARN: w.profiles["web"].ARN, ProfileID: "AIPAWEB", RoleARN: w.profiles["web"].RoleARN, RoleID: "AROAWEB", RoleName: "web",
 		Options: imds.Options{Tokens: "optional", Endpoint: "enabled", HopLimit: 1, Tags: "disabled"},

@@ -21,6 +21,7 @@ func (s *Service) Wire() wire.Service {
 	ops = append(ops, s.interfaceOperations()...)
 	ops = append(ops, s.vpcOperations()...)
 	ops = append(ops, s.natOperations()...)
+	ops = append(ops, s.cidrOperations()...)
 	ops = append(ops, s.routeOperations()...)
 	ops = append(ops, s.describeOperations()...)
 	ops = append(ops, s.launchTemplateOperations()...)

@@ -14,6 +14,7 @@ import (
 type vpc struct {
 	ID      string
 	CIDR    netip.Prefix
+	More    []cidrBlock
 	Default bool
 	// InternetGateway is the gateway that is attached, or "".
 	InternetGateway string
@@ -147,6 +148,9 @@ func (v *vpc) parts() []string {
 	for _, e := range v.Endpoints {
 		out = append(out, e.ID)
 	}
+	for _, b := range v.More {
+		out = append(out, b.ID)
+	}
 	for _, a := range v.ACLs {
 		if a.ID != v.NACL {
 			out = append(out, a.ID)
@@ -157,7 +161,7 @@ func (v *vpc) parts() []string {
 
 // owns says whether the tags of id are kept with the VPC.
 func (v *vpc) owns(id string) bool {
-	return id == v.ID || id == v.DHCP || !strings.HasPrefix(id, "igw-") && slices.Contains(v.parts(), id)
+	return id == v.ID || id == v.DHCP || !strings.HasPrefix(id, "igw-") && !strings.HasPrefix(id, "vpc-cidr-") && slices.Contains(v.parts(), id)
 }
 
 func (v *vpc) subnet(id string) *subnet {

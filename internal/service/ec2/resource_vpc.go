@@ -89,7 +89,7 @@ func absent(err error) error {
 	if awserr.Is(err, "InvalidVpcID.NotFound", "InvalidSubnetID.NotFound", "InvalidInternetGatewayID.NotFound", "InvalidRouteTableID.NotFound",
 		"InvalidRoute.NotFound", "InvalidAssociationID.NotFound", "Gateway.NotAttached", "InvalidLaunchTemplateId.NotFound", "InvalidVpcEndpointId.NotFound", "InvalidNetworkAclID.NotFound",
 		"InvalidNetworkAclEntry.NotFound", "InvalidNetworkInterfaceID.NotFound", "InvalidNetworkInterfaceId.Malformed", "InvalidAttachmentID.NotFound",
-		"NatGatewayNotFound", "NatGatewayMalformed") {
+		"InvalidVpcCidrBlockAssociationIdError.NotFound", "NatGatewayNotFound", "NatGatewayMalformed") {
 		return stack.ErrNotFound
 	}
 	return err

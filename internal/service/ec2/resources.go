@@ -32,6 +32,7 @@ func (s *Service) Resources() stack.Registry {
 		"AWS::EC2::NatGateway":                  resourceNatGateway{s},
 		"AWS::EC2::NetworkInterface":            resourceNetworkInterface{s},
 		"AWS::EC2::NetworkInterfaceAttachment":  resourceInterfaceAttachment{s},
+		"AWS::EC2::VPCCidrBlock":                resourceVPCCidrBlock{s},
 		"AWS::EC2::VPCEndpoint":                 resourceVPCEndpoint{s},
 		"AWS::EC2::VPCGatewayAttachment":        resourceGatewayAttachment{s},
 		"AWS::EC2::RouteTable":                  resourceRouteTable{s},

@@ -74,7 +74,7 @@ func (s *Service) changeRoute(ctx context.Context, in api.ReplaceRouteInput, cha
 		if v, t, err = vpcOfRouteTable(tx, c, aws.Val(in.RouteTableId)); err != nil {
 			return err
 		}
-		if v.CIDR.Contains(to.Addr()) && to.Bits() >= v.CIDR.Bits() {
+		if v.within(to) {
 			if in.InstanceId != nil || in.NetworkInterfaceId != nil {
 				return unsupported("DestinationCidrBlock within the VPC")
 			}
@@ -226,7 +226,7 @@ func (s *Service) DeleteRoute(ctx context.Context, in *api.DeleteRouteInput) (*a
 		}
 		i := t.route(to)
 		switch {
-		case to == v.CIDR:
+		case slices.Contains(v.blocks(), to):
 			return awserr.New("InvalidParameterValue", "cannot remove local route %s in route table %s", to, t.ID)
 		case i < 0:
 			return awserr.New("InvalidRoute.NotFound", "no route with destination-cidr-block %s in route table %s", to, t.ID)

@@ -248,7 +248,9 @@ func apiRouteTable(c aws.Call, v *vpc, t routeTable, w ways) api.RouteTable {
 	out := api.RouteTable{
 		RouteTableId: aws.Ptr(t.ID), VpcId: aws.Ptr(v.ID), OwnerId: aws.Ptr(c.Account), Tags: apiTags(v.Tags[t.ID]), PropagatingVgws: []api.PropagatingVgw{},
 		Associations: []api.RouteTableAssociation{},
-		Routes:       []api.Route{{DestinationCidrBlock: aws.Ptr(v.CIDR.String()), GatewayId: aws.Ptr("local"), Origin: "CreateRouteTable", State: "active"}},
+	}
+	for _, b := range v.blocks() {
+		out.Routes = append(out.Routes, api.Route{DestinationCidrBlock: aws.Ptr(b.String()), GatewayId: aws.Ptr("local"), Origin: "CreateRouteTable", State: "active"})
 	}
 	if t.ID == v.MainRouteTable {
 		out.Associations = append(out.Associations, api.RouteTableAssociation{Main: aws.Ptr(true), RouteTableAssociationId: aws.Ptr(v.MainAssociation), RouteTableId: aws.Ptr(t.ID), AssociationState: associatedState()})

@@ -58,7 +58,7 @@ func (s *Service) CreateSubnet(ctx context.Context, in *api.CreateSubnetInput) (
 }
 
 func addSubnet(tx *store.Tx, c aws.Call, v *vpc, sub subnet, tags map[string]string) error {
-	if !blockSize(sub.CIDR) || !v.CIDR.Contains(sub.CIDR.Addr()) || sub.CIDR.Bits() < v.CIDR.Bits() {
+	if !blockSize(sub.CIDR) || !v.within(sub.CIDR) {
 		return awserr.New("InvalidSubnet.Range", "The CIDR '%s' is invalid.", sub.CIDR)
 	}
 	if slices.ContainsFunc(v.Subnets, func(o subnet) bool { return o.CIDR.Overlaps(sub.CIDR) }) {

@@ -87,6 +87,27 @@ type AssociateRouteTableOutput struct {
 	AssociationState *RouteTableAssociationState
 }
 
+// AssociateVpcCidrBlockInput is the input of AssociateVpcCidrBlock.
+type AssociateVpcCidrBlockInput struct {
+	CidrBlock                       *string
+	Ipv6CidrBlockNetworkBorderGroup *string
+	Ipv6Pool                        *string
+	Ipv6CidrBlock                   *string
+	Ipv4IpamPoolId                  *string
+	Ipv4NetmaskLength               *int32
+	Ipv6IpamPoolId                  *string
+	Ipv6NetmaskLength               *int32
+	VpcId                           *string
+	AmazonProvidedIpv6CidrBlock     *bool
+}
+
+// AssociateVpcCidrBlockOutput is the output of AssociateVpcCidrBlock.
+type AssociateVpcCidrBlockOutput struct {
+	Ipv6CidrBlockAssociation *VpcIpv6CidrBlockAssociation
+	CidrBlockAssociation     *VpcCidrBlockAssociation
+	VpcId                    *string
+}
+
 // AttachInternetGatewayInput is the input of AttachInternetGateway.
 type AttachInternetGatewayInput struct {
 	DryRun            *bool
@@ -1232,6 +1253,18 @@ type DisassociateRouteTableInput struct {
 
 // DisassociateRouteTableOutput is the output of DisassociateRouteTable.
 type DisassociateRouteTableOutput struct {
+}
+
+// DisassociateVpcCidrBlockInput is the input of DisassociateVpcCidrBlock.
+type DisassociateVpcCidrBlockInput struct {
+	AssociationId *string
+}
+
+// DisassociateVpcCidrBlockOutput is the output of DisassociateVpcCidrBlock.
+type DisassociateVpcCidrBlockOutput struct {
+	Ipv6CidrBlockAssociation *VpcIpv6CidrBlockAssociation
+	CidrBlockAssociation     *VpcCidrBlockAssociation
+	VpcId                    *string
 }
 
 // GetConsoleOutputInput is the input of GetConsoleOutput.
