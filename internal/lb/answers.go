@@ -92,6 +92,7 @@ func (x *exchange) status(status int) {
 }
 
 func (x *exchange) write(status int, body string) {
+	x.counts.own(status)
 	h := x.w.Header()
 	if x.cfg.Kind != Classic && !x.listener.Headers.HideServer {
 		h.Set("Server", serverName)

@@ -25,10 +25,12 @@ type balancer struct {
 	applying sync.Mutex // held while a spec is applied
 	retired  []*web     // under applying: they serve the connections that they have
 	nodes    map[string]*node
+
+	counts *counts
 }
 
 func newBalancer(p *Plane, id string) *balancer {
-	b := &balancer{plane: p, id: id, nodes: map[string]*node{}}
+	b := &balancer{plane: p, id: id, nodes: map[string]*node{}, counts: newCounts()}
 	b.life, b.end = context.WithCancel(context.Background())
 	return b
 }

@@ -29,13 +29,14 @@ type exchange struct {
 	// cookies are what the answer sets besides what the target says.
 	cookies []string
 	upload  *upload
+	counts  *counts
 }
 
 // serveHTTP answers a request by the listener's rules as they are now.
 func (b *balancer) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	front := frontOf(r.Context())
 	cfg := b.current.Load()
-	x := &exchange{w: w, r: r, front: front, cfg: cfg, listener: cfg.streams[front.port], client: front.client()}
+	x := &exchange{w: w, r: r, front: front, cfg: cfg, listener: cfg.streams[front.port], client: front.client(), counts: b.counts}
 	if x.listener == nil { // deleted while the connection lived on
 		x.listener = &listener{}
 		w.Header().Set("Connection", "close")
@@ -144,6 +145,8 @@ func (x *exchange) speaks(g TargetGroup) bool {
 func (x *exchange) send(t *target, spec TargetGroup) {
 	t.begin()
 	defer t.done()
+	x.counts.sent(spec.ID)
+	began := time.Now()
 	// The target may leave the spec while it works.
 	ctx, cancel := context.WithCancelCause(x.r.Context())
 	defer cancel(nil)
@@ -152,7 +155,7 @@ func (x *exchange) send(t *target, spec TargetGroup) {
 		x.upload = &upload{ReadCloser: x.r.Body, control: http.NewResponseController(x.w), limit: x.cfg.Attributes.IdleTimeout}
 	}
 	x.w.Header()["Content-Type"] = nil // or net/http guesses one
-	x.carrier(t, spec).ServeHTTP(x.w, x.r.WithContext(withTarget(ctx, t)))
+	x.carrier(t, spec, began).ServeHTTP(x.w, x.r.WithContext(withTarget(ctx, t)))
 }
 
 // localPort is the listener's port as text for headers.

@@ -57,7 +57,7 @@ func byWeight(groups []WeightedGroup) string {
 }
 
 // carrier is the reverse proxy for one request.
-func (x *exchange) carrier(t *target, spec TargetGroup) *httputil.ReverseProxy {
+func (x *exchange) carrier(t *target, spec TargetGroup, began time.Time) *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
 		Rewrite:    func(p *httputil.ProxyRequest) { x.rewrite(p, t, spec) },
 		Transport:  t.through(x.front.node, spec),
@@ -66,6 +66,7 @@ func (x *exchange) carrier(t *target, spec TargetGroup) *httputil.ReverseProxy {
 			if x.upload != nil && x.upload.silent.Load() {
 				return errSilentClient // what the target says of half a request
 			}
+			x.counts.answered(spec.ID, answer.StatusCode, time.Since(began))
 			x.modify(answer)
 			return nil
 		},

@@ -42,6 +42,7 @@ type plane struct {
 	mu      sync.Mutex
 	specs   map[string]lb.Spec
 	removed []string
+	counts  map[string]lb.Counts
 	broken  error
 	bell    chan struct{} // rung by each call
 }
@@ -75,6 +76,13 @@ func (p *plane) Remove(_ context.Context, id string) error {
 	return nil
 }
 
+func (p *plane) Counts(id string) (lb.Counts, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c, ok := p.counts[id]
+	return c, ok
+}
+
 func (p *plane) spec(id string) lb.Spec {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -99,6 +107,7 @@ type lab struct {
 	gate  *gate
 	cloud *cloud
 	plane *plane
+	board *board
 }
 
 func newLab(t testing.TB) *lab {
@@ -106,7 +115,7 @@ func newLab(t testing.TB) *lab {
 	g := &gate{denied: map[string]bool{}}
 	l := &lab{Lab: wiretest.New(t, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), g), gate: g,
 		cloud: &cloud{interfaces: map[string]*ec2api.NetworkInterface{}, states: map[string]string{"i-1": "running", "i-2": "running", "i-stopped": "stopped", "i-foreign": "running"}},
-		plane: newPlane()}
+		plane: newPlane(), board: &board{values: map[string]float64{}}}
 	l.serve(l.plane)
 	return l
 }
@@ -114,7 +123,7 @@ func newLab(t testing.TB) *lab {
 func (l *lab) serve(p elbv2.Plane) {
 	l.T.Helper()
 	l.svc = elbv2.New(elbv2.Config{DB: l.DB, Clock: l.Clock, Invoker: l.Server, Plane: p, Certificates: shelf{}})
-	l.Register(l.svc.Wire(), l.cloud.service())
+	l.Register(l.svc.Wire(), l.cloud.service(), l.board.service())
 }
 
 // restart makes a service on the database, as a server does that was started again.

@@ -19,8 +19,8 @@ const (
 	pause = 5 * time.Second
 )
 
-// Run brings balancers up to date, forgets targets that have drained and follows
-// instances, until ctx ends.
+// Run brings balancers up to date, forgets targets that have drained, follows
+// instances and publishes metrics, until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -29,7 +29,7 @@ func (s *Service) Run(ctx context.Context) error {
 		return err
 	}
 	var running sync.WaitGroup
-	failed := make(chan error, workers+3)
+	failed := make(chan error, workers+4)
 	start := func(f func(context.Context) error) {
 		running.Go(func() {
 			if err := f(ctx); err != nil && ctx.Err() == nil {
@@ -43,6 +43,7 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	start(func(ctx context.Context) error { return s.watch(ctx, from) })
 	start(func(ctx context.Context) error { return s.followInstances(ctx, from) })
+	start(s.publishMetrics)
 	start(func(ctx context.Context) error {
 		return s.cfg.DB.SweepWhenDue(ctx, store.Filter{Service: signer, Kind: kindHealth}, s.forgetDrained)
 	})

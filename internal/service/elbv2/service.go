@@ -13,6 +13,7 @@
 //	              Plane.Apply with what the rows say; its state follows
 //	plane ------> Report: the health of a target into its row, with an event
 //	EC2's events -> instances that stop, start and end
+//	each minute --> metrics to CloudWatch, as the service
 //
 // The rows are the truth: a server that was started again applies them anew. A
 // balancer that was deleted lives on as rows of elbv2.leaving until its interfaces are
@@ -41,6 +42,8 @@ type Invoker interface {
 type Plane interface {
 	Apply(ctx context.Context, spec lb.Spec) error
 	Remove(ctx context.Context, id string) error
+	// Counts is what a balancer has done since it runs; false when it does not.
+	Counts(id string) (lb.Counts, bool)
 }
 
 // Config is what New needs.
