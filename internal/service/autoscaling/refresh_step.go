@@ -208,7 +208,7 @@ func (t *turn) markNext(old []*member, warming int) error {
 			marked++
 		}
 	}
-	room = min(room, goal-(r.Total-r.Left)) - marked - warming
+	room = min(room, goal-(r.Total-r.Left)) - marked - warming - t.absent()
 	for _, m := range old {
 		if m.Why != "" || room < 1 {
 			continue

@@ -213,6 +213,9 @@ func (s *Service) deleteDiscarded(ctx context.Context) error {
 		if err != nil { // the role is gone, or the alarms are: nothing can be done about it
 			s.cfg.Log.WarnContext(ctx, "alarms of a scaling policy were not deleted", slog.Any("alarms", r.Value.Names), slog.String("error", err.Error()))
 		}
-		return s.update(ctx, func(tx *store.Tx) error { return discards.Delete(tx, r.Key) })
+		return s.update(ctx, func(tx *store.Tx) error {
+			tx.Emit(store.Event{Account: r.Key.Account, Region: r.Key.Region, Service: signing, Resource: r.Key.ID, Kind: discardKind, Cause: "deleted"})
+			return discards.Delete(tx, r.Key)
+		})
 	})
 }
