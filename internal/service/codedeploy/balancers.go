@@ -73,9 +73,11 @@ type balancers struct {
 // balancer is one of them: a classic one, or a target group.
 type balancer interface {
 	id() string
-	// change lets traffic to the target, or asks for its end and returns the ports
-	// that it had.
-	change(ctx context.Context, t *target, allow bool) (ports []int32, err error)
+	// ports returns those at which the instance has traffic, none where it has none
+	// or has no choice.
+	ports(ctx context.Context, instance string) ([]int32, error)
+	// change lets traffic to the target at its ports, or asks for its end.
+	change(ctx context.Context, t *target, allow bool) error
 	// waits says what is missing to the change, "" for nothing, and whether time
 	// alone will not bring it.
 	waits(ctx context.Context, instance string, allow bool) (missing string, stuck bool, err error)
@@ -158,41 +160,53 @@ type targetGroup struct {
 
 func (g targetGroup) id() string { return "target group " + g.name }
 
-func (g targetGroup) change(ctx context.Context, t *target, allow bool) ([]int32, error) {
+func (g targetGroup) ports(ctx context.Context, instance string) (ports []int32, err error) {
+	list, err := g.health(ctx, instance)
+	for _, h := range list {
+		ports = append(ports, aws.Val(h.Target.Port))
+	}
+	return ports, err
+}
+
+func (g targetGroup) change(ctx context.Context, t *target, allow bool) error {
 	if !allow {
 		return g.deregister(ctx, t.InstanceID)
 	}
+	ports := t.Ports[g.id()]
+	if len(ports) == 0 { // it may be there: its traffic was never taken away
+		var err error
+		if ports, err = g.ports(ctx, t.InstanceID); err != nil {
+			return err
+		}
+	}
 	in := &elbv2.RegisterTargetsInput{TargetGroupArn: &g.arn}
-	for _, port := range t.Ports[g.id()] {
+	for _, port := range ports {
 		in.Targets = append(in.Targets, elbv2.TargetDescription{Id: &t.InstanceID, Port: &port})
 	}
 	if len(in.Targets) == 0 {
 		in.Targets = []elbv2.TargetDescription{{Id: &t.InstanceID}}
 	}
 	_, err := wire.Call[elbv2.RegisterTargetsOutput](ctx, g.inv, "elbv2", "RegisterTargets", in)
-	return nil, err
+	return err
 }
 
 // deregister takes the instance out at all its ports.
-func (g targetGroup) deregister(ctx context.Context, instance string) (ports []int32, err error) {
+func (g targetGroup) deregister(ctx context.Context, instance string) error {
 	list, err := g.health(ctx, instance)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	in := &elbv2.DeregisterTargetsInput{TargetGroupArn: &g.arn}
 	for _, h := range list {
-		switch h.TargetHealth.State {
-		case elbv2.TargetHealthStateEnumDraining:
-		default:
+		if h.TargetHealth.State != elbv2.TargetHealthStateEnumDraining {
 			in.Targets = append(in.Targets, elbv2.TargetDescription{Id: &instance, Port: h.Target.Port})
 		}
-		ports = append(ports, aws.Val(h.Target.Port))
 	}
 	if len(in.Targets) == 0 {
-		return ports, nil
+		return nil
 	}
 	_, err = wire.Call[elbv2.DeregisterTargetsOutput](ctx, g.inv, "elbv2", "DeregisterTargets", in)
-	return ports, err
+	return err
 }
 
 // health returns what the group knows of the instance, an entry for each port.
@@ -243,7 +257,9 @@ type classicBalancer struct {
 
 func (c classicBalancer) id() string { return "load balancer " + c.name }
 
-func (c classicBalancer) change(ctx context.Context, t *target, allow bool) ([]int32, error) {
+func (c classicBalancer) ports(context.Context, string) ([]int32, error) { return nil, nil }
+
+func (c classicBalancer) change(ctx context.Context, t *target, allow bool) error {
 	list := []elb.Instance{{InstanceId: &t.InstanceID}}
 	var err error
 	if allow {
@@ -253,7 +269,7 @@ func (c classicBalancer) change(ctx context.Context, t *target, allow bool) ([]i
 		_, err = wire.Call[elb.DeregisterInstancesFromLoadBalancerOutput](ctx, c.inv, "elb", "DeregisterInstancesFromLoadBalancer",
 			&elb.DeregisterInstancesFromLoadBalancerInput{LoadBalancerName: &c.name, Instances: list})
 	}
-	return nil, err
+	return err
 }
 
 // draining is what a classic load balancer says of an instance whose connections

@@ -53,7 +53,7 @@ func sameTargets(tx *store.Tx, k store.Key, d *deployment) ([]*target, error) {
 	out := make([]*target, len(list))
 	for i, t := range list {
 		out[i] = &target{DeploymentID: d.ID, InstanceID: t.InstanceID, ARN: t.ARN, OnPremises: t.OnPremises, Status: api.TargetStatusPending,
-			Label: t.Label, Zone: t.Zone, Profile: t.Profile, Rank: rankNew, Events: d.eventsOf(t.Label)}
+			Label: t.Label, Zone: t.Zone, Profile: t.Profile, Rank: rankNew, Events: d.eventsOf(t.Label), Ports: t.Ports}
 	}
 	return out, nil
 }

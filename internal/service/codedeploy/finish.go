@@ -176,7 +176,7 @@ func (s *Service) rollBack(tx *store.Tx, k store.Key, d *deployment, g *group, n
 	r := &deployment{
 		ID: ids.Deployment(), Created: now, Status: api.DeploymentStatusCreated, Creator: api.DeploymentCreatorCodeDeployRollback,
 		Revision: good.Revision, FileExists: good.FileExists, Config: d.Config, IgnoreStopFailures: d.IgnoreStopFailures,
-		RollbackOf: d.ID, Description: "Rollback of deployment " + d.ID + " to the revision of " + good.ID,
+		RollbackOf: d.ID, Balancer: d.Balancer, Description: "Rollback of deployment " + d.ID + " to the revision of " + good.ID,
 	}
 	if d.blueGreen() {
 		r.BlueGreen, r.Config = &blueGreen{Back: true}, allAtOnce

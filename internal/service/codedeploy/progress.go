@@ -66,7 +66,10 @@ func (s *Service) endTarget(tx *store.Tx, k store.Key, d *deployment, t *target,
 		if err != nil {
 			return err
 		}
-		h.Failed = status == api.TargetStatusFailed
+		h.Failed, h.Ports = status == api.TargetStatusFailed, nil
+		if h.Failed {
+			h.Ports = t.Ports
+		}
 		if !h.Failed {
 			h.Deployment, h.Revision = d.ID, revisionID(d.Revision)
 		}

@@ -259,7 +259,7 @@ type target struct {
 	// launched.
 	Patient bool `json:",omitempty"`
 	// Ports are those at which the instance was a target of a target group before
-	// it was taken out, by the group's ARN.
+	// it was taken out, by what is said of the group.
 	Ports map[string][]int32 `json:",omitempty"`
 	// The first event that has not ended is the current one. Ready is since when
 	// it may be handed out, Acked when the agent took it.
@@ -303,6 +303,8 @@ type host struct {
 	Failed bool
 	// Deployment is the last that succeeded, Revision its revision's key.
 	Deployment, Revision string
+	// Ports are those of a target that failed with its traffic taken away.
+	Ports map[string][]int32 `json:",omitempty"`
 }
 
 func hostKey(k store.Key, group, instance string) store.Key {

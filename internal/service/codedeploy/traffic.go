@@ -65,14 +65,19 @@ func (s *Service) shiftTraffic(ctx context.Context, k store.Key) (look time.Time
 	}
 	err = s.db.Update(ctx, func(tx *store.Tx) error {
 		now := s.clock.Now()
+		look = now.Add(lookEvery)
 		for _, t := range at {
-			if err := s.noteTraffic(tx, k, t, outcomes[t.InstanceID], now); err != nil {
+			o := outcomes[t.InstanceID]
+			if o.ports != nil {
+				look = now // the traffic itself is next
+			}
+			if err := s.noteTraffic(tx, k, t, o, now); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	return s.clock.Now().Add(lookEvery), err
+	return look, err
 }
 
 // outcome is what became of one instance's change.
@@ -85,6 +90,7 @@ type outcome struct {
 	waits string
 	// stuck tells that waiting alone will not help.
 	stuck bool
+	// ports are set when these were all that could be found out so far.
 	ports map[string][]int32
 }
 
@@ -99,13 +105,13 @@ func (s *Service) noteTraffic(tx *store.Tx, k store.Key, seen *target, o outcome
 	if err != nil || !t.inTraffic() || t.current() != seen.current() {
 		return err
 	}
+	if o.ports != nil {
+		return notePorts(tx, k, d, t, o.ports)
+	}
 	e := &t.Events[t.current()]
 	began := e.Start.IsZero()
 	if began {
 		e.Start, e.Status, t.Acked = now, api.LifecycleEventStatusInProgress, now
-	}
-	if o.ports != nil {
-		t.Ports = o.ports
 	}
 	if o.failed == "" {
 		o.expire(t, e, now)
@@ -121,6 +127,22 @@ func (s *Service) noteTraffic(tx *store.Tx, k store.Key, seen *target, o outcome
 		return s.putTarget(tx, k, t, "event", now)
 	}
 	return nil
+}
+
+// notePorts keeps where a target has its traffic. Where it has none a deployment that
+// failed may have taken it, and knows.
+func notePorts(tx *store.Tx, k store.Key, d *deployment, t *target, ports map[string][]int32) error {
+	h, err := hosts.Get(tx, hostKey(k, d.GroupID, t.InstanceID))
+	if err != nil && !isNotFound(err) {
+		return err
+	}
+	for id, at := range ports {
+		if len(at) == 0 && h != nil {
+			ports[id] = h.Ports[id]
+		}
+	}
+	t.Ports = ports
+	return targets.Put(tx, targetKey(k, t.DeploymentID, t.InstanceID), t)
 }
 
 // expire fails an event that has waited too long.
@@ -163,20 +185,17 @@ func (b *balancers) move(t *target) (o outcome, err error) {
 	e := &t.Events[t.current()]
 	allow := e.Name == lifecycle.AllowTraffic
 	o = outcome{done: true}
-	if !allow && e.Start.IsZero() {
-		o.ports = map[string][]int32{}
+	if !allow && t.Ports == nil {
+		return b.findPorts(t)
 	}
 	for _, one := range b.all {
 		if e.Start.IsZero() {
-			ports, err := one.change(b.ctx, t, allow)
+			err := one.change(b.ctx, t, allow)
 			if f := b.refused(err, one); f != nil {
 				return *f, nil
 			}
 			if err != nil {
 				return o, err
-			}
-			if o.ports != nil && len(ports) > 0 {
-				o.ports[one.id()] = ports
 			}
 		}
 		waits, stuck, err := one.waits(b.ctx, t.InstanceID, allow)
@@ -188,6 +207,22 @@ func (b *balancers) move(t *target) (o outcome, err error) {
 		}
 		if waits != "" {
 			o.done, o.waits, o.stuck = false, waits, o.stuck || stuck
+		}
+	}
+	return o, nil
+}
+
+// findPorts returns where the target has its traffic. That is written before the
+// traffic is taken away: afterwards nobody knows it.
+func (b *balancers) findPorts(t *target) (o outcome, err error) {
+	o.ports = map[string][]int32{}
+	for _, one := range b.all {
+		o.ports[one.id()], err = one.ports(b.ctx, t.InstanceID)
+		if f := b.refused(err, one); f != nil {
+			return *f, nil
+		}
+		if err != nil {
+			return o, err
 		}
 	}
 	return o, nil

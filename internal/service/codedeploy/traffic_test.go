@@ -1,6 +1,7 @@
 package codedeploy
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -42,7 +43,7 @@ func (w *world) targetGroupService() wire.Service {
 				return nil, awserr.New(w.lb.refuse, "The instance is in another VPC")
 			}
 			for _, t := range in.Targets {
-				w.setTarget(*t.Id, true, aws.Val(t.Port))
+				w.setTarget(*t.Id, true, cmp.Or(aws.Val(t.Port), 80))
 			}
 			return &elbv2.RegisterTargetsOutput{}, nil
 		}, nil),
@@ -332,6 +333,42 @@ func TestTrafficControlBlueGreen(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A rollback takes the instances out and puts them back where they were, though the
+// deployment that failed left them outside.
+func TestRollbackWithTrafficControl(t *testing.T) {
+	w := balancedWorld(t, behindWeb, "i-1")
+	w.agent("i-1", func(key, event string) bool { return key == "v2" && event == "Install" })
+	w.awaitStatus(w.deploy("v1"), api.DeploymentStatusSucceeded)
+	d := w.awaitStatus(w.deploy("v2", func(in *api.CreateDeploymentInput) {
+		in.AutoRollbackConfiguration = rollingBack(true, api.AutoRollbackEventDeploymentFailure)
+	}), api.DeploymentStatusFailed)
+	back := w.awaitStatus(*d.RollbackInfo.RollbackDeploymentId, api.DeploymentStatusSucceeded)
+	if back.LoadBalancerInfo == nil || back.DeploymentStyle.DeploymentOption != api.DeploymentOptionWithTrafficControl {
+		t.Errorf("rolled back with %+v, %+v", back.DeploymentStyle, back.LoadBalancerInfo)
+	}
+	if got := w.lb.ports["i-1"]; !slices.Equal(got, []int32{8080, 8081}) {
+		t.Errorf("the instance has traffic at %v", got)
+	}
+}
+
+func TestGivingTrafficBackAtBalancers(t *testing.T) {
+	w, agents := greenWorld(t, 0, nil)
+	w.lb = balancerFake{settle: true, states: map[string]elbv2.TargetHealthStateEnum{
+		"i-1": elbv2.TargetHealthStateEnumHealthy, "i-2": elbv2.TargetHealthStateEnumHealthy}, ports: map[string][]int32{"i-1": {8080}, "i-2": {8080}}}
+	must[api.UpdateDeploymentGroupOutput](w, "UpdateDeploymentGroup", &api.UpdateDeploymentGroupInput{
+		ApplicationName: aws.Ptr("a"), CurrentDeploymentGroupName: aws.Ptr("g"), LoadBalancerInfo: behindWeb,
+		DeploymentStyle: &api.DeploymentStyle{DeploymentType: api.DeploymentTypeBlueGreen, DeploymentOption: api.DeploymentOptionWithTrafficControl}})
+	agents["i-1"].close()
+	w.agent("i-1", func(_, event string) bool { return event == "AfterBlockTraffic" })
+	d := w.awaitStatus(w.deploy("v1", toGreen), api.DeploymentStatusFailed)
+	w.awaitStatus(*d.RollbackInfo.RollbackDeploymentId, api.DeploymentStatusSucceeded)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.lb.states) != 2 || !slices.Equal(w.lb.ports["i-1"], []int32{8080}) || !slices.Equal(w.lb.ports["i-2"], []int32{8080}) {
+		t.Errorf("in use are %v at %v", w.lb.states, w.lb.ports)
 	}
 }
 
