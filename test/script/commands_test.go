@@ -161,7 +161,8 @@ func waitDeployment(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		status := string(out.DeploymentInfo.Status)
 		if status != args[1] && slices.Contains(ends, status) {
-			return false, fmt.Errorf("deployment %s is %s: %+v", args[0], status, aws.Val(out.DeploymentInfo.ErrorInformation))
+			why := aws.Val(out.DeploymentInfo.ErrorInformation)
+			return false, fmt.Errorf("deployment %s is %s: %s: %s", args[0], status, why.Code, aws.Val(why.Message))
 		}
 		return status == args[1], nil
 	}))

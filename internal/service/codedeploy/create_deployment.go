@@ -87,7 +87,6 @@ func (s *Service) placeDeployment(tx *store.Tx, c aws.Call, d *deployment, in *a
 	if err := d.chooseStyle(in.TargetInstances, g); err != nil {
 		return err
 	}
-	d.Balancer = g.balancer()
 	d.Alarms, d.OverrideAlarms = in.OverrideAlarmConfiguration, in.OverrideAlarmConfiguration != nil
 	d.Rollback = g.Rollback
 	if in.AutoRollbackConfiguration != nil {
@@ -116,6 +115,7 @@ func (s *Service) insertDeployment(tx *store.Tx, k store.Key, d *deployment, app
 	if err := register(tx, k, app.ID, d.Revision, "", now, true); err != nil {
 		return err
 	}
+	d.Balancer = g.balancer()
 	if d.Triggers = g.Triggers; !d.OverrideAlarms {
 		d.Alarms = g.Alarms
 	}

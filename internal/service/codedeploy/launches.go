@@ -161,7 +161,7 @@ func (s *Service) deployTo(ctx context.Context, k store.Key, sc *scaling, creato
 		if err != nil {
 			return err
 		}
-		d.Revision, d.FileExists, d.Balancer = g.LastSuccessful.Revision, g.LastSuccessful.FileExists, g.balancer()
+		d.Revision, d.FileExists = g.LastSuccessful.Revision, g.LastSuccessful.FileExists
 		return s.insertDeployment(tx, store.Key{Account: k.Account, Region: k.Region, ID: d.ID}, d, app, g, now)
 	})
 	if isNotFound(err) {
@@ -280,7 +280,7 @@ func (s *Service) updateOutdated(tx *store.Tx, k store.Key, d *deployment, g *gr
 	}
 	root := store.Key{Account: k.Account, Region: k.Region, ID: g.LastSuccessful.ID}
 	u := &deployment{ID: ids.Deployment(), Created: now, Status: api.DeploymentStatusCreated, Creator: api.DeploymentCreatorCodeDeployAutoUpdate,
-		Revision: g.LastSuccessful.Revision, FileExists: g.LastSuccessful.FileExists, Config: g.Config, OutdatedOnly: true, Balancer: g.balancer(),
+		Revision: g.LastSuccessful.Revision, FileExists: g.LastSuccessful.FileExists, Config: g.Config, OutdatedOnly: true,
 		UpdateOf: root.ID, Description: fmt.Sprintf("Update of instances that were launched during deployment %s", root.ID)}
 	if err := s.insertDeployment(tx, store.Key{Account: k.Account, Region: k.Region, ID: u.ID}, u, app, g, now); err != nil {
 		return err

@@ -277,6 +277,37 @@ func TestTrafficControlFailures(t *testing.T) {
 	}
 }
 
+func TestTrafficControlRollsBack(t *testing.T) {
+	w := balancedWorld(t, behindWeb, "i-1", "i-2")
+	must[api.UpdateDeploymentGroupOutput](w, "UpdateDeploymentGroup", &api.UpdateDeploymentGroupInput{
+		ApplicationName: aws.Ptr("a"), CurrentDeploymentGroupName: aws.Ptr("g"),
+		AutoRollbackConfiguration: &api.AutoRollbackConfiguration{Enabled: aws.Ptr(true), Events: []api.AutoRollbackEvent{api.AutoRollbackEventDeploymentFailure}}})
+	for _, id := range []string{"i-1", "i-2"} {
+		w.agent(id, func(key, event string) bool { return key == "v2" && event == "ApplicationStart" })
+	}
+	w.awaitStatus(w.deploy("v1"), api.DeploymentStatusSucceeded)
+	d := w.awaitStatus(w.deploy("v2"), api.DeploymentStatusFailed)
+	if len(w.healthy()) != 1 {
+		t.Errorf("healthy after the failure: %q", w.healthy())
+	}
+	w.awaitStatus(*d.RollbackInfo.RollbackDeploymentId, api.DeploymentStatusSucceeded)
+	if len(w.healthy()) != 2 {
+		t.Errorf("healthy after the rollback: %q", w.healthy())
+	}
+}
+
+// healthy returns the instances that get traffic.
+func (w *world) healthy() (out []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id, state := range w.lb.states {
+		if state == elbv2.TargetHealthStateEnumHealthy {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
 func TestTrafficControlWithoutBalancer(t *testing.T) {
 	w := balancedWorld(t, &api.LoadBalancerInfo{TargetGroupInfoList: []api.TargetGroupInfo{{Name: aws.Ptr("gone")}}}, "i-1")
 	d := w.awaitStatus(w.deploy("v1"), api.DeploymentStatusFailed)
