@@ -23,7 +23,6 @@ type balancer struct {
 	web atomic.Pointer[web]
 
 	applying sync.Mutex // held while a spec is applied
-	retired  []*web     // under applying: they serve the connections that they have
 	nodes    map[string]*node
 
 	counts *counts
@@ -159,10 +158,8 @@ func (b *balancer) close() error {
 			g.close()
 		}
 	}
-	for _, w := range append(b.retired, b.web.Load()) {
-		if w != nil {
-			w.close()
-		}
+	if w := b.web.Load(); w != nil {
+		w.close() // those that it replaced end with the balancer's life
 	}
 	b.applying.Unlock()
 	b.running.Wait()

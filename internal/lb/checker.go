@@ -2,7 +2,6 @@ package lb
 
 import (
 	"context"
-	"sync"
 
 	"github.com/hardstand/hardstand/internal/clock"
 )
@@ -20,7 +19,6 @@ const (
 type checker struct {
 	spec HealthCheck
 	stop context.CancelFunc
-	done sync.WaitGroup
 }
 
 // setChecker starts, replaces or stops the target's checker as the group's spec

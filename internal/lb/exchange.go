@@ -2,7 +2,6 @@ package lb
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -156,13 +155,4 @@ func (x *exchange) send(t *target, spec TargetGroup) {
 	}
 	x.w.Header()["Content-Type"] = nil // or net/http guesses one
 	x.carrier(t, spec, began).ServeHTTP(x.w, x.r.WithContext(withTarget(ctx, t)))
-}
-
-// localPort is the listener's port as text for headers.
-func (x *exchange) localPort() string {
-	_, port, err := net.SplitHostPort(x.front.LocalAddr().String())
-	if err != nil {
-		return ""
-	}
-	return port
 }

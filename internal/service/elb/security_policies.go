@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/hardstand/hardstand/internal/lb"
 )
@@ -94,12 +93,14 @@ var versions = []struct {
 	name string
 	id   uint16
 }{
-	{"Protocol-TLSv1", tls.VersionTLS10}, {"Protocol-SSLv3", tls.VersionSSL30}, //nolint:staticcheck // to refuse it by name
+	{"Protocol-TLSv1", tls.VersionTLS10}, {ssl3, 0},
 	{"Protocol-TLSv1.1", tls.VersionTLS11}, {"Protocol-TLSv1.2", tls.VersionTLS12},
 }
 
-// unsupportedProtocol tells a policy that wants SSL 3.0, which nothing here speaks.
-func unsupportedProtocol(a attribute) bool { return a.Name == "Protocol-SSLv3" && isTrue(a.Value) }
+// ssl3 is a protocol that nothing here speaks: it is known, and refused.
+const ssl3 = "Protocol-SSLv3"
+
+func unsupportedProtocol(a attribute) bool { return a.Name == ssl3 && isTrue(a.Value) }
 
 func negotiationAttributes() []typeAttribute {
 	all := []typeAttribute{{referencePolicy, "String", "ZERO_OR_ONE", "", "", func(v string) bool {
@@ -124,7 +125,7 @@ func securityAttributes(name string) []attribute {
 	p := securityPolicies[i]
 	var out []attribute
 	for _, v := range versions {
-		out = append(out, attribute{v.name, strconv.FormatBool(v.id >= p.oldest && v.id != tls.VersionSSL30)}) //nolint:staticcheck // refused
+		out = append(out, attribute{v.name, strconv.FormatBool(v.id >= p.oldest)})
 	}
 	out = append(out, attribute{serverOrder, "true"})
 	for _, c := range ciphers {
@@ -175,7 +176,7 @@ func (b *balancer) limits(l listener) *lb.TLSLimits {
 
 func versionOf(name string) (uint16, bool) {
 	for _, v := range versions {
-		if v.name == name && strings.HasPrefix(name, "Protocol-TLS") {
+		if v.name == name && name != ssl3 {
 			return v.id, true
 		}
 	}
