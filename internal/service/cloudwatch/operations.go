@@ -91,9 +91,10 @@ func (s *Service) tagCheck(ctx context.Context, _ any, check *aws.Check) error {
 }
 
 // services lets services put metrics for the accounts that they work for: the
-// metric filters of Logs, EC2's own metrics, those of Auto Scaling groups.
-const services = `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": ["logs.amazonaws.com", "ec2.amazonaws.com", "autoscaling.amazonaws.com"]},
-	"Action": "cloudwatch:PutMetricData", "Resource": "*"}]}`
+// metric filters of Logs, EC2's own metrics, those of Auto Scaling groups and of load
+// balancers.
+const services = `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": ["logs.amazonaws.com", "ec2.amazonaws.com", "autoscaling.amazonaws.com",
+	"elasticloadbalancing.amazonaws.com"]}, "Action": "cloudwatch:PutMetricData", "Resource": "*"}]}`
 
 func putting(ctx context.Context, in *api.PutMetricDataInput) ([]aws.Check, error) {
 	c := aws.Check{Resource: "*", Context: map[string][]string{"cloudwatch:namespace": {*in.Namespace}}}

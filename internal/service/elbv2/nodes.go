@@ -18,23 +18,30 @@ func manage[O any](ctx context.Context, s *Service, k store.Key, operation strin
 	return wire.Call[O](asService(ctx, k.Account, k.Region, balancerARN(k)), s.cfg.Invoker, "ec2", operation, in)
 }
 
-// equip gives every node its interface and the groups that it shall have.
+// equip gives every node its interface, the groups that it shall have and its public
+// address. What is done is kept at once: an interface goes with its balancer, even when
+// the next step fails.
 func (s *Service) equip(ctx context.Context, k store.Key, b *balancer) error {
+	steps := []struct {
+		wanted func(n node) bool
+		do     func(context.Context, store.Key, *balancer, node) (node, error)
+	}{
+		{func(n node) bool { return n.Interface == "" }, s.makeInterface},
+		{func(n node) bool { return !slices.Equal(n.Groups, b.SecurityGroups) }, s.regroup},
+		{func(n node) bool { return b.Scheme == facing && n.Public == "" }, s.publish},
+	}
 	for _, n := range b.Nodes {
-		var err error
-		switch {
-		case n.Interface == "":
-			n, err = s.makeInterface(ctx, k, b, n)
-		case !slices.Equal(n.Groups, b.SecurityGroups):
-			n, err = s.regroup(ctx, k, b, n)
-		default:
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if err := s.keepNode(ctx, k, n); err != nil {
-			return err
+		for _, step := range steps {
+			if !step.wanted(n) {
+				continue
+			}
+			var err error
+			if n, err = step.do(ctx, k, b, n); err != nil {
+				return err
+			}
+			if err := s.keepNode(ctx, k, n); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -67,9 +74,11 @@ func (s *Service) makeInterface(ctx context.Context, k store.Key, b *balancer, n
 		return n, err
 	}
 	n.Interface, n.Private, n.Groups = aws.Val(out.NetworkInterface.NetworkInterfaceId), aws.Val(out.NetworkInterface.PrivateIpAddress), b.SecurityGroups
-	if b.Scheme != facing {
-		return n, nil
-	}
+	return n, nil
+}
+
+// publish gives a node the address that it has in the Internet.
+func (s *Service) publish(ctx context.Context, k store.Key, _ *balancer, n node) (_ node, err error) {
 	if n.Allocation != "" {
 		_, err = manage[ec2api.AssociateAddressOutput](ctx, s, k, "AssociateAddress", &ec2api.AssociateAddressInput{AllocationId: &n.Allocation, NetworkInterfaceId: &n.Interface,
 			AllowReassociation: aws.Ptr(true)})
@@ -100,23 +109,23 @@ func (s *Service) regroup(ctx context.Context, k store.Key, b *balancer, n node)
 	return n, err
 }
 
-// clearAway deletes the interfaces that a balancer has left behind. The plane does not
-// use them any more.
-func (s *Service) clearAway(ctx context.Context, k store.Key) error {
-	var gone []store.Key
-	err := s.cfg.DB.View(ctx, func(tx *store.Tx) error {
+// left lists the interfaces that a balancer has left behind.
+func (s *Service) left(ctx context.Context, k store.Key) (left []store.Key, err error) {
+	err = s.cfg.DB.View(ctx, func(tx *store.Tx) error {
 		rows, err := leavings.List(tx, store.Scope{Account: k.Account, Region: k.Region}, "", 0)
 		for _, r := range rows {
 			if r.Value.Balancer == k.ID {
-				gone = append(gone, r.Key)
+				left = append(left, r.Key)
 			}
 		}
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	for _, l := range gone {
+	return left, err
+}
+
+// clearAway deletes interfaces that a balancer has left behind.
+func (s *Service) clearAway(ctx context.Context, k store.Key, left []store.Key) error {
+	for _, l := range left {
 		_, err := manage[ec2api.DeleteNetworkInterfaceOutput](ctx, s, k, "DeleteNetworkInterface", &ec2api.DeleteNetworkInterfaceInput{NetworkInterfaceId: &l.ID})
 		if e := awserr.As(err); err != nil && (e == nil || !strings.HasSuffix(e.Code, "NotFound")) {
 			return err

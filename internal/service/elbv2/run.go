@@ -110,6 +110,12 @@ func (s *Service) work(ctx context.Context) error {
 
 // settle makes a balancer what its rows say.
 func (s *Service) settle(ctx context.Context, k store.Key) error {
+	// Only what was left before the plane is told can go afterwards: of what is left
+	// meanwhile it does not know yet.
+	left, err := s.left(ctx, k)
+	if err != nil {
+		return err
+	}
 	b, err := s.find(ctx, k)
 	if errors.Is(err, store.ErrNotFound) {
 		if s.cfg.Plane != nil {
@@ -117,7 +123,7 @@ func (s *Service) settle(ctx context.Context, k store.Key) error {
 				return err
 			}
 		}
-		return s.clearAway(ctx, k)
+		return s.clearAway(ctx, k, left)
 	}
 	if err != nil {
 		return err
@@ -140,7 +146,7 @@ func (s *Service) settle(ctx context.Context, k store.Key) error {
 	if err := s.succeed(ctx, k); err != nil {
 		return err
 	}
-	return s.clearAway(ctx, k)
+	return s.clearAway(ctx, k, left)
 }
 
 func (s *Service) find(ctx context.Context, k store.Key) (b *balancer, err error) {

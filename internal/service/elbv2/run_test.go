@@ -105,7 +105,7 @@ func TestFailureHasAReason(t *testing.T) {
 	l.cloud.mu.Lock()
 	l.cloud.broken = nil
 	l.cloud.mu.Unlock()
-	l.until("it works when there are some again", func() bool { l.Clock.Advance(5 * time.Second); return l.state(b) == "active" })
+	l.until("it works when there are some again", func() bool { l.Clock.Advance(5 * time.Second); l.plane.ring(); return l.state(b) == "active" })
 	l.plane.mu.Lock()
 	l.plane.broken = errors.New("listen on port 80: address already in use")
 	l.plane.mu.Unlock()
@@ -154,6 +154,7 @@ func TestTargetStates(t *testing.T) {
 	})
 	l.until("it is forgotten", func() bool {
 		l.Clock.Advance(5 * time.Minute)
+		l.plane.ring()
 		return l.health(group, "i-1") == "unused Target.NotRegistered"
 	})
 
