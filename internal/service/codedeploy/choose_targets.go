@@ -15,8 +15,12 @@ func choose(tx *store.Tx, k store.Key, d *deployment, g *group, found []machine)
 	if d.blueGreen() && d.BlueGreen.Back {
 		return sameTargets(tx, k, d)
 	}
+	busy, err := onTheWay(tx, d)
+	if err != nil {
+		return nil, err
+	}
 	for _, m := range found {
-		if m.State == "terminated" || m.State == "shutting-down" {
+		if m.State == "terminated" || m.State == "shutting-down" || busy[m.ID] {
 			continue
 		}
 		var label api.TargetLabel
@@ -42,6 +46,21 @@ func choose(tx *store.Tx, k store.Key, d *deployment, g *group, found []machine)
 		}
 	}
 	return chosen, nil
+}
+
+// onTheWay returns the instances of Auto Scaling groups that have a deployment of their
+// own: another one beside it would put two revisions in one place. Where it leaves the
+// older one an update follows.
+func onTheWay(tx *store.Tx, d *deployment) (map[string]bool, error) {
+	if d.Scaling != nil {
+		return nil, nil
+	}
+	rows, err := deployments.Lookup(tx, "active", scalingOf(d.GroupID))
+	busy := map[string]bool{}
+	for _, r := range rows {
+		busy[r.Value.Scaling.Instance] = true
+	}
+	return busy, err
 }
 
 // sameTargets returns the targets of the deployment that d undoes.
@@ -151,6 +170,9 @@ func newTarget(tx *store.Tx, k store.Key, d *deployment, m machine, label api.Ta
 	h, err := hosts.Get(tx, hostKey(k, d.GroupID, m.ID))
 	if err != nil && !isNotFound(err) {
 		return nil, err
+	}
+	if h == nil && m.Arriving {
+		return nil, nil // its launch has its own
 	}
 	if h != nil {
 		current := h.Revision == revisionID(d.Revision)

@@ -20,6 +20,7 @@ type machine struct {
 	Profile        bool // its agent has credentials: an instance profile, or it is on premises
 	OnPremises     bool
 	Scaling        string // the Auto Scaling group that it is in service in
+	Arriving       bool   // or rather soon will be
 }
 
 // stateRunning is EC2's name of the state; machines on premises always have it.

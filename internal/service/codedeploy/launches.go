@@ -86,10 +86,8 @@ func (s *Service) lookAtScaling(ctx context.Context) error {
 	}
 	for _, r := range rows {
 		g := r.Value
-		if _, busy := s.hooking.Load(r.Key); busy {
-			continue
-		}
-		if len(g.Unhook) > 0 || slices.ContainsFunc(g.Scaling, func(one scalingGroup) bool { return !one.Hooked }) {
+		_, busy := s.hooking.Load(r.Key) // an operation sees to the hooks itself
+		if !busy && (len(g.Unhook) > 0 || slices.ContainsFunc(g.Scaling, func(one scalingGroup) bool { return !one.Hooked })) {
 			if _, err := s.rehook(ctx, r.Key); err != nil && ctx.Err() == nil {
 				s.log.Warn("cannot put lifecycle hooks", "group", g.Name, "error", err)
 			}
@@ -264,7 +262,7 @@ func (s *Service) updateOutdated(tx *store.Tx, k store.Key, d *deployment, g *gr
 	if g.Outdated == api.OutdatedInstancesStrategyIgnore || len(g.Scaling) == 0 || g.LastSuccessful == nil || d.Creator == api.DeploymentCreatorCodeDeployAutoUpdate {
 		return nil
 	}
-	outdated, err := s.launchedOutdated(tx, d, g)
+	outdated, err := s.launchedOutdated(tx, k, d, g)
 	if err != nil || !outdated {
 		return err
 	}
@@ -296,15 +294,33 @@ func (s *Service) updateOutdated(tx *store.Tx, k store.Key, d *deployment, g *gr
 	return deployments.Put(tx, root, r)
 }
 
-// launchedOutdated reports whether instances were launched with another revision
-// than the group's during its last deployment.
-func (s *Service) launchedOutdated(tx *store.Tx, d *deployment, g *group) (bool, error) {
-	wanted := revisionID(g.LastSuccessful.Revision)
+// launchedOutdated reports whether instances that were launched during the group's
+// last deployment, which d was or ran beside, have another revision than the group.
+func (s *Service) launchedOutdated(tx *store.Tx, k store.Key, d *deployment, g *group) (bool, error) {
 	if d.Scaling != nil {
-		return d.launch() && revisionID(d.Revision) != wanted, nil
+		return d.outdated(tx, k, g)
 	}
-	rows, err := deployments.Range(tx, "group", joined(g.ID, d.Created.UTC().Format(sortable)), g.ID+"\x01", 0, false)
-	return slices.ContainsFunc(rows, func(r store.Row[deployment]) bool {
-		return r.Value.launch() && r.Value.Status == api.DeploymentStatusSucceeded && revisionID(r.Value.Revision) != wanted
-	}), err
+	// A launch that ended meanwhile may have begun before d.
+	rows, err := deployments.Range(tx, "group", joined(g.ID, d.Created.Add(-deploymentTimeout).UTC().Format(sortable)), g.ID+"\x01", 0, false)
+	for _, r := range rows {
+		if l := r.Value; err == nil && !l.Completed.Before(d.Created) {
+			if outdated, err := l.outdated(tx, k, g); outdated || err != nil {
+				return outdated, err
+			}
+		}
+	}
+	return false, err
+}
+
+// outdated reports whether the instance that d was the launch of, and that is still
+// there, has another revision than its group.
+func (d *deployment) outdated(tx *store.Tx, k store.Key, g *group) (bool, error) {
+	if !d.launch() || d.Status != api.DeploymentStatusSucceeded {
+		return false, nil
+	}
+	h, err := hosts.Get(tx, hostKey(k, g.ID, d.Scaling.Instance))
+	if isNotFound(err) {
+		return false, nil
+	}
+	return err == nil && !h.Failed && h.Revision != revisionID(g.LastSuccessful.Revision), err
 }

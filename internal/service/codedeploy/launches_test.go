@@ -10,6 +10,7 @@ import (
 	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/aws/api/autoscaling"
 	api "github.com/hardstand/hardstand/internal/aws/api/codedeploy"
+	"github.com/hardstand/hardstand/internal/aws/api/ec2"
 	"github.com/hardstand/hardstand/internal/store"
 )
 
@@ -56,8 +57,13 @@ func TestHooks(t *testing.T) {
 	if h := w.hooks("fleet"); h[launching] != first || h[terminating] != *w.group().AutoScalingGroups[0].TerminationHook || !*w.group().TerminationHookEnabled {
 		t.Errorf("hooks %v, group %+v", h, w.group().AutoScalingGroups)
 	}
-	_, err := update(func(in *api.UpdateDeploymentGroupInput) { in.AutoScalingGroups = []string{"gone"} })
+	_, err := update(func(in *api.UpdateDeploymentGroupInput) {
+		in.AutoScalingGroups, in.NewDeploymentGroupName, in.DeploymentConfigName = []string{"gone"}, aws.Ptr("renamed"), aws.Ptr(allAtOnce)
+	})
 	wantCode(t, err, "InvalidAutoScalingGroupException", "")
+	if g := w.group(); *g.DeploymentConfigName != oneAtATime {
+		t.Errorf("a refused update has left %s", *g.DeploymentConfigName)
+	}
 	if g := w.group(); *g.AutoScalingGroups[0].Name != "fleet" || len(w.hooks("fleet")) != 2 {
 		t.Errorf("after a refused update: %+v, hooks %v", g.AutoScalingGroups, w.hooks("fleet"))
 	}
@@ -236,6 +242,84 @@ func TestLaunchDuringDeployment(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The launch ends after the deployment of the newer revision, or during one that began
+// after it, also where the group selects the instance by its tags: it gets the newer
+// revision once, alone.
+func TestLaunchThatEndsLate(t *testing.T) {
+	for _, tc := range []struct {
+		name         string
+		tagged, last bool
+	}{{"ends last", false, true}, {"ends before it", false, false}, {"is selected by tags too", true, false}} {
+		t.Run(tc.name, func(t *testing.T) {
+			tags := []ec2.Tag{{Key: aws.Ptr("app"), Value: aws.Ptr("fleet")}}
+			w := scalingWorld(t, func(in *api.CreateDeploymentGroupInput) {
+				in.Ec2TagFilters = []api.EC2TagFilter{{Key: aws.Ptr("app"), Value: aws.Ptr("fleet"), Type: api.EC2TagFilterTypeKeyAndValue}}
+			})
+			launch, newer := make(chan struct{}), make(chan struct{})
+			w.agent("i-1", func(key, event string) bool {
+				if key == "v2" && event == "ApplicationStart" {
+					<-newer
+				}
+				return false
+			})
+			w.awaitStatus(w.deploy("v1"), api.DeploymentStatusSucceeded)
+			w.scale("fleet", "i-2", autoscaling.LifecycleStatePendingWait)
+			w.awaitCount(2)
+			if tc.tagged {
+				w.mu.Lock()
+				w.machines[len(w.machines)-1].Tags = tags
+				w.mu.Unlock()
+			}
+			two := w.agent("i-2", func(key, event string) bool {
+				if key == "v1" && event == "ApplicationStart" {
+					<-launch
+				}
+				return false
+			})
+			id := w.deploy("v2")
+			w.awaitLifecycle(id, "i-1", "ApplicationStart", api.LifecycleEventStatusInProgress)
+			if tc.last {
+				close(newer)
+				w.awaitStatus(id, api.DeploymentStatusSucceeded)
+				close(launch)
+			} else {
+				close(launch)
+				w.awaitTold("CONTINUE i-2")
+				close(newer)
+			}
+			d := w.await(id, "an update", func(d *api.DeploymentInfo) bool { return d.RelatedDeployments != nil })
+			u := w.awaitStatus(d.RelatedDeployments.AutoUpdateOutdatedInstancesDeploymentIds[0], api.DeploymentStatusSucceeded)
+			if *u.DeploymentOverview.Succeeded != 1 {
+				t.Errorf("updated %+v", u.DeploymentOverview)
+			}
+			w.awaitTold("CONTINUE i-2")
+			if ran := two.events(); len(ran) != 14 || ran[6] != "v1 ValidateService" || ran[13] != "v2 ValidateService" {
+				t.Errorf("the instance ran %q", ran)
+			}
+		})
+	}
+}
+
+// Instances are met though another Auto Scaling group of the deployment group is gone,
+// and though an operation is changing the hooks at that moment.
+func TestLaunchesAreMet(t *testing.T) {
+	w := newWorld(t)
+	w.scale("fleet", "i-1", autoscaling.LifecycleStateInService)
+	w.scale("other", "i-2", autoscaling.LifecycleStateInService)
+	w.setUp(func(in *api.CreateDeploymentGroupInput) {
+		in.Ec2TagFilters, in.AutoScalingGroups = nil, []string{"other", "fleet"}
+	})
+	w.mu.Lock()
+	delete(w.scaling, "other")
+	w.mu.Unlock()
+	w.scale("fleet", "i-3", autoscaling.LifecycleStatePendingWait)
+	w.awaitTold("CONTINUE i-3")
+	k := store.Key{Account: account, Region: region, ID: *w.group().DeploymentGroupId}
+	w.s.hooking.Store(k, struct{}{})
+	w.scale("fleet", "i-4", autoscaling.LifecycleStatePendingWait)
+	w.awaitTold("CONTINUE i-4")
 }
 
 func TestTerminationDeployment(t *testing.T) {

@@ -73,7 +73,10 @@ func (s *Service) candidates(ctx context.Context, k store.Key, d *deployment) ([
 	}
 	of, why, err := s.scalingMembers(ctx, k, d.Role, names)
 	for i := range found {
-		found[i].Scaling = of[found[i].ID]
+		m := of[found[i].ID]
+		if !m.arriving || d.UpdateOf != "" { // whose launch may have ended just now
+			found[i].Scaling, found[i].Arriving = m.group, m.arriving
+		}
 	}
 	return found, why, err
 }

@@ -219,15 +219,24 @@ func (s *Service) unhookAll(ctx context.Context, k store.Key, g *group) []api.Au
 	return left
 }
 
-// scalingMembers returns the Auto Scaling group of each instance that is in service
-// in one of those named.
-func (s *Service) scalingMembers(ctx context.Context, k store.Key, role string, names []string) (of map[string]string, why *cause, err error) {
+// member is an instance of an Auto Scaling group that is in service there, or on its
+// way.
+type member struct {
+	group    string
+	arriving bool
+}
+
+// scalingMembers returns the members of the Auto Scaling groups named, by instance.
+func (s *Service) scalingMembers(ctx context.Context, k store.Key, role string, names []string) (of map[string]member, why *cause, err error) {
 	list, why, err := s.describeScaling(ctx, k, role, names)
-	of = map[string]string{}
+	of = map[string]member{}
 	for _, g := range list {
 		for _, i := range g.Instances {
-			if i.LifecycleState == autoscaling.LifecycleStateInService || i.LifecycleState == autoscaling.LifecycleStateStandby {
-				of[aws.Val(i.InstanceId)] = aws.Val(g.AutoScalingGroupName)
+			switch i.LifecycleState {
+			case autoscaling.LifecycleStateInService, autoscaling.LifecycleStateStandby:
+				of[aws.Val(i.InstanceId)] = member{group: aws.Val(g.AutoScalingGroupName)}
+			case autoscaling.LifecycleStatePendingWait, autoscaling.LifecycleStatePendingProceed:
+				of[aws.Val(i.InstanceId)] = member{aws.Val(g.AutoScalingGroupName), true}
 			}
 		}
 	}
@@ -235,7 +244,7 @@ func (s *Service) scalingMembers(ctx context.Context, k store.Key, role string, 
 }
 
 // describeScaling describes the Auto Scaling groups named; that one is not there is
-// a cause.
+// a cause, with which come the others.
 func (s *Service) describeScaling(ctx context.Context, k store.Key, role string, names []string) ([]autoscaling.AutoScalingGroup, *cause, error) {
 	if len(names) == 0 {
 		return nil, nil, nil
@@ -251,7 +260,7 @@ func (s *Service) describeScaling(ctx context.Context, k store.Key, role string,
 	}
 	for _, name := range names {
 		if !slices.ContainsFunc(out.AutoScalingGroups, func(g autoscaling.AutoScalingGroup) bool { return aws.Val(g.AutoScalingGroupName) == name }) {
-			return nil, &cause{api.ErrorCodeAutoScalingConfiguration, fmt.Sprintf(
+			return out.AutoScalingGroups, &cause{api.ErrorCodeAutoScalingConfiguration, fmt.Sprintf(
 				"The deployment failed because the deployment group isn't configured correctly with its Auto Scaling group: there is no Auto Scaling group %s.", name)}, nil
 		}
 	}

@@ -66,21 +66,25 @@ func (s *Service) UpdateDeploymentGroup(ctx context.Context, in *api.UpdateDeplo
 	}
 	left, err := s.rehook(ctx, key(c, after.ID))
 	if err != nil {
-		return nil, cmp.Or(s.restoreScaling(ctx, key(c, after.ID), before), err)
+		return nil, cmp.Or(s.takeBack(ctx, key(c, after.ID), before), err)
 	}
 	return &api.UpdateDeploymentGroupOutput{HooksNotCleanedUp: append([]api.AutoScalingGroup{}, left...)}, nil
 }
 
-// restoreScaling takes back the Auto Scaling groups of an update that could not put
-// its hooks.
-func (s *Service) restoreScaling(ctx context.Context, k store.Key, before *group) error {
+// takeBack undoes an update that could not put its hooks. What has been learnt of the
+// group meanwhile stays.
+func (s *Service) takeBack(ctx context.Context, k store.Key, before *group) error {
 	err := s.db.Update(ctx, func(tx *store.Tx) error {
 		g, err := groups.Get(tx, k)
 		if err != nil {
 			return err
 		}
-		g.setScaling(before.scalingNames(), before.TerminationHook)
-		return groups.Put(tx, k, g)
+		was := *before
+		was.Scaling, was.Unhook, was.Tags = g.Scaling, g.Unhook, g.Tags
+		was.LastSuccessful, was.LastAttempted = g.LastSuccessful, g.LastAttempted
+		was.setScaling(before.scalingNames(), before.TerminationHook)
+		emit(tx, k, g.ID, "group", "update taken back")
+		return groups.Put(tx, k, &was)
 	})
 	if err == nil {
 		_, err = s.rehook(ctx, k)
