@@ -29,7 +29,7 @@ func (s *Service) DescribeAutoScalingGroups(ctx context.Context, in *api.Describ
 			named := len(in.AutoScalingGroupNames) == 0 || slices.Contains(in.AutoScalingGroupNames, r.Value.Name) || slices.Contains(in.AutoScalingGroupNames, r.Value.ARN)
 			return !named || !r.Value.matches(in.Filters)
 		})
-		rows, out.NextToken, err = page(rows, in.NextToken, in.MaxRecords, maxPageSize, func(r store.Row[group]) string { return r.Key.ID })
+		rows, out.NextToken, err = namedPage(rows, in.NextToken, in.MaxRecords)
 		for _, r := range rows {
 			list, listErr := membersOf(tx, r.Key)
 			if listErr != nil {
@@ -91,7 +91,7 @@ func describeGroup(k store.Key, g *group, list []*member) *api.AutoScalingGroup 
 		HealthCheckType: &g.HealthCheck, HealthCheckGracePeriod: &g.Grace, CreatedTime: &g.Created, VPCZoneIdentifier: &g.Subnets,
 		NewInstancesProtectedFromScaleIn: &g.Protect, ServiceLinkedRoleARN: &g.Role, TerminationPolicies: g.Termination, Status: text(g.Status),
 		LaunchConfigurationName: text(g.Configuration), LaunchTemplate: shownTemplate(g.Template), MixedInstancesPolicy: shownMixed(g.Mixed),
-		DefaultInstanceWarmup: g.Warmup, InstanceMaintenancePolicy: g.Maintenance, DeletionProtection: g.DeletionGuard, CapacityRebalance: nil,
+		DefaultInstanceWarmup: g.Warmup, InstanceMaintenancePolicy: g.Maintenance, DeletionProtection: g.DeletionGuard, CapacityRebalance: g.Rebalance,
 		Instances: []api.Instance{}, SuspendedProcesses: []api.SuspendedProcess{}, EnabledMetrics: []api.EnabledMetric{}, Tags: []api.TagDescription{},
 		TrafficSources: []api.TrafficSourceIdentifier{}, AvailabilityZoneDistribution: g.Distribution,
 		CapacityReservationSpecification: &api.CapacityReservationSpecification{CapacityReservationPreference: "default"},

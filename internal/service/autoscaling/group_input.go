@@ -62,7 +62,6 @@ func updateSettings(in *api.UpdateAutoScalingGroupInput) *settings {
 func (s *settings) judge() error {
 	impaired := s.impairment != nil && (val(s.impairment.ZonalShiftEnabled) || s.impairment.ImpairedZoneHealthCheckBehavior != "")
 	err := refuse(
-		asked{"CapacityRebalance", val(s.rebalance)},
 		asked{"PlacementGroup", val(s.placementGroup) != ""},
 		asked{"Context", val(s.context) != ""},
 		asked{"DesiredCapacityType=" + val(s.capacityType), s.capacityType != nil && *s.capacityType != "units" && *s.capacityType != ""},
@@ -158,6 +157,9 @@ func (g *group) take(s *settings) {
 	}
 	if s.guard != "" {
 		g.DeletionGuard = s.guard
+	}
+	if s.rebalance != nil {
+		g.Rebalance = s.rebalance
 	}
 	if s.distribution != nil {
 		g.Distribution = s.distribution

@@ -129,7 +129,7 @@ func (s *Service) DescribeLaunchConfigurations(ctx context.Context, in *api.Desc
 				return !slices.Contains(in.LaunchConfigurationNames, r.Value.Name) && !slices.Contains(in.LaunchConfigurationNames, r.Value.ARN)
 			})
 		}
-		rows, out.NextToken, err = page(rows, in.NextToken, in.MaxRecords, maxPageSize, func(r store.Row[configuration]) string { return r.Key.ID })
+		rows, out.NextToken, err = namedPage(rows, in.NextToken, in.MaxRecords)
 		for _, r := range rows {
 			shown, showErr := s.describeConfiguration(r.Value)
 			if showErr != nil {

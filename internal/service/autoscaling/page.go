@@ -1,8 +1,11 @@
 package autoscaling
 
 import (
+	"slices"
+
 	"github.com/hardstand/hardstand/internal/aws"
 	"github.com/hardstand/hardstand/internal/aws/pages"
+	"github.com/hardstand/hardstand/internal/store"
 )
 
 const (
@@ -25,6 +28,23 @@ func page[T any](items []T, token *string, limit *int32, max int, id func(T) str
 		return nil, nil, errToken
 	}
 	return items, next, nil
+}
+
+// namedPage is page for rows in the order of their names: the token is the last name shown,
+// and it does not matter when that is gone.
+func namedPage[T any](rows []store.Row[T], token *string, limit *int32) ([]store.Row[T], *string, error) {
+	if val(token) != "" {
+		i := slices.IndexFunc(rows, func(r store.Row[T]) bool { return r.Key.ID > *token })
+		if i < 0 {
+			i = len(rows)
+		}
+		rows = rows[i:]
+	}
+	rows, next, err := page(rows, nil, limit, maxPageSize, func(r store.Row[T]) string { return r.Key.ID })
+	if next != nil {
+		next = &rows[len(rows)-1].Key.ID
+	}
+	return rows, next, err
 }
 
 func val[T any](p *T) T { return aws.Val(p) }

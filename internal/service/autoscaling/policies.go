@@ -321,10 +321,13 @@ func (s *Service) findPolicy(ctx context.Context, groupName *string, name string
 	policyName := name
 	if strings.HasPrefix(name, "arn:") {
 		k.ID, policyName = partsOf(name)
-	} else if groupName == nil {
-		return k, nil, nil, invalid("If policy name is provided, AutoScalingGroup name must be provided")
 	}
 	err = s.view(ctx, func(tx *store.Tx) (err error) {
+		if k.ID == "" {
+			if k.ID, err = groupOfPolicy(tx, k, name); err != nil {
+				return err
+			}
+		}
 		if g, err = policyGroup(tx, k); err != nil {
 			return err
 		}
@@ -335,6 +338,25 @@ func (s *Service) findPolicy(ctx context.Context, groupName *string, name string
 		return err
 	})
 	return k, p, g, err
+}
+
+// groupOfPolicy finds the group of a policy by the policy's name alone.
+func groupOfPolicy(tx *store.Tx, k store.Key, name string) (string, error) {
+	rows, err := policies.List(tx, scope(k), "", 0)
+	found := ""
+	for _, r := range rows {
+		if r.Value.Name != name {
+			continue
+		}
+		if found != "" {
+			return "", invalid("There is more than one policy with the name %s: the name of the Auto Scaling group must be provided", name)
+		}
+		found = r.Value.Group
+	}
+	if err == nil && found == "" {
+		return "", invalid("PolicyName not found: No scaling policy found with name %s", name)
+	}
+	return found, err
 }
 
 // partsOf are the names of group and policy in a policy's ARN.

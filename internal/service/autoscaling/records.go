@@ -128,9 +128,11 @@ type group struct {
 	Maintenance       *api.InstanceMaintenancePolicy
 	DeletionGuard     api.DeletionProtection            `json:",omitempty"`
 	Distribution      *api.AvailabilityZoneDistribution `json:",omitempty"`
-	Suspended         map[string]string                 `json:",omitempty"` // process -> why
-	Tags              []tag                             `json:",omitempty"`
-	Metrics           []string                          `json:",omitempty"`
+	// Rebalance is CapacityRebalance. It is about spot instances, of which there are none.
+	Rebalance *bool             `json:",omitempty"`
+	Suspended map[string]string `json:",omitempty"` // process -> why
+	Tags      []tag             `json:",omitempty"`
+	Metrics   []string          `json:",omitempty"`
 
 	// Status is what DescribeAutoScalingGroups shows while the group is being deleted.
 	Status string `json:",omitempty"`

@@ -35,7 +35,9 @@ func TestRefusals(t *testing.T) {
 		{"unknown configuration", "CreateAutoScalingGroup", group(func(in *api.CreateAutoScalingGroupInput) { in.LaunchConfigurationName = ptr("x") }), "ValidationError: Launch configuration name not found - A launch configuration with the name: x does not exist"},
 		{"no place", "CreateAutoScalingGroup", group(func(in *api.CreateAutoScalingGroupInput) { in.VPCZoneIdentifier = nil }), "ValidationError: At least one Availability Zone or VPC Subnet is required."},
 		{"unknown subnet", "CreateAutoScalingGroup", group(func(in *api.CreateAutoScalingGroupInput) { in.VPCZoneIdentifier = ptr("subnet-x") }), "ValidationError: The subnet ID 'subnet-x' does not exist"},
-		{"unknown zone", "CreateAutoScalingGroup", group(func(in *api.CreateAutoScalingGroupInput) { in.VPCZoneIdentifier, in.AvailabilityZones = nil, []string{"us-east-1z"} }), "ValidationError: Invalid availability zones: [us-east-1z]"},
+		{"unknown zone", "CreateAutoScalingGroup", group(func(in *api.CreateAutoScalingGroupInput) {
+			in.VPCZoneIdentifier, in.AvailabilityZones = nil, []string{"us-east-1z"}
+		}), "ValidationError: Invalid availability zones: [us-east-1z]"},
 		{"sizes", "CreateAutoScalingGroup", group(func(in *api.CreateAutoScalingGroupInput) { in.MinSize = ptr[int32](5) }), "ValidationError: Max bound, 4, must be greater than or equal to min bound, 5"},
 		{"desired", "CreateAutoScalingGroup", group(size(9)), "ValidationError: Desired capacity:9 must be between the specified min size:0 and max size:4"},
 		{"unknown target group", "CreateAutoScalingGroup", group(func(in *api.CreateAutoScalingGroupInput) { in.TargetGroupARNs = []string{targetGroup + "0"} }), "ValidationError: Provided Target Groups may not be valid. Please ensure they exist and try again."},

@@ -92,9 +92,12 @@ func (s *source) template() (*api.LaunchTemplateSpecification, *api.LaunchTempla
 func (s *Service) judgeSource(ctx, as context.Context, src *source, first place) error {
 	if src.Configuration != "" {
 		return s.view(ctx, func(tx *store.Tx) error {
-			_, err := configurations.Get(tx, key(aws.CallFrom(ctx), src.Configuration))
+			c, err := configurations.Get(tx, key(aws.CallFrom(ctx), src.Configuration))
 			if isNotFound(err) {
 				return invalid("Launch configuration name not found - A launch configuration with the name: %s does not exist", src.Configuration)
+			}
+			if err == nil && c.Spec.AssociatePublicIpAddress != nil && first.Subnet == "" {
+				return invalid("You must specify at least one VPC subnet when the launch configuration specifies AssociatePublicIpAddress.")
 			}
 			return err
 		})
