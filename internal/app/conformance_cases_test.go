@@ -51,6 +51,12 @@ const (
 	sendOther   = "PolicyDocument: {Version: '2012-10-17', Statement: [{Effect: Allow, Principal: '*', Action: 'sqs:ReceiveMessage', Resource: '*'}]}"
 )
 
+// Two certificates with their keys, which are good for nothing else.
+const (
+	certificateOne = `CertificateBody: "-----BEGIN CERTIFICATE-----\nMIIBrDCCAVOgAwIBAgIUWDRxy4vlHaK7j3EWTOKxO6DLBqgwCgYIKoZIzj0EAwIw\nHDEaMBgGA1UEAwwRd3d3LnN0b3J5LmV4YW1wbGUwIBcNMjYxMTI1MDExNDMzWhgP\nMjEyNjExMDEwMTE0MzNaMBwxGjAYBgNVBAMMEXd3dy5zdG9yeS5leGFtcGxlMFkw\nEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEW90zEa+2TIVszx+MDRwcGhTKnkhkE5RS\nHxt0D+Xm8RDfi1BuiQrbGXVGRD9NI88VOZBK2HuW55ElzwszZH/WYaNxMG8wHQYD\nVR0OBBYEFG4c004D8JkDv885fP4PHD/szzkzMB8GA1UdIwQYMBaAFG4c004D8JkD\nv885fP4PHD/szzkzMA8GA1UdEwEB/wQFMAMBAf8wHAYDVR0RBBUwE4IRd3d3LnN0\nb3J5LmV4YW1wbGUwCgYIKoZIzj0EAwIDRwAwRAIgfGr5XbJY3uO+vHHmo7b/1eMN\ng2BSA3tEqHmqrKC4Cl8CIBLlw1qlSeZ2cfHyjj9zFl4caG18pNa9tcEtS02ACxHF\n-----END CERTIFICATE-----\n", PrivateKey: "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgUb4KK3RmNqRQhR5R\ncuy1ReGBhxi4h068qRCPeGeL7GKhRANCAARb3TMRr7ZMhWzPH4wNHBwaFMqeSGQT\nlFIfG3QP5ebxEN+LUG6JCtsZdUZEP00jzxU5kErYe5bnkSXPCzNkf9Zh\n-----END PRIVATE KEY-----\n"`
+	certificateTwo = `CertificateBody: "-----BEGIN CERTIFICATE-----\nMIIBhzCCAS2gAwIBAgIUCYqqpY/jc8xxZR6JpNaG4d+/QIAwCgYIKoZIzj0EAwIw\nGDEWMBQGA1UEAwwNb3RoZXIuZXhhbXBsZTAgFw0yNjExMjUwMjMyMzRaGA8yMTI2\nMTEwMTAyMzIzNFowGDEWMBQGA1UEAwwNb3RoZXIuZXhhbXBsZTBZMBMGByqGSM49\nAgEGCCqGSM49AwEHA0IABKC2rDTtqqATFm7XI1plR1fcsIvfSw4IjUMM3PV+xPx8\nwcZ/9p3MTjXHdNPm7rl9DAf2ayrN/38vdzeH7l8N3qyjUzBRMB0GA1UdDgQWBBQe\n+0voBfeBAxOUiMXMt/NFJBhq1zAfBgNVHSMEGDAWgBQe+0voBfeBAxOUiMXMt/NF\nJBhq1zAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0gAMEUCICFi5Tin5RGO\n5huT1tmFoRtUaF7YjaUpiVtYBvvYZyFdAiEA2KkAZSmOJx6CVKwz2stJutCnY4o/\n44aMsKhTF1Xuj+Q=\n-----END CERTIFICATE-----\n", PrivateKey: "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgfXcjw+O2hiBERnwQ\n9EzKsiXk4Xxq0OO5dWWtJHnNOoihRANCAASgtqw07aqgExZu1yNaZUdX3LCL30sO\nCI1DDNz1fsT8fMHGf/adzE41x3TT5u65fQwH9msqzf9/L3c3h+5fDd6s\n-----END PRIVATE KEY-----\n"`
+)
+
 // conformanceCases has every type that is registered; those that make nothing of
 // their own, or only with others' help, are in conformsElsewhere.
 var conformanceCases = map[string]conformanceCase{
@@ -118,7 +124,7 @@ var conformanceCases = map[string]conformanceCase{
 	"AWS::EC2::Subnet":                      {prelude: preludeVPC, properties: "VpcId: '${V}', CidrBlock: 10.9.7.0/24, MapPublicIpOnLaunch: false", changed: "VpcId: '${V}', CidrBlock: 10.9.7.0/24, MapPublicIpOnLaunch: true, " + tagged, replaced: "VpcId: '${V}', CidrBlock: 10.9.8.0/24"},
 	"AWS::EC2::SubnetRouteTableAssociation": {prelude: preludeVPC, properties: "SubnetId: '${S}', RouteTableId: '${T}'"},
 	"AWS::EC2::VPC":                         {properties: "CidrBlock: 10.7.0.0/16, EnableDnsHostnames: false", changed: "CidrBlock: 10.7.0.0/16, EnableDnsHostnames: true, " + tagged, replaced: "CidrBlock: 10.6.0.0/16"},
-	"AWS::EC2::VPCCidrBlock": {prelude: preludeVPC, properties: "VpcId: '${V}', CidrBlock: 10.50.0.0/16", replaced: "VpcId: '${V}', CidrBlock: 10.51.0.0/16"},
+	"AWS::EC2::VPCCidrBlock":                {prelude: preludeVPC, properties: "VpcId: '${V}', CidrBlock: 10.50.0.0/16", replaced: "VpcId: '${V}', CidrBlock: 10.51.0.0/16"},
 	"AWS::EC2::VPCEndpoint": {prelude: preludeVPC, properties: "VpcId: '${V}', ServiceName: com.amazonaws.us-east-1.s3, RouteTableIds: ['${T}']",
 		changed:  "VpcId: '${V}', ServiceName: com.amazonaws.us-east-1.s3, RouteTableIds: ['${T2}'], PolicyDocument: {Version: '2012-10-17', Statement: [{Effect: Allow, Principal: '*', Action: 's3:GetObject', Resource: '*'}]}, " + tagged,
 		replaced: "VpcId: '${V2}', ServiceName: com.amazonaws.us-east-1.s3"},
@@ -141,6 +147,7 @@ var conformanceCases = map[string]conformanceCase{
 	"AWS::IAM::Policy":              {prelude: preludeIAM, properties: "PolicyName: p, Roles: ['${R}'], " + readsS3, changed: "PolicyName: p, Roles: ['${R}'], Users: ['${U}'], " + readsEC2},
 	"AWS::IAM::Role":                {properties: trustEC2, changed: trustBoth + ", Description: d, " + tagged, replaced: trustEC2 + ", Path: /x/"},
 	"AWS::IAM::RolePolicy":          {prelude: preludeIAM, properties: "RoleName: '${R}', PolicyName: p, " + readsS3, changed: "RoleName: '${R}', PolicyName: p, " + readsEC2, replaced: "RoleName: '${R2}', PolicyName: p, " + readsS3, sameID: true},
+	"AWS::IAM::ServerCertificate":   {properties: "Path: /y/, " + certificateOne, changed: "Path: /x/, " + certificateOne + ", " + tagged, replaced: certificateTwo},
 	"AWS::IAM::ServiceLinkedRole":   {properties: "AWSServiceName: autoscaling.amazonaws.com, CustomSuffix: conform, Description: c", changed: "AWSServiceName: autoscaling.amazonaws.com, CustomSuffix: conform, Description: d"},
 	"AWS::IAM::User":                {properties: "Policies: [{PolicyName: p, " + readsS3 + "}]", changed: "Path: /x/, " + tagged, replaced: "UserName: other"},
 	"AWS::IAM::UserPolicy":          {prelude: preludeIAM, properties: "UserName: '${U}', PolicyName: p, " + readsS3, changed: "UserName: '${U}', PolicyName: p, " + readsEC2, replaced: "UserName: '${U2}', PolicyName: p, " + readsS3, sameID: true},

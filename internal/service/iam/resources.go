@@ -33,6 +33,7 @@ func (s *Service) Resources(inv Invoker) stack.Registry {
 		"AWS::IAM::AccessKey":           resourceAccessKey{c, s},
 		"AWS::IAM::OIDCProvider":        resourceOIDCProvider{c},
 		"AWS::IAM::ServiceLinkedRole":   resourceServiceLinkedRole{c},
+		"AWS::IAM::ServerCertificate":   resourceServerCertificate{c},
 		"AWS::IAM::RolePolicy":          resourceInlinePolicy{c, roleKind},
 		"AWS::IAM::UserPolicy":          resourceInlinePolicy{c, userKind},
 		"AWS::IAM::GroupPolicy":         resourceInlinePolicy{c, groupKind},
@@ -198,7 +199,7 @@ func (c client) unbound(ctx context.Context, kind, name string) error {
 	return c.do(ctx, "DeleteRolePermissionsBoundary", &api.DeleteRolePermissionsBoundaryInput{RoleName: &name})
 }
 
-// retag makes the tags of a user, role or provider those of the template and the stack.
+// retag makes the tags of a user, role, provider or certificate those of the template and the stack.
 func (c client) retag(ctx context.Context, kind, name string, r stack.Request, own, old []stack.Tag) error {
 	before, now := r.TagsBefore(old), r.TagsWith(own)
 	gone := stack.TagsGone(before, now)
@@ -209,6 +210,9 @@ func (c client) retag(ctx context.Context, kind, name string, r stack.Request, o
 	case oidcKind:
 		tag, untag = &api.TagOpenIDConnectProviderInput{OpenIDConnectProviderArn: &name, Tags: apiTags(now)}, &api.UntagOpenIDConnectProviderInput{OpenIDConnectProviderArn: &name, TagKeys: gone}
 		operation = "OpenIDConnectProvider"
+	case certificateKind:
+		tag, untag = &api.TagServerCertificateInput{ServerCertificateName: &name, Tags: apiTags(now)}, &api.UntagServerCertificateInput{ServerCertificateName: &name, TagKeys: gone}
+		operation = "ServerCertificate"
 	}
 	if slices.Equal(now, before) {
 		return nil
