@@ -19,6 +19,7 @@ type cloud struct {
 	interfaces map[string]*ec2api.NetworkInterface
 	made       int
 	broken     error // of making interfaces
+	private    error // of giving public addresses
 	states     map[string]string
 }
 
@@ -159,6 +160,12 @@ func (c *cloud) give(id, public string) {
 
 func (c *cloud) modify(_ context.Context, in *ec2api.ModifyNetworkInterfaceAttributeInput) (*ec2api.ModifyNetworkInterfaceAttributeOutput, error) {
 	if aws.Val(in.AssociatePublicIpAddress) {
+		c.mu.Lock()
+		err := c.private
+		c.mu.Unlock()
+		if err != nil {
+			return nil, err
+		}
 		c.give(*in.NetworkInterfaceId, "198.18.0.1")
 	}
 	if in.Groups != nil {

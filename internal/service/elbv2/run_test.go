@@ -113,6 +113,17 @@ func TestFailureHasAReason(t *testing.T) {
 	l.until("it is impaired", func() bool { return l.state(b) == "active_impaired Listen on port 80: address already in use" })
 }
 
+// An interface without the address that it needs goes with its balancer all the same.
+func TestFailureLeavesNothingBehind(t *testing.T) {
+	l := newLab(t)
+	l.cloud.private = awserr.New("AddressLimitExceeded", "The maximum number of addresses has been reached.")
+	l.run()
+	b := l.balancer("app")
+	l.until("it has failed", func() bool { return l.state(b) == "failed The maximum number of addresses has been reached." })
+	wiretest.Must[api.DeleteLoadBalancerOutput](l, "DeleteLoadBalancer", &api.DeleteLoadBalancerInput{LoadBalancerArn: &b})
+	l.until("its interfaces are gone", func() bool { return l.cloud.there() == 0 })
+}
+
 // Targets go through their states: unused, initial, what the plane finds, draining.
 func TestTargetStates(t *testing.T) {
 	l := newLab(t)
