@@ -121,16 +121,29 @@ func ownAnswer(p []byte, k Kind) []byte {
 type backConn struct {
 	net.Conn
 	idle time.Duration
+	// extended is when the deadline was set last, in Unix nanoseconds.
+	extended atomic.Int64
+}
+
+// extend moves the deadline, unless that was done a moment ago: a timer for each read
+// and write costs more than a time-out that is a sixteenth shorter.
+func (c *backConn) extend() {
+	now := time.Now()
+	if last := c.extended.Load(); now.UnixNano()-last < int64(c.idle/16) {
+		return
+	}
+	c.extended.Store(now.UnixNano())
+	c.SetReadDeadline(now.Add(c.idle)) //nolint:errcheck // the read fails then, too
 }
 
 func (c *backConn) Read(p []byte) (int, error) {
-	c.SetReadDeadline(time.Now().Add(c.idle)) //nolint:errcheck // the read fails then, too
+	c.extend()
 	return c.Conn.Read(p)
 }
 
 func (c *backConn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
-	c.SetReadDeadline(time.Now().Add(c.idle)) //nolint:errcheck // the read fails then, too
+	c.extend()
 	return n, err
 }
 

@@ -3,8 +3,8 @@ package lb
 import (
 	"crypto/rand"
 	"crypto/tls"
+	"encoding/binary"
 	"encoding/hex"
-	"fmt"
 	"io"
 	"log"
 	"net"
@@ -91,7 +91,7 @@ func (x *exchange) addTrace(h http.Header) {
 		return
 	}
 	const name = "X-Amzn-Trace-Id"
-	part := "1-" + fmt.Sprintf("%08x", x.front.node.balancer.plane.cfg.Clock.Now().Unix()) + "-" + randomHex(12)
+	part := traceID(x.front.node.balancer.plane.cfg.Clock.Now())
 	switch before := h.Get(name); {
 	case before == "":
 		h.Set(name, "Root="+part)
@@ -113,10 +113,14 @@ func withoutSelf(trace string) string {
 	return strings.Join(kept, ";")
 }
 
-func randomHex(n int) string {
-	b := make([]byte, n)
-	rand.Read(b) //nolint:errcheck // never fails
-	return hex.EncodeToString(b)
+// traceID names a request: the version, the second, and what nobody else has.
+func traceID(now time.Time) string {
+	var raw [16]byte
+	binary.BigEndian.PutUint32(raw[:4], uint32(now.Unix())) //nolint:gosec // until 2106
+	rand.Read(raw[4:])                                      //nolint:errcheck // never fails
+	text := make([]byte, 0, 35)
+	text = hex.AppendEncode(append(text, "1-"...), raw[:4])
+	return string(hex.AppendEncode(append(text, '-'), raw[4:]))
 }
 
 // addTLS tells the target about the client's session.
