@@ -115,10 +115,15 @@ func (p *parked) enter(ctx context.Context, in any) (out any, err error) {
 	if p.held, err = p.row.Hold(ctx, in); err != nil {
 		return nil, err
 	}
+	ended := true // so it is when Look does not return
+	defer func() {
+		if ended {
+			p.held.Leave(out != nil)
+		}
+	}()
 	p.held.Await(p.wake)
-	if out, p.due, err = p.held.Look(ctx); err != nil || out != nil {
-		p.held.Leave(err == nil)
-	}
+	out, p.due, err = p.held.Look(ctx)
+	ended = err != nil || out != nil
 	return out, err
 }
 
@@ -161,6 +166,7 @@ func (p *parked) run() {
 // finish waits and answers; again tells that the client may ask the next thing.
 func (p *parked) finish(conn net.Conn) (again bool) {
 	defer p.leave()
+	defer p.unwatch()
 	defer func() {
 		if r := recover(); r != nil {
 			p.server.cfg.Log.Error("panic in a held call", "request_id", p.id, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
@@ -170,16 +176,16 @@ func (p *parked) finish(conn net.Conn) (again bool) {
 		}
 	}()
 	out, gone, err := p.wait()
-	p.unwatch()
 	p.held.Leave(err == nil)
 	p.mu.Lock()
 	p.conn = nil // from here on its deadline is the next request's
 	p.mu.Unlock()
 	err = p.server.audit(p.ctx, p.service, p.began, err)
-	return !gone && p.answer(conn, out, err)
+	return p.answer(conn, out, err) && !gone
 }
 
-// wait returns the answer; gone tells that there is nobody to hear it.
+// wait returns the answer; gone tells that the client will send nothing more, and
+// perhaps hears nothing either.
 func (p *parked) wait() (out any, gone bool, err error) {
 	for {
 		gone, over := p.listen()
@@ -215,6 +221,10 @@ func (p *parked) listen() (gone, over bool) {
 	return !errors.Is(err, os.ErrDeadlineExceeded), p.over
 }
 
+// answerTimeout is how long a client may take no answers: those who end the world wait
+// for it.
+const answerTimeout = 5 * time.Second
+
 // answer writes the answer and says whether the connection can be served again.
 func (p *parked) answer(conn net.Conn, out any, failed error) (again bool) {
 	_, ok := conn.(Resumer)
@@ -232,7 +242,9 @@ func (p *parked) answer(conn net.Conn, out any, failed error) (again bool) {
 		e.fail(failed)
 	}
 	_ = conn.SetReadDeadline(time.Time{})
+	_ = conn.SetWriteDeadline(clock.System{}.Now().Add(answerTimeout))
 	_, err := conn.Write(w.bytes())
+	_ = conn.SetWriteDeadline(time.Time{}) // a connection that is gone says so itself
 	return ok && err == nil
 }
 

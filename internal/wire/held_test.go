@@ -3,6 +3,7 @@ package wire_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -72,6 +73,7 @@ type holder struct {
 	t        *testing.T
 	url      string
 	next     chan *waiting // what the next calls are held by
+	held     func() wire.Held
 	accepted atomic.Int32
 	open     sync.WaitGroup
 	end      context.CancelFunc
@@ -84,7 +86,8 @@ func newHolder(t *testing.T) *holder {
 	op := wire.FreeOp("GetCallerIdentity", "AWS asks for no permission", func(context.Context, *sts.GetCallerIdentityInput) (*sts.GetCallerIdentityOutput, error) {
 		return &sts.GetCallerIdentityOutput{Account: aws.Ptr("with its request")}, nil
 	})
-	op.Hold = func(context.Context, any) (wire.Held, error) { return <-h.next, nil }
+	h.held = func() wire.Held { return <-h.next }
+	op.Hold = func(context.Context, any) (wire.Held, error) { return h.held(), nil }
 	if err := s.Register(wire.Service{Model: sts.Model(), Operations: []wire.Operation{op}}); err != nil {
 		t.Fatal(err)
 	}
@@ -334,4 +337,158 @@ func TestHeldCallsAreWokenAtAnyTime(t *testing.T) {
 		h.want(answer, "200 OK", "answer")
 		wakes.Wait()
 	}
+}
+
+// What a client may do around its request that is held.
+func TestHeldCallHowever(t *testing.T) {
+	expecting := func(r *http.Request) { r.Header.Set("Expect", "100-continue") }
+	chunked := func(r *http.Request) { r.ContentLength, r.TransferEncoding = -1, []string{"chunked"} }
+	for _, tc := range []struct {
+		name   string
+		change func(r *http.Request)
+		half   bool // it closes its side
+	}{{"expects to continue", expecting, false}, {"sends chunks", chunked, false}, {"closes its side", func(*http.Request) {}, true}} {
+		t.Run(tc.name, func(t *testing.T) {
+			h := newHolder(t)
+			w := newWaiting()
+			h.next <- w
+			r := h.request()
+			tc.change(r)
+			conn, in := h.dial(r)
+			<-w.entered
+			want := "answer"
+			if tc.half {
+				want = "over"
+				if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+					t.Fatal(err)
+				}
+			} else {
+				w.say(identity("answer"), nil)
+			}
+			res, err := http.ReadResponse(in, nil)
+			if err == nil && res.StatusCode == http.StatusContinue {
+				res, err = http.ReadResponse(in, nil)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if body, err := io.ReadAll(res.Body); err != nil || !strings.Contains(string(body), want) {
+				t.Errorf("%s %s, %v", res.Status, body, err)
+			}
+			if !<-w.left {
+				t.Error("that is no failure")
+			}
+			if tc.half {
+				if _, err := in.ReadByte(); !errors.Is(err, io.EOF) {
+					t.Errorf("then %v", err)
+				}
+			}
+		})
+	}
+}
+
+// panicking is a call whose look panics at last.
+type panicking struct {
+	*waiting
+	at int
+}
+
+func (p *panicking) Look(ctx context.Context) (any, time.Time, error) {
+	out, due, err := p.waiting.Look(ctx)
+	if p.looks == p.at {
+		panic("a fault of ours")
+	}
+	return out, due, err
+}
+
+// A call that panics is left all the same: what counts those who wait stays right.
+func TestHeldCallPanics(t *testing.T) {
+	for name, at := range map[string]int{"before it waits": 1, "when it is woken": 2} {
+		t.Run(name, func(t *testing.T) {
+			h := newHolder(t)
+			w := newWaiting()
+			h.held = func() wire.Held { return &panicking{w, at} }
+			_, in := h.dial(h.request())
+			<-w.entered
+			if at > 1 {
+				w.wake()
+			}
+			if <-w.left {
+				t.Error("it ended well")
+			}
+			res, err := http.ReadResponse(in, nil)
+			if at == 1 && (err != nil || res.StatusCode != http.StatusInternalServerError) || at == 2 && err == nil {
+				t.Errorf("answered %v, %v", res, err)
+			}
+			h.open.Wait()
+		})
+	}
+}
+
+// Clients that speak HTTP/1.0 or TLS wait with their requests.
+func TestWaitsWithItsRequest(t *testing.T) {
+	h := newHolder(t)
+	r := h.request()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(h.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	var text strings.Builder
+	if err := r.Write(&text); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, strings.Replace(text.String(), "HTTP/1.1", "HTTP/1.0", 1)); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := io.ReadAll(conn); err != nil || !strings.Contains(string(all), "with its request") {
+		t.Errorf("HTTP/1.0: %s, %v", all, err)
+	}
+	tr := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // the test's own server
+	defer tr.CloseIdleConnections()
+	h.url = strings.Replace(h.url, "http://", "https://", 1)
+	res, err := (&http.Client{Transport: tr}).Do(h.request())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if body, err := io.ReadAll(res.Body); err != nil || !strings.Contains(string(body), "with its request") {
+		t.Errorf("TLS: %s %s, %v", res.Proto, body, err)
+	}
+}
+
+// However many wait, all are answered when the world ends, and none is left.
+func TestManyHeldCallsEnd(t *testing.T) {
+	h := newHolder(t)
+	const many = 1000
+	w := newWaiting()
+	w.left = make(chan bool, many)
+	h.held = func() wire.Held { return &crowd{waiting: w} }
+	in := make([]*bufio.Reader, many)
+	for i := range in {
+		_, in[i] = h.dial(h.request())
+	}
+	for range many {
+		<-w.entered
+	}
+	h.end()
+	h.open.Wait()
+	for i, r := range in {
+		if res, err := http.ReadResponse(r, nil); err != nil || res.StatusCode != http.StatusOK {
+			t.Fatal(i, res, err)
+		}
+	}
+	if len(w.left) != many {
+		t.Errorf("%d have left", len(w.left))
+	}
+}
+
+// crowd is one of many calls that nobody wakes.
+type crowd struct{ *waiting }
+
+func (c *crowd) Await(func()) {}
+
+func (c *crowd) Look(context.Context) (any, time.Time, error) {
+	c.entered <- struct{}{}
+	return nil, time.Now().Add(time.Hour), nil
 }
