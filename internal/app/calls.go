@@ -17,10 +17,12 @@ type calls struct {
 	open  sync.WaitGroup
 	ended context.Context
 	end   context.CancelFunc
+	// reserve counts the connections of calls that are held.
+	reserve *reserve
 }
 
-func newCalls() *calls {
-	c := &calls{}
+func newCalls(r *reserve) *calls {
+	c := &calls{reserve: r}
 	c.ended, c.end = context.WithCancel(context.Background())
 	return c
 }
@@ -45,7 +47,11 @@ func (c *calls) begin(w http.ResponseWriter, r *http.Request) (inner *http.Reque
 // keep admits a call that goes on when the request that it came by has been left.
 func (c *calls) keep() (ctx context.Context, leave func()) {
 	c.open.Add(1)
-	return c.ended, c.open.Done
+	c.reserve.add(1) // the server counts it no longer
+	return c.ended, func() {
+		c.reserve.add(-1)
+		c.open.Done()
+	}
 }
 
 // interrupt ends every request and returns when they are over.

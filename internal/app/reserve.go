@@ -19,7 +19,7 @@ const (
 	smallReserve    = 10
 )
 
-// reserve counts the connections of a server and sets the collector's reserve. Whoever
+// reserve counts the connections of a server, held ones among them, and sets the collector's reserve. Whoever
 // starts the server with GOGC has chosen for himself.
 type reserve struct {
 	mu    sync.Mutex
@@ -39,16 +39,19 @@ func newReserve() *reserve {
 
 // note is the server's ConnState.
 func (r *reserve) note(_ net.Conn, state http.ConnState) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	switch state {
 	case http.StateNew:
-		r.open++
+		r.add(1)
 	case http.StateClosed, http.StateHijacked:
-		r.open--
-	default:
-		return
+		r.add(-1)
 	}
+}
+
+// add counts connections, those that calls hold without the server too.
+func (r *reserve) add(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.open += n
 	switch {
 	case !r.small && r.open >= manyConnections:
 		r.small = true

@@ -26,7 +26,20 @@ func TestReserve(t *testing.T) {
 	if want := []int{smallReserve}; !slices.Equal(set, want) {
 		t.Errorf("set %v, want %v", set, want)
 	}
-	change(manyConnections, http.StateHijacked)
+	// Held calls count on when the server has given up their connections.
+	c := newCalls(r)
+	var left []func()
+	for range manyConnections {
+		change(1, http.StateHijacked)
+		_, leave := c.keep()
+		left = append(left, leave)
+	}
+	if want := []int{smallReserve}; !slices.Equal(set, want) {
+		t.Errorf("set %v with held calls, want %v", set, want)
+	}
+	for _, leave := range left {
+		leave()
+	}
 	if want := []int{smallReserve, usualReserve}; !slices.Equal(set, want) {
 		t.Errorf("set %v, want %v", set, want)
 	}

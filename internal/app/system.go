@@ -37,6 +37,7 @@ type System struct {
 	listener net.Listener
 	port     int
 	access   Access
+	reserve  *reserve
 
 	identityOnce sync.Mutex
 	identityCert *x509.Certificate
@@ -55,7 +56,7 @@ func Open(ctx context.Context, cfg Config) (*System, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	s := &System{cfg: cfg, failed: make(chan error, 1)}
+	s := &System{cfg: cfg, failed: make(chan error, 1), reserve: newReserve()}
 	for _, step := range []func(context.Context) error{s.openDir, s.listen, s.openWorld} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, s.Close())
@@ -189,7 +190,7 @@ func (s *System) stop(ctx context.Context, server *http.Server) error {
 func (s *System) httpServer() *http.Server {
 	return &http.Server{
 		Handler: s, ConnContext: network.WithConn, ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
-		ConnState: newReserve().note, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 5 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ConnState: s.reserve.note, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 5 * time.Minute, MaxHeaderBytes: 64 << 10,
 	}
 }
 

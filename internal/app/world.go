@@ -75,7 +75,7 @@ type world struct {
 
 // openWorld builds the world from the bottom up.
 func openWorld(ctx context.Context, s *System) (*world, error) {
-	w := &world{s: s, calls: newCalls()}
+	w := &world{s: s, calls: newCalls(s.reserve)}
 	for _, step := range []func(context.Context) error{
 		w.openStore, w.openIdentity, w.openStorage, w.openCompute, w.openBalancers, w.openDeployment, w.openMessaging, w.openStacks, w.register, w.openAccount,
 	} {
