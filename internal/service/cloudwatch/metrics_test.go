@@ -346,3 +346,15 @@ func TestResources(t *testing.T) {
 		})
 	}
 }
+
+// The services that publish metrics of their own may, and others may not.
+func TestServicesThatPublish(t *testing.T) {
+	for service, want := range map[string]bool{"logs": true, "ec2": true, "autoscaling": true, "elasticloadbalancing": true, "sns": false} {
+		service += ".amazonaws.com"
+		ctx := aws.WithCall(t.Context(), aws.AsService(service, "", "123456789012", "us-east-1"))
+		checks, err := putting(ctx, &api.PutMetricDataInput{Namespace: aws.Ptr("AWS/X")})
+		if err != nil || len(checks) != 1 || strings.Contains(checks[0].ResourcePolicy, `"`+service+`"`) != want {
+			t.Errorf("%s: %+v %v", service, checks, err)
+		}
+	}
+}
