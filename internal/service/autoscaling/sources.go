@@ -2,7 +2,6 @@ package autoscaling
 
 import (
 	"context"
-	"slices"
 	"strconv"
 
 	"github.com/hardstand/hardstand/internal/aws"
@@ -202,24 +201,4 @@ func interfacesOf(v *ec2.LaunchTemplateVersion, subnet string) []ec2.InstanceNet
 			AssociatePublicIpAddress: n.AssociatePublicIpAddress, DeleteOnTermination: n.DeleteOnTermination, SubnetId: &subnet})
 	}
 	return out
-}
-
-// same reports whether two sources launch the same, as they are written.
-func (s *source) same(o *source) bool {
-	if s.Configuration != o.Configuration || (s.Template == nil) != (o.Template == nil) || (s.Mixed == nil) != (o.Mixed == nil) {
-		return false
-	}
-	a, overA := s.template()
-	b, overB := o.template()
-	if a == nil || b == nil {
-		return a == b
-	}
-	return val(a.LaunchTemplateId) == val(b.LaunchTemplateId) && val(a.Version) == val(b.Version) && slices.Equal(overrideTypes(overA), overrideTypes(overB))
-}
-
-func overrideTypes(o *api.LaunchTemplateOverrides) []string {
-	if o == nil {
-		return nil
-	}
-	return []string{val(o.InstanceType), val(o.ImageId)}
 }

@@ -3,6 +3,7 @@ package autoscaling
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -48,6 +49,7 @@ func (s *Service) Run(ctx context.Context) error {
 	works := []func(context.Context) error{
 		func(ctx context.Context) error { return s.followInstances(ctx, from) },
 		func(ctx context.Context) error { return s.followBalancers(ctx, from) },
+		func(ctx context.Context) error { return s.followAlarms(ctx, from) },
 		s.deliver, s.deleteDiscarded, s.sweep, s.publishMetrics,
 	}
 	done := make(chan error, len(works))
@@ -128,6 +130,28 @@ func (s *Service) followBalancers(ctx context.Context, from int64) error {
 			for _, r := range rows {
 				if r.Value.has(e.Resource) {
 					s.work.wake(r.Key)
+				}
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// followAlarms wakes the groups whose instance refresh heeds an alarm that has changed.
+func (s *Service) followAlarms(ctx context.Context, from int64) error {
+	for e, err := range s.cfg.DB.Watch(ctx, from, store.Filter{Service: "monitoring", Kind: "state"}) {
+		if err != nil {
+			return err
+		}
+		err = s.view(ctx, func(tx *store.Tx) error {
+			rows, err := refreshes.List(tx, store.Scope{Account: e.Account, Region: e.Region}, "", 0)
+			for _, r := range rows {
+				if spec := r.Value.Preferences.AlarmSpecification; r.Value.active() && spec != nil && slices.Contains(spec.Alarms, e.Resource) {
+					s.work.wake(activityKey(r.Key, r.Value.Group))
 				}
 			}
 			return err
