@@ -14,7 +14,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/logging"
 
+	autoscalingapi "github.com/hardstand/hardstand/internal/aws/api/autoscaling"
 	ec2api "github.com/hardstand/hardstand/internal/aws/api/ec2"
+	elbapi "github.com/hardstand/hardstand/internal/aws/api/elb"
+	elbv2api "github.com/hardstand/hardstand/internal/aws/api/elbv2"
 	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/wire/client"
 )
@@ -29,6 +32,9 @@ type clients struct {
 	s3       *s3.Client
 	sts      *sts.Client
 	ec2      *client.Client
+	elb      *client.Client // classic load balancers
+	elbv2    *client.Client
+	scaling  *client.Client
 	web      *http.Client // asks the application
 	pace     pace
 	clock    clock.Clock
@@ -76,7 +82,8 @@ func connect(ctx context.Context, s Settings) (clients, error) {
 		pace: paceFor(local, s.Clock), clock: s.Clock,
 		cfn: cloudformation.NewFromConfig(cfg), deploy: codedeploy.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg),
 		s3:  s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = local }),
-		ec2: &client.Client{Model: ec2api.Model(), Config: cfg},
+		ec2: &client.Client{Model: ec2api.Model(), Config: cfg}, scaling: &client.Client{Model: autoscalingapi.Model(), Config: cfg},
+		elb: &client.Client{Model: elbapi.Model(), Config: cfg}, elbv2: &client.Client{Model: elbv2api.Model(), Config: cfg},
 	}, nil
 }
 

@@ -10,6 +10,10 @@
 // (application.go), deployment (deployment.go), url (url.go). Each step waits on
 // what AWS reports, never on time alone. It leaves as a Result, or as a *Failure
 // with cause, evidence and remedy.
+//
+// Two more commands look back at what was deployed: Status (status*.go) makes a
+// Report of it and changes nothing, Rollback (rollback*.go) deploys an earlier
+// revision again by the same steps. Both read the group by group_state.go.
 package deploy
 
 import (
@@ -130,6 +134,18 @@ func (r *run) check(ctx context.Context, o Options, s Settings) error {
 	if r.project, err = openProject(o); err != nil {
 		return err
 	}
+	if err := r.identifyCaller(ctx, s); err != nil {
+		return err
+	}
+	r.bucket = r.Bucket
+	if r.bucket == "" {
+		r.bucket = "hardstand-deploy-" + r.account + "-" + r.region
+	}
+	return r.validateTemplate(ctx)
+}
+
+// identifyCaller finds keys, region and server, and whose keys they are.
+func (r *run) identifyCaller(ctx context.Context, s Settings) (err error) {
 	if r.clients, err = connect(ctx, s); err != nil {
 		return err
 	}
@@ -139,11 +155,7 @@ func (r *run) check(ctx context.Context, o Options, s Settings) error {
 	}
 	r.account = aws.ToString(id.Account)
 	r.progress.detail(fmt.Sprintf("%s in %s as %s", r.Stack, r.region, aws.ToString(id.Arn)))
-	r.bucket = r.Bucket
-	if r.bucket == "" {
-		r.bucket = "hardstand-deploy-" + r.account + "-" + r.region
-	}
-	return r.validateTemplate(ctx)
+	return nil
 }
 
 // explain makes a Failure of the error that ended a step, and sees to those that can
@@ -156,9 +168,9 @@ func (r *run) explain(ctx context.Context, step string, err error) error {
 	f.Step = step
 	switch {
 	case errors.Is(context.Cause(ctx), errTimeout):
-		*f = Failure{Step: step, Cause: errTimeout.Error(), Exit: ExitTimeout, State: r.goesOn()}
+		*f = Failure{Step: step, Cause: errTimeout.Error(), Exit: ExitTimeout, State: r.goesOn(), See: r.onward()}
 	case ctx.Err() != nil:
-		*f = Failure{Step: step, Cause: "it was interrupted", Exit: ExitInterrupted, State: r.goesOn()}
+		*f = Failure{Step: step, Cause: "it was interrupted", Exit: ExitInterrupted, State: r.goesOn(), See: r.onward()}
 	default:
 		f.recognise(r.endpoint)
 	}
@@ -174,4 +186,12 @@ func (r *run) goesOn() string {
 		return "the stack goes on without this command: " + r.stackID
 	}
 	return ""
+}
+
+// onward names what follows and ends a deployment that goes on.
+func (r *run) onward() string {
+	if r.deployment == "" {
+		return ""
+	}
+	return r.command("status") + " shows how it goes on; " + r.command("rollback --stop") + " stops it and goes back"
 }

@@ -11,9 +11,28 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/codedeploy/types"
 )
 
-// release deploys the revision and follows it to its end.
+// deploymentSpec is a deployment as it is to be. Without config it is the group's.
+type deploymentSpec struct {
+	revision    *types.RevisionLocation
+	config      *string
+	description string
+	// patient: a deployment that runs in the group is waited for.
+	patient bool
+}
+
+// release deploys the project's archive.
 func (r *run) release(ctx context.Context) error {
-	if err := r.createDeployment(ctx); err != nil {
+	return r.releaseRevision(ctx, deploymentSpec{
+		revision: &types.RevisionLocation{RevisionType: types.RevisionLocationTypeS3, S3Location: &types.S3Location{
+			Bucket: &r.bucket, Key: &r.key, BundleType: types.BundleTypeZip, ETag: &r.etag,
+		}},
+		config: &r.Config, description: "hardstand deploy", patient: true,
+	})
+}
+
+// releaseRevision deploys a revision and follows it to its end.
+func (r *run) releaseRevision(ctx context.Context, spec deploymentSpec) error {
+	if err := r.createDeployment(ctx, spec); err != nil {
 		return err
 	}
 	r.progress.detail(r.deployment)
@@ -28,19 +47,15 @@ func (r *run) release(ctx context.Context) error {
 	return nil
 }
 
-// createDeployment starts the deployment, after the one that runs in the group, if
-// there is one: CodeDeploy has one at a time.
-func (r *run) createDeployment(ctx context.Context) error {
+// createDeployment starts the deployment; CodeDeploy has one at a time in a group.
+func (r *run) createDeployment(ctx context.Context, spec deploymentSpec) error {
 	return r.pace.poll(ctx, func() (bool, error) {
 		out, err := r.deploy.CreateDeployment(ctx, &codedeploy.CreateDeploymentInput{
-			ApplicationName: &r.Application, DeploymentGroupName: &r.Group, DeploymentConfigName: &r.Config,
-			Description: aws.String("hardstand deploy"), FileExistsBehavior: types.FileExistsBehaviorOverwrite,
-			Revision: &types.RevisionLocation{RevisionType: types.RevisionLocationTypeS3, S3Location: &types.S3Location{
-				Bucket: &r.bucket, Key: &r.key, BundleType: types.BundleTypeZip, ETag: &r.etag,
-			}},
+			ApplicationName: &r.Application, DeploymentGroupName: &r.Group, DeploymentConfigName: spec.config,
+			Description: &spec.description, FileExistsBehavior: types.FileExistsBehaviorOverwrite, Revision: spec.revision,
 		})
 		var busy *types.DeploymentLimitExceededException
-		if errors.As(err, &busy) && strings.Contains(busy.ErrorMessage(), "already has an active Deployment") {
+		if spec.patient && errors.As(err, &busy) && strings.Contains(busy.ErrorMessage(), "already has an active Deployment") {
 			r.progress.detail("waiting: " + busy.ErrorMessage())
 			return false, nil
 		}

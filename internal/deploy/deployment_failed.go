@@ -25,8 +25,22 @@ func (r *run) deploymentFailed(ctx context.Context, info *types.DeploymentInfo) 
 	if err == nil && (code == agentIssue || !blame(f, targets)) {
 		r.blameSilent(ctx, f, targets)
 	}
-	f.State = r.awaitRollback(ctx, info)
+	back := false
+	f.State, back = r.awaitRollback(ctx, info)
+	f.See = r.command("status") + " shows what each instance runs"
+	if !back {
+		f.See += "; " + r.command("rollback") + " deploys the last successful revision before this one, where there is one"
+	}
 	return f
+}
+
+// command is another command for the same project.
+func (r *run) command(words string) string {
+	text := "hardstand " + words
+	if r.Dir != "." {
+		text += " " + r.Dir
+	}
+	return "`" + text + "`"
 }
 
 // blame takes cause, evidence and remedy from the first failed lifecycle event; it
@@ -103,11 +117,37 @@ func errorFix(code string) string {
 // graceRounds is how many times AWS is asked whether it begins a rollback.
 const graceRounds = 3
 
-// awaitRollback follows the rollback that CodeDeploy started, and says what stands.
-func (r *run) awaitRollback(ctx context.Context, info *types.DeploymentInfo) string {
+// awaitRollback follows the rollback that CodeDeploy started, and says what stands
+// and whether that is the previous revision.
+func (r *run) awaitRollback(ctx context.Context, info *types.DeploymentInfo) (stands string, back bool) {
+	id, err := r.rollbackOf(ctx, aws.ToString(info.DeploymentId))
+	if err != nil {
+		return "whether anything was rolled back is not known: " + plain(err), false
+	}
+	if id == "" {
+		return "nothing was rolled back: there is no earlier successful deployment", false
+	}
+	r.progress.detail("rolling back: " + id)
+	last, err := r.follow(ctx, id)
+	if err != nil {
+		return "the rollback " + id + " is under way", true
+	}
+	if last.Status != types.DeploymentStatusSucceeded {
+		return "the rollback " + id + " ended as " + string(last.Status), false
+	}
+	text := "the previous revision is back (" + id + ")"
+	if url, err := r.expandURL(); err == nil && url != "" && r.probe(ctx, url) == nil {
+		text += " and serves at " + url
+	}
+	return text, true
+}
+
+// rollbackOf returns the deployment with which CodeDeploy rolls another back, "" when
+// it does not.
+func (r *run) rollbackOf(ctx context.Context, deployment string) (string, error) {
 	id, message, rounds := "", "", 0
 	err := r.pace.poll(ctx, func() (bool, error) {
-		out, err := r.deploy.GetDeployment(ctx, &codedeploy.GetDeploymentInput{DeploymentId: info.DeploymentId})
+		out, err := r.deploy.GetDeployment(ctx, &codedeploy.GetDeploymentInput{DeploymentId: &deployment})
 		if err != nil {
 			return false, err
 		}
@@ -117,23 +157,5 @@ func (r *run) awaitRollback(ctx context.Context, info *types.DeploymentInfo) str
 		}
 		return id != "" || message != "" || rounds == graceRounds, nil
 	})
-	if err != nil {
-		return "whether anything was rolled back is not known: " + plain(err)
-	}
-	if id == "" {
-		return "nothing was rolled back: there is no earlier successful deployment"
-	}
-	r.progress.detail("rolling back: " + id)
-	back, err := r.follow(ctx, id)
-	if err != nil {
-		return "the rollback " + id + " is under way"
-	}
-	if back.Status != types.DeploymentStatusSucceeded {
-		return "the rollback " + id + " ended as " + string(back.Status)
-	}
-	text := "the previous revision is back (" + id + ")"
-	if url, err := r.expandURL(); err == nil && url != "" && r.probe(ctx, url) == nil {
-		text += " and serves at " + url
-	}
-	return text
+	return id, err
 }

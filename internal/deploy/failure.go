@@ -8,9 +8,11 @@ import (
 
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/hardstand/hardstand/internal/aws/awserr"
 )
 
-// Exit codes of `hardstand deploy`.
+// Exit codes of `hardstand deploy`, `status` and `rollback`.
 const (
 	ExitOK          = 0
 	ExitUnexpected  = 1   // no server answers, or a fault of hardstand's
@@ -19,7 +21,7 @@ const (
 	ExitDenied      = 4   // credentials or permissions
 	ExitStack       = 5   // the stack did not come up
 	ExitDeployment  = 6   // the application was not installed
-	ExitURL         = 7   // everything succeeded, but the URL does not answer
+	ExitURL         = 7   // everything succeeded, but the URL does not answer, or a machine behind it is not well
 	ExitTimeout     = 8   // --timeout is over
 	ExitInterrupted = 130 // Ctrl-C
 )
@@ -34,8 +36,10 @@ type Failure struct {
 	Fix      string
 	// State says what stands now: "the previous revision serves at ...".
 	State string
-	Exit  int
-	Err   error
+	// See names the commands that show more or lead on from here.
+	See  string
+	Exit int
+	Err  error
 }
 
 func (f *Failure) Error() string {
@@ -70,6 +74,9 @@ func (f *Failure) Text() string {
 	if f.State != "" {
 		b.WriteString("  now:   " + f.State + "\n")
 	}
+	if f.See != "" {
+		b.WriteString("  see:   " + f.See + "\n")
+	}
 	return b.String()
 }
 
@@ -77,7 +84,8 @@ func (f *Failure) Text() string {
 func plain(err error) string {
 	var api smithy.APIError
 	if !errors.As(err, &api) {
-		return err.Error()
+		text, _, _ := strings.Cut(err.Error(), " Encoded authorization failure message:")
+		return text
 	}
 	text := api.ErrorCode()
 	if m := api.ErrorMessage(); m != "" {
@@ -109,6 +117,9 @@ func errorCode(err error) string {
 	var api smithy.APIError
 	if errors.As(err, &api) {
 		return api.ErrorCode()
+	}
+	if e := awserr.As(err); e != nil { // of internal/wire/client
+		return e.Code
 	}
 	return ""
 }
@@ -152,6 +163,10 @@ func ExitCode(err error) int {
 	var f *Failure
 	if errors.As(err, &f) {
 		return f.Exit
+	}
+	var verdict *Verdict
+	if errors.As(err, &verdict) {
+		return verdict.Exit
 	}
 	return ExitUnexpected
 }

@@ -28,13 +28,10 @@ type project struct {
 
 // openProject reads and checks everything that can be checked without AWS.
 func openProject(o Options) (*project, error) {
-	if err := mergeFile(&o); err != nil {
+	p, err := readProject(o)
+	if err != nil {
 		return nil, err
 	}
-	if st, err := os.Stat(o.Dir); err != nil || !st.IsDir() {
-		return nil, usage("%s is not a directory", o.Dir)
-	}
-	p := &project{Options: o}
 	if err := p.findTemplate(); err != nil {
 		return nil, err
 	}
@@ -44,6 +41,7 @@ func openProject(o Options) (*project, error) {
 	if err := p.nameParts(); err != nil {
 		return nil, err
 	}
+	p.Config = cmp.Or(p.Config, "CodeDeployDefault.OneAtATime")
 	if key, _, ok := strings.Cut(p.Target, "="); !ok || key == "" {
 		f := usage("it is not said which instances get the application (target is %q)", p.Target)
 		f.Fix = "name the tag that the template gives them: --target gTag=myApp, or target in hardstand.yaml"
@@ -53,6 +51,31 @@ func openProject(o Options) (*project, error) {
 		return nil, err
 	}
 	return p, p.checkSpec()
+}
+
+// nameProject finds out what the parts of a project are called, for commands that
+// look at what was deployed: whether it could be deployed now does not matter.
+func nameProject(o Options) (*project, error) {
+	p, err := readProject(o)
+	if err != nil {
+		return nil, err
+	}
+	if p.Application == "" {
+		if err := p.findApplication(); err != nil {
+			return nil, err
+		}
+	}
+	return p, p.nameParts()
+}
+
+func readProject(o Options) (*project, error) {
+	if err := mergeFile(&o); err != nil {
+		return nil, err
+	}
+	if st, err := os.Stat(o.Dir); err != nil || !st.IsDir() {
+		return nil, usage("%s is not a directory", o.Dir)
+	}
+	return &project{Options: o}, nil
 }
 
 // stackForm is what CloudFormation takes as a name.
@@ -67,7 +90,6 @@ func (p *project) nameParts() error {
 	p.Stack = cmp.Or(p.Stack, filepath.Base(dir))
 	p.Application = cmp.Or(p.Application, filepath.Base(filepath.Join(dir, p.AppDir)))
 	p.Group = cmp.Or(p.Group, p.Application+"-group")
-	p.Config = cmp.Or(p.Config, "CodeDeployDefault.OneAtATime")
 	if len(p.Stack) > 128 || !stackForm.MatchString(p.Stack) {
 		f := usage("%q cannot be the name of a stack", p.Stack)
 		f.Fix = "name it with --stack: letters, digits and hyphens, a letter first, at most 128"

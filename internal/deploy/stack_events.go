@@ -93,12 +93,19 @@ func (r *run) stackFailed(ctx context.Context, name string, st *types.Stack, ear
 	if err != nil {
 		return f // what is known is worth more than why no more is
 	}
+	r.blameResource(ctx, f, events)
+	return f
+}
+
+// blameResource takes cause, evidence and remedy from the first resource that failed
+// in events, which begin with the oldest.
+func (r *run) blameResource(ctx context.Context, f *Failure, events []types.StackEvent) {
 	i := slices.IndexFunc(events, func(e types.StackEvent) bool {
 		return strings.HasSuffix(string(e.ResourceStatus), "_FAILED") && aws.ToString(e.PhysicalResourceId) != r.stackID &&
 			!strings.Contains(aws.ToString(e.ResourceStatusReason), "cancelled")
 	})
 	if i < 0 {
-		return f
+		return
 	}
 	e := events[i]
 	reason := aws.ToString(e.ResourceStatusReason)
@@ -106,7 +113,7 @@ func (r *run) stackFailed(ctx context.Context, name string, st *types.Stack, ear
 	f.Evidence = []string{reason}
 	f.Fix = stackFix(reason)
 	if aws.ToString(e.ResourceType) != "AWS::EC2::Instance" {
-		return f
+		return
 	}
 	if lines := r.consoleTail(ctx, aws.ToString(e.PhysicalResourceId)); len(lines) > 0 {
 		f.Evidence = append(f.Evidence, lines...)
@@ -114,7 +121,6 @@ func (r *run) stackFailed(ctx context.Context, name string, st *types.Stack, ear
 			f.Fix = "the lines above are the end of the instance's console: what its user data did last"
 		}
 	}
-	return f
 }
 
 func stackFix(reason string) string {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"regexp"
-	"strings"
 	"time"
 )
 
@@ -17,7 +16,7 @@ var placeholder = regexp.MustCompile(`\{([A-Za-z0-9]+)\}`)
 func (r *run) expandURL() (string, error) {
 	if r.URL == "" {
 		for _, k := range sortedKeys(r.outputs) {
-			if v := r.outputs[k]; strings.HasPrefix(v, "http://") || strings.HasPrefix(v, "https://") {
+			if v := r.outputs[k]; isURL(v) {
 				return v, nil
 			}
 		}
@@ -58,7 +57,8 @@ func (r *run) verify(ctx context.Context) error {
 	})
 	if err != nil {
 		return &Failure{Cause: url + " does not answer, although the deployment succeeded", Exit: ExitURL, Err: err,
-			Fix: "look whether the application listens on all addresses and whether a security group opens the port"}
+			Fix: "look whether the application listens on all addresses and whether a security group opens the port",
+			See: r.command("status") + "; " + r.command("rollback") + " deploys the revision before this one again"}
 	}
 	r.URL = url
 	r.progress.detail(url + " answers")
