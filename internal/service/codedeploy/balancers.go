@@ -268,9 +268,13 @@ func (c classicBalancer) change(ctx context.Context, t *target, allow bool) erro
 	} else {
 		_, err = wire.Call[elb.DeregisterInstancesFromLoadBalancerOutput](ctx, c.inv, "elb", "DeregisterInstancesFromLoadBalancer",
 			&elb.DeregisterInstancesFromLoadBalancerInput{LoadBalancerName: &c.name, Instances: list})
+		err = ignoreCode(err, instanceGone)
 	}
 	return err
 }
+
+// instanceGone is the code for an instance that is terminated: it has no traffic.
+const instanceGone = "InvalidInstance"
 
 // draining is what a classic load balancer says of an instance whose connections
 // are being drained.
@@ -279,8 +283,14 @@ const draining = "Instance deregistration currently in progress."
 func (c classicBalancer) waits(ctx context.Context, instance string, allow bool) (missing string, stuck bool, err error) {
 	out, err := wire.Call[elb.DescribeInstanceHealthOutput](ctx, c.inv, "elb", "DescribeInstanceHealth",
 		&elb.DescribeInstanceHealthInput{LoadBalancerName: &c.name, Instances: []elb.Instance{{InstanceId: &instance}}})
+	if !allow && awserr.Is(err, instanceGone) {
+		return "", false, nil
+	}
 	if err != nil {
 		return "", false, err
+	}
+	if allow && len(out.InstanceStates) == 0 {
+		return c.id() + " does not know the instance any more", true, nil
 	}
 	for _, st := range out.InstanceStates {
 		settled := aws.Val(st.Description) != draining

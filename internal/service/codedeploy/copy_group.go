@@ -124,6 +124,7 @@ func copyOf(g autoscaling.AutoScalingGroup, name string) *autoscaling.CreateAuto
 		PlacementGroup: g.PlacementGroup, VPCZoneIdentifier: g.VPCZoneIdentifier, TerminationPolicies: g.TerminationPolicies,
 		NewInstancesProtectedFromScaleIn: g.NewInstancesProtectedFromScaleIn, MaxInstanceLifetime: g.MaxInstanceLifetime,
 		DefaultInstanceWarmup: g.DefaultInstanceWarmup, InstanceMaintenancePolicy: g.InstanceMaintenancePolicy, Context: g.Context,
+		CapacityRebalance: g.CapacityRebalance, AvailabilityZoneDistribution: g.AvailabilityZoneDistribution, ServiceLinkedRoleARN: g.ServiceLinkedRoleARN,
 	}
 	if aws.Val(g.VPCZoneIdentifier) == "" {
 		in.VPCZoneIdentifier, in.AvailabilityZones = nil, g.AvailabilityZones

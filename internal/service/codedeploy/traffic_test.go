@@ -25,7 +25,9 @@ type balancerFake struct {
 	states map[string]elbv2.TargetHealthStateEnum // by instance
 	ports  map[string][]int32
 	calls  []string
-	refuse string // RegisterTargets fails with this code
+	refuse string // RegisterTargets fails with this code, and what concerns one instance of old
+	// forgets tells that the instances of old are terminated.
+	forgets bool
 }
 
 const webARN = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/web/0123456789abcdef"
@@ -67,6 +69,9 @@ func (w *world) classicService() wire.Service {
 			return &elb.RegisterInstancesWithLoadBalancerOutput{}, nil
 		}, nil),
 		wire.Op("DeregisterInstancesFromLoadBalancer", "elasticloadbalancing:DeregisterInstancesFromLoadBalancer", func(_ context.Context, in *elb.DeregisterInstancesFromLoadBalancerInput) (*elb.DeregisterInstancesFromLoadBalancerOutput, error) {
+			if w.lb.refuse != "" {
+				return nil, awserr.New(w.lb.refuse, "Could not find EC2 instance.")
+			}
 			w.setTarget(*in.Instances[0].InstanceId, false, 0)
 			return &elb.DeregisterInstancesFromLoadBalancerOutput{}, nil
 		}, nil),
@@ -127,6 +132,12 @@ func (w *world) instanceHealth(_ context.Context, in *elb.DescribeInstanceHealth
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	st := elb.InstanceState{InstanceId: in.Instances[0].InstanceId, State: aws.Ptr("OutOfService"), Description: aws.Ptr("Instance is not currently registered with the LoadBalancer.")}
+	if w.lb.refuse != "" {
+		return nil, awserr.New(w.lb.refuse, "Could not find EC2 instance %s.", *st.InstanceId)
+	}
+	if w.lb.forgets {
+		return &elb.DescribeInstanceHealthOutput{}, nil
+	}
 	switch w.lb.states[*st.InstanceId] {
 	case elbv2.TargetHealthStateEnumDraining:
 		st.Description = aws.Ptr(draining)
@@ -318,6 +329,28 @@ func TestTrafficControlWithoutBalancer(t *testing.T) {
 	d = w.awaitStatus(w.deploy("v1"), api.DeploymentStatusFailed)
 	if d.ErrorInformation.Code != api.ErrorCodeIamRolePermissions {
 		t.Errorf("error %+v", d.ErrorInformation)
+	}
+}
+
+// An instance that is terminated meanwhile has no traffic, and gets none.
+func TestClassicBalancerOfTerminatedInstance(t *testing.T) {
+	w := balancedWorld(t, behindOld, "i-1")
+	w.lb.refuse = "InvalidInstance"
+	w.lb.settle = false
+	old := classicBalancer{w.s.invoker, "old"}
+	ctx, why := w.s.asRole(t.Context(), store.Key{Account: account, Region: region}, roleARN, "DescribeLoadBalancers")
+	if why != nil {
+		t.Fatal(why)
+	}
+	if err := old.change(ctx, &target{InstanceID: "i-1"}, false); err != nil {
+		t.Error(err)
+	}
+	if missing, _, err := old.waits(ctx, "i-1", false); missing != "" || err != nil {
+		t.Errorf("waits for %q, %v", missing, err)
+	}
+	w.lb.refuse, w.lb.forgets = "", true
+	if missing, stuck, err := old.waits(ctx, "i-1", true); !strings.Contains(missing, "does not know the instance") || !stuck || err != nil {
+		t.Errorf("waits for %q, %t, %v", missing, stuck, err)
 	}
 }
 
