@@ -87,7 +87,7 @@ func (s *Service) lookAtScaling(ctx context.Context) error {
 	for _, r := range rows {
 		g := r.Value
 		_, busy := s.hooking.Load(r.Key) // an operation sees to the hooks itself
-		if !busy && (len(g.Unhook) > 0 || slices.ContainsFunc(g.Scaling, func(one scalingGroup) bool { return !one.Hooked })) {
+		if !busy && g.hooksDiffer() {
 			if _, err := s.rehook(ctx, r.Key); err != nil && ctx.Err() == nil {
 				s.log.Warn("cannot put lifecycle hooks", "group", g.Name, "error", err)
 			}

@@ -115,12 +115,17 @@ func scalingRefused(role string, err error) string {
 		"Contact your AWS administrator if you need help. If you are an AWS administrator, you can grant permissions to your users or groups by creating IAM policies. %v", role, err)
 }
 
+// hooksDiffer reports whether there are hooks to be put or taken away.
+func (g *group) hooksDiffer() bool {
+	return len(g.Unhook) > 0 || slices.ContainsFunc(g.Scaling, func(one scalingGroup) bool { return !one.Hooked })
+}
+
 // rehook puts the hooks that are missing into group k's Auto Scaling groups and
 // takes away those that are not needed. What could not be taken away is left to the
 // user, as on AWS.
 func (s *Service) rehook(ctx context.Context, k store.Key) (left []api.AutoScalingGroup, err error) {
 	g, err := view(ctx, s, func(tx *store.Tx) (*group, error) { return groups.Get(tx, k) })
-	if err != nil || len(g.Scaling)+len(g.Unhook) == 0 {
+	if err != nil || !g.hooksDiffer() {
 		return nil, err
 	}
 	actx, why := s.asRole(ctx, k, g.Role, "PutLifecycleHook")

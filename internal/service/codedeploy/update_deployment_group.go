@@ -113,6 +113,35 @@ func (g *group) change(in *api.UpdateDeploymentGroupInput) {
 			*to = *from
 		}
 	}
+	g.changeSelection(in)
+	if in.AutoRollbackConfiguration != nil {
+		g.Rollback = in.AutoRollbackConfiguration
+	}
+	if in.AlarmConfiguration != nil {
+		g.Alarms = in.AlarmConfiguration
+	}
+	if in.TriggerConfigurations != nil {
+		g.Triggers = in.TriggerConfigurations
+	}
+	if in.DeploymentStyle != nil {
+		g.Style = in.DeploymentStyle
+		if g.style().DeploymentType == api.DeploymentTypeInPlace {
+			g.BlueGreen = nil
+		}
+	}
+	if in.BlueGreenDeploymentConfiguration != nil {
+		g.BlueGreen = in.BlueGreenDeploymentConfiguration
+	}
+	if in.LoadBalancerInfo != nil {
+		g.Balancer = givenBalancer(in.LoadBalancerInfo)
+	}
+	if in.OutdatedInstancesStrategy != "" {
+		g.Outdated = in.OutdatedInstancesStrategy
+	}
+}
+
+// changeSelection changes what the group finds its instances by.
+func (g *group) changeSelection(in *api.UpdateDeploymentGroupInput) {
 	// Filters and a tag set exclude each other: giving one drops the other, and
 	// an empty list drops what it is a list of.
 	if s := in.Ec2TagSet; s != nil && len(s.Ec2TagSetList) == 0 {
@@ -137,24 +166,6 @@ func (g *group) change(in *api.UpdateDeploymentGroupInput) {
 	if len(in.OnPremisesInstanceTagFilters) > 0 {
 		g.OnPremisesSet = nil
 	}
-	if in.AutoRollbackConfiguration != nil {
-		g.Rollback = in.AutoRollbackConfiguration
-	}
-	if in.AlarmConfiguration != nil {
-		g.Alarms = in.AlarmConfiguration
-	}
-	if in.TriggerConfigurations != nil {
-		g.Triggers = in.TriggerConfigurations
-	}
-	if in.DeploymentStyle != nil {
-		g.Style = in.DeploymentStyle
-		if g.style().DeploymentType == api.DeploymentTypeInPlace {
-			g.BlueGreen = nil
-		}
-	}
-	if in.BlueGreenDeploymentConfiguration != nil {
-		g.BlueGreen = in.BlueGreenDeploymentConfiguration
-	}
 	if in.AutoScalingGroups != nil || in.TerminationHookEnabled != nil {
 		names, hook := g.scalingNames(), g.TerminationHook
 		if in.AutoScalingGroups != nil {
@@ -164,11 +175,5 @@ func (g *group) change(in *api.UpdateDeploymentGroupInput) {
 			hook = *in.TerminationHookEnabled
 		}
 		g.setScaling(names, hook)
-	}
-	if in.LoadBalancerInfo != nil {
-		g.Balancer = givenBalancer(in.LoadBalancerInfo)
-	}
-	if in.OutdatedInstancesStrategy != "" {
-		g.Outdated = in.OutdatedInstancesStrategy
 	}
 }
