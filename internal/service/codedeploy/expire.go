@@ -14,6 +14,7 @@ const (
 	startTimeout      = 5 * time.Minute  // from one event's end to the next one's start (AWS)
 	launchTimeout     = time.Hour        // the same for the first event of an instance that an Auto Scaling group launched (AWS)
 	eventTimeout      = 70 * time.Minute // of an acknowledged event: an hour, and what an agent needs to say so (AWS)
+	reportTimeout     = time.Minute      // for an agent to say that time was over, where it told how long that is
 	deploymentTimeout = 8 * time.Hour    // of a deployment in place (AWS)
 	blueGreenTimeout  = 48 * time.Hour   // of one with a replacement environment, its waits apart
 	lostTimeout       = 3 * time.Minute  // without a poll: official agents back off up to 90 s
@@ -100,8 +101,8 @@ func (s *Service) overdue(tx *store.Tx, k store.Key, t *target, now time.Time) (
 	}
 	lost := !last.IsZero() && !now.Before(later(last, t.began()).Add(limit))
 	switch {
-	case !t.Acked.IsZero() && !now.Before(t.Acked.Add(eventTimeout)):
-		return fmt.Sprintf("%s on instance %s did not end within %s.", name, t.InstanceID, eventTimeout), "", nil
+	case !t.Acked.IsZero() && !now.Before(t.Acked.Add(t.eventTimeout())):
+		return fmt.Sprintf("%s on instance %s did not end within %s.", name, t.InstanceID, t.eventTimeout()), "", nil
 	case lost:
 		return fmt.Sprintf("The CodeDeploy agent on instance %s is not responding: its last poll %s, %s did not %s. "+
 			"Is the instance running, and codedeploy-agent in it (codedeploy-agent status)?",
@@ -124,6 +125,14 @@ func (t *target) startTimeout() time.Duration {
 	return startTimeout
 }
 
+// eventTimeout is how long the current event may take since it was acknowledged.
+func (t *target) eventTimeout() time.Duration {
+	if t.Longest > 0 {
+		return min(t.Longest+reportTimeout, eventTimeout)
+	}
+	return eventTimeout
+}
+
 // limit is the first time at which something can be wrong with a target whose
 // agent was alive at last.
 func (t *target) limit(last time.Time, silence time.Duration) time.Time {
@@ -132,7 +141,7 @@ func (t *target) limit(last time.Time, silence time.Duration) time.Time {
 	}
 	due := t.Ready.Add(t.startTimeout())
 	if !t.Acked.IsZero() {
-		due = t.Acked.Add(eventTimeout)
+		due = t.Acked.Add(t.eventTimeout())
 	}
 	if lost := later(last, t.began()).Add(silence); lost.Before(due) {
 		return lost

@@ -22,7 +22,7 @@ func (t *target) current() int {
 
 // ready lets the current event be handed out from now on.
 func (t *target) ready(now time.Time) {
-	t.Ready, t.Acked = now, time.Time{}
+	t.Ready, t.Acked, t.Longest = now, time.Time{}, 0
 }
 
 // began is since when an agent could have polled for the target.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"strings"
+	"time"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	cd "github.com/hardstand/hardstand/internal/aws/api/codedeploy"
@@ -59,16 +60,20 @@ func commandStatus(st cd.LifecycleEventStatus) api.CommandStatus {
 // out, and complete it.
 func (s *Service) PutHostCommandAcknowledgement(ctx context.Context, in *api.PutHostCommandAcknowledgementInput) (*api.PutHostCommandAcknowledgementOutput, error) {
 	out := &api.PutHostCommandAcknowledgementOutput{}
+	longest, err := longest(in.HostCommandMaxDurationInSeconds)
+	if err != nil {
+		return nil, err
+	}
 	noop := ours(aws.CallFrom(ctx)) && saysNoop(in.Diagnostics)
 	var ended store.Key // the host whose event that was
-	err := s.onCommand(ctx, "PutHostCommandAcknowledgement", in.HostCommandIdentifier, func(tx *store.Tx, k store.Key, t *target, index int) (err error) {
+	err = s.onCommand(ctx, "PutHostCommandAcknowledgement", in.HostCommandIdentifier, func(tx *store.Tx, k store.Key, t *target, index int) (err error) {
 		ended = store.Key{}
 		if noop && t.open(index) && t.Acked.IsZero() {
 			ended = store.Key{Account: k.Account, Region: k.Region, ID: t.InstanceID}
 			out.CommandStatus = api.CommandStatusSucceeded
 			return s.completeNoop(tx, k, t)
 		}
-		out.CommandStatus, err = s.acknowledge(tx, k, t, index)
+		out.CommandStatus, err = s.acknowledge(tx, k, t, index, longest)
 		return err
 	})
 	if err != nil {
@@ -80,7 +85,7 @@ func (s *Service) PutHostCommandAcknowledgement(ctx context.Context, in *api.Put
 	return out, nil
 }
 
-func (s *Service) acknowledge(tx *store.Tx, k store.Key, t *target, index int) (api.CommandStatus, error) {
+func (s *Service) acknowledge(tx *store.Tx, k store.Key, t *target, index int, longest time.Duration) (api.CommandStatus, error) {
 	e := &t.Events[index]
 	switch {
 	case !t.open(index) && e.Status == cd.LifecycleEventStatusPending:
@@ -91,8 +96,21 @@ func (s *Service) acknowledge(tx *store.Tx, k store.Key, t *target, index int) (
 		return api.CommandStatusInProgress, nil
 	}
 	now := s.clock.Now()
-	t.Acked, e.Start, e.Status = now, now, cd.LifecycleEventStatusInProgress
+	t.Acked, t.Longest, e.Start, e.Status = now, longest, now, cd.LifecycleEventStatusInProgress
 	return api.CommandStatusInProgress, s.putTarget(tx, k, t, "event", now)
+}
+
+// longest reads what an agent says that the scripts of an event take at most: some of
+// AWS's Ruby agents add up the time-outs in the appspec, within these bounds.
+func longest(seconds *int32) (time.Duration, error) {
+	const least, most = 60, 4200
+	if seconds == nil {
+		return 0, nil
+	}
+	if *seconds < least || *seconds > most {
+		return 0, awserr.New("ClientException", "HostCommandMaxDurationInSeconds is from %d to %d, not %d.", least, most, *seconds)
+	}
+	return time.Duration(*seconds) * time.Second, nil
 }
 
 // completeNoop ends an event for which the agent has nothing to do.

@@ -1,6 +1,7 @@
 package codedeploy
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -156,6 +157,32 @@ func TestTimeOuts(t *testing.T) {
 		alive(w, r, func() bool { return w.clock.Now().Sub(began) >= eventTimeout })
 		d := w.awaitStatus(id, api.DeploymentStatusFailed)
 		if e := d.ErrorInformation; e.Code != api.ErrorCodeHealthConstraints || !strings.Contains(*e.Message, "First failure: instance i-1, ApplicationStop: ScriptTimedOut: ApplicationStop on instance i-1 did not end within 1h10m0s.") {
+			t.Errorf("%s: %s", e.Code, *e.Message)
+		}
+	})
+	// Some Ruby agents add up the time-outs of an event's scripts.
+	t.Run("an event that says how long it takes", func(t *testing.T) {
+		w := newWorld(t, "i-1")
+		w.setUp()
+		r := &recorder{flavour: flavours[0], t: t, endpoint: w.serve(), host: "i-1"}
+		id := w.deploy("v1")
+		command, _, _ := r.poll()
+		in := map[string]any{"HostCommandIdentifier": command, "Diagnostics": map[string]any{"Format": "JSON", "Payload": `{"IsCommandNoop":false}`}}
+		for _, outside := range []int{0, 59, 4201} {
+			in["HostCommandMaxDurationInSeconds"] = outside
+			if a := r.send(t.Context(), "PutHostCommandAcknowledgement", in); a.status != http.StatusBadRequest || a.doc["__type"] != "ClientException" ||
+				a.doc["message"] != fmt.Sprintf("HostCommandMaxDurationInSeconds is from 60 to 4200, not %d.", outside) {
+				t.Errorf("%d: %+v", outside, a)
+			}
+		}
+		in["HostCommandMaxDurationInSeconds"] = 300
+		if status := r.ok("PutHostCommandAcknowledgement", in)["CommandStatus"]; status != "InProgress" {
+			t.Fatalf("status %v", status)
+		}
+		began := w.clock.Now()
+		alive(w, r, func() bool { return w.clock.Now().Sub(began) >= 5*time.Minute+reportTimeout })
+		d := w.awaitStatus(id, api.DeploymentStatusFailed)
+		if e := d.ErrorInformation; !strings.Contains(*e.Message, "ApplicationStop: ScriptTimedOut: ApplicationStop on instance i-1 did not end within 6m0s.") {
 			t.Errorf("%s: %s", e.Code, *e.Message)
 		}
 	})

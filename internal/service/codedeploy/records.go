@@ -264,6 +264,9 @@ type target struct {
 	// The first event that has not ended is the current one. Ready is since when
 	// it may be handed out, Acked when the agent took it.
 	Ready, Acked time.Time
+	// Longest is what the scripts of the current event may take together, where the
+	// agent says so.
+	Longest time.Duration `json:",omitempty"`
 }
 
 // clone copies what is changed in place.

@@ -53,8 +53,9 @@ type PostHostCommandUpdateOutput struct {
 
 // PutHostCommandAcknowledgementInput is the input of PutHostCommandAcknowledgement.
 type PutHostCommandAcknowledgementInput struct {
-	HostCommandIdentifier *string
-	Diagnostics           *Envelope
+	HostCommandIdentifier           *string
+	Diagnostics                     *Envelope
+	HostCommandMaxDurationInSeconds *int32
 }
 
 // PutHostCommandAcknowledgementOutput is the output of PutHostCommandAcknowledgement.
