@@ -94,7 +94,7 @@ func (s *Service) balancers(ctx context.Context, k store.Key, d *deployment) (b 
 		if why := b.unusable(err, "target group "+*g.Name); why != nil || err != nil {
 			return nil, why, passed(why, err)
 		}
-		b.all = append(b.all, targetGroup{s.invoker, *g.Name, arn})
+		b.all = append(b.all, targetGroup{s.invoker, *g.Name, arn, &groupHealth{}})
 	}
 	for _, c := range d.Balancer.ElbInfoList {
 		_, err := wire.Call[elb.DescribeLoadBalancersOutput](b.ctx, s.invoker, "elb", "DescribeLoadBalancers",
@@ -156,6 +156,13 @@ func findTargetGroup(ctx context.Context, inv Invoker, name string) (arn string,
 type targetGroup struct {
 	inv       Invoker
 	name, arn string
+	known     *groupHealth
+}
+
+// groupHealth is what a target group has said of its instances, nil before: a look at
+// many instances asks once, and again after a change.
+type groupHealth struct {
+	of map[string][]elbv2.TargetHealthDescription
 }
 
 func (g targetGroup) id() string { return "target group " + g.name }
@@ -186,6 +193,7 @@ func (g targetGroup) change(ctx context.Context, t *target, allow bool) error {
 	if len(in.Targets) == 0 {
 		in.Targets = []elbv2.TargetDescription{{Id: &t.InstanceID}}
 	}
+	g.known.of = nil
 	_, err := wire.Call[elbv2.RegisterTargetsOutput](ctx, g.inv, "elbv2", "RegisterTargets", in)
 	return err
 }
@@ -205,23 +213,28 @@ func (g targetGroup) deregister(ctx context.Context, instance string) error {
 	if len(in.Targets) == 0 {
 		return nil
 	}
+	g.known.of = nil
 	_, err = wire.Call[elbv2.DeregisterTargetsOutput](ctx, g.inv, "elbv2", "DeregisterTargets", in)
 	return err
 }
 
 // health returns what the group knows of the instance, an entry for each port.
 func (g targetGroup) health(ctx context.Context, instance string) ([]elbv2.TargetHealthDescription, error) {
+	if g.known.of != nil {
+		return g.known.of[instance], nil
+	}
 	out, err := wire.Call[elbv2.DescribeTargetHealthOutput](ctx, g.inv, "elbv2", "DescribeTargetHealth", &elbv2.DescribeTargetHealthInput{TargetGroupArn: &g.arn})
 	if err != nil {
 		return nil, err
 	}
-	var own []elbv2.TargetHealthDescription
+	of := map[string][]elbv2.TargetHealthDescription{}
 	for _, h := range out.TargetHealthDescriptions {
-		if h.Target != nil && h.TargetHealth != nil && aws.Val(h.Target.Id) == instance {
-			own = append(own, h)
+		if h.Target != nil && h.TargetHealth != nil {
+			of[aws.Val(h.Target.Id)] = append(of[aws.Val(h.Target.Id)], h)
 		}
 	}
-	return own, nil
+	g.known.of = of
+	return of[instance], nil
 }
 
 func (g targetGroup) waits(ctx context.Context, instance string, allow bool) (missing string, stuck bool, err error) {

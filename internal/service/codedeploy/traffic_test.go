@@ -25,6 +25,7 @@ type balancerFake struct {
 	states map[string]elbv2.TargetHealthStateEnum // by instance
 	ports  map[string][]int32
 	calls  []string
+	asked  int    // for the health of web
 	refuse string // RegisterTargets fails with this code, and what concerns one instance of old
 	// forgets tells that the instances of old are terminated.
 	forgets bool
@@ -118,6 +119,7 @@ func (w *world) settleTarget(id string) {
 func (w *world) targetHealth(context.Context, *elbv2.DescribeTargetHealthInput) (*elbv2.DescribeTargetHealthOutput, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.lb.asked++
 	out := &elbv2.DescribeTargetHealthOutput{}
 	for id, state := range w.lb.states {
 		for _, port := range w.lb.ports[id] {
@@ -329,6 +331,36 @@ func TestTrafficControlWithoutBalancer(t *testing.T) {
 	d = w.awaitStatus(w.deploy("v1"), api.DeploymentStatusFailed)
 	if d.ErrorInformation.Code != api.ErrorCodeIamRolePermissions {
 		t.Errorf("error %+v", d.ErrorInformation)
+	}
+}
+
+// However many instances are looked at, their target group is asked once, and again
+// after a change.
+func TestTargetGroupIsAskedOnce(t *testing.T) {
+	w := balancedWorld(t, behindWeb, "i-1", "i-2", "i-3")
+	b, why, err := w.s.balancers(t.Context(), store.Key{Account: account, Region: region}, &deployment{Role: roleARN, Balancer: behindWeb})
+	if why != nil || err != nil {
+		t.Fatal(why, err)
+	}
+	look := func(want string) {
+		t.Helper()
+		for _, id := range []string{"i-1", "i-2", "i-3"} {
+			missing, _, err := b.all[0].waits(b.ctx, id, true)
+			if err != nil || id == "i-2" && !strings.Contains(missing, want) {
+				t.Errorf("%s waits for %q, %v", id, missing, err)
+			}
+		}
+	}
+	look("")
+	if w.lb.asked != 1 {
+		t.Errorf("asked %d times for three instances", w.lb.asked)
+	}
+	if err := b.all[0].change(b.ctx, &target{InstanceID: "i-2"}, false); err != nil {
+		t.Fatal(err)
+	}
+	look("does not know the instance")
+	if w.lb.asked != 2 {
+		t.Errorf("asked %d times after a change", w.lb.asked)
 	}
 }
 
