@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/autoscaling"
@@ -22,6 +23,9 @@ const (
 func (s *Service) CreateAutoScalingGroup(ctx context.Context, in *api.CreateAutoScalingGroupInput) (*api.CreateAutoScalingGroupOutput, error) {
 	c := aws.CallFrom(ctx)
 	k := key(c, *in.AutoScalingGroupName)
+	if strings.Contains(k.ID, ":") {
+		return nil, invalid("Invalid AutoScalingGroupName: %s. The name must not contain a colon.", k.ID)
+	}
 	if made, err := s.absent(ctx, k, c.Token); made || err != nil {
 		return &api.CreateAutoScalingGroupOutput{}, err
 	}

@@ -31,6 +31,7 @@ func TestRefusals(t *testing.T) {
 		want            string
 	}{
 		{"taken", "CreateAutoScalingGroup", newGroup(), "AlreadyExists: AutoScalingGroup by this name already exists - A group with the name g already exists"},
+		{"colon", "CreateAutoScalingGroup", newGroup(func(in *api.CreateAutoScalingGroupInput) { in.AutoScalingGroupName = ptr("a:b") }), "ValidationError: Invalid AutoScalingGroupName: a:b. The name must not contain a colon."},
 		{"no source", "CreateAutoScalingGroup", group(func(in *api.CreateAutoScalingGroupInput) { in.LaunchConfigurationName = nil }), "ValidationError: Valid requests must contain either LaunchTemplate, LaunchConfigurationName, InstanceId or MixedInstancesPolicy parameter."},
 		{"unknown configuration", "CreateAutoScalingGroup", group(func(in *api.CreateAutoScalingGroupInput) { in.LaunchConfigurationName = ptr("x") }), "ValidationError: Launch configuration name not found - A launch configuration with the name: x does not exist"},
 		{"no place", "CreateAutoScalingGroup", group(func(in *api.CreateAutoScalingGroupInput) { in.VPCZoneIdentifier = nil }), "ValidationError: At least one Availability Zone or VPC Subnet is required."},
