@@ -186,16 +186,7 @@ func TestDeployClockSkew(t *testing.T) {
 // The policy that docs/deploy.md gives is enough, and what it leaves out is refused.
 func TestDeployAsLeastPrivileged(t *testing.T) {
 	s := start(t, testConfig(t))
-	page, err := os.ReadFile("../../docs/deploy.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(page), "```json\n")
-	policy, _, found := strings.Cut(rest, "```")
-	if !found {
-		t.Fatal("docs/deploy.md holds no policy")
-	}
-	build := s.user("build", policy)
+	build := s.user("build", policyOf(t, "Permissions"))
 	group := "Resources: {Group: {Type: 'AWS::EC2::SecurityGroup', Properties: {GroupDescription: web, SecurityGroupIngress: [{IpProtocol: tcp, FromPort: 80, ToPort: 80, CidrIp: 0.0.0.0/0}]}}}\n"
 	dir := project(t, group)
 	names := deploy.Options{Stack: "tutorial", Application: "myApp"}

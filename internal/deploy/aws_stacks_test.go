@@ -11,7 +11,12 @@ func (f *fakeAWS) query(op string, form url.Values) (result, refusal string) {
 	if u := form.Get("TemplateURL"); u != "" {
 		f.urls = append(f.urls, u)
 	}
+	if answer, ok := f.answers[op]; ok {
+		return answer, ""
+	}
 	switch op {
+	case "DescribeInstances":
+		return "<reservationSet/>", ""
 	case "GetCallerIdentity":
 		return "<Account>" + account + "</Account><Arn>arn:aws:iam::" + account + ":user/build</Arn><UserId>AIDA</UserId>", ""
 	case "GetConsoleOutput":
@@ -37,6 +42,8 @@ func (f *fakeAWS) query(op string, form url.Values) (result, refusal string) {
 		return "", ""
 	case "DescribeStacks":
 		return f.describe(s, form.Get("StackName") != s.id())
+	case "ListStackResources":
+		return "<StackResourceSummaries/>", ""
 	case "DescribeStackEvents":
 		return s.describeEvents(), ""
 	}

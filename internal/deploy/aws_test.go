@@ -44,6 +44,11 @@ type fakeAWS struct {
 	groups      map[string]map[string]any
 	console     string
 	urls        []string // TemplateURLs
+
+	// What a look finds beside: answers of query operations, in their form.
+	answers map[string]string
+	onStop  *fakeDeployment // what CodeDeploy starts when one is stopped
+	config  string          // of the last deployment
 }
 
 type fakeStack struct {
@@ -66,6 +71,10 @@ type fakeDeployment struct {
 	diag      map[string]string
 	rollback  string // id of the rollback's deployment
 	noTargets bool
+
+	key, creator, description string // of the revision, and who wanted it
+	rollbackOf                string // id of the deployment that it rolls back
+	untaken                   bool   // its agent has taken no event
 }
 
 const (
@@ -77,7 +86,7 @@ const (
 func newFake(t testing.TB) *fakeAWS {
 	f := &fakeAWS{
 		t: t, refuse: map[string]string{}, stacks: map[string]*fakeStack{}, buckets: map[string]bool{}, objects: map[string][]byte{},
-		groups: map[string]map[string]any{},
+		groups: map[string]map[string]any{}, answers: map[string]string{},
 		onCreate: func(name string) *fakeStack {
 			return &fakeStack{name: name, states: []string{"CREATE_IN_PROGRESS", "CREATE_COMPLETE"}}
 		},
@@ -145,18 +154,21 @@ func (f *fakeAWS) answerQuery(w http.ResponseWriter, form url.Values) {
 	}
 	w.Header().Set("Content-Type", "text/xml")
 	switch {
-	case no && op == "GetConsoleOutput":
+	case no && ofEC2(op):
 		w.WriteHeader(status)
 		fmt.Fprintf(w, "<Response><Errors><Error><Code>%s</Code><Message>%s</Message></Error></Errors></Response>", code, escape(message))
 	case no:
 		w.WriteHeader(status)
 		fmt.Fprintf(w, "<ErrorResponse><Error><Type>Sender</Type><Code>%s</Code><Message>%s</Message></Error></ErrorResponse>", code, escape(message))
-	case op == "GetConsoleOutput":
-		fmt.Fprintf(w, "<GetConsoleOutputResponse>%s</GetConsoleOutputResponse>", result)
+	case ofEC2(op):
+		fmt.Fprintf(w, "<%[1]sResponse>%[2]s</%[1]sResponse>", op, result)
 	default:
 		fmt.Fprintf(w, "<%[1]sResponse><%[1]sResult>%[2]s</%[1]sResult></%[1]sResponse>", op, result)
 	}
 }
+
+// ofEC2 tells EC2's form of the query protocol.
+func ofEC2(op string) bool { return op == "GetConsoleOutput" || op == "DescribeInstances" }
 
 func escape(s string) string {
 	var b strings.Builder

@@ -53,7 +53,7 @@ func (i *inspection) judgeStack(ctx context.Context, st *types.Stack) error {
 		i.changing = true
 		return nil
 	}
-	if slices.Contains(goodStack, st.StackStatus) || strings.HasSuffix(string(st.StackStatus), "_CLEANUP_IN_PROGRESS") && !strings.Contains(string(st.StackStatus), "ROLLBACK") {
+	if slices.Contains(goodStack, st.StackStatus) {
 		return nil
 	}
 	i.problem(ExitStack, "the stack "+i.Stack+" is "+string(st.StackStatus))
