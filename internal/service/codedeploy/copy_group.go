@@ -43,9 +43,8 @@ func (s *Service) provision(ctx context.Context, k store.Key, d *deployment) err
 		return err
 	}
 	now := s.clock.Now()
-	if why == nil && !ready && !d.Started.IsZero() && !now.Before(d.Started.Add(provisionTimeout)) {
-		why = &cause{api.ErrorCodeAutoScalingConfiguration, fmt.Sprintf(
-			"The instances of the replacement Auto Scaling group %s were not in service within %s.", d.replacement(), provisionTimeout)}
+	if why == nil && !ready && !d.Started.IsZero() {
+		why = s.provisionOverdue(ctx, k, d, now.Sub(d.Started))
 	}
 	if why == nil && !ready && !d.Started.IsZero() {
 		return nil
@@ -70,6 +69,28 @@ func (s *Service) provision(ctx context.Context, k store.Key, d *deployment) err
 		}
 		return deployments.Put(tx, k, d)
 	})
+}
+
+// provisionOverdue says that the new group has had time enough: an hour, or the time
+// in which an agent must begin where Auto Scaling says that its launches fail.
+func (s *Service) provisionOverdue(ctx context.Context, k store.Key, d *deployment, since time.Duration) *cause {
+	if since < startTimeout {
+		return nil
+	}
+	failure := ""
+	if actx, why := s.asRole(ctx, k, d.Role, "DescribeScalingActivities"); why == nil {
+		name := d.replacement()
+		out, err := wire.Call[autoscaling.DescribeScalingActivitiesOutput](actx, s.invoker, "autoscaling", "DescribeScalingActivities",
+			&autoscaling.DescribeScalingActivitiesInput{AutoScalingGroupName: &name, MaxRecords: aws.Ptr[int32](1)})
+		if err == nil && len(out.Activities) > 0 && out.Activities[0].StatusCode == autoscaling.ScalingActivityStatusCodeFailed {
+			failure = fmt.Sprintf(" Its last activity failed: %s: %s", aws.Val(out.Activities[0].Description), aws.Val(out.Activities[0].StatusMessage))
+		}
+	}
+	if failure == "" && since < provisionTimeout {
+		return nil
+	}
+	return &cause{api.ErrorCodeAutoScalingConfiguration, fmt.Sprintf(
+		"The instances of the replacement Auto Scaling group %s were not in service within %s.%s", d.replacement(), since.Round(time.Second), failure)}
 }
 
 // replace makes the new group when it is not there, and reports whether it has its

@@ -50,17 +50,18 @@ type world struct {
 	server *wire.Server
 	ca     *tlsca.CA
 
-	mu         sync.Mutex
-	machines   []ec2.Instance
-	noRole     error
-	denied     map[string]bool // actions refused, "*" for all
-	terminated []string
-	alarms     map[string]cloudwatch.StateValue
-	published  []sns.PublishInput
-	lb         balancerFake
-	scaling    map[string]*scalingFake // by name
-	told       []string                // to Auto Scaling, of lifecycle actions
-	stop       func()
+	mu          sync.Mutex
+	machines    []ec2.Instance
+	noRole      error
+	denied      map[string]bool // actions refused, "*" for all
+	terminated  []string
+	alarms      map[string]cloudwatch.StateValue
+	published   []sns.PublishInput
+	lb          balancerFake
+	scaling     map[string]*scalingFake // by name
+	launchFails string                  // why Auto Scaling's last activity failed
+	told        []string                // to Auto Scaling, of lifecycle actions
+	stop        func()
 }
 
 func newWorld(t testing.TB, instances ...string) *world {

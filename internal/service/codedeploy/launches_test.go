@@ -386,6 +386,17 @@ func TestCopyThatNeverComes(t *testing.T) {
 	if d.ErrorInformation.Code != api.ErrorCodeAutoScalingConfiguration || !strings.Contains(*d.ErrorInformation.Message, "were not in service within 1h") {
 		t.Errorf("error %+v", d.ErrorInformation)
 	}
+	// Where launches fail it does not take an hour to say so.
+	w.mu.Lock()
+	w.launchFails = "The image does not exist."
+	w.mu.Unlock()
+	id = w.deploy("v2")
+	w.await(id, "a new group", func(d *api.DeploymentInfo) bool { return d.TargetInstances != nil })
+	w.clock.Advance(startTimeout)
+	d = w.awaitStatus(id, api.DeploymentStatusFailed)
+	if !strings.Contains(*d.ErrorInformation.Message, "within 5m0s. Its last activity failed: Launching a new EC2 instance.: The image does not exist.") {
+		t.Errorf("error %s", *d.ErrorInformation.Message)
+	}
 	w.denied["autoscaling:CreateAutoScalingGroup"] = true
 	d = w.awaitStatus(w.deploy("v2"), api.DeploymentStatusFailed)
 	if d.ErrorInformation.Code != api.ErrorCodeAutoScalingIamRolePermissions {

@@ -23,6 +23,16 @@ type scalingFake struct {
 func (w *world) scalingService() wire.Service {
 	return wire.Service{Model: autoscaling.Model(), Operations: []wire.Operation{
 		wire.Op("DescribeAutoScalingGroups", "autoscaling:DescribeAutoScalingGroups", w.describeScalingGroups, nil),
+		wire.Op("DescribeScalingActivities", "autoscaling:DescribeScalingActivities", func(context.Context, *autoscaling.DescribeScalingActivitiesInput) (*autoscaling.DescribeScalingActivitiesOutput, error) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			out := &autoscaling.DescribeScalingActivitiesOutput{}
+			if w.launchFails != "" {
+				out.Activities = []autoscaling.Activity{{StatusCode: autoscaling.ScalingActivityStatusCodeFailed, Description: aws.Ptr("Launching a new EC2 instance."), StatusMessage: &w.launchFails,
+					ActivityId: aws.Ptr("a"), AutoScalingGroupName: aws.Ptr("g"), Cause: aws.Ptr("c"), StartTime: aws.Ptr(w.clock.Now())}}
+			}
+			return out, nil
+		}, nil),
 		wire.Op("PutLifecycleHook", "autoscaling:PutLifecycleHook", func(_ context.Context, in *autoscaling.PutLifecycleHookInput) (*autoscaling.PutLifecycleHookOutput, error) {
 			defer w.moved()
 			return &autoscaling.PutLifecycleHookOutput{}, w.onScaling(*in.AutoScalingGroupName, func(g *scalingFake) {
