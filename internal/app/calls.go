@@ -16,14 +16,14 @@ import (
 type calls struct {
 	open  sync.WaitGroup
 	ended context.Context
-	end   context.CancelFunc
+	end   context.CancelCauseFunc
 	// reserve counts the connections of calls that are held.
 	reserve *reserve
 }
 
 func newCalls(r *reserve) *calls {
 	c := &calls{reserve: r}
-	c.ended, c.end = context.WithCancel(context.Background())
+	c.ended, c.end = context.WithCancelCause(context.Background())
 	return c
 }
 
@@ -31,15 +31,15 @@ func newCalls(r *reserve) *calls {
 // world from ending at that moment.
 func (c *calls) begin(w http.ResponseWriter, r *http.Request) (inner *http.Request, leave func()) {
 	c.open.Add(1)
-	ctx, cancel := context.WithCancel(r.Context())
+	ctx, cancel := context.WithCancelCause(r.Context())
 	stop := context.AfterFunc(c.ended, func() {
-		cancel()
+		cancel(wire.ErrStopping)
 		// Somebody may sit in a read of the body, which knows no context.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // recorders have no connection
 	})
 	return r.WithContext(wire.WithKeeper(ctx, c.keep)), func() {
 		stop()
-		cancel()
+		cancel(nil)
 		c.open.Done()
 	}
 }
@@ -56,7 +56,7 @@ func (c *calls) keep() (ctx context.Context, leave func()) {
 
 // interrupt ends every request and returns when they are over.
 func (c *calls) interrupt(ctx context.Context) error {
-	c.end()
+	c.end(wire.ErrStopping)
 	over := make(chan struct{})
 	go func() {
 		c.open.Wait()

@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -57,7 +58,7 @@ type exchange struct {
 func (e *exchange) serve() error {
 	ctx, row, in, err := e.prepare()
 	if err != nil || row == nil {
-		return err
+		return e.brokenOff(err)
 	}
 	if keep := e.holdable(ctx, row); keep != nil {
 		return e.hold(ctx, row, in, keep)
@@ -67,6 +68,16 @@ func (e *exchange) serve() error {
 		return err
 	}
 	return e.answer(ctx, row, out)
+}
+
+// brokenOff tells what has gone wrong with a request from what this server, which stops,
+// has broken off itself: a body that it reads no further and a key that it cannot look up
+// are not the caller's fault, and agents that are told so stay away for long.
+func (e *exchange) brokenOff(err error) error {
+	if err != nil && errors.Is(context.Cause(e.r.Context()), ErrStopping) {
+		return errStopping()
+	}
+	return err
 }
 
 // prepare finds the operation, who calls it and with what; no operation for a
@@ -273,6 +284,9 @@ func (s *Server) asAWS(err error, protocol model.Protocol, svc *service, request
 			return &withStatus
 		}
 		return e
+	}
+	if errors.Is(err, context.Canceled) { // the server stops, or nobody hears the answer
+		return errStopping()
 	}
 	s.cfg.Log.Error("internal failure", "request_id", requestID, "error", err.Error())
 	return errInternal(protocol)

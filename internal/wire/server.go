@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -192,4 +193,13 @@ func errInternal(protocol model.Protocol) *awserr.Error {
 		code, text = "InternalError", "We encountered an internal error. Please try again."
 	}
 	return awserr.Status(http.StatusInternalServerError, code, "%s", text)
+}
+
+// ErrStopping is the cause with which contexts of requests end when the server stops.
+var ErrStopping = errors.New("the server stops")
+
+// errStopping is what a caller sees of a call that this server has broken off: clients
+// repeat it, and the next server answers.
+func errStopping() *awserr.Error {
+	return awserr.Status(http.StatusServiceUnavailable, "ServiceUnavailable", "Service is unable to handle request.")
 }
