@@ -279,6 +279,7 @@ func (w *world) run(ctx context.Context) {
 		w.s.fail(fmt.Errorf("adopt instances: %w", err))
 		return
 	}
+	w.upkeep(work, "events", w.pruneEvents)
 	w.upkeep(work, "iam", w.iam.Run)
 	w.upkeep(work, "access", w.recorder.Run)
 	w.background(work, "ec2", w.ec2.Run)
@@ -298,6 +299,11 @@ func (w *world) run(ctx context.Context) {
 	w.background(work, "cloudformation", w.engine.Resume)
 	w.upkeep(work, "stack sets", w.cfn.Run)
 	w.upkeep(work, "stack notifications", w.cfn.Notify)
+}
+
+// pruneEvents keeps the events of the last days: what waits for them reads them at once.
+func (w *world) pruneEvents(ctx context.Context) error {
+	return w.db.Prune(ctx, store.Retention{Age: 7 * 24 * time.Hour, Count: 100_000, Except: []store.Filter{stack.KeptEvents}})
 }
 
 func (w *world) background(work context.Context, name string, f func(context.Context) error) {

@@ -25,6 +25,9 @@ type Event struct {
 	Call         string `json:",omitempty"` // the stack's Call
 }
 
+// KeptEvents are the store's events that the engine keeps, and removes with their stack.
+var KeptEvents = store.Filter{Service: eventService, Kind: stackEventKind}
+
 // EventFilter selects the events of a stack.
 func EventFilter(s *Stack) store.Filter {
 	return store.Filter{Account: s.Account, Region: s.Region, Service: eventService, Resource: s.ID, Kind: stackEventKind}

@@ -65,7 +65,7 @@ func (tx *Tx) writeEvents(seq int64) error {
 func (db *DB) LastSeq() int64 { return db.lastSeq.Load() }
 
 // Events returns committed events with Seq > from, in order, at most limit (0
-// means all).
+// means all). It is ErrPruned when there were others behind from, unless that is 0.
 func (db *DB) Events(ctx context.Context, from int64, f Filter, limit int) ([]Event, error) {
 	var out []Event
 	err := db.View(ctx, func(tx *Tx) (err error) {
@@ -77,6 +77,14 @@ func (db *DB) Events(ctx context.Context, from int64, f Filter, limit int) ([]Ev
 
 // Events is DB.Events on the transaction's snapshot.
 func (tx *Tx) Events(from int64, f Filter, limit int) ([]Event, error) {
+	events, err := tx.eventsAfter(from, f, limit)
+	if err == nil && 0 < from && from < tx.db.pruned.Load() {
+		return nil, ErrPruned
+	}
+	return events, err
+}
+
+func (tx *Tx) eventsAfter(from int64, f Filter, limit int) ([]Event, error) {
 	return tx.findEvents(f, limit, " AND seq>", from, " ORDER BY seq")
 }
 
@@ -91,15 +99,7 @@ func (tx *Tx) EventsBefore(before int64, f Filter, limit int) ([]Event, error) {
 
 func (tx *Tx) findEvents(f Filter, limit int, bound string, seq int64, order string) ([]Event, error) {
 	q := query{text: `SELECT seq, time, account, region, service, resource, kind, cause, request_id, body FROM events WHERE 1=1`}
-	q.add(bound).arg(seq)
-	for _, c := range [...]struct{ column, value string }{
-		{"account", f.Account}, {"region", f.Region}, {"service", f.Service}, {"resource", f.Resource}, {"kind", f.Kind},
-	} {
-		if c.value != "" {
-			q.add(" AND " + c.column + "=").arg(c.value)
-		}
-	}
-	q.add(order).limit(limit)
+	q.add(bound).arg(seq).events(f).add(order).limit(limit)
 	rows, err := tx.s.query(q.text, q.args...)
 	if err != nil {
 		return nil, tx.fail(err)

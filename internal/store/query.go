@@ -26,3 +26,15 @@ func (q *query) limit(n int) *query {
 	}
 	return q
 }
+
+// events adds f's conditions on rows of the table of events.
+func (q *query) events(f Filter) *query {
+	for _, c := range [...]struct{ column, value string }{
+		{"account", f.Account}, {"region", f.Region}, {"service", f.Service}, {"resource", f.Resource}, {"kind", f.Kind},
+	} {
+		if c.value != "" {
+			q.add(" AND " + c.column + "=").arg(c.value)
+		}
+	}
+	return q
+}

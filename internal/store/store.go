@@ -14,6 +14,9 @@
 //	events   (seq) -> time, account, region, service, resource, kind, cause, request id, body
 //	tables   (name) -> version and index names of the documents stored
 //
+// Events are for those who wait and explain; Prune removes old ones, so no reader may
+// rely on finding all: where one comes back to, it begins with the rows.
+//
 // A process that writes holds the data dir's lock (LockDir) or, on PostgreSQL,
 // the database's advisory lock: there is one writer, so sequence numbers are in
 // commit order and unique indexes need no more than a look before the write.
@@ -67,6 +70,8 @@ type DB struct {
 	close   sync.Once
 
 	lastSeq atomic.Int64
+	// pruned is the last event that Prune has looked at.
+	pruned atomic.Int64
 	// current maps a table's name to the version its documents are known to
 	// have; only committed knowledge enters.
 	current sync.Map
@@ -137,7 +142,7 @@ func (db *DB) ready(ctx context.Context, writer *session) error {
 		return fmt.Errorf("read the last event: %w", err)
 	}
 	db.lastSeq.Store(last)
-	return nil
+	return db.readPruned(s)
 }
 
 func openEngine(cfg Config) (engine, error) {

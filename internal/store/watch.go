@@ -78,12 +78,19 @@ func (db *DB) Changed(f Filter) <-chan struct{} { return db.waiters.wait(f) }
 
 // Watch yields the events with Seq > from that match f, those committed already
 // and then new ones as they are committed, until ctx ends (its error is the
-// last thing yielded), the store is closed or reading fails.
+// last thing yielded), the store is closed or reading fails; with ErrPruned when some
+// are gone already.
 func (db *DB) Watch(ctx context.Context, from int64, f Filter) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
+		// Up to seen nothing is missing, read or not: it matched nothing.
+		seen := from
+		if from == 0 {
+			seen = db.pruned.Load()
+		}
 		for {
 			changed := db.Changed(f)
-			events, err := db.Events(ctx, from, f, watchPage)
+			last := db.LastSeq()
+			events, err := db.watchPage(ctx, from, seen, f)
 			if err != nil {
 				yield(Event{}, err)
 				return
@@ -94,11 +101,15 @@ func (db *DB) Watch(ctx context.Context, from int64, f Filter) iter.Seq2[Event, 
 				}
 				from = e.Seq
 			}
-			if len(events) > 0 {
+			if len(events) == watchPage {
+				last = from
+			}
+			if seen = max(seen, last); len(events) > 0 {
 				continue
 			}
 			select {
 			case <-changed:
+				seen = max(seen, db.pruned.Load()) // what matched would have woken it before
 			case <-db.closing:
 				yield(Event{}, ErrClosed)
 				return
@@ -108,4 +119,15 @@ func (db *DB) Watch(ctx context.Context, from int64, f Filter) iter.Seq2[Event, 
 			}
 		}
 	}
+}
+
+func (db *DB) watchPage(ctx context.Context, from, seen int64, f Filter) (events []Event, err error) {
+	err = db.View(ctx, func(tx *Tx) (err error) {
+		events, err = tx.eventsAfter(from, f, watchPage)
+		return err
+	})
+	if err == nil && seen < db.pruned.Load() {
+		err = ErrPruned
+	}
+	return events, err
 }

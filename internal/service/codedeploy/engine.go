@@ -26,7 +26,7 @@ func (s *Service) Run(ctx context.Context) error {
 		return err
 	}
 	work.Go(func() { s.warmSigners(ctx) })
-	work.Go(func() { s.wakePolls(ctx) })
+	work.Go(func() { s.keepAt(ctx, s.wakePolls) })
 	work.Go(func() { s.publishNotices(ctx) })
 	work.Go(func() { s.keepAt(ctx, s.followScaling) })
 	work.Go(func() { s.keepAt(ctx, s.forgetHosts) })

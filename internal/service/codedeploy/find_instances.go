@@ -39,19 +39,27 @@ func (s *Service) describe(ctx context.Context, k store.Key, role string, only [
 	if why != nil {
 		return nil, why, nil
 	}
-	var out []machine
+	out, err := s.machines(ctx, k, only)
+	if err != nil {
+		if c := deniedCause(role, err); c != nil {
+			return nil, c, nil
+		}
+		return nil, nil, fmt.Errorf("find instances: %w", err)
+	}
+	return out, nil, nil
+}
+
+// machines lists instances as the caller in ctx.
+func (s *Service) machines(ctx context.Context, k store.Key, only []string) (out []machine, err error) {
 	in := &ec2.DescribeInstancesInput{InstanceIds: only}
 	for {
 		answer, err := s.invoker.Invoke(ctx, "ec2", "DescribeInstances", in)
 		if err != nil {
-			if c := deniedCause(role, err); c != nil {
-				return nil, c, nil
-			}
-			return nil, nil, fmt.Errorf("find instances: %w", err)
+			return nil, err
 		}
 		page, ok := answer.(*ec2.DescribeInstancesOutput)
 		if !ok {
-			return nil, nil, fmt.Errorf("find instances: DescribeInstances answered %T", answer)
+			return nil, fmt.Errorf("DescribeInstances answered %T", answer)
 		}
 		for _, r := range page.Reservations {
 			for i := range r.Instances {
@@ -59,7 +67,7 @@ func (s *Service) describe(ctx context.Context, k store.Key, role string, only [
 			}
 		}
 		if aws.Val(page.NextToken) == "" {
-			return out, nil, nil
+			return out, nil
 		}
 		in = &ec2.DescribeInstancesInput{NextToken: page.NextToken}
 	}

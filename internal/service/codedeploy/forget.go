@@ -3,6 +3,7 @@ package codedeploy
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -27,41 +28,83 @@ const (
 	keepDeleted     = 30 * 24 * time.Hour
 )
 
-// upkeepRow is how far forgetHosts has come.
-type upkeepRow struct{ Seq int64 }
-
-var upkeepRows = store.Table[upkeepRow]{Name: "codedeploy.upkeep", Version: 1}
-
 // forgetHosts forgets what is known of instances when they have ended, until ctx
-// ends. Where it has come to is noted, so that nothing is missed while no server runs.
+// ends; first of those that have ended while no server ran.
 func (s *Service) forgetHosts(ctx context.Context) error {
-	from, err := view(ctx, s, func(tx *store.Tx) (int64, error) {
-		r, err := upkeepRows.Get(tx, store.Key{ID: "hosts"})
-		if isNotFound(err) {
-			return 0, nil
-		}
-		if err != nil {
-			return 0, err
-		}
-		return r.Seq, nil
-	})
-	if err != nil {
+	from := s.db.LastSeq()
+	if err := s.forgetEnded(ctx); err != nil {
 		return err
 	}
 	for e, err := range s.db.Watch(ctx, from, store.Filter{Service: "ec2", Kind: "instance-terminated"}) {
 		if err == nil {
-			err = s.db.Update(ctx, func(tx *store.Tx) error {
-				if err := forgetHost(tx, store.Key{Account: e.Account, Region: e.Region, ID: e.Resource}); err != nil {
-					return err
-				}
-				return upkeepRows.Put(tx, store.Key{ID: "hosts"}, &upkeepRow{Seq: e.Seq})
-			})
+			err = s.forgetInstance(ctx, store.Key{Account: e.Account, Region: e.Region, ID: e.Resource})
 		}
 		if err != nil {
 			return err
 		}
-		s.polls.forget(store.Key{Account: e.Account, Region: e.Region, ID: e.Resource})
 	}
+	return nil
+}
+
+// forgetEnded forgets the instances that EC2 does not know, or knows as terminated.
+func (s *Service) forgetEnded(ctx context.Context) error {
+	known, err := view(ctx, s, knownInstances)
+	if err != nil {
+		return err
+	}
+	for place, ids := range known {
+		k := store.Key{Account: place.Account, Region: place.Region}
+		list, err := s.machines(aws.WithCall(ctx, aws.AsService(servicePrincipal, "", k.Account, k.Region)), k, nil)
+		if err != nil {
+			return fmt.Errorf("find instances: %w", err)
+		}
+		for _, m := range list {
+			if m.State != "terminated" {
+				delete(ids, m.ID)
+			}
+		}
+		for id := range ids {
+			if err := s.forgetInstance(ctx, store.Key{Account: k.Account, Region: k.Region, ID: id}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// knownInstances are the instances of EC2, by place, of which there are rows. Names of
+// those on premises do not begin like their ids.
+func knownInstances(tx *store.Tx) (map[store.Scope]map[string]bool, error) {
+	known := map[store.Scope]map[string]bool{}
+	note := func(k store.Key, id string) {
+		place := store.Scope{Account: k.Account, Region: k.Region}
+		if known[place] == nil {
+			known[place] = map[string]bool{}
+		}
+		if strings.HasPrefix(id, "i-") {
+			known[place][id] = true
+		}
+	}
+	polled, err := agents.List(tx, store.Scope{}, "", 0)
+	for _, r := range polled {
+		note(r.Key, r.Key.ID)
+	}
+	if err != nil {
+		return nil, err
+	}
+	deployed, err := hosts.List(tx, store.Scope{}, "", 0)
+	for _, r := range deployed {
+		_, id, _ := strings.Cut(r.Key.ID, "/")
+		note(r.Key, id)
+	}
+	return known, err
+}
+
+func (s *Service) forgetInstance(ctx context.Context, k store.Key) error {
+	if err := s.db.Update(ctx, func(tx *store.Tx) error { return forgetHost(tx, k) }); err != nil {
+		return err
+	}
+	s.polls.forget(k)
 	return nil
 }
 

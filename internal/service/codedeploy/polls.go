@@ -252,15 +252,16 @@ func (p *polls) lastPoll(k store.Key, now time.Time) string {
 
 // wakePolls wakes the hosts that a deployment begins with, until ctx ends. What
 // follows within a host comes of its own completions, which wake it themselves.
-func (s *Service) wakePolls(ctx context.Context) {
+func (s *Service) wakePolls(ctx context.Context) error {
 	from := s.db.LastSeq()
 	s.polls.wake(store.Key{}) // for what was committed before
 	for e, err := range s.db.Watch(ctx, from, store.Filter{Service: "codedeploy", Kind: "command"}) {
 		if err != nil {
-			return
+			return err
 		}
 		s.polls.wake(store.Key{Account: e.Account, Region: e.Region, ID: e.Resource})
 	}
+	return nil
 }
 
 // recallAgents reads what the server before this one knew of agents.

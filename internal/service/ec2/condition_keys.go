@@ -11,10 +11,11 @@ import (
 )
 
 // serviceWork lets services work for the accounts that they serve: load balancers have
-// interfaces of their own.
+// interfaces of their own, CodeDeploy forgets instances that have ended.
 const serviceWork = `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "elasticloadbalancing.amazonaws.com"},
 	"Action": ["ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:ModifyNetworkInterfaceAttribute", "ec2:AssociateAddress", "ec2:DisassociateAddress",
-		"ec2:CreateTags", "ec2:Describe*"], "Resource": "*"}]}`
+		"ec2:CreateTags", "ec2:Describe*"], "Resource": "*"},
+	{"Effect": "Allow", "Principal": {"Service": "codedeploy.amazonaws.com"}, "Action": "ec2:DescribeInstances", "Resource": "*"}]}`
 
 // describeCheck adds to a check what EC2 knows of the resource, as condition keys: its
 // tags, where it is and what it is like. What is to be made has no id yet ("subnet/*")

@@ -51,6 +51,8 @@ func Suite(t *testing.T, config func(*testing.T) store.Config) {
 		{"events", testEvents},
 		{"watch", testWatch},
 		{"changed", testChanged},
+		{"prune", testPrune},
+		{"watch while pruning", testWatchPruned},
 		{"sweep when due", testSweepWhenDue},
 		{"due", testDue},
 		{"work off", testWorkOff},
