@@ -2,6 +2,7 @@ package elbv2_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"sync"
@@ -18,9 +19,17 @@ type cloud struct {
 	mu         sync.Mutex
 	interfaces map[string]*ec2api.NetworkInterface
 	made       int
+	tokens     map[string]made
 	broken     error // of making interfaces
+	lost       error // the answer to the next interface that is made
 	private    error // of giving public addresses
 	states     map[string]string
+}
+
+// made is what a client token stands for.
+type made struct {
+	input string
+	n     *ec2api.NetworkInterface
 }
 
 var subnets = map[string][3]string{ // VPC, zone, block
@@ -129,6 +138,16 @@ func (c *cloud) create(_ context.Context, in *ec2api.CreateNetworkInterfaceInput
 	if c.broken != nil {
 		return nil, c.broken
 	}
+	input, err := json.Marshal(in)
+	if err != nil {
+		return nil, err
+	}
+	if before, ok := c.tokens[*in.ClientToken]; ok {
+		if before.input != string(input) {
+			return nil, awserr.New("IdempotentParameterMismatch", "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).")
+		}
+		return &ec2api.CreateNetworkInterfaceOutput{NetworkInterface: before.n}, nil
+	}
 	c.made++
 	n := &ec2api.NetworkInterface{NetworkInterfaceId: aws.Ptr(fmt.Sprintf("eni-%d", c.made)), SubnetId: in.SubnetId, Description: in.Description,
 		PrivateIpAddress: aws.Ptr(fmt.Sprintf("10.0.9.%d", c.made))}
@@ -138,7 +157,10 @@ func (c *cloud) create(_ context.Context, in *ec2api.CreateNetworkInterfaceInput
 	for _, g := range in.Groups {
 		n.Groups = append(n.Groups, ec2api.GroupIdentifier{GroupId: &g})
 	}
-	c.interfaces[*n.NetworkInterfaceId] = n
+	c.interfaces[*n.NetworkInterfaceId], c.tokens[*in.ClientToken] = n, made{string(input), n}
+	if err, c.lost = c.lost, nil; err != nil {
+		return nil, err
+	}
 	return &ec2api.CreateNetworkInterfaceOutput{NetworkInterface: n}, nil
 }
 

@@ -114,7 +114,7 @@ func newLab(t testing.TB) *lab {
 	t.Helper()
 	g := &gate{denied: map[string]bool{}}
 	l := &lab{Lab: wiretest.New(t, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), g), gate: g,
-		cloud: &cloud{interfaces: map[string]*ec2api.NetworkInterface{}, states: map[string]string{"i-1": "running", "i-2": "running", "i-stopped": "stopped", "i-foreign": "running"}},
+		cloud: &cloud{interfaces: map[string]*ec2api.NetworkInterface{}, tokens: map[string]made{}, states: map[string]string{"i-1": "running", "i-2": "running", "i-stopped": "stopped", "i-foreign": "running"}},
 		plane: newPlane(), board: &board{values: map[string]float64{}}}
 	l.serve(l.plane)
 	return l

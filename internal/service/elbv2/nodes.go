@@ -66,14 +66,15 @@ func (s *Service) keepNode(ctx context.Context, k store.Key, n node) error {
 	})
 }
 
-func (s *Service) makeInterface(ctx context.Context, k store.Key, b *balancer, n node) (node, error) {
-	in := &ec2api.CreateNetworkInterfaceInput{SubnetId: &n.Subnet, Groups: b.SecurityGroups, Description: aws.Ptr("ELB " + k.ID), PrivateIpAddress: given(n.Fixed),
-		ClientToken: &n.Serial}
+// makeInterface makes the interface of a node. A repeated call finds what the first has
+// made, since nothing in it changes: the security groups are set afterwards.
+func (s *Service) makeInterface(ctx context.Context, k store.Key, _ *balancer, n node) (node, error) {
+	in := &ec2api.CreateNetworkInterfaceInput{SubnetId: &n.Subnet, Description: aws.Ptr("ELB " + k.ID), PrivateIpAddress: given(n.Fixed), ClientToken: &n.Serial}
 	out, err := manage[ec2api.CreateNetworkInterfaceOutput](ctx, s, k, "CreateNetworkInterface", in)
 	if err != nil {
 		return n, err
 	}
-	n.Interface, n.Private, n.Groups = aws.Val(out.NetworkInterface.NetworkInterfaceId), aws.Val(out.NetworkInterface.PrivateIpAddress), b.SecurityGroups
+	n.Interface, n.Private = aws.Val(out.NetworkInterface.NetworkInterfaceId), aws.Val(out.NetworkInterface.PrivateIpAddress)
 	return n, nil
 }
 
