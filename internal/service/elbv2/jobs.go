@@ -15,11 +15,13 @@ type jobs struct {
 	queued  map[store.Key]bool
 	running map[store.Key]bool
 	again   map[store.Key]bool
+	resting map[store.Key]bool // failed, and to be tried again after a pause
 	bell    chan struct{}
 }
 
 func newJobs() *jobs {
-	return &jobs{queued: map[store.Key]bool{}, running: map[store.Key]bool{}, again: map[store.Key]bool{}, bell: make(chan struct{}, 1)}
+	return &jobs{queued: map[store.Key]bool{}, running: map[store.Key]bool{}, again: map[store.Key]bool{},
+		resting: map[store.Key]bool{}, bell: make(chan struct{}, 1)}
 }
 
 func (j *jobs) ring() {
@@ -76,4 +78,24 @@ func (j *jobs) done(k store.Key) {
 	if again {
 		j.add(k)
 	}
+}
+
+// rest begins the pause after a failure; false says that one has begun already: each
+// balancer has one at a time, however often it fails meanwhile.
+func (j *jobs) rest(k store.Key) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.resting[k] {
+		return false
+	}
+	j.resting[k] = true
+	return true
+}
+
+// wake ends the pause.
+func (j *jobs) wake(k store.Key) {
+	j.mu.Lock()
+	delete(j.resting, k)
+	j.mu.Unlock()
+	j.add(k)
 }

@@ -98,11 +98,13 @@ func (s *Service) work(ctx context.Context) error {
 			if err := s.fail(ctx, k, err); err != nil && ctx.Err() == nil {
 				return err
 			}
-			go func() {
-				if clock.Sleep(ctx, s.cfg.Clock, pause) == nil {
-					s.jobs.add(k)
-				}
-			}()
+			if s.jobs.rest(k) {
+				go func() {
+					if clock.Sleep(ctx, s.cfg.Clock, pause) == nil {
+						s.jobs.wake(k)
+					}
+				}()
+			}
 		}
 		s.jobs.done(k)
 	}
@@ -222,8 +224,12 @@ func (s *Service) transition(ctx context.Context, k store.Key, f func(*store.Tx,
 	})
 }
 
-// report takes in what the plane has found out about a target.
+// report takes in what the plane has found out about a target. A target that drains
+// stays until its delay is over, idle or not.
 func (s *Service) report(c lb.Change) {
+	if c.Idle {
+		return
+	}
 	g, err := openGroup(c.Group)
 	if err != nil {
 		return

@@ -113,6 +113,28 @@ func TestFailureHasAReason(t *testing.T) {
 	l.until("it is impaired", func() bool { return l.state(b) == "active_impaired Listen on port 80: address already in use" })
 }
 
+// An interface whose making was not written down, for a crash say, is found again,
+// though the balancer's groups have changed since.
+func TestInterfaceIsFoundAgain(t *testing.T) {
+	l := newLab(t)
+	l.cloud.lost = errors.New("connection reset by peer")
+	l.run()
+	b := l.balancer("app")
+	l.until("it has failed", func() bool { return strings.HasPrefix(l.state(b), "failed") })
+	wiretest.Must[api.SetSecurityGroupsOutput](l, "SetSecurityGroups", &api.SetSecurityGroupsInput{LoadBalancerArn: &b, SecurityGroups: []string{"sg-2"}})
+	l.until("it works", func() bool { return l.state(b) == "active" })
+	l.until("all interfaces have the group", func() bool {
+		l.cloud.mu.Lock()
+		defer l.cloud.mu.Unlock()
+		for _, n := range l.cloud.interfaces {
+			if len(n.Groups) != 1 || *n.Groups[0].GroupId != "sg-2" {
+				return false
+			}
+		}
+		return len(l.cloud.interfaces) == 2
+	})
+}
+
 // An interface without the address that it needs goes with its balancer all the same.
 func TestFailureLeavesNothingBehind(t *testing.T) {
 	l := newLab(t)
@@ -143,6 +165,7 @@ func TestTargetStates(t *testing.T) {
 	}
 	report("i-1", lb.Healthy, "")
 	report("i-2", lb.Unhealthy, "Target.Timeout")
+	l.plane.spec(b).Report(lb.Change{Balancer: b, Group: group, Target: lb.Key{TargetID: "i-1", Port: 80}, Idle: true}) // says nothing of its health
 	if a, b := l.health(group, "i-1"), l.health(group, "i-2"); a != "healthy" || b != "unhealthy Target.Timeout" {
 		t.Errorf("they are %s and %s", a, b)
 	}
