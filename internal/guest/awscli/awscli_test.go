@@ -291,7 +291,7 @@ func TestCalls(t *testing.T) {
 	c := newCloud(t)
 	a := newAWS(t, c)
 	c.answers = map[string]string{
-		"GetCallerIdentity": `<GetCallerIdentityResponse><GetCallerIdentityResult><UserId>AIDA</UserId><Account>123456789012</Account><Arn>arn:aws:iam::123456789012:user/x</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>`,
+		"GetCallerIdentity": `{"GetCallerIdentityResponse":{"GetCallerIdentityResult":{"UserId":"AIDA","Account":"123456789012","Arn":"arn:aws:iam::123456789012:user/x"}}}`,
 		"DescribeTags":      `<DescribeTagsResponse><requestId>r</requestId><tagSet><item><resourceId>i-1</resourceId><resourceType>instance</resourceType><key>Name</key><value>true</value></item></tagSet></DescribeTagsResponse>`,
 		"DescribeInstances": `<DescribeInstancesResponse><reservationSet><item><groupSet/><instancesSet>
 			<item><instanceId>i-1</instanceId><instanceState><code>16</code><name>running</name></instanceState><ipAddress>198.18.0.1</ipAddress><ebsOptimized>false</ebsOptimized></item>

@@ -31,8 +31,8 @@ func (c *call) checkQuery() error {
 	return err
 }
 
-// stackAnswer reads an answer of CloudFormation in its JSON form.
-func stackAnswer(action string, body []byte) (map[string]any, error) {
+// queryAnswer reads an answer of the query protocol in its JSON form.
+func queryAnswer(action string, body []byte) (map[string]any, error) {
 	var doc map[string]map[string]any
 	if err := json.Unmarshal(body, &doc); err != nil {
 		return nil, fmt.Errorf("answer of %s: %w", action, err)
@@ -58,6 +58,8 @@ func tidy(v any) any {
 				delete(t, k)
 			case isNumber && (strings.HasSuffix(k, "Time") || strings.HasSuffix(k, "Timestamp")):
 				t[k] = timeText(n)
+			case isNumber && k == "Expiration": // of credentials: whole seconds
+				t[k] = time.Unix(int64(n), 0).UTC().Format("2006-01-02T15:04:05+00:00")
 			default:
 				t[k] = tidy(e)
 			}

@@ -77,7 +77,7 @@ func number(option, text string) any {
 
 // logEvents reads --log-events: JSON, file://, or timestamp=..,message=...
 func logEvents(c *call, in map[string]any) error {
-	list, err := c.structures("log-events")
+	list, err := c.structures("log-events", "")
 	if err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func metricData(c *call, in map[string]any) error {
 			}
 		}
 		var err error
-		if list, err = c.structures("metric-data"); err != nil {
+		if list, err = c.structures("metric-data", ""); err != nil {
 			return err
 		}
 	} else {
@@ -161,7 +161,7 @@ func (c *call) finishDatum(d map[string]any) error {
 }
 
 // structures reads an option's list of structures.
-func (c *call) structures(option string) ([]map[string]any, error) {
+func (c *call) structures(option, only string) ([]map[string]any, error) {
 	values := c.options[option]
 	var out []map[string]any
 	if len(values) == 1 {
@@ -182,7 +182,9 @@ func (c *call) structures(option string) ([]map[string]any, error) {
 	}
 	for _, v := range values {
 		one := map[string]any{}
-		if strings.HasPrefix(v, "{") {
+		if only != "" && !strings.ContainsAny(v, "={") {
+			one[only] = v
+		} else if strings.HasPrefix(v, "{") {
 			if json.Unmarshal([]byte(v), &one) != nil {
 				return nil, &usageError{"Error parsing parameter '--" + option + "': Invalid JSON"}
 			}

@@ -11,7 +11,7 @@ func TestObserve(t *testing.T) {
 	c.answers = map[string]string{
 		"Logs_20140328.CreateLogGroup": ``, "Logs_20140328.CreateLogStream": ``, "Logs_20140328.PutLogEvents": `{"nextSequenceToken":"49"}`,
 		"GraniteServiceVersion20100801.PutMetricData": `{}`, "AmazonSQS.SendMessage": `{"MessageId":"m"}`, "AmazonSQS.ReceiveMessage": `{}`,
-		"Publish": `<PublishResponse><PublishResult><MessageId>p</MessageId></PublishResult></PublishResponse>`,
+		"Publish": `{"PublishResponse":{"PublishResult":{"MessageId":"p"}}}`,
 	}
 	for _, s := range []struct{ line, out, sent string }{
 		{"logs create-log-group --log-group-name g", "", `{"logGroupName":"g"}`},

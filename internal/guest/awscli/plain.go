@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"encoding/xml"
 	"fmt"
 	"net/url"
 	"os"
@@ -91,7 +90,7 @@ func (p plain) input(c *call) (map[string]any, error) {
 		case '*':
 			in[o.api] = anyList(c.options[o.name])
 		case '[', '{':
-			list, err := c.structures(o.name)
+			list, err := c.structures(o.name, o.only)
 			if err != nil {
 				return nil, err
 			}
@@ -171,15 +170,13 @@ func (p plain) page(ctx context.Context, c *call, in map[string]any) (map[string
 	for name, v := range in {
 		flatten(values, name, v, p.protocol == "query")
 	}
-	if c.service == "cloudformation" {
-		values.Set("ContentType", "JSON")
+	if p.protocol == "query" {
+		values.Set("ContentType", "JSON") // in which numbers, lists and what is absent are told apart
 	}
 	body, err := c.client.Query(ctx, p.signing, p.target, p.operation, values)
 	switch {
 	case err != nil:
 		return nil, err
-	case c.service == "cloudformation":
-		return stackAnswer(p.operation, body)
 	case p.protocol == "ec2":
 		return ec2Answer(p.operation, body)
 	}
@@ -241,28 +238,4 @@ func times(v any) {
 
 func isTime(name string) bool {
 	return slices.ContainsFunc([]string{"Date", "Time", "Timestamp", "At"}, func(end string) bool { return strings.HasSuffix(name, end) })
-}
-
-// queryAnswer turns an answer of the query protocol into the CLI's form. The
-// commands that use it have text only.
-func queryAnswer(operation string, body []byte) (map[string]any, error) {
-	dec := xml.NewDecoder(bytes.NewReader(body))
-	for {
-		token, err := dec.Token()
-		if err != nil {
-			return nil, nil //nolint:nilerr // an answer without a result
-		}
-		if start, ok := token.(xml.StartElement); ok && start.Name.Local == operation+"Result" {
-			v, err := queryForm.value(dec, start.Name.Local)
-			m, _ := v.(map[string]any)
-			return m, err
-		}
-	}
-}
-
-var queryForm = xmlForm{
-	item:   "member",
-	isList: func(string) bool { return false },
-	member: func(name string) string { return name },
-	scalar: func(_, text string) any { return text },
 }

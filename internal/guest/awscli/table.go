@@ -10,7 +10,8 @@ import (
 // how it is spoken to, and its name in signatures. An option's last sign says what it
 // takes: nothing (text), # a number, ? nothing or no- before it, * a list, { a
 // structure or a map, [ a list of structures. A ! behind that says that it must be
-// given. Then may stand the name in the API, where the rule does not give it. ~ behind a command
+// given. Then may stand the name in the API, where the rule does not give it, and behind a colon
+// the only member of a structure, which its value alone stands for. ~ behind a command
 // names the list that its pages are joined in.
 const plainCommands = `
 @ssm json AmazonSSM
@@ -70,6 +71,31 @@ describe-stack-resources stack-name logical-resource-id physical-resource-id
 list-stack-resources~StackResourceSummaries stack-name!
 describe-stack-events~StackEvents stack-name!
 list-exports~Exports
+@elb query 2012-06-01 elasticloadbalancing
+describe-instance-health load-balancer-name! instances[:InstanceId
+describe-load-balancers~LoadBalancerDescriptions load-balancer-names*
+register-instances-with-load-balancer load-balancer-name! instances[!:InstanceId
+deregister-instances-from-load-balancer load-balancer-name! instances[!:InstanceId
+@elbv2 query 2015-12-01 elasticloadbalancing
+describe-target-health target-group-arn! targets[
+describe-target-groups~TargetGroups load-balancer-arn target-group-arns* names*
+describe-load-balancers~LoadBalancers load-balancer-arns* names*
+register-targets target-group-arn! targets[!
+deregister-targets target-group-arn! targets[!
+@autoscaling query 2011-01-01
+describe-auto-scaling-groups~AutoScalingGroups auto-scaling-group-names* filters[
+describe-auto-scaling-instances~AutoScalingInstances instance-ids*
+describe-lifecycle-hooks auto-scaling-group-name! lifecycle-hook-names*
+complete-lifecycle-action lifecycle-hook-name! auto-scaling-group-name! lifecycle-action-token lifecycle-action-result! instance-id
+record-lifecycle-action-heartbeat lifecycle-hook-name! auto-scaling-group-name! lifecycle-action-token instance-id
+set-instance-health instance-id! health-status! should-respect-grace-period?
+set-instance-protection instance-ids*! auto-scaling-group-name! protected-from-scale-in?
+set-desired-capacity auto-scaling-group-name! desired-capacity#! honor-cooldown?
+enter-standby instance-ids* auto-scaling-group-name! should-decrement-desired-capacity?
+exit-standby instance-ids* auto-scaling-group-name!
+suspend-processes auto-scaling-group-name! scaling-processes*
+resume-processes auto-scaling-group-name! scaling-processes*
+terminate-instance-in-auto-scaling-group instance-id! should-decrement-desired-capacity?
 @ec2 ec2 2016-11-15
 describe-tags~Tags filters[Filter
 describe-instances~Reservations filters[Filter instance-ids*InstanceId
@@ -109,7 +135,8 @@ type plain struct {
 
 type plainOption struct {
 	name, api string
-	kind      byte // 0 for text
+	only      string // the one member of the structures
+	kind      byte   // 0 for text
 	needed    bool
 }
 
@@ -152,7 +179,7 @@ func parseOption(word string, lower bool) plainOption {
 			o.api, o.needed = strings.TrimPrefix(o.api, "!"), o.api != "" && o.api[0] == '!'
 		}
 	}
-	if o.api == "" {
+	if o.api, o.only, _ = strings.Cut(o.api, ":"); o.api == "" {
 		o.api = member(o.name, lower)
 	}
 	return o

@@ -206,7 +206,7 @@ func hashOf(body io.ReadSeeker) (string, error) {
 }
 
 // Query makes a call in the query protocol and returns the answer's body.
-// "ContentType=JSON" among the values asks CloudFormation for JSON.
+// "ContentType=JSON" among the values asks for JSON.
 func (c *Client) Query(ctx context.Context, service, version, action string, values url.Values) ([]byte, error) {
 	if c.Region == "" {
 		return nil, errNoRegion

@@ -139,7 +139,7 @@ func (b *build) process(value any, c map[string]any) (*exec.Cmd, error) {
 	var argv []string
 	switch t := value.(type) {
 	case string:
-		argv = []string{"/bin/sh", "-c", t}
+		argv = shell(t)
 	case []any:
 		argv = texts(t)
 	}
@@ -164,6 +164,16 @@ func (b *build) process(value any, c map[string]any) (*exec.Cmd, error) {
 		dir = home + rest
 	}
 	return &exec.Cmd{Path: program, Args: argv, Env: b.environment(c["env"]), Dir: dir}, nil
+}
+
+// shell is how a command line is run: by bash in its POSIX mode where there is one,
+// for that is what /bin/sh is on Amazon Linux, where templates with a bashism such as
+// [ "$a" == "$b" ] were tried.
+func shell(line string) []string {
+	if _, err := os.Stat("/bin/bash"); err == nil {
+		return []string{"/bin/bash", "--posix", "-c", line}
+	}
+	return []string{"/bin/sh", "-c", line}
 }
 
 // environment is the caller's, or where the command has one of its own that alone,

@@ -198,7 +198,7 @@ func change(before, after any) string {
 }
 
 func (d *daemon) action(ctx context.Context, k hook, p part, before, now any) ([]byte, error) {
-	argv := []string{"/bin/sh", "-c", k.action}
+	argv := shell(k.action)
 	if k.runAs != "" && k.runAs != "root" {
 		argv = []string{"su", k.runAs, "-c", k.action}
 	}

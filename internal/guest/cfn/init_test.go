@@ -42,7 +42,7 @@ func TestInit(t *testing.T) {
 	  },
 	  "commands": {
 	   "2": {"command": ["/bin/sh", "-c", "echo $X-$HOME >>ROOT/order"], "env": {"X": "two"}},
-	   "1": {"command": "pwd >>ROOT/order", "cwd": "/usr"},
+	   "1": {"command": "[ a == a ] && pwd >>ROOT/order", "cwd": "/usr"},
 	   "3": {"command": "echo never >>ROOT/order", "test": "false"},
 	   "4": {"command": "false", "ignoreErrors": "true"}
 	  },

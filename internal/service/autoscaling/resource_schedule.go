@@ -20,7 +20,11 @@ type scheduleProperties struct {
 }
 
 // Schema implements stack.Resource.
-func (resourceSchedule) Schema() stack.Schema { return stack.SchemaOf(scheduleProperties{}) }
+func (resourceSchedule) Schema() stack.Schema {
+	sc := stack.SchemaOf(scheduleProperties{})
+	sc.Attributes = []string{"ScheduledActionName"}
+	return sc
+}
 
 func (t resourceSchedule) put(ctx context.Context, r stack.Request, name string) error {
 	var p scheduleProperties
