@@ -50,24 +50,48 @@ func (p progressFlags) size(out io.Writer) func() (columns, lines int) {
 	return nil
 }
 
+// intentFlags say how the project is to be.
+type intentFlags struct {
+	Template    string            `help:"The template's file."`
+	Parameter   map[string]string `short:"p" mapsep:"none" help:"Template parameter, NAME=VALUE."`
+	Bucket      string            `help:"Bucket for the archive (hardstand-deploy-ACCOUNT-REGION)."`
+	ServiceRole string            `help:"Role that CodeDeploy assumes, name or ARN."`
+	Target      string            `help:"Tag, KEY=VALUE, by which CodeDeploy finds the instances."`
+}
+
+func (i intentFlags) into(o deploy.Options) deploy.Options {
+	o.Template, o.Parameters, o.Bucket, o.ServiceRole, o.Target = i.Template, i.Parameter, i.Bucket, i.ServiceRole, i.Target
+	return o
+}
+
+// planCommand is `hardstand plan`.
+type planCommand struct {
+	projectFlags
+	intentFlags
+}
+
+// Run prints what deploy would do.
+func (c planCommand) Run(ctx context.Context, to *console) error {
+	outlook, err := deploy.Plan(ctx, c.into(c.options()), c.settings(nil))
+	if err == nil {
+		fmt.Fprint(to.out, outlook.Text())
+	}
+	return err
+}
+
 // deployCommand is `hardstand deploy`.
 type deployCommand struct {
 	projectFlags
 	progressFlags
-	Template     string            `help:"The template's file."`
-	Parameter    map[string]string `short:"p" mapsep:"none" help:"Template parameter, NAME=VALUE."`
-	Bucket       string            `help:"Bucket for the archive (hardstand-deploy-ACCOUNT-REGION)."`
-	ServiceRole  string            `help:"Role that CodeDeploy assumes, name or ARN."`
-	Target       string            `help:"Tag, KEY=VALUE, by which CodeDeploy finds the instances."`
-	WithIdentity bool              `help:"Bring up the project's identity stack first: its roles (an administrator's job)."`
-	Remove       bool              `help:"Remove what deploy has made: application, stack, archives; with --with-identity the roles too."`
+	intentFlags
+	WithIdentity bool `help:"Bring up the project's identity stack first: its roles (an administrator's job)."`
+	Remove       bool `help:"Remove what deploy has made: application, stack, archives; with --with-identity the roles too."`
 }
 
 // Run deploys and prints the URL, or removes.
 func (c deployCommand) Run(ctx context.Context, to *console) error {
-	options, settings := c.options(), c.settings(to.out)
-	options.Template, options.Parameters, options.Bucket, options.ServiceRole = c.Template, c.Parameter, c.Bucket, c.ServiceRole
-	options.Target, options.Config, options.WithIdentity = c.Target, c.Config, c.WithIdentity
+	options, settings := c.into(c.options()), c.settings(to.out)
+	options.Config, options.WithIdentity = c.Config, c.WithIdentity
 	settings.Size = c.size(to.out)
 	if c.Remove {
 		return deploy.Remove(ctx, options, settings)

@@ -24,6 +24,7 @@ type commands struct {
 	Serve     serveCommand     `cmd:"" help:"Run the server."`
 	Env       envCommand       `cmd:"" help:"Print shell exports that point AWS's tools at the server."`
 	Deploy    deployCommand    `cmd:"" help:"Provision, deploy and verify the application in a directory."`
+	Plan      planCommand      `cmd:"" help:"Show what deploy would do with a directory."`
 	Status    statusCommand    `cmd:"" help:"Show how what was deployed from a directory stands."`
 	Rollback  rollbackCommand  `cmd:"" help:"Deploy the revision before the current one again."`
 	Doctor    doctorCommand    `cmd:"" help:"Say what this machine can do, and how to mend what it cannot."`

@@ -21,6 +21,15 @@ func (f *fakeAWS) query(op string, form url.Values) (result, refusal string) {
 		return "<Account>" + account + "</Account><Arn>arn:aws:iam::" + account + ":user/build</Arn><UserId>AIDA</UserId>", ""
 	case "GetConsoleOutput":
 		return "<instanceId>" + instance + "</instanceId><output>" + base64.StdEncoding.EncodeToString([]byte(f.console)) + "</output>", ""
+	case "CreateChangeSet":
+		s := f.find(form.Get("StackName"))
+		if s == nil {
+			s = &fakeStack{name: form.Get("StackName"), states: []string{"REVIEW_IN_PROGRESS"}}
+			f.stacks[s.name] = s
+		}
+		return "<Id>arn:aws:cloudformation:eu-west-1:" + account + ":changeSet/plan/1</Id><StackId>" + s.id() + "</StackId>", ""
+	case "DeleteChangeSet":
+		return "", ""
 	case "ValidateTemplate":
 		return f.validate(), ""
 	case "CreateStack":

@@ -11,9 +11,10 @@
 // what AWS reports, never on time alone. It leaves as a Result, or as a *Failure
 // with cause, evidence and remedy.
 //
-// Two more commands look back at what was deployed: Status (status*.go) makes a
-// Report of it and changes nothing, Rollback (rollback*.go) deploys an earlier
-// revision again by the same steps. Both read the group by group_state.go.
+// Three more commands stand beside it. Plan (plan*.go) says what Run would do. Status
+// (status*.go) makes a Report of what was deployed and changes nothing; Rollback
+// (rollback*.go) deploys an earlier revision again by the same steps. They read the
+// group by group_state.go.
 package deploy
 
 import (

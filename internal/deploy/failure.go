@@ -12,7 +12,7 @@ import (
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 )
 
-// Exit codes of `hardstand deploy`, `status` and `rollback`.
+// Exit codes of `hardstand deploy`, `plan`, `status` and `rollback`.
 const (
 	ExitOK          = 0
 	ExitUnexpected  = 1   // no server answers, or a fault of hardstand's
