@@ -10,6 +10,7 @@ import (
 	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // A route to an interface is a detour: packets from a subnet are marked before they are
@@ -58,15 +59,19 @@ func (v *vpc) setDetours() error {
 		return fmt.Errorf("VPC %s: list rules: %w", v.id, err)
 	}
 	var errs []error
-	there := map[int]bool{}
+	there, local := map[int]bool{}, false
 	for _, r := range rules {
 		i := int(r.Mark) - firstDetour
+		local = local || r.Priority == localPriority
 		switch {
 		case i >= 0 && i < len(vias):
 			there[i] = true
 		case i >= 0:
 			errs = append(errs, v.route.RuleDel(&r))
 		}
+	}
+	if len(vias) > 0 && !local {
+		errs = append(errs, v.route.RuleAdd(localRule()))
 	}
 	for i, via := range vias {
 		if !there[i] {
@@ -80,8 +85,20 @@ func (v *vpc) setDetours() error {
 	return nil
 }
 
-// detourPriority has the rules of detours come before the one of the main table.
-const detourPriority = 1000
+// detourPriority has the rules of detours come before the one of the main table, and
+// localPriority the VPC's own ranges before them: no route leads what is for the VPC
+// elsewhere.
+const (
+	localPriority  = 999
+	detourPriority = 1000
+)
+
+// localRule looks for anything but the default route in the main table.
+func localRule() *netlink.Rule {
+	r := netlink.NewRule()
+	r.Family, r.Table, r.Priority, r.SuppressPrefixlen = netlink.FAMILY_V4, unix.RT_TABLE_MAIN, localPriority, 0
+	return r
+}
 
 func detourRule(i int) *netlink.Rule {
 	r := netlink.NewRule()
@@ -89,11 +106,16 @@ func detourRule(i int) *netlink.Rule {
 	return r
 }
 
-// routeDetour fills the table of a detour, if its interface is attached.
+// routeDetour fills the table of a detour, if its interface is attached, and empties it
+// otherwise: the number may have been another detour's.
 func (v *vpc) routeDetour(i int, via netip.Addr) error {
 	link, err := v.route.LinkByName(linkFor(v.net.cfg.Prefix, via))
 	if missing(err) {
-		return nil
+		err := v.route.RouteDel(&netlink.Route{Table: firstDetour + i, Dst: ipNet(netip.PrefixFrom(netip.IPv4Unspecified(), 0))})
+		if errors.Is(err, unix.ESRCH) {
+			err = nil
+		}
+		return err
 	}
 	if err != nil {
 		return err

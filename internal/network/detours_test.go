@@ -143,6 +143,16 @@ func TestDetour(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustTimeOut(t, "after the check was turned on again", from.ns, known, 80)
+	if err := n.SetForwarding(ctx, router.ID, true); err != nil {
+		t.Fatal(err)
+	}
+	v.Exits[1].Via = testNIC("vpc-1", 8, false).Private
+	if err := n.SetVPC(ctx, v); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := dial(from.ns, known, 80, little); err == nil {
+		t.Error("a way to another interface, which is not attached, leads to the one before")
+	}
 	v.Exits = v.Exits[:1]
 	if err := n.SetVPC(ctx, v); err != nil {
 		t.Fatal(err)
@@ -192,6 +202,9 @@ func TestTranslatingInstance(t *testing.T) {
 	}
 	translate(t, at.ns)
 	mustDial(t, "by the instance that translates", from.ns, far.nic.Public, 80, router.Public.String())
+	near := attach(t, n, testNIC("vpc-1", 11, true, "sg-1"))
+	near.serve(t, 80)
+	mustDial(t, "within the VPC, which has a route of its own", from.ns, near.nic.Private, 80, from.nic.Private.String())
 	if err := n.SetForwarding(ctx, router.ID, false); err != nil {
 		t.Fatal(err)
 	}
