@@ -32,12 +32,18 @@ type ground struct {
 	services *network.Services
 }
 
-// openGround opens the driver that the configuration chooses. exited is told of
-// machines that end by themselves.
-func (w *world) openGround(ctx context.Context, exited func(id, reason string)) (*ground, error) {
+// openGround opens the driver that the configuration chooses. EC2, which is opened
+// afterwards, is told of machines that end by themselves and asked about those that
+// reboot.
+func (w *world) openGround(ctx context.Context) (*ground, error) {
 	s := w.s
+	machines := instance.Config{
+		OnExit: func(id, reason string) { w.ec2.Exited(id, reason) },
+		Spec:   func(ctx context.Context, id string) (instance.Spec, error) { return w.ec2.Spec(ctx, id) },
+		Clock:  s.cfg.Clock, Log: s.cfg.Log,
+	}
 	if s.cfg.Instances == InstancesFake {
-		return s.openRecords(exited)
+		return s.openRecords(machines)
 	}
 	n, err := network.Open(ctx, network.Config{
 		Prefix: s.dir.prefix(), PublicCIDR: s.cfg.PublicCIDR, Egress: s.cfg.Egress, EgressLAN: s.cfg.EgressLAN, Log: s.cfg.Log,
@@ -67,21 +73,19 @@ func (w *world) openGround(ctx context.Context, exited func(id, reason string)) 
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open instances: %w", err), g.services.Close(), n.Close())
 	}
-	g.driver = d
-	g.manager = instance.New(instance.Config{Driver: d, OnExit: exited, Clock: s.cfg.Clock, Log: s.cfg.Log})
+	g.driver, machines.Driver = d, d
+	g.manager = instance.New(machines)
 	return g, nil
 }
 
 // openRecords opens the fake driver.
-func (s *System) openRecords(exited func(id, reason string)) (*ground, error) {
+func (s *System) openRecords(machines instance.Config) (*ground, error) {
 	d, err := fake.Open(s.dir.path)
 	if err != nil {
 		return nil, err
 	}
-	return &ground{
-		manager: instance.New(instance.Config{Driver: d, OnExit: exited, Clock: s.cfg.Clock, Log: s.cfg.Log}),
-		network: noNetwork{},
-	}, nil
+	machines.Driver = d
+	return &ground{manager: instance.New(machines), network: noNetwork{}}, nil
 }
 
 // close lets go of everything; machines run on. When idle says that there are none,

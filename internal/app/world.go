@@ -156,7 +156,7 @@ func (w *world) openStorage(context.Context) error {
 
 func (w *world) openCompute(ctx context.Context) error {
 	cfg := w.s.cfg
-	g, err := w.openGround(ctx, func(id, reason string) { w.ec2.Exited(id, reason) })
+	g, err := w.openGround(ctx)
 	if err != nil {
 		return err
 	}

@@ -20,8 +20,11 @@ type Config struct {
 	// the Reason constants. A reboot from inside is not an exit: the instance is
 	// started again. Called from a goroutine of the manager, without locks.
 	OnExit func(id, reason string)
-	Clock  clock.Clock
-	Log    *slog.Logger
+	// Spec tells what an instance that reboots is to be like by now: its addresses and
+	// groups may have changed since it was launched. nil: as it was launched.
+	Spec  func(ctx context.Context, id string) (Spec, error)
+	Clock clock.Clock
+	Log   *slog.Logger
 }
 
 // How long an instance gets to end by itself. PID 1 gives its processes ten
@@ -164,7 +167,7 @@ func (m *Manager) restart(e *entry, id string) bool {
 	if !m.current(e) || e.running() != nil || e.ordered() != orders {
 		return true // terminated, stopped or started meanwhile
 	}
-	if err := m.launch(m.closing, e, e.spec); err != nil {
+	if err := m.relaunch(m.closing, e); err != nil {
 		m.cfg.Log.Error("instance did not come back from a reboot", "instance", id, "error", err)
 		return m.closing.Err() != nil
 	}
@@ -225,7 +228,21 @@ func (m *Manager) Reboot(ctx context.Context, id string) error {
 	if err := m.end(ctx, e, stopGrace); err != nil {
 		return err
 	}
-	return m.launch(ctx, e, e.spec)
+	return m.relaunch(ctx, e)
+}
+
+// relaunch launches an instance that has rebooted.
+func (m *Manager) relaunch(ctx context.Context, e *entry) error {
+	spec := e.spec
+	if m.cfg.Spec != nil {
+		now, err := m.cfg.Spec(ctx, spec.ID)
+		if err != nil {
+			return fmt.Errorf("reboot %s: %w", spec.ID, err)
+		}
+		now.FirstBoot = false
+		spec = now
+	}
+	return m.launch(ctx, e, spec)
 }
 
 // Terminate ends an instance and removes its disk. The console stays.

@@ -117,10 +117,13 @@ type fixture struct {
 	exits  chan string
 }
 
-func newFixture(t *testing.T) fixture {
+func newFixture(t *testing.T) fixture { return newFixtureWith(t, nil) }
+
+// newFixtureWith has spec tell what an instance that reboots is to be like.
+func newFixtureWith(t *testing.T, spec func(context.Context, string) (instance.Spec, error)) fixture {
 	f := fixture{driver: newScripted(), clock: clock.NewManual(time.Unix(0, 0)), exits: make(chan string, 10)}
 	f.Manager = instance.New(instance.Config{
-		Driver: f.driver, Clock: f.clock, Log: instancetest.Log(t),
+		Driver: f.driver, Clock: f.clock, Log: instancetest.Log(t), Spec: spec,
 		OnExit: func(id, reason string) { f.exits <- id + " " + reason },
 	})
 	t.Cleanup(f.Close)
@@ -223,6 +226,29 @@ func TestRebootKeepsTheDisk(t *testing.T) {
 	}
 	if err := f.Reboot(t.Context(), "i-2"); err == nil {
 		t.Error("rebooting what does not run succeeded")
+	}
+}
+
+// What has changed about an instance since its launch counts from its next boot on,
+// whoever asked for that.
+func TestRebootAsItIsByNow(t *testing.T) {
+	var gone error
+	f := newFixtureWith(t, func(_ context.Context, id string) (instance.Spec, error) {
+		return instance.Spec{ID: id, Hostname: "changed", FirstBoot: true}, gone
+	})
+	f.start(t, "i-1")
+	if err := f.Reboot(t.Context(), "i-1"); err != nil {
+		t.Fatal(err)
+	}
+	f.driver.mu.Lock()
+	second := f.driver.launches[1]
+	f.driver.mu.Unlock()
+	if second.Hostname != "changed" || second.FirstBoot {
+		t.Errorf("it came back as %+v", second)
+	}
+	gone = errors.New("no row")
+	if err := f.Reboot(t.Context(), "i-1"); err == nil || err.Error() != "reboot i-1: no row" {
+		t.Errorf("a reboot to nobody knows what: %v", err)
 	}
 }
 

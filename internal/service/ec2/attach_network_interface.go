@@ -163,13 +163,33 @@ func (s *Service) plug(ctx context.Context, k store.Key) error {
 	if err := s.syncNetwork(ctx, k, row.NIC); err != nil {
 		return err
 	}
+	return s.plugInto(ctx, k, row.Instance)
+}
+
+// plugInto connects an interface to the instance id, unless it has been taken from that
+// meanwhile.
+func (s *Service) plugInto(ctx context.Context, k store.Key, id string) error {
 	s.pushing.Lock()
 	defer s.pushing.Unlock()
+	at := ""
+	err := s.db.View(ctx, func(tx *store.Tx) error {
+		row, err := interfaces.Get(tx, k)
+		if err == nil {
+			at = row.Instance
+		}
+		return err
+	})
+	if isNotFound(err) || err == nil && at != id {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
 	wire, err := s.wiring(ctx, k)
 	if err != nil {
 		return err
 	}
-	return s.machines.Plug(ctx, row.Instance, wire)
+	return s.machines.Plug(ctx, id, wire)
 }
 
 // DetachNetworkInterface takes an interface from its instance, at once if it runs.

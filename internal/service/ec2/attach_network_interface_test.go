@@ -60,6 +60,11 @@ func TestAttachNetworkInterface(t *testing.T) {
 	if w.machines.count("unplug "+nic+" "+id) != 1 {
 		t.Errorf("the machine was told %v", w.machines.log)
 	}
+	// An attachment that a detachment overtakes connects nothing.
+	told := len(w.machines.log)
+	if err := w.svc.plugInto(w.ctx, key(aws.CallFrom(w.ctx), nic), id); err != nil || len(w.machines.log) != told {
+		t.Errorf("%v, the machine was told %v", err, w.machines.log[told:])
+	}
 	do[api.DeleteNetworkInterfaceOutput](w, "DeleteNetworkInterface", &api.DeleteNetworkInterfaceInput{NetworkInterfaceId: &nic})
 }
 

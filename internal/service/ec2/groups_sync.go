@@ -132,7 +132,8 @@ func (s *Service) pushGroup(ctx context.Context, k store.Key, id string) error {
 }
 
 // pushInterface gives the network the address and the groups that the interface of
-// a running machine has by now. One that does not run gets them when it boots.
+// a running machine has by now. One that does not run, or is rebooting, gets them when
+// it boots.
 func (s *Service) pushInterface(ctx context.Context, k store.Key) error {
 	s.pushing.Lock()
 	defer s.pushing.Unlock()
@@ -140,7 +141,7 @@ func (s *Service) pushInterface(ctx context.Context, k store.Key) error {
 	if err != nil || r.State != stateRunning {
 		return err
 	}
-	if err := s.bring(ctx, r.NIC); err != nil {
+	if err := s.bring(ctx, r.NIC); err != nil && !errors.Is(err, network.ErrNotAttached) {
 		return fmt.Errorf("interface of %s: %w", r.ID, err)
 	}
 	return nil

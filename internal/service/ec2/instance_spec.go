@@ -9,6 +9,19 @@ import (
 	"github.com/hardstand/hardstand/internal/store"
 )
 
+// Spec is what the manager needs to boot an instance as it is by now.
+func (s *Service) Spec(ctx context.Context, id string) (hsinstance.Spec, error) {
+	k, err := s.keyOf(ctx, id)
+	if err != nil {
+		return hsinstance.Spec{}, err
+	}
+	r, err := s.load(ctx, k)
+	if err != nil {
+		return hsinstance.Spec{}, err
+	}
+	return s.spec(ctx, k, r)
+}
+
 // spec is what the manager needs to boot the instance.
 func (s *Service) spec(ctx context.Context, k store.Key, r *instance) (hsinstance.Spec, error) {
 	var v *vpc

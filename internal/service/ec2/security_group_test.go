@@ -141,6 +141,9 @@ func TestGroupOfInstances(t *testing.T) {
 	if _, known := w.net.group(other); !known {
 		t.Error("the network does not know the rules of the new group")
 	}
+	if spec, err := w.svc.Spec(w.ctx, id); err != nil || !slices.Equal(spec.NIC.SecurityGroups, []string{web, other}) {
+		t.Errorf("a reboot brings it back with %v, %v", spec.NIC.SecurityGroups, err)
+	}
 	w.terminate(id)
 	w.await(id, stateTerminated)
 	do[api.DeleteSecurityGroupOutput](w, "DeleteSecurityGroup", &api.DeleteSecurityGroupInput{GroupName: aws.Ptr("web")})

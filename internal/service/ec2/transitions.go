@@ -254,13 +254,17 @@ func (s *Service) reboot(ctx context.Context, k store.Key, row *instance) error 
 	if err != nil && ctx.Err() != nil {
 		return err
 	}
-	return s.change(ctx, k, "reboot", func(r *instance) bool {
+	changed := s.change(ctx, k, "reboot", func(r *instance) bool {
 		if r.State != stateRunning {
 			return false
 		}
 		r.Restart = false
 		return err == nil || r.fallBack(internalError(err))
 	})
+	if changed != nil || err != nil {
+		return changed
+	}
+	return s.catchUp(ctx, k, row.NIC)
 }
 
 // change applies f to the row and commits it with its event; f returns false when
