@@ -1,6 +1,7 @@
 package install
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -151,6 +152,62 @@ func TestPermissionsDoNotFollowLinks(t *testing.T) {
 	}
 	if info, err := os.Lstat(h.dest + "/link"); err != nil || owner(info) != nobody {
 		t.Errorf("the link's own owner: %d, %v", owner(info), err)
+	}
+}
+
+// The target swapped for a further name of a file that is not the deployment's: it
+// keeps its mode, owner and context.
+func TestPermissionsNotByAFurtherName(t *testing.T) {
+	h := newHost(t)
+	h.file("outside/secret", "")
+	b := newPlan("DISALLOW")
+	root, err := os.OpenRoot(filepath.Join(h.dir, "archive"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	p := appspec.Permission{Object: h.dest + "/bin/run", Pattern: "**", Types: both, Mode: "777", Owner: "nobody", Context: &appspec.Context{Type: "t"}}
+	if err := errors.Join(b.addFiles(root, h.all()), b.addPermissions([]appspec.Permission{p})); err != nil {
+		t.Fatal(err)
+	}
+	if err := execute(b.steps, root, filepath.Join(h.dir, "cleanup"), Tools{Run: func(string, ...string) error { return nil }}); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Remove(p.Object), os.Link(h.dir+"/outside/secret", p.Object)); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range b.steps {
+		if s.Type == "mkdir" || s.Type == "copy" {
+			continue
+		}
+		err := execute([]Step{s}, root, filepath.Join(h.dir, "cleanup"), Tools{})
+		if want := p.Object + " has a further name, which this deployment has not given it"; err == nil || err.Error() != want {
+			t.Errorf("%s: error %v, want %s", s.Type, err, want)
+		}
+	}
+	if info, err := os.Stat(h.dir + "/outside/secret"); err != nil || info.Mode().Perm() != 0o644 || owner(info) != 0 {
+		t.Errorf("%v of %d, %v", info.Mode(), owner(info), err)
+	}
+}
+
+// The context is for the file that is open, whatever its path leads to by now.
+func TestContextOfWhatIsOpen(t *testing.T) {
+	h := newHost(t)
+	h.file("real/run", "")
+	h.file("other/run", "")
+	root, err := os.OpenRoot(h.dir + "/real")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	o, err := openObject(root, "run", h.dir+"/at/run")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	h.link("other", "at", nobody)
+	if got, err := semanage(o, StepContext{Type: "t"}, Tools{Run: func(string, ...string) error { return nil }}); err != nil || got != h.dir+"/real/run" {
+		t.Errorf("%s, %v", got, err)
 	}
 }
 

@@ -101,7 +101,7 @@ func hasNamed(entries []string, prefix string) bool {
 }
 
 func semanage(o *object, c StepContext, tools Tools) (realPath string, err error) {
-	real, err := filepath.EvalSymlinks(o.path)
+	real, err := o.realPath()
 	if err != nil {
 		return "", err
 	}
@@ -139,7 +139,21 @@ func openObject(root *os.Root, rel, path string) (*object, error) {
 	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
+	// Whoever may write to the directory could have put another's file here by a
+	// further name, where the host does not forbid that.
+	if st.Mode&unix.S_IFMT == unix.S_IFREG && st.Nlink > 1 {
+		return nil, errors.Join(fmt.Errorf("%s has a further name, which this deployment has not given it", path), f.Close())
+	}
 	return &object{f, path, st.Mode}, nil
+}
+
+// realPath is the path without links: of the object that is open, whatever its path
+// leads to by now; of a link, of where that leads.
+func (o *object) realPath() (string, error) {
+	if o.isLink() {
+		return filepath.EvalSymlinks(o.path)
+	}
+	return os.Readlink(fmt.Sprintf("/proc/self/fd/%d", o.fd()))
 }
 
 func (o *object) fd() int { return int(o.Fd()) }
