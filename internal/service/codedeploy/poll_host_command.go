@@ -12,8 +12,11 @@ import (
 )
 
 const (
-	// holdPoll is how long a poll is held open; agents give up after 80 s.
+	// holdPoll is how long a poll of our agent is held open.
 	holdPoll = 50 * time.Second
+	// holdOthers is the same for AWS's agents. They end, and so restart and let their
+	// instance go down, only when a poll has been answered.
+	holdOthers = 20 * time.Second
 	// lease is how long a command that was handed out may stay unacknowledged
 	// before it is handed out again. An acknowledged one never is: an agent would
 	// run it twice.
@@ -32,7 +35,7 @@ func (s *Service) PollHostCommand(ctx context.Context, in *api.PollHostCommandIn
 	if err := s.enterPoll(ctx, h); err != nil {
 		return nil, err
 	}
-	enough := s.clock.After(holdPoll)
+	enough := s.clock.After(holdFor(ctx))
 	for {
 		changed := s.polls.changed(h.Key)
 		out, due, err := s.take(ctx, h)
@@ -54,6 +57,14 @@ func (s *Service) PollHostCommand(ctx context.Context, in *api.PollHostCommandIn
 			return &api.PollHostCommandOutput{}, nil
 		}
 	}
+}
+
+// holdFor is how long the caller's poll is held open.
+func holdFor(ctx context.Context) time.Duration {
+	if ours(aws.CallFrom(ctx)) {
+		return holdPoll
+	}
+	return holdOthers
 }
 
 // heldPoll is a poll that waits without its request, as those of a fleet do.
@@ -78,7 +89,7 @@ func (s *Service) holdPollHostCommand(ctx context.Context, in any) (held wire.He
 		s.leavePoll(h, &err)
 		return nil, err
 	}
-	return &heldPoll{s: s, host: h, until: s.clock.Now().Add(holdPoll)}, nil
+	return &heldPoll{s: s, host: h, until: s.clock.Now().Add(holdFor(ctx))}, nil
 }
 
 // Await implements wire.Held.
