@@ -92,7 +92,7 @@ func (t *turn) plan() plan {
 	var p plan
 	counted := slices.DeleteFunc(slices.Clone(t.list), func(m *member) bool { return !m.counts() })
 	n, desired := len(counted), int(t.g.Desired)
-	mayLaunch := !t.g.suspended(processLaunch) && !t.waitsForRetry(n < desired)
+	mayLaunch := !t.g.suspended(processLaunch) && !t.waitsForRetry()
 	mayEnd := !t.g.suspended(processTerminate)
 	switch {
 	case n < desired && mayLaunch:
@@ -126,14 +126,13 @@ func (t *turn) spare(desired int) int {
 	return n
 }
 
-// waitsForRetry reports whether launches wait after one that failed.
-func (t *turn) waitsForRetry(wanted bool) bool {
+// waitsForRetry reports whether launches wait after one that failed. The group is looked
+// at again then whatever it lacks: replacements beyond its size may wait too.
+func (t *turn) waitsForRetry() bool {
 	if !t.now.Before(t.g.Retry) {
 		return false
 	}
-	if wanted {
-		t.at(t.g.Retry)
-	}
+	t.at(t.g.Retry)
 	return true
 }
 

@@ -191,15 +191,17 @@ func (t *turn) rebalance(counted []*member) []launchOf {
 		}
 	}
 	load := placed(counted)
+	// What is protected does not make room: to launch for it would never end.
+	movable := slices.DeleteFunc(slices.Clone(counted), func(m *member) bool { return m.Protected })
 	lowest, highest, crowded, outside := 1<<30, 0, "", ""
 	for _, zone := range t.g.Zones {
 		n := zoneLoad(load, zone)
 		lowest = min(lowest, n)
-		if n > highest {
+		if n > highest && slices.ContainsFunc(movable, func(m *member) bool { return m.Zone == zone }) {
 			highest, crowded = n, zone
 		}
 	}
-	for _, m := range counted {
+	for _, m := range movable {
 		if !slices.Contains(t.g.Zones, m.Zone) {
 			outside = m.Zone // the group has left this zone
 		}

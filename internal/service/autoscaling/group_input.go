@@ -67,7 +67,8 @@ func (s *settings) judge() error {
 		asked{"DesiredCapacityType=" + val(s.capacityType), s.capacityType != nil && *s.capacityType != "units" && *s.capacityType != ""},
 		asked{"AvailabilityZoneImpairmentPolicy", impaired},
 		asked{"SkipZonalShiftValidation", val(s.skipShift)},
-		asked{"CapacityReservationSpecification", s.reservation != nil && s.reservation.CapacityReservationPreference != "none" && s.reservation.CapacityReservationPreference != "default"},
+		asked{"CapacityReservationSpecification", s.reservation != nil && (s.reservation.CapacityReservationTarget != nil ||
+			s.reservation.CapacityReservationPreference != "none" && s.reservation.CapacityReservationPreference != "default")},
 		asked{"InstanceLifecyclePolicy", s.lifecycle != nil},
 		asked{"AvailabilityZoneIds", len(s.zoneIDs) > 0},
 	)

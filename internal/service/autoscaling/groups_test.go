@@ -8,6 +8,7 @@ import (
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/autoscaling"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/store"
 	"github.com/hardstand/hardstand/internal/wire/wiretest"
 )
 
@@ -241,4 +242,56 @@ func TestMaxInstanceLifetime(t *testing.T) {
 	l.expect("g", "1 Terminating:Proceed a, 2 InService b, 3 Pending a") // one after the other
 	l.settle("g")
 	l.expect("g", "3 InService a, 4 InService b")
+}
+
+// Launches that fail together make the next try wait once, and a successor that could not
+// be launched is tried again although the group has its size.
+func TestFailuresTogetherCountOnce(t *testing.T) {
+	l := newLab(t, wiretest.Gate{})
+	l.fleet.refuse = awserr.New("InsufficientInstanceCapacity", "We currently do not have sufficient capacity.")
+	l.group(size(4))
+	if due := l.step("g"); due.Sub(start) != firstBackoff {
+		t.Errorf("the next try is at %s", due)
+	}
+	l.fleet.refuse = nil
+	l.Clock.Advance(firstBackoff)
+	l.settle("g")
+	l.Clock.Advance(time.Minute)
+	l.fleet.refuse = awserr.New("InsufficientInstanceCapacity", "We currently do not have sufficient capacity.")
+	startRefresh(l, &api.RefreshPreferences{MinHealthyPercentage: ptr[int32](100), MaxHealthyPercentage: ptr[int32](125), InstanceWarmup: ptr[int32](0)})
+	if due := l.step("g"); due.Sub(l.Clock.Now()) != firstBackoff {
+		t.Errorf("the next try of a successor is at %s", due)
+	}
+}
+
+// Protected instances do not make room in a crowded zone, so nothing is launched for them.
+func TestProtectedInstancesAreNotBalanced(t *testing.T) {
+	l := newLab(t, wiretest.Gate{})
+	l.group(size(2), func(in *api.CreateAutoScalingGroupInput) {
+		in.VPCZoneIdentifier, in.NewInstancesProtectedFromScaleIn = ptr("subnet-a"), ptr(true)
+	})
+	l.settle("g")
+	wiretest.Must[api.UpdateAutoScalingGroupOutput](l, "UpdateAutoScalingGroup", &api.UpdateAutoScalingGroupInput{AutoScalingGroupName: ptr("g"), VPCZoneIdentifier: ptr("subnet-b")})
+	l.settle("g")
+	l.expect("g", "1 InService a, 2 InService a")
+	wiretest.Must[api.UpdateAutoScalingGroupOutput](l, "UpdateAutoScalingGroup", &api.UpdateAutoScalingGroupInput{AutoScalingGroupName: ptr("g"), VPCZoneIdentifier: ptr("subnet-a,subnet-b")})
+	l.settle("g")
+	l.expect("g", "1 InService a, 2 InService a")
+}
+
+// Work that begins again works on the groups that it had when it ended.
+func TestRunBeginsAgain(t *testing.T) {
+	l := newLab(t, wiretest.Gate{})
+	l.group(size(1))
+	k := key(aws.CallFrom(l.Ctx), "g")
+	l.svc.work.busy[k] = make(chan struct{}, 1) // as an earlier Run leaves it
+	stop := wiretest.Run(t, l.svc.Run, nil)
+	defer stop()
+	for {
+		changed := l.DB.Changed(store.Filter{Service: signing, Kind: lifecycleKind})
+		if l.states("g") == "1 Pending a" {
+			return
+		}
+		<-changed
+	}
 }

@@ -79,8 +79,12 @@ func (m *member) giveUp(tx *store.Tx, k store.Key, g *group, why string) error {
 	return notify(tx, k, g, launchErrorEvent, a)
 }
 
-// failed notes a launch that failed.
+// failed notes a launch that failed. Launches that were decided on together and fail
+// together count once.
 func (g *group) failed(now time.Time) {
+	if now.Before(g.Retry) {
+		return
+	}
 	wait := firstBackoff << min(g.Failures, 10)
 	g.Failures++
 	g.Retry = now.Add(min(wait, lastBackoff))

@@ -1,7 +1,9 @@
 package autoscaling
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -70,27 +72,41 @@ func (s *Service) PutScalingPolicy(ctx context.Context, in *api.PutScalingPolicy
 		p.ARN, before = old.ARN, old.Alarms
 	}
 	p.nameAlarms(before)
-	if err := s.putAlarms(ctx, k, g, p); err != nil {
-		return nil, err
+	if err = s.putAlarms(ctx, k, g, p); err == nil {
+		err = s.changeGroup(ctx, k, "PutScalingPolicy", func(tx *store.Tx, _ *group) error { return p.put(tx, k, g) })
 	}
-	err = s.changeGroup(ctx, k, "PutScalingPolicy", func(tx *store.Tx, _ *group) error {
-		rows, err := rowsWithin(tx, policies, k)
-		if err != nil {
-			return err
-		}
-		if len(rows) >= maxPolicies && old == nil {
-			return limitExceeded("A group has at most %d scaling policies.", maxPolicies)
-		}
-		if err := discard(tx, k, g, slices.DeleteFunc(before, func(name string) bool { return slices.Contains(p.Alarms, name) })); err != nil {
-			return err
-		}
-		return policies.Put(tx, within(k, p.Name), p)
-	})
+	if err != nil {
+		made := without(p.Alarms, before)
+		return nil, errors.Join(err, s.update(ctx, func(tx *store.Tx) error { return discard(tx, k, g, made) }))
+	}
 	out := &api.PutScalingPolicyOutput{PolicyARN: &p.ARN, Alarms: []api.Alarm{}}
 	for _, name := range p.Alarms {
 		out.Alarms = append(out.Alarms, describeAlarm(k, name))
 	}
-	return out, err
+	return out, nil
+}
+
+// put stores a policy over the one that is there now, whose alarms go unless it has them.
+func (p *policy) put(tx *store.Tx, k store.Key, g *group) error {
+	old, err := policies.Get(tx, within(k, p.Name))
+	switch {
+	case err == nil:
+		if err := discard(tx, k, g, without(old.Alarms, p.Alarms)); err != nil {
+			return err
+		}
+	case isNotFound(err):
+		if rows, err := rowsWithin(tx, policies, k); err != nil || len(rows) >= maxPolicies {
+			return cmp.Or(err, limitExceeded("A group has at most %d scaling policies.", maxPolicies))
+		}
+	default:
+		return err
+	}
+	return policies.Put(tx, within(k, p.Name), p)
+}
+
+// without are the names of a list that are not among others.
+func without(list, others []string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(name string) bool { return slices.Contains(others, name) })
 }
 
 func describeAlarm(k store.Key, name string) api.Alarm {
@@ -303,14 +319,17 @@ func (s *Service) DeletePolicy(ctx context.Context, in *api.DeletePolicyInput) (
 		return nil, err
 	}
 	return &api.DeletePolicyOutput{}, s.update(ctx, func(tx *store.Tx) error {
-		err := policies.Delete(tx, within(k, p.Name))
+		now, err := policies.Get(tx, within(k, p.Name))
 		if isNotFound(err) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		return discard(tx, k, g, p.Alarms)
+		if err := policies.Delete(tx, within(k, p.Name)); err != nil {
+			return err
+		}
+		return discard(tx, k, g, now.Alarms)
 	})
 }
 

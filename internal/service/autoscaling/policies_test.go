@@ -1,11 +1,13 @@
 package autoscaling
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	api "github.com/hardstand/hardstand/internal/aws/api/autoscaling"
+	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/store"
 	"github.com/hardstand/hardstand/internal/wire/wiretest"
 )
@@ -166,5 +168,25 @@ func TestTargetTracking(t *testing.T) {
 	stop()
 	if len(l.fleet.alarms) > 0 {
 		t.Errorf("%v are left", l.fleet.alarms)
+	}
+}
+
+// A policy that cannot be stored leaves no alarms behind.
+func TestRefusedPolicyLeavesNoAlarms(t *testing.T) {
+	l := newLab(t, wiretest.Gate{})
+	l.group()
+	tracking := func(name string) *api.PutScalingPolicyInput {
+		return &api.PutScalingPolicyInput{AutoScalingGroupName: ptr("g"), PolicyName: &name, PolicyType: ptr(targetTracking),
+			TargetTrackingConfiguration: &api.TargetTrackingConfiguration{TargetValue: ptr(50.0), PredefinedMetricSpecification: &api.PredefinedMetricSpecification{PredefinedMetricType: "ASGAverageCPUUtilization"}}}
+	}
+	for n := range maxPolicies {
+		wiretest.Must[api.PutScalingPolicyOutput](l, "PutScalingPolicy", &api.PutScalingPolicyInput{AutoScalingGroupName: ptr("g"), PolicyName: ptr(fmt.Sprint("p", n)),
+			AdjustmentType: ptr(changeInCapacity), ScalingAdjustment: ptr[int32](1)})
+	}
+	if _, err := l.Server.Invoke(l.Ctx, signing, "PutScalingPolicy", tracking("more")); !awserr.Is(err, "LimitExceeded") {
+		t.Fatal(err)
+	}
+	if len(l.fleet.alarms) != 2 || l.discarded() != 1 {
+		t.Errorf("%d alarms, %d discarded", len(l.fleet.alarms), l.discarded())
 	}
 }

@@ -237,17 +237,31 @@ func (s *Service) changeRefresh(ctx context.Context, name, cause string, change 
 
 // CancelInstanceRefresh lets replacements in progress end and begins no more.
 func (s *Service) CancelInstanceRefresh(ctx context.Context, in *api.CancelInstanceRefreshInput) (*api.CancelInstanceRefreshOutput, error) {
-	id, err := s.changeRefresh(ctx, *in.AutoScalingGroupName, "CancelInstanceRefresh", func(tx *store.Tx, _ *group, r *refresh) error {
+	k := key(aws.CallFrom(ctx), *in.AutoScalingGroupName)
+	id, err := s.changeRefresh(ctx, k.ID, "CancelInstanceRefresh", func(tx *store.Tx, _ *group, r *refresh) error {
 		if r.Status == "RollbackInProgress" {
 			return awserr.New("ActiveInstanceRefreshNotFound", "The Instance Refresh %s is being rolled back.", r.ID)
 		}
 		r.Status, r.Reason = "Cancelling", "Cancelled due to user request."
 		if in.WaitForTransitioningInstances != nil && !*in.WaitForTransitioningInstances {
 			r.Status, r.End = "Cancelled", tx.Now().UTC()
+			return forgetMarks(tx, k)
 		}
 		return nil
 	})
 	return &api.CancelInstanceRefreshOutput{InstanceRefreshId: id}, err
+}
+
+// forgetMarks lets the members of a group stay that a refresh wanted to replace.
+func forgetMarks(tx *store.Tx, k store.Key) error {
+	list, err := membersOf(tx, k)
+	for _, m := range list {
+		if err == nil && m.marked() {
+			m.Why = ""
+			err = putMember(tx, k, m)
+		}
+	}
+	return err
 }
 
 // RollbackInstanceRefresh replaces what a refresh has replaced by what was there before.

@@ -19,9 +19,18 @@ const (
 // source is what the group launches from now.
 func (t *turn) source(g *group) *source {
 	if t.refresh != nil && (t.refresh.Status == "InProgress" || t.refresh.Status == "RollbackInProgress" || t.refresh.Status == "Baking") {
-		return &t.refresh.To
+		return t.refresh.leads(g)
 	}
 	return &g.source
+}
+
+// leads is what the refresh leads to: without a desired configuration what the group
+// launches from, which may be changed meanwhile.
+func (r *refresh) leads(g *group) *source {
+	if r.Configuration == nil {
+		return &g.source
+	}
+	return &r.To
 }
 
 // steer brings the refresh in progress a step further: it marks the instances that are to
@@ -145,7 +154,7 @@ func (t *turn) absent() int {
 
 // toVersion is the number of the template's version that the refresh leads to.
 func (t *turn) toVersion() (string, error) {
-	spec, _ := t.refresh.To.template()
+	spec, _ := t.refresh.leads(t.g).template()
 	if spec == nil || t.refresh.Undone == nil && !val(t.refresh.Preferences.SkipMatching) {
 		return "", nil
 	}
@@ -166,9 +175,10 @@ func (t *turn) isFresh(m *member, version string) bool {
 	if t.refresh.Undone == nil && !val(t.refresh.Preferences.SkipMatching) {
 		return false
 	}
-	spec, over := t.refresh.To.template()
+	to := t.refresh.leads(t.g)
+	spec, over := to.template()
 	if spec == nil {
-		return m.Configuration != "" && m.Configuration == t.refresh.To.Configuration
+		return m.Configuration != "" && m.Configuration == to.Configuration
 	}
 	return m.Template != nil && val(m.Template.LaunchTemplateId) == val(spec.LaunchTemplateId) && val(m.Template.Version) == version && m.overriddenBy(over)
 }
@@ -264,7 +274,7 @@ func (t *turn) bake() error {
 		if r.Total == 0 {
 			r.Total = 1 // nothing was to be done, and that is done
 		}
-		g.source = r.To
+		g.source = *r.leads(g)
 		return nil
 	})
 }
@@ -285,10 +295,15 @@ func (t *turn) cancelRefresh() error {
 	})
 }
 
+// marked reports whether a refresh wants to replace the member and has not begun to.
+func (m *member) marked() bool {
+	return m.Why == whyRefresh && m.State == api.LifecycleStateInService
+}
+
 // unmark lets the members stay that a refresh wanted to replace.
 func (t *turn) unmark() error {
 	for _, m := range t.list {
-		if m.Why != whyRefresh || m.State != api.LifecycleStateInService {
+		if !m.marked() {
 			continue
 		}
 		err := t.change(m, func(_ *store.Tx, _ *group, m *member) error {

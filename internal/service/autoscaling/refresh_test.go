@@ -96,3 +96,39 @@ func TestRefreshGetsStuck(t *testing.T) {
 	}
 	l.expect("g", "1 InService a")
 }
+
+// A refresh without a desired configuration leads to what the group has by its end.
+func TestRefreshLeavesUpdatesOfTheGroup(t *testing.T) {
+	l := newLab(t, wiretest.Gate{})
+	l.group(size(1))
+	l.settle("g")
+	l.Clock.Advance(time.Minute)
+	startRefresh(l, &api.RefreshPreferences{MinHealthyPercentage: ptr[int32](0), InstanceWarmup: ptr[int32](30)})
+	wiretest.Must[api.UpdateAutoScalingGroupOutput](l, "UpdateAutoScalingGroup", &api.UpdateAutoScalingGroupInput{AutoScalingGroupName: ptr("g"),
+		LaunchTemplate: &api.LaunchTemplateSpecification{LaunchTemplateName: ptr("web"), Version: ptr("1")}})
+	l.settle("g")
+	l.Clock.Advance(30 * time.Second)
+	l.settle("g")
+	g := l.describe("g")
+	if r := l.refresh(); r.Status != "Successful" || g.LaunchTemplate == nil || g.Instances[0].LaunchTemplate == nil {
+		t.Errorf("%s: %+v", r.Status, g)
+	}
+}
+
+// A refresh that is cancelled without waiting replaces nothing any more.
+func TestRefreshCancelledAtOnce(t *testing.T) {
+	l := newLab(t, wiretest.Gate{})
+	l.group(size(2))
+	l.settle("g")
+	l.Clock.Advance(time.Minute)
+	wiretest.Must[api.SuspendProcessesOutput](l, "SuspendProcesses", &api.SuspendProcessesInput{AutoScalingGroupName: ptr("g"), ScalingProcesses: []string{"Terminate"}})
+	startRefresh(l, &api.RefreshPreferences{MinHealthyPercentage: ptr[int32](0), InstanceWarmup: ptr[int32](0)})
+	l.settle("g")
+	wiretest.Must[api.CancelInstanceRefreshOutput](l, "CancelInstanceRefresh", &api.CancelInstanceRefreshInput{AutoScalingGroupName: ptr("g"), WaitForTransitioningInstances: ptr(false)})
+	wiretest.Must[api.ResumeProcessesOutput](l, "ResumeProcesses", &api.ResumeProcessesInput{AutoScalingGroupName: ptr("g")})
+	l.settle("g")
+	l.expect("g", "1 InService a, 2 InService b")
+	if r := l.refresh(); r.Status != "Cancelled" {
+		t.Errorf("%s", r.Status)
+	}
+}

@@ -50,6 +50,10 @@ func TestRefusals(t *testing.T) {
 				LaunchTemplate: &api.LaunchTemplate{LaunchTemplateSpecification: &api.LaunchTemplateSpecification{LaunchTemplateName: ptr("web")}}}
 		}), "NotImplemented: hardstand does not implement InstancesDistribution.OnDemandPercentageAboveBaseCapacity below 100 (spot instances) of Auto Scaling."},
 		{"placement group", "CreateAutoScalingGroup", group(func(in *api.CreateAutoScalingGroupInput) { in.PlacementGroup = ptr("p") }), "NotImplemented: hardstand does not implement PlacementGroup of Auto Scaling."},
+		{"reservation", "CreateAutoScalingGroup", group(func(in *api.CreateAutoScalingGroupInput) {
+			in.CapacityReservationSpecification = &api.CapacityReservationSpecification{CapacityReservationPreference: "default",
+				CapacityReservationTarget: &api.CapacityReservationTarget{CapacityReservationIds: []string{"cr-1"}}}
+		}), "NotImplemented: hardstand does not implement CapacityReservationSpecification of Auto Scaling."},
 		{"health", "CreateAutoScalingGroup", group(func(in *api.CreateAutoScalingGroupInput) { in.HealthCheckType = ptr("X") }), "ValidationError: Invalid HealthCheckType: X"},
 		{"update of none", "UpdateAutoScalingGroup", &api.UpdateAutoScalingGroupInput{AutoScalingGroupName: ptr("n")}, "ValidationError: AutoScalingGroup name not found - null"},
 		{"deletion of none", "DeleteAutoScalingGroup", &api.DeleteAutoScalingGroupInput{AutoScalingGroupName: ptr("n")}, "ValidationError: AutoScalingGroup name not found - AutoScalingGroup 'n' not found"},

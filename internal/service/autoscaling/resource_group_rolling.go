@@ -1,6 +1,7 @@
 package autoscaling
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -92,6 +93,9 @@ func (u *roller) run() (err error) {
 		return err
 	}
 	if len(old) == 0 {
+		if err := u.takeOver(); err != nil {
+			return err
+		}
 		return u.t.stable(u.ctx, u.r.PhysicalID, u.t.s.now(), 0)
 	}
 	if u.least >= int(*g.MaxSize) {
@@ -105,15 +109,77 @@ func (u *roller) run() (err error) {
 		if _, err := invoke[api.SuspendProcessesOutput](u.ctx, u.t.s, "SuspendProcesses", &api.SuspendProcessesInput{AutoScalingGroupName: u.name(), ScalingProcesses: u.policy.SuspendProcesses}); err != nil {
 			return err
 		}
-		defer func() {
-			_, resumeErr := invoke[api.ResumeProcessesOutput](context.WithoutCancel(u.ctx), u.t.s, "ResumeProcesses",
-				&api.ResumeProcessesInput{AutoScalingGroupName: u.name(), ScalingProcesses: u.policy.SuspendProcesses})
-			if err == nil {
-				err = resumeErr
-			}
-		}()
+		defer func() { err = cmp.Or(err, u.resume()) }()
 	}
 	return u.replaceAll(g)
+}
+
+// resume lets the processes go on that the policy suspends, also when the update is stopped.
+func (u *roller) resume() error {
+	_, err := invoke[api.ResumeProcessesOutput](context.WithoutCancel(u.ctx), u.t.s, "ResumeProcesses",
+		&api.ResumeProcessesInput{AutoScalingGroupName: u.name(), ScalingProcesses: u.policy.SuspendProcesses})
+	return err
+}
+
+// before updates the group itself. After a rolling update that did not come to its end it
+// gets its own minimum back, and its own desired capacity when all is replaced: at once
+// where the policy does not replace anything.
+func (u *roller) before(in *groupUpdate) error {
+	k := key(aws.CallFrom(u.ctx), u.r.PhysicalID)
+	var was *sizes
+	err := u.t.s.update(u.ctx, func(tx *store.Tx) error {
+		g, err := getGroup(tx, k)
+		if err != nil || g.Rolling == nil {
+			return err
+		}
+		was = g.Rolling
+		set(&was.Min, in.MinSize)
+		set(&was.Desired, in.DesiredCapacity)
+		if in.MinSize, in.DesiredCapacity = &was.Min, nil; u.policy == nil {
+			in.DesiredCapacity = ptr(min(max(was.Desired, was.Min), *or(in.MaxSize, &g.Max)))
+		}
+		return groups.Put(tx, k, g)
+	})
+	if err != nil {
+		return err
+	}
+	_, err = invoke[api.UpdateAutoScalingGroupOutput](u.ctx, u.t.s, "UpdateAutoScalingGroup", &in.UpdateAutoScalingGroupInput)
+	if err == nil && was != nil && u.policy == nil {
+		_, err = u.remember(nil)
+	}
+	return err
+}
+
+// takeOver ends a rolling update that did not come to its end and has left nothing to
+// replace: the server ended before the last of it was done, or it failed, and is rolled
+// back, before it had replaced anything.
+func (u *roller) takeOver() error {
+	g, err := u.row()
+	if err != nil || g.Rolling == nil {
+		return err
+	}
+	if len(u.policy.SuspendProcesses) > 0 {
+		if err := u.resume(); err != nil {
+			return err
+		}
+	}
+	return u.finish(g.Min, min(max(g.Rolling.Desired, g.Min), g.Max))
+}
+
+// finish gives the group the sizes that it has without a rolling update.
+func (u *roller) finish(low, desired int32) error {
+	if err := u.resize(&low, desired); err != nil {
+		return err
+	}
+	_, err := u.remember(nil)
+	return err
+}
+
+func (u *roller) row() (g *group, err error) {
+	return g, u.t.s.view(u.ctx, func(tx *store.Tx) (err error) {
+		g, err = getGroup(tx, key(aws.CallFrom(u.ctx), u.r.PhysicalID))
+		return err
+	})
 }
 
 func (u *roller) announce() error {
@@ -213,11 +279,7 @@ func (u *roller) replaceAll(g *api.AutoScalingGroup) error {
 			return err
 		}
 		if !more {
-			if err := u.resize(&low, int32(desired)); err != nil {
-				return err
-			}
-			_, err := u.remember(nil)
-			return err
+			return u.finish(low, int32(desired))
 		}
 	}
 }
@@ -280,7 +342,7 @@ func (u *roller) next(desired int) (more bool, err error) {
 	for i, id := range leaving {
 		_, err := invoke[api.TerminateInstanceInAutoScalingGroupOutput](u.ctx, u.t.s, "TerminateInstanceInAutoScalingGroup",
 			&api.TerminateInstanceInAutoScalingGroupInput{InstanceId: &id, ShouldDecrementDesiredCapacity: ptr(i >= replace)})
-		if err != nil && !absentGroup(err) {
+		if err != nil && !absentGroup(err) && !isBeingDeleted(err) { // it may be leaving by itself
 			return false, err
 		}
 	}

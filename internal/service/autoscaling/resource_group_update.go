@@ -8,11 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/autoscaling"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/stack"
-	"github.com/hardstand/hardstand/internal/store"
 )
 
 // updatePolicy is the UpdatePolicy of a group.
@@ -55,12 +53,8 @@ func (t resourceGroup) Update(ctx context.Context, r stack.Request) (stack.Resul
 	if a := policy.AutoScalingScheduledAction; a != nil && val(a.IgnoreUnmodifiedGroupSizeProperties) {
 		in.keepUnmodified(&p, &before)
 	}
-	if policy.AutoScalingRollingUpdate != nil {
-		if err := t.afterRolling(ctx, r.PhysicalID, in); err != nil {
-			return stack.Result{}, err
-		}
-	}
-	if _, err := invoke[api.UpdateAutoScalingGroupOutput](ctx, t.s, "UpdateAutoScalingGroup", &in.UpdateAutoScalingGroupInput); err != nil {
+	roll := &roller{t: t, ctx: ctx, r: r, policy: policy.AutoScalingRollingUpdate}
+	if err := roll.before(in); err != nil {
 		return stack.Result{}, err
 	}
 	if err := t.surroundings(ctx, r.PhysicalID, &before, &p); err != nil {
@@ -69,8 +63,7 @@ func (t resourceGroup) Update(ctx context.Context, r stack.Request) (stack.Resul
 	if err := t.retag(ctx, r, &before, &p); err != nil {
 		return stack.Result{}, err
 	}
-	if rolling := policy.AutoScalingRollingUpdate; rolling != nil {
-		roll := &roller{t: t, ctx: ctx, r: r, policy: rolling}
+	if roll.policy != nil {
 		if err := roll.run(); err != nil {
 			return stack.Result{}, err
 		}
@@ -117,22 +110,6 @@ func (u *groupUpdate) keepUnmodified(p, before *groupProperties) {
 	if val(p.DesiredCapacity) == val(before.DesiredCapacity) {
 		u.DesiredCapacity = nil
 	}
-}
-
-// afterRolling takes over from a rolling update that did not come to its end: the group
-// gets its own minimum back, and its own desired capacity when all is replaced.
-func (t resourceGroup) afterRolling(ctx context.Context, name string, u *groupUpdate) error {
-	k := key(aws.CallFrom(ctx), name)
-	return t.s.update(ctx, func(tx *store.Tx) error {
-		g, err := getGroup(tx, k)
-		if err != nil || g.Rolling == nil {
-			return err
-		}
-		set(&g.Rolling.Min, u.MinSize)
-		set(&g.Rolling.Desired, u.DesiredCapacity)
-		u.MinSize, u.DesiredCapacity = &g.Rolling.Min, nil
-		return groups.Put(tx, k, g)
-	})
 }
 
 func isBeingDeleted(err error) bool { return awserr.Is(err, "ScalingActivityInProgress") }

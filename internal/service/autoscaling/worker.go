@@ -70,7 +70,8 @@ func (s *Service) Run(ctx context.Context) error {
 func (w *worker) open(ctx context.Context) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.ctx = ctx
+	// What an earlier Run left is over: its goroutines have ended in the middle.
+	w.ctx, w.busy = ctx, map[store.Key]chan struct{}{}
 }
 
 // close lets nothing new begin and waits for what has.
@@ -218,8 +219,12 @@ func (w *worker) loop(ctx context.Context, k store.Key, again chan struct{}) {
 			}
 			continue
 		}
+		timer := w.s.cfg.Clock.After(due.Sub(w.s.now()))
+		if err == nil && !w.s.now().Before(due) {
+			continue // the clock was moved while the timer was set
+		}
 		select {
-		case <-w.s.cfg.Clock.After(due.Sub(w.s.now())):
+		case <-timer:
 		case <-again:
 		case <-ctx.Done():
 			return
