@@ -88,7 +88,7 @@ func itemState(status string) state {
 // stackFailed finds the first resource that failed in this run, and why.
 func (r *run) stackFailed(ctx context.Context, name string, st *types.Stack, earlier eventSet) error {
 	f := &Failure{Exit: ExitStack, State: "the stack " + name + " is " + string(st.StackStatus),
-		Cause: fmt.Sprintf("the stack %s went to %s", name, st.StackStatus), Evidence: reasons(st)}
+		Cause: fmt.Sprintf("the stack %s went to %s", name, st.StackStatus), Evidence: reasons(st), See: r.command("status") + " shows what serves now"}
 	events, err := r.newEvents(ctx, earlier)
 	if err != nil {
 		return f // what is known is worth more than why no more is
