@@ -119,7 +119,7 @@ func madeWith[T any](tx *store.Tx, c aws.Call, table *store.Table[T], tok, hash 
 		return nil, err
 	}
 	if hashOf(rows[0].Value) != hash {
-		return nil, awserr.New("IdempotentParameterMismatch", "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).")
+		return nil, idempotentMismatch()
 	}
 	return rows[0].Value, nil
 }

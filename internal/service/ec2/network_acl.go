@@ -88,13 +88,10 @@ func (s *Service) CreateNetworkAcl(ctx context.Context, in *api.CreateNetworkAcl
 	if err != nil {
 		return nil, err
 	}
-	a := networkACL{ID: ids.Resource("acl"), Token: c.Token}
-	if a.Token == "" && aws.Val(in.ClientToken) != "" {
-		a.Token = clientToken + *in.ClientToken
-	}
+	a := networkACL{ID: ids.Resource("acl"), Token: partToken(c, "network-acl", in.ClientToken)}
 	var v *vpc
 	err = s.db.Update(ctx, func(tx *store.Tx) error {
-		if v, err = vpcByToken(tx, c, a.Token); v != nil || err != nil {
+		if v, err = partMade(tx, c, a.Token, in.VpcId); v != nil || err != nil {
 			return err
 		}
 		if v, err = getVPC(tx, c, aws.Val(in.VpcId)); err != nil {

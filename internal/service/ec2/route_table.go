@@ -18,13 +18,10 @@ func (s *Service) CreateRouteTable(ctx context.Context, in *api.CreateRouteTable
 	if err != nil {
 		return nil, err
 	}
-	t := routeTable{ID: ids.Resource("rtb"), Token: c.Token}
-	if t.Token == "" && aws.Val(in.ClientToken) != "" {
-		t.Token = clientToken + *in.ClientToken
-	}
+	t := routeTable{ID: ids.Resource("rtb"), Token: partToken(c, "route-table", in.ClientToken)}
 	var v *vpc
 	err = s.db.Update(ctx, func(tx *store.Tx) error {
-		if v, err = vpcByToken(tx, c, t.Token); v != nil || err != nil {
+		if v, err = partMade(tx, c, t.Token, in.VpcId); v != nil || err != nil {
 			return err
 		}
 		if v, err = getVPC(tx, c, aws.Val(in.VpcId)); err != nil {

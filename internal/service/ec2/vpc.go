@@ -128,6 +128,25 @@ func vpcByToken(tx *store.Tx, c aws.Call, t string) (*vpc, error) {
 	return rows[0].Value, nil
 }
 
+// partToken is what a part of a VPC is stored under, so that the repetition of its
+// creation finds it. A client may give parts of different kinds the same token.
+func partToken(c aws.Call, kind string, client *string) string {
+	if c.Token == "" && aws.Val(client) != "" {
+		return clientToken + kind + ":" + *client
+	}
+	return c.Token
+}
+
+// partMade returns the VPC in which an earlier call with the same token made a part, or
+// nil.
+func partMade(tx *store.Tx, c aws.Call, t string, vpcID *string) (*vpc, error) {
+	v, err := vpcByToken(tx, c, t)
+	if v != nil && v.ID != aws.Val(vpcID) {
+		return nil, idempotentMismatch()
+	}
+	return v, err
+}
+
 func getVPC(tx *store.Tx, c aws.Call, id string) (*vpc, error) {
 	v, err := vpcs.Get(tx, key(c, id))
 	if isNotFound(err) {

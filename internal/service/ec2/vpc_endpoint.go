@@ -86,10 +86,7 @@ func (s *Service) CreateVpcEndpoint(ctx context.Context, in *api.CreateVpcEndpoi
 	if err != nil {
 		return nil, err
 	}
-	e := vpcEndpoint{ID: ids.Resource("vpce"), Service: *in.ServiceName, Policy: openPolicy, Created: s.clock.Now().UTC().Truncate(time.Second), Token: c.Token}
-	if e.Token == "" && aws.Val(in.ClientToken) != "" {
-		e.Token = clientToken + *in.ClientToken
-	}
+	e := vpcEndpoint{ID: ids.Resource("vpce"), Service: *in.ServiceName, Policy: openPolicy, Created: s.clock.Now().UTC().Truncate(time.Second), Token: partToken(c, "vpc-endpoint", in.ClientToken)}
 	if aws.Val(in.PolicyDocument) != "" {
 		e.Policy = *in.PolicyDocument
 	}
@@ -98,7 +95,7 @@ func (s *Service) CreateVpcEndpoint(ctx context.Context, in *api.CreateVpcEndpoi
 	}
 	var v *vpc
 	err = s.db.Update(ctx, func(tx *store.Tx) error {
-		if v, err = vpcByToken(tx, c, e.Token); v != nil || err != nil {
+		if v, err = partMade(tx, c, e.Token, in.VpcId); v != nil || err != nil {
 			return err
 		}
 		if v, err = getVPC(tx, c, aws.Val(in.VpcId)); err != nil {
@@ -118,8 +115,11 @@ func (s *Service) CreateVpcEndpoint(ctx context.Context, in *api.CreateVpcEndpoi
 	if err != nil {
 		return nil, err
 	}
-	made := slices.IndexFunc(v.Endpoints, func(o vpcEndpoint) bool { return o.ID == e.ID || e.Token != "" && o.Token == e.Token })
-	return &api.CreateVpcEndpointOutput{VpcEndpoint: apiEndpoint(c, v, v.Endpoints[made]), ClientToken: in.ClientToken}, nil
+	made := v.Endpoints[slices.IndexFunc(v.Endpoints, func(o vpcEndpoint) bool { return o.ID == e.ID || e.Token != "" && o.Token == e.Token })]
+	if made.Service != e.Service {
+		return nil, idempotentMismatch()
+	}
+	return &api.CreateVpcEndpointOutput{VpcEndpoint: apiEndpoint(c, v, made), ClientToken: in.ClientToken}, nil
 }
 
 // checkEndpoint takes gateway endpoints only, and for them only what they have.

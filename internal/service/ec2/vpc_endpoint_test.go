@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -19,6 +20,11 @@ func TestVPCEndpoints(t *testing.T) {
 	e := do[api.CreateVpcEndpointOutput](w, "CreateVpcEndpoint", in).VpcEndpoint
 	if again := do[api.CreateVpcEndpointOutput](w, "CreateVpcEndpoint", in).VpcEndpoint; *again.VpcEndpointId != *e.VpcEndpointId {
 		t.Error("the repetition made another endpoint")
+	}
+	other := *in
+	other.ServiceName, other.RouteTableIds = aws.Ptr("com.amazonaws.us-east-1.dynamodb"), nil
+	if got := refused(w, "CreateVpcEndpoint", &other); !strings.HasPrefix(got, "IdempotentParameterMismatch: ") {
+		t.Errorf("the token for another endpoint: %s", got)
 	}
 	if e.VpcEndpointType != "Gateway" || e.State != "available" || *e.PolicyDocument != openPolicy || *e.Tags[0].Value != "s3" {
 		t.Errorf("made %+v", e)
@@ -92,5 +98,29 @@ func TestVPCEndpointRefusals(t *testing.T) {
 	}
 	if got := modify(func(in *api.ModifyVpcEndpointInput) { in.AddSubnetIds = []string{"subnet-1"} }); got != "UnsupportedOperation: The parameter AddSubnetIds is not supported by hardstand." {
 		t.Error(got)
+	}
+}
+
+// The same client token may be given to operations that make different kinds of parts;
+// for a part of another VPC it is refused.
+func TestClientTokensOfParts(t *testing.T) {
+	w := newWorld(t)
+	v := do[api.DescribeVpcsOutput](w, "DescribeVpcs", &api.DescribeVpcsInput{}).Vpcs[0].VpcId
+	other := do[api.CreateVpcOutput](w, "CreateVpc", &api.CreateVpcInput{CidrBlock: aws.Ptr("10.9.0.0/16")}).Vpc.VpcId
+	once := aws.Ptr("once")
+	acl := do[api.CreateNetworkAclOutput](w, "CreateNetworkAcl", &api.CreateNetworkAclInput{VpcId: v, ClientToken: once}).NetworkAcl.NetworkAclId
+	do[api.CreateRouteTableOutput](w, "CreateRouteTable", &api.CreateRouteTableInput{VpcId: v, ClientToken: once})
+	do[api.CreateVpcEndpointOutput](w, "CreateVpcEndpoint", &api.CreateVpcEndpointInput{VpcId: v, ServiceName: aws.Ptr(s3Service), ClientToken: once})
+	if again := do[api.CreateNetworkAclOutput](w, "CreateNetworkAcl", &api.CreateNetworkAclInput{VpcId: v, ClientToken: once}).NetworkAcl.NetworkAclId; *again != *acl {
+		t.Errorf("the repetition made %s", *again)
+	}
+	for operation, in := range map[string]any{
+		"CreateNetworkAcl":  &api.CreateNetworkAclInput{VpcId: other, ClientToken: once},
+		"CreateRouteTable":  &api.CreateRouteTableInput{VpcId: other, ClientToken: once},
+		"CreateVpcEndpoint": &api.CreateVpcEndpointInput{VpcId: other, ServiceName: aws.Ptr(s3Service), ClientToken: once},
+	} {
+		if got := refused(w, operation, in); !strings.HasPrefix(got, "IdempotentParameterMismatch: ") {
+			t.Errorf("%s in another VPC: %s", operation, got)
+		}
 	}
 }
