@@ -68,6 +68,11 @@ func (n *Network) adoptVPC(s VPCState) (gone []string, uplink string, err error)
 		if err := v.addRouter(nic.Router()); err != nil {
 			return gone, "", err
 		}
+		if nic.Forwards { // perhaps since the network was told last
+			if err := v.loosen(nic); err != nil {
+				return gone, "", err
+			}
+		}
 	}
 	if err := v.setDetours(); err != nil {
 		return gone, "", err

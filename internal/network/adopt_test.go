@@ -68,12 +68,24 @@ func TestAdoptKeepsConnections(t *testing.T) {
 	defer inside.Close()
 
 	n = reopen(t, n)
-	missing, err := n.Adopt(ctx, []VPCState{{VPC: openVPC("vpc-1", true), Groups: groups, NICs: []NIC{web.nic, gone}}})
+	forwarding := web.nic // since the earlier process was told last
+	forwarding.Forwards = true
+	missing, err := n.Adopt(ctx, []VPCState{{VPC: openVPC("vpc-1", true), Groups: groups, NICs: []NIC{forwarding, gone}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Equal(missing, []string{gone.ID}) {
 		t.Errorf("missing interfaces %v, want %s", missing, gone.ID)
+	}
+	err = n.inVPC("vpc-1", func() error {
+		strict, err := os.ReadFile("/proc/sys/net/ipv4/conf/" + linkFor("hsabc123", web.nic.Private) + "/rp_filter")
+		if string(strict) != "0\n" {
+			t.Errorf("the kernel still checks what the interface forwards: %q", strict)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	mustDial(t, "the adopted instance", nil, web.nic.Public, 80, "198.18.0.1")
 	if _, err := dial(nil, stale.nic.Public, 80, little); err == nil {
