@@ -116,6 +116,9 @@ func (f *fleet) runInstances(ctx context.Context, in *ec2.RunInstancesInput) (*e
 		}
 		f.instances[id] = i
 	}
+	if !slices.EqualFunc(f.instances[id].Tags, in.TagSpecifications[0].Tags, func(a, b ec2.Tag) bool { return *a.Key == *b.Key }) {
+		return nil, awserr.New("IdempotentParameterMismatch", "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).")
+	}
 	return &ec2.RunInstancesOutput{Instances: []ec2.Instance{*f.instances[id]}}, nil
 }
 
@@ -129,6 +132,9 @@ func (f *fleet) describeInstances(ctx context.Context, in *ec2.DescribeInstances
 	}
 	out := &ec2.DescribeInstancesOutput{}
 	for _, id := range wanted {
+		if made, ok := f.byToken[id]; ok { // the filter client-token
+			id = made
+		}
 		if i := f.instances[id]; i != nil {
 			shown, state := *i, *i.State
 			shown.State = &state

@@ -92,7 +92,7 @@ func (s *Service) ExitStandby(ctx context.Context, in *api.ExitStandbyInput) (*a
 				g.Name, g.Min, g.Max, g.Desired, len(in.InstanceIds))
 		}
 		m.enter(tx, k, api.LifecycleStatePending)
-		m.Ending, m.Why, m.Unhealthy = toTerminated, "", false
+		m.Ending, m.Why, m.Unhealthy, m.Skipped = toTerminated, "", false, nil
 		cause := fmt.Sprintf("At %s instance %s was moved out of standby in response to a user request, increasing the capacity from %d to %d.", now.Format(stamp), m.Instance, g.Desired, g.Desired+1)
 		g.Desired++
 		a, err := begin(tx, k, g, m, movingOut(m.Instance), cause)

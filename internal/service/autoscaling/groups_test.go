@@ -90,6 +90,9 @@ func TestNothingIsLaunchedTwice(t *testing.T) {
 	if _, err := turn.run(in); err != nil {
 		t.Fatal(err)
 	}
+	// What is launched changes before the next server asks again.
+	wiretest.Must[api.CreateOrUpdateTagsOutput](l, "CreateOrUpdateTags", &api.CreateOrUpdateTagsInput{Tags: []api.Tag{
+		{ResourceId: ptr("g"), ResourceType: ptr(groupResource), Key: ptr("new"), Value: ptr("1"), PropagateAtLaunch: ptr(true)}}})
 	l.settle("g") // the next server
 	l.expect("g", "1 InService a")
 	if len(l.fleet.order) != 1 {
@@ -293,5 +296,36 @@ func TestRunBeginsAgain(t *testing.T) {
 			return
 		}
 		<-changed
+	}
+}
+
+// What was launched while AddToLoadBalancer was suspended stays out of the balancer, and
+// scheduled actions that were due while they were suspended are not made up for.
+func TestSuspendedWorkIsNotMadeUpFor(t *testing.T) {
+	l := newLab(t, wiretest.Gate{})
+	l.group(size(1), func(in *api.CreateAutoScalingGroupInput) { in.TargetGroupARNs = []string{targetGroup} })
+	wiretest.Must[api.SuspendProcessesOutput](l, "SuspendProcesses", &api.SuspendProcessesInput{AutoScalingGroupName: ptr("g"), ScalingProcesses: []string{"AddToLoadBalancer", "ScheduledActions"}})
+	wiretest.Must[api.PutScheduledUpdateGroupActionOutput](l, "PutScheduledUpdateGroupAction", &api.PutScheduledUpdateGroupActionInput{AutoScalingGroupName: ptr("g"), ScheduledActionName: ptr("s"),
+		Recurrence: ptr("@hourly"), DesiredCapacity: ptr[int32](2)})
+	l.Clock.Advance(90 * time.Minute)
+	l.settle("g")
+	wiretest.Must[api.ResumeProcessesOutput](l, "ResumeProcesses", &api.ResumeProcessesInput{AutoScalingGroupName: ptr("g")})
+	l.settle("g")
+	if l.expect("g", "1 InService a"); len(l.fleet.targets) > 0 {
+		t.Errorf("registered: %v", l.fleet.targets)
+	}
+	l.Clock.Advance(time.Hour)
+	l.settle("g")
+	if l.expect("g", "1 InService a, 2 InService b"); len(l.fleet.targets) != 1 {
+		t.Errorf("registered: %v", l.fleet.targets)
+	}
+	reattach := []string{targetGroup}
+	wiretest.Must[api.DetachLoadBalancerTargetGroupsOutput](l, "DetachLoadBalancerTargetGroups", &api.DetachLoadBalancerTargetGroupsInput{AutoScalingGroupName: ptr("g"), TargetGroupARNs: reattach})
+	l.step("g")
+	delete(l.fleet.targets, instance(2))
+	l.settle("g")
+	wiretest.Must[api.AttachLoadBalancerTargetGroupsOutput](l, "AttachLoadBalancerTargetGroups", &api.AttachLoadBalancerTargetGroupsInput{AutoScalingGroupName: ptr("g"), TargetGroupARNs: reattach})
+	if l.settle("g"); len(l.fleet.targets) != 2 {
+		t.Errorf("registered: %v", l.fleet.targets)
 	}
 }

@@ -98,6 +98,9 @@ func (t *turn) launch(m *member) error {
 	if err == nil {
 		i, err = t.run(in)
 	}
+	if awserr.Is(err, "IdempotentParameterMismatch") {
+		i, err = t.launched(m)
+	}
 	if err != nil && awserr.As(err) == nil {
 		return err // the server's own: again later
 	}
@@ -115,6 +118,24 @@ func (t *turn) launch(m *member) error {
 			a.Description, a.Details, a.Instance, a.Progress = "Launching a new EC2 instance: "+m.Instance, m.details(), m.Instance, 30
 		})
 	})
+}
+
+// launched finds the instance of a launch whose answer was lost, when what the group
+// launches has changed since.
+func (t *turn) launched(m *member) (*ec2.Instance, error) {
+	as, err := t.role()
+	if err != nil {
+		return nil, err
+	}
+	out, err := wire.Call[ec2.DescribeInstancesOutput](as, t.s.cfg.Invoker, "ec2", "DescribeInstances",
+		&ec2.DescribeInstancesInput{Filters: []ec2.Filter{{Name: ptr("client-token"), Values: []string{m.ID}}}})
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range out.Reservations {
+		return &r.Instances[0], nil
+	}
+	return nil, fmt.Errorf("the instance of launch %s cannot be found", m.ID)
 }
 
 func (t *turn) run(in *ec2.RunInstancesInput) (*ec2.Instance, error) {

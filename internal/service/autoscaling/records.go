@@ -196,6 +196,9 @@ type member struct {
 	Served   time.Time `json:",omitzero"` // in service since
 	// Registered are the traffic sources that have the instance.
 	Registered []traffic `json:",omitempty"`
+	// Skipped are those that it was not registered with because AddToLoadBalancer was
+	// suspended when it came into service; it stays so when that goes on.
+	Skipped []traffic `json:",omitempty"`
 	// Drained is when its connections have ended at the latest, set when it was
 	// deregistered.
 	Drained time.Time `json:",omitzero"`

@@ -226,7 +226,7 @@ func (t *turn) schedules() error {
 		rows, err = rowsWithin(tx, schedules, t.k)
 		return err
 	})
-	if err != nil || t.g.suspended(processSchedule) || t.g.Status != "" {
+	if err != nil || t.g.Status != "" {
 		return err
 	}
 	for _, r := range rows {
@@ -254,7 +254,9 @@ func (t *turn) doSchedule(tx *store.Tx, k store.Key) error {
 		return err
 	}
 	t.moved = true
-	g.scheduled(a, t.now)
+	if !g.suspended(processSchedule) { // what is due meanwhile is not made up for
+		g.scheduled(a, t.now)
+	}
 	if a.plan(t.now); a.Next.IsZero() {
 		err = schedules.Delete(tx, k)
 	} else {

@@ -21,6 +21,9 @@ func (t *turn) serve(m *member) error {
 	}
 	return t.change(m, func(tx *store.Tx, g *group, m *member) error {
 		m.Registered, m.Served, m.Extra = registered, t.now, false
+		if m.Skipped = nil; t.g.suspended(processAddToBalancer) {
+			m.Skipped = slices.DeleteFunc(slices.Clone(t.g.Traffic), func(w traffic) bool { return m.registered(w) })
+		}
 		m.enter(tx, t.k, api.LifecycleStateInService)
 		g.Failures, g.Retry, g.Avoid, g.Scaled = 0, time.Time{}, "", t.now
 		if countServing(t.list)+1 >= int(g.Desired) {
@@ -111,8 +114,7 @@ func (g *group) balancerHealth() bool {
 
 // keepRegistered registers a member with what the group was attached to since.
 func (t *turn) keepRegistered(m *member) error {
-	missing := slices.ContainsFunc(t.g.Traffic, func(w traffic) bool { return w.State != removing && !m.registered(w) })
-	if !missing || t.g.suspended(processAddToBalancer) {
+	if !slices.ContainsFunc(t.g.Traffic, m.lacks) || t.g.suspended(processAddToBalancer) {
 		return nil
 	}
 	registered, err := t.register(m)
@@ -128,9 +130,14 @@ func (t *turn) keepRegistered(m *member) error {
 	})
 }
 
-func (m *member) registered(w traffic) bool {
-	return slices.ContainsFunc(m.Registered, func(r traffic) bool { return r.Type == w.Type && r.ID == w.ID })
+func (m *member) registered(w traffic) bool { return slices.ContainsFunc(m.Registered, w.same) }
+
+// lacks reports whether a member is still to be registered with a source.
+func (m *member) lacks(w traffic) bool {
+	return w.State != removing && !m.registered(w) && !slices.ContainsFunc(m.Skipped, w.same)
 }
+
+func (w traffic) same(o traffic) bool { return w.Type == o.Type && w.ID == o.ID }
 
 // inGrace reports whether a member came into service so lately that health checks do not
 // count yet.

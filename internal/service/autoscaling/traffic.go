@@ -117,7 +117,7 @@ func (t *turn) register(m *member) ([]traffic, error) {
 		return have, nil
 	}
 	for _, w := range t.g.Traffic {
-		if w.State == removing || m.registered(w) {
+		if !m.lacks(w) {
 			continue
 		}
 		as, err := t.role()
@@ -312,7 +312,7 @@ func (t *turn) sourceState(w traffic) (string, error) {
 		return "", err
 	case adding:
 		for _, m := range t.list {
-			if m.State == api.LifecycleStateInService && !m.registered(w) {
+			if m.State == api.LifecycleStateInService && m.lacks(w) {
 				return adding, nil
 			}
 		}
@@ -338,7 +338,7 @@ func (t *turn) sourceState(w traffic) (string, error) {
 func (t *turn) leaveSource(w traffic) error {
 	waits := false
 	for _, m := range t.list {
-		if !m.registered(w) {
+		if !m.registered(w) && !slices.ContainsFunc(m.Skipped, w.same) {
 			continue
 		}
 		draining, err := t.deregisterFrom(m, w)
@@ -350,7 +350,7 @@ func (t *turn) leaveSource(w traffic) error {
 			continue
 		}
 		err = t.change(m, func(_ *store.Tx, _ *group, m *member) error {
-			m.Registered = slices.DeleteFunc(m.Registered, func(r traffic) bool { return r.Type == w.Type && r.ID == w.ID })
+			m.Registered, m.Skipped = slices.DeleteFunc(m.Registered, w.same), slices.DeleteFunc(m.Skipped, w.same)
 			return nil
 		})
 		if err != nil {
