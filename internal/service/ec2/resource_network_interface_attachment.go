@@ -46,7 +46,7 @@ func (t resourceInterfaceAttachment) Create(ctx context.Context, r stack.Request
 		InstanceId: &p.InstanceId, NetworkInterfaceId: &p.NetworkInterfaceId, DeviceIndex: &index,
 	})
 	if awserr.Is(err, "InvalidNetworkInterface.InUse") {
-		if n, look := (resourceNetworkInterface{t.s}).find(ctx, p.NetworkInterfaceId); look == nil && n.Attachment != nil &&
+		if n, look := resourceNetworkInterface(t).find(ctx, p.NetworkInterfaceId); look == nil && n.Attachment != nil &&
 			aws.Val(n.Attachment.InstanceId) == p.InstanceId && aws.Val(n.Attachment.DeviceIndex) == index {
 			out, err = &api.AttachNetworkInterfaceOutput{AttachmentId: n.Attachment.AttachmentId}, nil
 		}
