@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -57,15 +58,16 @@ func (a *addresses) of(ctx context.Context, id string) (place, error) {
 
 // located gives a request from inside an instance the instance's own address, which
 // aws:SourceIp is judged by; the connection itself comes from a loopback address or
-// from the private one.
-func (w *world) located(r *http.Request) *http.Request {
+// from the private one. Without it a request would pass no endpoint, whose policy may
+// be to refuse it: err ends one then.
+func (w *world) located(r *http.Request) (*http.Request, error) {
 	id, inside := network.InstanceFrom(r.Context())
 	if !inside {
-		return r
+		return r, nil
 	}
 	at, err := w.addresses.of(r.Context(), id)
 	if err != nil {
-		return r
+		return nil, fmt.Errorf("find where %s is: %w", id, err)
 	}
 	ctx := r.Context()
 	if len(at.Endpoints) > 0 {
@@ -73,7 +75,7 @@ func (w *world) located(r *http.Request) *http.Request {
 	}
 	moved := r.WithContext(ctx)
 	moved.RemoteAddr = netip.AddrPortFrom(at.Addr, 0).String()
-	return moved
+	return moved, nil
 }
 
 // placeOf reads where an instance is.

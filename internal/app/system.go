@@ -127,7 +127,13 @@ func (s *System) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	inner, leave := current.calls.begin(w, r)
 	s.mu.RUnlock()
 	defer leave()
-	current.wire.ServeHTTP(w, current.located(inner))
+	located, err := current.located(inner)
+	if err != nil {
+		s.cfg.Log.Error("request from an instance", "err", err)
+		http.Error(w, "The service is unavailable.", http.StatusServiceUnavailable)
+		return
+	}
+	current.wire.ServeHTTP(w, located)
 }
 
 // fail ends the server with err, unless it is ending already.

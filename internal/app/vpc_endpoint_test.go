@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -66,4 +67,23 @@ func TestVPCEndpointGuards(t *testing.T) {
 	modify(`"RemoveRouteTableIds": ["$routes"]`)
 	p.policy(allowAll, deny(list, "Null", "aws:SourceVpce", "false"))
 	check("the route is gone", true, true)
+}
+
+// Of an instance that nobody knows, nobody knows which endpoints its requests pass.
+func TestRequestFromNowhere(t *testing.T) {
+	p := newProbe(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go p.k.s.serveInside(network.Identify(l, "i-00000000000000000"))
+	resp, err := http.Get("http://" + l.Addr().String() + "/bucket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("answered %s", resp.Status)
+	}
 }
