@@ -299,6 +299,13 @@ func (w *world) run(ctx context.Context) {
 	w.background(work, "cloudformation", w.engine.Resume)
 	w.upkeep(work, "stack sets", w.cfn.Run)
 	w.upkeep(work, "stack notifications", w.cfn.Notify)
+	for _, service := range []interface {
+		Aging() []func(context.Context) error
+	}{w.iam, w.route53, w.sqs, w.cloudwatch, w.cfn} {
+		for _, f := range service.Aging() {
+			w.upkeep(work, fmt.Sprintf("removal of old rows of %T", service), f)
+		}
+	}
 }
 
 // pruneEvents keeps the events of the last days: what waits for them reads them at once.

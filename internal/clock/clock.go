@@ -141,6 +141,13 @@ func (m *Manual) Advance(d time.Duration) {
 	m.waiters = rest
 }
 
+// Waiting is how many waiters hang on the clock, those that have given up included.
+func (m *Manual) Waiting() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.waiters)
+}
+
 // BlockUntil waits until at least n waiters hang on the clock, so that a test
 // advances it when the code under test has reached its wait, without sleeping.
 func (m *Manual) BlockUntil(ctx context.Context, n int) error {

@@ -156,7 +156,11 @@ var Stacks = &store.Table[Stack]{Name: "cfn.stack", Version: 2, Indexes: []store
 		}
 		return nil
 	}},
+	store.TimeIndex(DeletedIndex, func(s *Stack) time.Time { return s.Deleted }),
 }}
+
+// DeletedIndex orders the stacks that are deleted by when they were.
+const DeletedIndex = "deleted"
 
 // NameIndex is the value of the index name.
 func NameIndex(account, region, name string) string {
@@ -258,7 +262,16 @@ var Members = &store.Table[Member]{Name: "cfn.resource", Version: 1, Indexes: []
 		}
 		return ids
 	}},
+	store.TimeIndex(GoneIndex, func(m *Member) time.Time {
+		if m.exists() || m.Other != nil || m.Before != nil {
+			return time.Time{}
+		}
+		return m.Changed
+	}),
 }}
+
+// GoneIndex orders the members that are no longer their stacks' by when they went.
+const GoneIndex = "gone"
 
 // PhysicalIndex is the value of the index physical.
 func PhysicalIndex(account, region, id string) string {

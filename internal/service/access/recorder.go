@@ -313,11 +313,15 @@ func (r *Recorder) evict(n int) {
 
 // prune keeps the latest refusals of an account.
 func prune(tx *store.Tx, account string) error {
-	rows, err := refusals.Range(tx, "age", account+"\x00", account+"\x01", 0, true)
-	if err != nil || len(rows) <= keptRefusals {
+	n, err := refusals.Count(tx, "age", account+"\x00", account+"\x01")
+	if err != nil || n <= keptRefusals {
 		return err
 	}
-	for _, row := range rows[keptRefusals:] {
+	rows, err := refusals.Range(tx, "age", account+"\x00", account+"\x01", n-keptRefusals, false)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
 		if err := refusals.Delete(tx, row.Key); err != nil {
 			return err
 		}

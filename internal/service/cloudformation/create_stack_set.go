@@ -167,7 +167,7 @@ func (s *Service) DeleteStackSet(ctx context.Context, in *api.DeleteStackSetInpu
 		if len(list) > 0 {
 			return awserr.Status(http.StatusConflict, "StackSetNotEmptyException", "StackSet is not empty")
 		}
-		set.Deleted, set.Spec.Secrets = true, nil
+		set.Deleted, set.DeletedAt, set.Spec.Secrets = true, tx.Now(), nil
 		return stackSets.Put(tx, set.key(), set)
 	})
 	if awserr.Is(err, "StackSetNotFoundException") {

@@ -26,6 +26,7 @@ type detection struct {
 
 var detections = &store.Table[detection]{Name: "cfn.detection", Version: 1, Indexes: []store.Index[detection]{
 	{Name: "stack", Value: func(_ store.Key, d *detection) []string { return []string{d.StackID} }},
+	store.TimeIndex("time", func(d *detection) time.Time { return d.Time }),
 }}
 
 // driftable finds a stack whose status lets its drift be detected.

@@ -118,6 +118,7 @@ type lab struct {
 	operations []wire.Operation
 	// work is the service's work on stack sets; tests that need it call begin.
 	work, notify func(context.Context) error
+	aging        func() []func(context.Context) error
 
 	mu      sync.Mutex
 	objects map[string]string
@@ -163,7 +164,7 @@ func (l *lab) open() {
 		Outside: cloudformation.Outside{Invoker: l.server}, Alarms: cloudformation.Outside{Invoker: l.server}})
 	svc := cloudformation.New(cloudformation.Config{DB: l.db, Clock: l.clock, Sealer: l.sealer, Log: log, Engine: l.engine, Invoker: l.server,
 		Roles: roles{}, Sessions: roles{}, Endpoint: endpoint})
-	l.work, l.notify = svc.Run, svc.Notify
+	l.work, l.notify, l.aging = svc.Run, svc.Notify, svc.Aging
 	own := svc.Wire()
 	l.operations = own.Operations
 	if err := l.server.Register(append(l.neighbours(), own)...); err != nil {

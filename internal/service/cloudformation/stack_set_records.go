@@ -22,8 +22,9 @@ type stackSet struct {
 	// Managed sets queue operations instead of refusing them.
 	Managed       bool `json:",omitempty"`
 	Created       time.Time
-	Deleted       bool   `json:",omitempty"`
-	Token, Digest string `json:",omitempty"`
+	Deleted       bool      `json:",omitempty"`
+	DeletedAt     time.Time `json:",omitzero"`
+	Token, Digest string    `json:",omitempty"`
 	// Operations counts them; the next one gets the number after it.
 	Operations int
 	Drift      *setDrift `json:",omitempty"`
@@ -43,6 +44,7 @@ var stackSets = &store.Table[stackSet]{Name: "cfn.stackset", Version: 1, Indexes
 		}
 		return []string{stack.NameIndex(k.Account, k.Region, s.Name)}
 	}},
+	store.TimeIndex("deleted", func(s *stackSet) time.Time { return s.DeletedAt }),
 }}
 
 func (s *stackSet) key() store.Key { return store.Key{Account: s.Account, Region: s.Region, ID: s.ID} }
@@ -116,6 +118,7 @@ var setOperations = &store.Table[setOperation]{Name: "cfn.stacksetoperation", Ve
 		}
 		return []string{o.SetID + "\x00" + strconv.Itoa(o.Number)}
 	}},
+	store.TimeIndex("ended", func(o *setOperation) time.Time { return o.Ended }),
 }}
 
 func (s *stackSet) operationKey(id string) store.Key {

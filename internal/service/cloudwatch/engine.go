@@ -8,6 +8,7 @@ import (
 
 	api "github.com/hardstand/hardstand/internal/aws/api/cloudwatch"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
+	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/service/cloudwatch/expression"
 	"github.com/hardstand/hardstand/internal/store"
 )
@@ -95,11 +96,6 @@ func (s *Service) eachAlarm(ctx context.Context, f func(store.Key, *alarm) error
 // round evaluates the alarms that are due. An alarm that cannot be evaluated does
 // not hold up the others.
 func (s *Service) round(ctx context.Context, now time.Time) error {
-	if now.Unix()%hourSeconds < minute {
-		if err := s.expire(ctx, now); err != nil {
-			return err
-		}
-	}
 	onMinute := mod(now.Unix(), minute) < fast
 	return s.eachAlarm(ctx, func(k store.Key, a *alarm) error {
 		if a.composite() || a.Period >= minute && !onMinute {
@@ -112,6 +108,26 @@ func (s *Service) round(ctx context.Context, now time.Time) error {
 		}
 		return err
 	})
+}
+
+// Aging returns what removes old data and history, and the names of metrics that have
+// had no value for so long that they are listed no more. Each runs until its ctx ends.
+func (s *Service) Aging() []func(context.Context) error {
+	return []func(context.Context) error{
+		func(ctx context.Context) error {
+			for {
+				if err := s.expire(ctx, s.cfg.Clock.Now()); err != nil {
+					return err
+				}
+				if err := clock.Sleep(ctx, s.cfg.Clock, time.Hour); err != nil {
+					return err
+				}
+			}
+		},
+		func(ctx context.Context) error {
+			return metrics.Expire(ctx, s.cfg.DB, "day", (listedFor+24*hourSeconds)*time.Second, nil)
+		},
+	}
 }
 
 // expire removes data and history that are too old.

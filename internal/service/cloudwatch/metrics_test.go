@@ -12,6 +12,7 @@ import (
 	api "github.com/hardstand/hardstand/internal/aws/api/cloudwatch"
 	"github.com/hardstand/hardstand/internal/aws/awserr"
 	"github.com/hardstand/hardstand/internal/stack/stacktest"
+	"github.com/hardstand/hardstand/internal/store/storetest"
 	"github.com/hardstand/hardstand/internal/wire/wiretest"
 )
 
@@ -149,8 +150,12 @@ func TestOldDataExpires(t *testing.T) {
 	l := newLab(t, gate{})
 	l.put("m", 1, 0)
 	l.Clock.Advance(456 * 24 * time.Hour)
-	if err := l.svc.round(l.Ctx, l.Clock.Now()); err != nil {
-		t.Fatal(err)
+	l.put("fresh", 1, 0)
+	wiretest.Age(t, l.Clock, l.svc.Aging(), 0)
+	for name, n := range map[string]int{"metrics": storetest.Count(t, l.DB, metrics), "hours": storetest.Count(t, l.DB, hours)} {
+		if n != 1 {
+			t.Errorf("%d %s are left", n, name)
+		}
 	}
 	out := wiretest.Must[api.GetMetricStatisticsOutput](l, "GetMetricStatistics", &api.GetMetricStatisticsInput{Namespace: aws.Ptr("App"), MetricName: aws.Ptr("m"),
 		StartTime: aws.Ptr(start.Add(-time.Hour)), EndTime: aws.Ptr(start.Add(time.Hour)), Period: aws.Ptr[int32](3600), Statistics: []api.Statistic{"Sum"}})

@@ -15,7 +15,10 @@ import (
 // The rows of the service.
 var (
 	// Metrics are keyed by namespace, name and dimensions.
-	metrics = &store.Table[metric]{Name: "cloudwatch.metric", Version: 1}
+	metrics = &store.Table[metric]{Name: "cloudwatch.metric", Version: 1, Indexes: []store.Index[metric]{
+		// By the day, so that a metric's index rests while values come.
+		store.TimeIndex("day", func(m *metric) time.Time { return time.Unix(m.Last-mod(m.Last, 24*hourSeconds), 0) }),
+	}}
 	// Hours hold the data of a metric in an hour, keyed by the metric's digest and
 	// the hour, so that a span of time is a span of keys.
 	hours = &store.Table[hour]{Name: "cloudwatch.hour", Version: 1, Indexes: []store.Index[hour]{

@@ -11,6 +11,7 @@ import (
 	"github.com/hardstand/hardstand/internal/service/iam"
 	"github.com/hardstand/hardstand/internal/store"
 	"github.com/hardstand/hardstand/internal/store/storetest"
+	"github.com/hardstand/hardstand/internal/wire/wiretest"
 )
 
 // TestLastUsed: a use shows at once, is written once a minute, and goes with its key.
@@ -249,4 +250,26 @@ func TestPoliciesGrantingServiceAccess(t *testing.T) {
 	in.Arn = p("arn:aws:iam::111122223333:user/nobody")
 	_, err := ask[api.ListPoliciesGrantingServiceAccessOutput](s, s.root(), "iam", "ListPoliciesGrantingServiceAccess", in)
 	wantError(t, err, "NoSuchEntity", "The user with name nobody cannot be found.")
+}
+
+// TestOldDeletionsAreForgotten: who deletes service-linked roles leaves rows, for a month.
+func TestOldDeletionsAreForgotten(t *testing.T) {
+	s := newSystem(t)
+	ask := func(operation string, in any) (any, error) { return s.server.Invoke(s.root(), "iam", operation, in) }
+	made, err := ask("CreateServiceLinkedRole", &api.CreateServiceLinkedRoleInput{AWSServiceName: aws.Ptr("ecs.amazonaws.com")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	deleted, err := ask("DeleteServiceLinkedRole", &api.DeleteServiceLinkedRoleInput{RoleName: made.(*api.CreateServiceLinkedRoleOutput).Role.RoleName})
+	if err != nil {
+		t.Fatal(err)
+	}
+	look := &api.GetServiceLinkedRoleDeletionStatusInput{DeletionTaskId: deleted.(*api.DeleteServiceLinkedRoleOutput).DeletionTaskId}
+	wiretest.Age(t, s.clock, s.iam.Aging(), 29*24*time.Hour)
+	if _, err := ask("GetServiceLinkedRoleDeletionStatus", look); err != nil {
+		t.Error(err)
+	}
+	wiretest.Age(t, s.clock, s.iam.Aging(), 25*time.Hour)
+	_, err = ask("GetServiceLinkedRoleDeletionStatus", look)
+	wantError(t, err, "NoSuchEntity", "")
 }

@@ -45,7 +45,19 @@ type deletion struct {
 	At   time.Time `json:"at"`
 }
 
-var deletions = store.Table[deletion]{Name: "iam.deletion", Version: 1}
+var deletions = store.Table[deletion]{Name: "iam.deletion", Version: 1, Indexes: []store.Index[deletion]{
+	store.TimeIndex("at", func(d *deletion) time.Time { return d.At }),
+}}
+
+// keepDeletions is how long a deletion is answered for.
+const keepDeletions = 30 * 24 * time.Hour
+
+// Aging returns what removes old deletions of service-linked roles, until its ctx ends.
+func (s *Service) Aging() []func(context.Context) error {
+	return []func(context.Context) error{
+		func(ctx context.Context) error { return deletions.Expire(ctx, s.db, "at", keepDeletions, nil) },
+	}
+}
 
 // linkedRoleName is the name that a service's role gets.
 func linkedRoleName(service string, suffix *string) (string, linkedService, error) {

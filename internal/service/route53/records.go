@@ -74,7 +74,9 @@ var (
 		}},
 	}}
 	records = &store.Table[record]{Name: "route53.record", Version: 1}
-	changes = &store.Table[change]{Name: "route53.change", Version: 1}
+	changes = &store.Table[change]{Name: "route53.change", Version: 1, Indexes: []store.Index[change]{
+		store.TimeIndex("submitted", func(c *change) time.Time { return c.Submitted }),
+	}}
 )
 
 func zoneKey(c aws.Call, id *string) store.Key { return store.Key{Account: c.Account, ID: bare(id)} }
@@ -136,6 +138,16 @@ func exists(tx *store.Tx, zoneID, recordName string) (found bool, err error) {
 		return false
 	})
 	return found, err
+}
+
+// keepChanges is how long GetChange knows a change.
+const keepChanges = 30 * 24 * time.Hour
+
+// Aging returns what removes old changes, until its ctx ends.
+func (s *Service) Aging() []func(context.Context) error {
+	return []func(context.Context) error{
+		func(ctx context.Context) error { return changes.Expire(ctx, s.cfg.DB, "submitted", keepChanges, nil) },
+	}
 }
 
 func emit(tx *store.Tx, c aws.Call, zoneID string) {

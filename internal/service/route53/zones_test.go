@@ -3,6 +3,7 @@ package route53_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/route53"
@@ -139,5 +140,18 @@ func TestOnlyChangesLeaveARow(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestOldChangesAreForgotten: each change of records leaves a row, which has an end.
+func TestOldChangesAreForgotten(t *testing.T) {
+	l := newLab(t, gate{})
+	made := wiretest.Must[api.CreateHostedZoneOutput](l, "CreateHostedZone", &api.CreateHostedZoneInput{Name: aws.Ptr("old.example"), CallerReference: aws.Ptr("1")})
+	look := &api.GetChangeInput{Id: made.ChangeInfo.Id}
+	wiretest.Age(t, l.Clock, l.svc.Aging(), 29*24*time.Hour)
+	wiretest.Must[api.GetChangeOutput](l, "GetChange", look)
+	wiretest.Age(t, l.Clock, l.svc.Aging(), 25*time.Hour)
+	if _, err := wiretest.Call[api.GetChangeOutput](l, "GetChange", look); !awserr.Is(err, "NoSuchChange") {
+		t.Errorf("a change of a month ago: %v", err)
 	}
 }

@@ -47,6 +47,15 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 }
 
+// Aging returns what removes old tasks and the names of queues that were deleted. Each
+// runs until its ctx ends.
+func (s *Service) Aging() []func(context.Context) error {
+	return []func(context.Context) error{
+		func(ctx context.Context) error { return moveTasks.Expire(ctx, s.cfg.DB, "over", keepTasks, nil) },
+		func(ctx context.Context) error { return tombstones.Expire(ctx, s.cfg.DB, "at", nameIsTaken, nil) },
+	}
+}
+
 // sweepGarbage removes the messages of serials that no queue has any more.
 func (s *Service) sweepGarbage(ctx context.Context) error {
 	for more := true; more; {

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/sqs"
@@ -41,7 +42,16 @@ var moveTasks = &store.Table[moveTask]{Name: "sqs.move", Version: 1, Indexes: []
 		}
 		return nil
 	}},
+	store.TimeIndex("over", func(t *moveTask) time.Time {
+		if t.Status == taskRunning || t.Status == taskCancelling {
+			return time.Time{}
+		}
+		return time.UnixMilli(t.Started)
+	}),
 }}
+
+// keepTasks is how long a task is listed when it is over, from its beginning on.
+const keepTasks = 90 * 24 * time.Hour
 
 const maxRate = 500
 

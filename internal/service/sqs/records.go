@@ -106,7 +106,9 @@ var (
 		{Name: "at", Value: func(_ store.Key, a *attempt) []string { return []string{stamp(a.At)} }},
 	}}
 	rubbish    = &store.Table[garbage]{Name: "sqs.garbage", Version: 1}
-	tombstones = &store.Table[tombstone]{Name: "sqs.tombstone", Version: 1}
+	tombstones = &store.Table[tombstone]{Name: "sqs.tombstone", Version: 1, Indexes: []store.Index[tombstone]{
+		store.TimeIndex("at", func(t *tombstone) time.Time { return t.At }),
+	}}
 )
 
 func cloneQueue(q *queue) *queue {

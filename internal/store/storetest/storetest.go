@@ -38,3 +38,17 @@ func NewSealer(t testing.TB) *store.Sealer {
 	}
 	return s
 }
+
+// Count returns how many rows a table has.
+func Count[T any](t testing.TB, db *store.DB, table *store.Table[T]) (n int) {
+	t.Helper()
+	err := db.View(t.Context(), func(tx *store.Tx) error {
+		rows, err := table.List(tx, store.Scope{}, "", 0)
+		n = len(rows)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}

@@ -56,6 +56,7 @@ func Suite(t *testing.T, config func(*testing.T) store.Config) {
 		{"sweep when due", testSweepWhenDue},
 		{"due", testDue},
 		{"work off", testWorkOff},
+		{"expire", testExpire},
 		{"state survives closing", testReopen},
 		{"empty", testEmpty},
 		{"upgrade", testUpgrade},

@@ -1,0 +1,7 @@
+package sqs
+
+// Tables that tests count.
+var (
+	Tombstones = tombstones
+	MoveTasks  = moveTasks
+)
