@@ -112,7 +112,11 @@ func (o Outside) Zones(ctx context.Context, region string) ([]string, error) {
 	defaults, err := wire.Call[ec2.DescribeSubnetsOutput](ctx, o.Invoker, "ec2", "DescribeSubnets", &ec2.DescribeSubnetsInput{
 		Filters: []ec2.Filter{{Name: aws.Ptr("default-for-az"), Values: []string{"true"}}},
 	})
-	if err != nil {
+	switch {
+	case awserr.Is(err, "UnauthorizedOperation"):
+		// On AWS the function needs no more than ec2:DescribeAvailabilityZones.
+		defaults = &ec2.DescribeSubnetsOutput{}
+	case err != nil:
 		return nil, err
 	}
 	all, err := zones(ctx, o.Invoker)

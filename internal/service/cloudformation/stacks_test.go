@@ -197,6 +197,13 @@ func TestZones(t *testing.T) {
 			t.Errorf("default subnets in %v: %v", defaults, got.List)
 		}
 	}
+	// A caller who may not see subnets gets all.
+	l.gate.deny("ec2:DescribeSubnets")
+	l.defaultZones = []string{"us-east-1b"}
+	l.create("zones3", "Resources: {A: {Type: 'Test::Fake::Thing', Properties: {List: !GetAZs ''}}}", nil)
+	if got := l.fake.Items()["fake-A-4"]; !slices.Equal(got.List, []string{"us-east-1a", "us-east-1b"}) {
+		t.Errorf("without permission: %v", got.List)
+	}
 }
 
 func TestTemplateURLs(t *testing.T) {

@@ -79,14 +79,18 @@ func (a *alarm) latest() float64 {
 	return data.RecentDatapoints[len(data.RecentDatapoints)-1]
 }
 
-// repeatScaling has scaling policies act again as long as an alarm stays in a state: other
-// actions are done once.
-func (s *Service) repeatScaling(ctx context.Context, k store.Key, a *alarm, v verdict) error {
-	if !a.ActionsEnabled || len(v.used) == 0 || !slices.ContainsFunc(a.targets(), func(t string) bool { return strings.HasPrefix(t, scaling) }) {
+// repeatScaling has scaling policies act again at each full minute as long as an alarm
+// stays in a state: other actions are done once.
+func (s *Service) repeatScaling(ctx context.Context, k store.Key, seen *alarm, v verdict) error {
+	now := s.cfg.Clock.Now().UTC()
+	if !seen.ActionsEnabled || len(v.used) == 0 || mod(now.Unix(), minute) >= fast || !slices.ContainsFunc(seen.targets(), func(t string) bool { return strings.HasPrefix(t, scaling) }) {
 		return nil
 	}
-	now := s.cfg.Clock.Now().UTC()
 	return s.cfg.DB.Update(ctx, func(tx *store.Tx) error {
+		a, err := unchanged(tx, k, seen)
+		if err != nil || a == nil {
+			return err
+		}
 		for i, target := range a.targets() {
 			if !strings.HasPrefix(target, scaling) {
 				continue

@@ -23,18 +23,21 @@ type change struct {
 func (s *Service) transition(ctx context.Context, k store.Key, seen *alarm, to change) error {
 	now := s.cfg.Clock.Now().UTC()
 	return s.cfg.DB.Update(ctx, func(tx *store.Tx) error {
-		a, err := alarms.Get(tx, k)
-		if isNotFound(err) {
-			return nil
-		}
-		if err != nil {
+		a, err := unchanged(tx, k, seen)
+		if err != nil || a == nil {
 			return err
-		}
-		if !a.Updated.Equal(seen.Updated) || !a.Configured.Equal(seen.Configured) {
-			return nil
 		}
 		return a.enter(tx, k, to, now)
 	})
+}
+
+// unchanged is the row of an alarm if it is still the one that was evaluated, else nil.
+func unchanged(tx *store.Tx, k store.Key, seen *alarm) (*alarm, error) {
+	a, err := alarms.Get(tx, k)
+	if isNotFound(err) || err == nil && (!a.Updated.Equal(seen.Updated) || !a.Configured.Equal(seen.Configured)) {
+		return nil, nil
+	}
+	return a, err
 }
 
 // enter changes the state of the alarm's row.
