@@ -283,6 +283,7 @@ func (w *world) run(ctx context.Context) {
 	w.upkeep(work, "iam", w.iam.Run)
 	w.upkeep(work, "access", w.recorder.Run)
 	w.background(work, "ec2", w.ec2.Run)
+	w.upkeep(work, "ec2 metrics", w.ec2.PublishMetrics)
 	w.background(work, "s3", w.s3.Sweep)
 	w.upkeep(work, "s3 lifecycle", w.s3.RunLifecycle)
 	w.upkeep(work, "secretsmanager", w.secrets.Run)

@@ -2,8 +2,8 @@
 // entry per instance, and the moves between pending, running, stopped and
 // terminated.
 //
-// The flow enters at Manager (Start, Stop, Reboot, Terminate, Plug, Console, Adopt),
-// called by service/ec2, which owns the rows that say what ought to be. It
+// The flow enters at Manager (Start, Stop, Reboot, Terminate, Plug, Usage, Console,
+// Adopt), called by service/ec2, which owns the rows that say what ought to be. It
 // leaves through a Driver, which makes it so: container (Linux namespaces) or
 // fake (nothing runs). An instance that ends by itself comes back as
 // Config.OnExit. Both drivers pass the suite in instancetest.
@@ -13,6 +13,7 @@ package instance
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -105,4 +106,21 @@ type Handle interface {
 	// Unplug takes one away, which may not be there.
 	Plug(ctx context.Context, nic network.NIC) error
 	Unplug(ctx context.Context, nicID string) error
+	// Usage reads what the instance has used so far. A driver in which nothing runs
+	// has nothing to tell: ErrNotCounted.
+	Usage() (Usage, error)
+}
+
+// ErrNotCounted says that nothing counts what an instance uses: nothing runs in it.
+var ErrNotCounted = errors.New("nothing counts what this instance uses")
+
+// Usage is what an instance has used since its launch.
+type Usage struct {
+	// At is when it was read, by the clock of the machine: that one is behind what
+	// the kernel counts, however far a server's own was moved.
+	At time.Time
+	// CPU is the time of all its processors together.
+	CPU time.Duration
+	// In and Out are bytes that its network interfaces received and sent.
+	In, Out uint64
 }

@@ -329,6 +329,25 @@ func (m *Manager) Unplug(ctx context.Context, id, nicID string) error {
 	return nil
 }
 
+// Usage reads what an instance has used; ErrNotCounted when it does not run.
+func (m *Manager) Usage(id string) (Usage, error) {
+	m.mu.Lock()
+	e, known := m.entries[id]
+	m.mu.Unlock()
+	if !known {
+		return Usage{}, ErrNotCounted
+	}
+	h := e.running()
+	if h == nil {
+		return Usage{}, ErrNotCounted
+	}
+	u, err := h.Usage()
+	if err != nil {
+		return Usage{}, fmt.Errorf("usage of %s: %w", id, err)
+	}
+	return u, nil
+}
+
 // others puts what is given in the place of an interface beside the primary one.
 func (e *entry) others(nicID string, instead ...network.NIC) {
 	e.mu.Lock()

@@ -97,6 +97,9 @@ func (h *scriptedHandle) Unplug(_ context.Context, nic string) error {
 	h.plugged = append(h.plugged, "-"+nic)
 	return nil
 }
+func (h *scriptedHandle) Usage() (instance.Usage, error) {
+	return instance.Usage{CPU: time.Second}, nil
+}
 func (h *scriptedHandle) Shutdown() error {
 	h.asked <- struct{}{}
 	if !h.stubborn {
@@ -156,6 +159,22 @@ func TestStartTwiceLaunchesOnce(t *testing.T) {
 	f.start(t, "i-1")
 	if n := len(f.driver.launches); n != 1 {
 		t.Errorf("%d launches, want 1", n)
+	}
+}
+
+func TestUsageIsOfWhatRuns(t *testing.T) {
+	f := newFixture(t)
+	f.start(t, "i-1")
+	if u, err := f.Usage("i-1"); err != nil || u.CPU != time.Second {
+		t.Errorf("%+v, %v", u, err)
+	}
+	if err := f.Stop(t.Context(), "i-1", true); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"i-1", "i-2"} {
+		if _, err := f.Usage(id); !errors.Is(err, instance.ErrNotCounted) {
+			t.Errorf("%s, which does not run: %v", id, err)
+		}
 	}
 }
 

@@ -26,6 +26,11 @@ type groups struct {
 	parents map[string]string
 }
 
+// accounting is the controller of the older form that counts processor time: most
+// systems have it in one hierarchy with cpu, some apart. In the unified form every
+// group counts.
+const accounting = "cpuacct"
+
 // openGroups finds the hierarchies and makes this server's directory in each.
 func openGroups(prefix string) (*groups, error) {
 	g := &groups{parents: map[string]string{}}
@@ -34,8 +39,11 @@ func openGroups(prefix string) (*groups, error) {
 		return nil, err
 	}
 	g.unified = mounts["cpu"] == cgroupRoot && isUnified()
-	for _, c := range controllers {
+	for _, c := range append([]string{accounting}, controllers...) {
 		mount, ok := mounts[c]
+		if !ok && c == accounting {
+			continue
+		}
 		if !ok {
 			return nil, fmt.Errorf("the kernel offers no %q control group: instances cannot be limited (boot with cgroup_enable=%s, or mount the cgroup file systems)", c, c)
 		}
@@ -125,8 +133,9 @@ func (g *groups) limits(vcpus, memoryMiB int) []setting {
 func (g *groups) dirs(name string) []string {
 	var dirs []string
 	seen := map[string]bool{}
-	for _, c := range controllers {
-		if dir := filepath.Join(g.parents[c], name); !seen[dir] {
+	for _, c := range append([]string{accounting}, controllers...) {
+		parent, ok := g.parents[c]
+		if dir := filepath.Join(parent, name); ok && !seen[dir] {
 			seen[dir] = true
 			dirs = append(dirs, dir)
 		}

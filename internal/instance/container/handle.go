@@ -20,7 +20,9 @@ import (
 type handle struct {
 	d    *Driver
 	id   string
-	proc *process
+	// group is the name of its control group.
+	group string
+	proc  *process
 	done chan struct{}
 	exit instance.Exit
 
@@ -37,7 +39,7 @@ func (h *handle) Kill() error           { return h.proc.kill() }
 // It ends without that when the driver is closed: the instance runs on, and a
 // later daemon takes over.
 func (d *Driver) watch(spec instance.Spec, group string, p *process) *handle {
-	h := &handle{d: d, id: spec.ID, proc: p, done: make(chan struct{}), nics: interfacesOf(spec)}
+	h := &handle{d: d, id: spec.ID, group: group, proc: p, done: make(chan struct{}), nics: interfacesOf(spec)}
 	d.background.Go(func() {
 		select {
 		case <-p.ended:

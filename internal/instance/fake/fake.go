@@ -170,6 +170,9 @@ func (h *handle) Plug(context.Context, network.NIC) error { return nil }
 // Unplug implements instance.Handle.
 func (h *handle) Unplug(context.Context, string) error { return nil }
 
+// Usage implements instance.Handle: nothing runs, so nothing is used.
+func (h *handle) Usage() (instance.Usage, error) { return instance.Usage{}, instance.ErrNotCounted }
+
 func (h *handle) end(reason string) (err error) {
 	h.once.Do(func() {
 		err = h.d.set(h.id, stopped)

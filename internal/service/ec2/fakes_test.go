@@ -19,13 +19,15 @@ type machines struct {
 	disks   map[string]bool
 	log     []string
 	changed chan struct{}
+	// used is what Usage tells.
+	used map[string]hsinstance.Usage
 	// before runs ahead of each call ("start", "stop", "reboot", "terminate",
 	// "adopt"), without locks; an error ends the call.
 	before func(what, id string) error
 }
 
 func newMachines() *machines {
-	return &machines{specs: map[string]hsinstance.Spec{}, disks: map[string]bool{}, changed: make(chan struct{})}
+	return &machines{specs: map[string]hsinstance.Spec{}, disks: map[string]bool{}, used: map[string]hsinstance.Usage{}, changed: make(chan struct{})}
 }
 
 func (m *machines) did(what, id string) {
@@ -152,6 +154,23 @@ func (m *machines) Unplug(_ context.Context, id, nicID string) error {
 	defer m.mu.Unlock()
 	m.did("unplug "+nicID, id)
 	return nil
+}
+
+// Usage is what the test said (use), of a machine that runs.
+func (m *machines) Usage(id string) (hsinstance.Usage, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, runs := m.specs[id]; !runs {
+		return hsinstance.Usage{}, hsinstance.ErrNotCounted
+	}
+	return m.used[id], nil
+}
+
+// use sets what a machine has used.
+func (m *machines) use(id string, u hsinstance.Usage) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.used[id] = u
 }
 
 func (m *machines) Forget(id string) error {

@@ -6,7 +6,7 @@
 // validate, commit rows with their events and answer at once; the worker of
 // worker.go then makes the world match the rows through the instance manager and
 // the network, and commits what came of it. IMDS reads the same rows through
-// Metadata.
+// Metadata. PublishMetrics tells CloudWatch what the machines use.
 //
 // It imports stack (resource types), wire (operation table) and instance; other
 // services reach it, and it reaches them, through interfaces declared here.
@@ -37,6 +37,8 @@ type Instances interface {
 	// Plug and Unplug give an instance that runs a further interface and take one.
 	Plug(ctx context.Context, id string, nic network.NIC) error
 	Unplug(ctx context.Context, id, nicID string) error
+	// Usage is what an instance has used; ErrNotCounted when nothing of it runs.
+	Usage(id string) (hsinstance.Usage, error)
 	Console(id string) ([]byte, time.Time, error)
 	Forget(id string) error
 	// Adopt takes over machines that an earlier server left running; it says which
