@@ -67,7 +67,6 @@ func open(kind, text string) (store.Key, error) {
 }
 
 func openBalancer(text string) (store.Key, error) { return open(kindBalancer, text) }
-func openListener(text string) (store.Key, error) { return open(kindListener, text) }
 func openRule(text string) (store.Key, error)     { return open(kindRule, text) }
 func openGroup(text string) (store.Key, error)    { return open(kindGroup, text) }
 
