@@ -55,6 +55,7 @@ func (b *balancer) apply(ctx context.Context, next *config) error {
 	}
 	b.serveWeb(next)
 	b.current.Store(next)
+	b.refresh() // requests may come from here on, and nodes take their time
 	err := b.setNodes(ctx, next)
 	// Checks go out through nodes, so they begin when those are there.
 	for _, g := range next.groups {

@@ -25,9 +25,14 @@ type loopback struct {
 	mu   sync.Mutex
 	up   map[string]bool
 	fail map[string]error
+	// coming is called before a node comes up.
+	coming func(id string)
 }
 
 func (l *loopback) Up(_ context.Context, id string) (Sockets, error) {
+	if l.coming != nil {
+		l.coming(id)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.fail[id]; err != nil {

@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,10 +21,15 @@ type stream struct {
 	front *frontConn
 	back  net.Conn
 	idle  time.Duration
-	// moved counts bytes of both directions, so that silence is of both.
+	// moved is when bytes of either direction were seen to move last, in Unix
+	// nanoseconds: silence is of both.
 	moved atomic.Int64
+	watch *time.Timer
 	once  sync.Once
 }
+
+// chunk is how many bytes are moved before it is said that they were.
+const chunk = 256 << 10
 
 // carry connects the client with a target and moves bytes until one of them, or the
 // balancer, has had enough.
@@ -131,25 +138,42 @@ func proxyHeader(version int, front *frontConn) []byte {
 // run moves bytes both ways. Each side that ends is told to the other; when both have,
 // the stream has.
 func (s *stream) run() {
+	s.moved.Store(time.Now().UnixNano())
+	s.watch = time.AfterFunc(s.idle, s.silent)
+	s.watch.Reset(s.idle) // now that silent can see it
+	defer s.watch.Stop()
 	var up sync.WaitGroup
 	up.Go(func() { s.move(s.back, s.front) })
 	s.move(s.front, s.back)
 	up.Wait()
 }
 
-// move copies until the end, an error, or silence in both directions.
+// tick is how late a movement may be seen.
+func (s *stream) tick() time.Duration { return s.idle / 16 }
+
+// silent ends the stream when nothing has moved, and looks again when that may be so.
+func (s *stream) silent() {
+	if left := s.idle + s.tick() - time.Duration(time.Now().UnixNano()-s.moved.Load()); left > 0 {
+		s.watch.Reset(left)
+		return
+	}
+	s.close()
+}
+
+// move copies until the end or an error. The kernel says how much it has moved when it
+// stops only, so it is stopped at each tick.
 func (s *stream) move(to, from net.Conn) {
 	for {
-		before := s.moved.Load()
-		from.SetReadDeadline(time.Now().Add(s.idle)) //nolint:errcheck // the read fails then, too
-		n, err := io.Copy(plainConn(to), io.LimitReader(plainConn(from), 1<<20))
-		s.moved.Add(n)
+		from.SetReadDeadline(time.Now().Add(s.tick())) //nolint:errcheck // the read fails then, too
+		n, err := io.Copy(plainConn(to), io.LimitReader(plainConn(from), chunk))
+		if n > 0 {
+			s.moved.Store(time.Now().UnixNano())
+		}
 		switch {
-		case err == nil && n == 1<<20:
+		case err == nil && n == chunk, errors.Is(err, os.ErrDeadlineExceeded):
 		case err == nil:
 			closeWrite(to)
 			return
-		case silence(err) && s.moved.Load() != before:
 		default:
 			s.close()
 			return

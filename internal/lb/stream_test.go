@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -136,6 +137,24 @@ func TestStreamsOutliveTheirSpec(t *testing.T) {
 	}
 }
 
+// TestRequestsWhileNodesComeUp are answered by the nodes that are up.
+func TestRequestsWhileNodesComeUp(t *testing.T) {
+	s := newStand(t)
+	s.apply()
+	s.spec.Groups = append(s.spec.Groups, TargetGroup{ID: "new", Protocol: HTTP, CrossZone: true, Algorithm: roundRobin, Check: s.spec.Groups[0].Check})
+	s.spec.Listeners[0].Default = forwardTo("new")
+	s.spec.Nodes = append(s.spec.Nodes, Node{ID: "eni-2", Zone: "b", Addr: netip.MustParseAddr("127.0.0.2")})
+	s.nodes.coming = func(id string) {
+		if id != "eni-2" {
+			return
+		}
+		if answer, _ := s.get("/"); answer.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("answered %s", answer.Status)
+		}
+	}
+	s.apply()
+}
+
 // TestIdleIsTold: when a draining target has nothing under way any more.
 func TestIdleIsTold(t *testing.T) {
 	s := newStand(t)
@@ -174,6 +193,87 @@ func TestSilentStreams(t *testing.T) {
 	begun := time.Now()
 	if _, err := r.ReadByte(); err == nil || time.Since(begun) > 5*time.Second {
 		t.Errorf("ended after %v with %v", time.Since(begun), err)
+	}
+}
+
+// TestTalkOfOneSideKeepsStreams, be it slow, and the other side said nothing at all.
+func TestTalkOfOneSideKeepsStreams(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer l.Close()
+	running.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			running.Go(func() {
+				defer c.Close()
+				for range 40 { // four times as long as a stream may be silent
+					if _, err := io.WriteString(c, "x"); err != nil {
+						return
+					}
+					<-time.After(20 * time.Millisecond)
+				}
+				io.WriteString(c, "\n") //nolint:errcheck // the client tells
+			})
+		}
+	})
+	s := newStand(t)
+	s.network(TCP, TCP)
+	s.spec.Listeners[0].IdleTimeout = 200 * time.Millisecond
+	k := s.add("i-a", &httptest.Server{Listener: l})
+	s.apply()
+	s.await(k, Healthy)
+	_, r := s.dial()
+	if got := line(t, r); len(got) != 40 {
+		t.Errorf("got %q", got)
+	}
+}
+
+// TestStreamsThatNobodyReads end, though their clients have said that they are done.
+func TestStreamsThatNobodyReads(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer l.Close()
+	ended := make(chan struct{}, 100)
+	running.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			running.Go(func() {
+				defer c.Close()
+				page := make([]byte, 64<<10)
+				for err == nil {
+					_, err = c.Write(page)
+				}
+				ended <- struct{}{}
+			})
+		}
+	})
+	s := newStand(t)
+	s.network(TCP, TCP)
+	s.spec.Listeners[0].IdleTimeout = 200 * time.Millisecond
+	s.spec.Groups[0].Check.Disabled = true
+	k := s.add("i-a", &httptest.Server{Listener: l})
+	s.apply()
+	s.await(k, Healthy)
+	c, _ := s.dial()
+	c.(*net.TCPConn).CloseWrite() //nolint:errcheck // the target tells
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Error("the stream lives on")
 	}
 }
 
