@@ -93,6 +93,9 @@ func (s *Service) rebind(tx *store.Tx, c aws.Call, a *address, target heldInterf
 	}
 	var former *formerBinding
 	if a.bound() {
+		if holder, err := a.holder(tx, c); err == nil && holder.mayManage(c) != nil {
+			return nil, holder.mayManage(c) // a NAT gateway's, a load balancer's
+		}
 		if sameMaker(a.BindToken, c.Token) {
 			former = &formerBinding{a.AssociationID, a.Instance, a.Interface}
 		}

@@ -101,10 +101,12 @@ func (w *world) exits(vpcID string) []network.Exit {
 // natInTheWay: while a gateway is there, what it uses stays.
 func (w *world) natInTheWay(l lan, eip *api.AllocateAddressOutput, a api.NatGatewayAddress) {
 	w.t.Helper()
+	free := w.newInterface(l.private, nil)
 	for operation, c := range map[string]struct {
 		in   any
 		want string
 	}{
+		"AssociateAddress":       {&api.AssociateAddressInput{AllocationId: eip.AllocationId, NetworkInterfaceId: free.NetworkInterfaceId}, "AuthFailure: You do not have permission to access the specified resource."},
 		"DisassociateAddress":    {&api.DisassociateAddressInput{AssociationId: a.AssociationId}, "AuthFailure: You do not have permission to access the specified resource."},
 		"ReleaseAddress":         {&api.ReleaseAddressInput{AllocationId: eip.AllocationId}, "InvalidIPAddress.InUse: Address " + *eip.PublicIp + " is in use."},
 		"DeleteNetworkInterface": {&api.DeleteNetworkInterfaceInput{NetworkInterfaceId: a.NetworkInterfaceId}, "InvalidParameterValue: Network interface '" + *a.NetworkInterfaceId + "' is currently in use."},
