@@ -202,6 +202,9 @@ func (t *turn) markNext(old []*member, warming int) error {
 		return nil
 	}
 	list := r.Preferences.CheckpointPercentages
+	if n := len(list); r.Undone == nil && n > 0 && r.Checkpoint >= n && list[n-1] < 100 {
+		return t.bake() // no more was asked for
+	}
 	goal := r.Total
 	if r.Undone == nil && r.Checkpoint < len(list) {
 		goal = (r.Total*int(list[r.Checkpoint]) + 99) / 100
@@ -248,7 +251,7 @@ func (t *turn) stopAtCheckpoint() error {
 	})
 }
 
-// bake ends a refresh whose instances have all been replaced, after the bake time.
+// bake ends a refresh that has replaced what it shall, after the bake time.
 func (t *turn) bake() error {
 	r := t.refresh
 	for _, m := range t.list {

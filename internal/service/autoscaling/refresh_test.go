@@ -65,7 +65,7 @@ func TestRefreshCheckpoints(t *testing.T) {
 	l.group(size(2))
 	l.settle("g")
 	l.Clock.Advance(time.Minute)
-	startRefresh(l, &api.RefreshPreferences{MinHealthyPercentage: ptr[int32](0), InstanceWarmup: ptr[int32](0), CheckpointPercentages: []int32{50}, CheckpointDelay: ptr[int32](600), BakeTime: ptr[int32](60)})
+	startRefresh(l, &api.RefreshPreferences{MinHealthyPercentage: ptr[int32](0), InstanceWarmup: ptr[int32](0), CheckpointPercentages: []int32{50, 100}, CheckpointDelay: ptr[int32](600), BakeTime: ptr[int32](60)})
 	l.settle("g")
 	l.expect("g", "2 InService b, 3 InService a")
 	l.Clock.Advance(10 * time.Minute)
@@ -130,5 +130,24 @@ func TestRefreshCancelledAtOnce(t *testing.T) {
 	l.expect("g", "1 InService a, 2 InService b")
 	if r := l.refresh(); r.Status != "Cancelled" {
 		t.Errorf("%s", r.Status)
+	}
+}
+
+// A refresh whose last checkpoint is below 100 percent ends there.
+func TestRefreshOfAShare(t *testing.T) {
+	l := newLab(t, wiretest.Gate{})
+	l.group(size(2))
+	l.settle("g")
+	l.Clock.Advance(time.Minute)
+	startRefresh(l, &api.RefreshPreferences{MinHealthyPercentage: ptr[int32](0), InstanceWarmup: ptr[int32](0), CheckpointPercentages: []int32{50}, CheckpointDelay: ptr[int32](600)})
+	l.settle("g")
+	if r := l.refresh(); r.Status != "InProgress" {
+		t.Errorf("%s", r.Status)
+	}
+	l.Clock.Advance(10 * time.Minute)
+	l.settle("g")
+	l.expect("g", "2 InService b, 3 InService a")
+	if r := l.refresh(); r.Status != "Successful" || *r.PercentageComplete != 50 {
+		t.Errorf("%s %d%%", r.Status, *r.PercentageComplete)
 	}
 }
