@@ -31,6 +31,9 @@ func TestTemplatesFromTheWild(t *testing.T) {
 		{"server_with_metadata.yaml", map[string]string{"DBPassword": "secret1"}, 0},
 		{"deployment_group.yaml", nil, 0},
 		{"every_parameter_type.yaml", map[string]string{"KeyName": "mykey", "Vpc": vpc, "Subnets": subnet}, 0},
+		{"classic_fleet.yaml", nil, 0},
+		{"network_of_two_zones.yaml", nil, 0},
+		{"balancer_with_addresses.yaml", map[string]string{"Vpc": vpc, "Subnets": subnet}, 0},
 	} {
 		t.Run(c.file, func(t *testing.T) {
 			l := &templateLab{server: l.server, t: t}

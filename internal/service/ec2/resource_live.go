@@ -71,8 +71,29 @@ func (t resourceSecurityGroup) Live(ctx context.Context, r stack.Request) (map[s
 	}
 	return map[string]any{
 		"GroupDescription": aws.Val(g.Description), "GroupName": aws.Val(g.GroupName), "VpcId": aws.Val(g.VpcId), "Tags": liveTags(g.Tags),
-		"SecurityGroupIngress": liveRules(g.IpPermissions, "Source"), "SecurityGroupEgress": liveRules(g.IpPermissionsEgress, "Destination"),
+		"SecurityGroupIngress": t.s.namedPeers(ctx, r.Properties["SecurityGroupIngress"], liveRules(g.IpPermissions, "Source")),
+		"SecurityGroupEgress":  liveRules(g.IpPermissionsEgress, "Destination"),
 	}, nil
+}
+
+// namedPeers gives the peers of ingress rules their names where the template has a
+// name in one of them: a rule is kept by the id of its peer.
+func (s *Service) namedPeers(ctx context.Context, template any, rules []any) []any {
+	written, _ := template.([]any)
+	named := slices.ContainsFunc(written, func(rule any) bool {
+		m, _ := rule.(map[string]any)
+		return m["SourceSecurityGroupName"] != nil
+	})
+	for _, rule := range rules {
+		m := rule.(map[string]any)
+		if id, _ := m["SourceSecurityGroupId"].(string); named && id != "" {
+			out, err := call[api.DescribeSecurityGroupsOutput](ctx, s, "DescribeSecurityGroups", &api.DescribeSecurityGroupsInput{GroupIds: []string{id}})
+			if err == nil && len(out.SecurityGroups) == 1 {
+				m["SourceSecurityGroupName"] = aws.Val(out.SecurityGroups[0].GroupName)
+			}
+		}
+	}
+	return rules
 }
 
 // Live implements stack.Live.
@@ -160,7 +181,11 @@ func liveRules(permissions []api.IpPermission, peer string) []any {
 			add(r.Description, map[string]any{"CidrIpv6": aws.Val(r.CidrIpv6)})
 		}
 		for _, g := range p.UserIdGroupPairs {
-			add(g.Description, map[string]any{peer + "SecurityGroupId": aws.Val(g.GroupId), peer + "SecurityGroupName": aws.Val(g.GroupName)})
+			more := map[string]any{peer + "SecurityGroupId": aws.Val(g.GroupId)}
+			if peer == "Source" {
+				more["SourceSecurityGroupOwnerId"] = aws.Val(g.UserId)
+			}
+			add(g.Description, more)
 		}
 	}
 	return out
