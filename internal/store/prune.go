@@ -23,8 +23,10 @@ type Retention struct {
 
 const (
 	// pruneBatch is how many events one transaction looks at. It shares its commit with
-	// the writers that wait at the same time, and delays them by a few milliseconds.
-	pruneBatch = 500
+	// the writers that wait at the same time, and delays them by a few milliseconds;
+	// prunePause is the machine's time that it then leaves to them.
+	pruneBatch = 100
+	prunePause = 20 * time.Millisecond
 	// pruneEvery is the pause between rounds.
 	pruneEvery = time.Hour
 )
@@ -55,7 +57,10 @@ func (db *DB) pruneRound(ctx context.Context, keep Retention) error {
 			more, err = tx.prune(keep)
 			return err
 		})
-		if err != nil {
+		if err != nil || !more {
+			return err
+		}
+		if err := clock.Sleep(ctx, clock.System{}, prunePause); err != nil {
 			return err
 		}
 	}
