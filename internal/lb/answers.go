@@ -27,6 +27,7 @@ var reasons = map[int]string{
 // classicReasons are those of the classic balancer.
 var classicReasons = map[int]string{
 	http.StatusBadRequest:         "BAD_REQUEST",
+	http.StatusMethodNotAllowed:   "METHOD_NOT_ALLOWED",
 	http.StatusRequestTimeout:     "REQUEST_TIMEOUT",
 	http.StatusBadGateway:         "BAD_GATEWAY",
 	http.StatusServiceUnavailable: "Service Unavailable: Back-end server is at capacity",
@@ -110,10 +111,13 @@ func (x *exchange) write(status int, body string) {
 
 // keepAlive says whether the connection lives on, as AWS's balancers do.
 func (x *exchange) keepAlive() {
+	h := x.w.Header()
 	if x.r.ProtoMajor != 1 {
+		if x.old() {
+			h.Set("Connection", "close") // becomes GOAWAY
+		}
 		return
 	}
-	h := x.w.Header()
 	if x.r.Close || h.Get("Connection") == "close" || x.old() {
 		h.Set("Connection", "close")
 		return

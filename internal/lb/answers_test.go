@@ -178,6 +178,66 @@ func TestTargetsThatFail(t *testing.T) {
 }
 
 // TestClientThatIsSilent: half of a request is answered with 408.
+// TestClientThatReadsNothing of its answer is cut off.
+func TestClientThatReadsNothing(t *testing.T) {
+	s := newStand(t)
+	s.spec.Attributes.IdleTimeout = 200 * time.Millisecond
+	ended := make(chan struct{})
+	k := s.add("i-a", serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/health" {
+			return
+		}
+		page := make([]byte, 64<<10)
+		for {
+			if _, err := w.Write(page); err != nil {
+				close(ended)
+				return
+			}
+		}
+	}))
+	s.apply()
+	s.await(k, Healthy)
+	c, _ := s.dial()
+	io.WriteString(c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n") //nolint:errcheck // the target tells
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Error("the target still writes")
+	}
+}
+
+// TestMethods that the balancer answers itself, and one that only servers do.
+func TestMethods(t *testing.T) {
+	s := newStand(t)
+	target := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Header().Set("X-Host", r.Host) }))
+	target.Config.DisableGeneralOptionsHandler = true
+	target.Start()
+	defer target.Close()
+	k := s.add("i-a", target)
+	s.apply()
+	s.await(k, Healthy)
+	ask := func(text, status, host string) {
+		t.Helper()
+		c, r := s.dial()
+		io.WriteString(c, text) //nolint:errcheck // the answer tells
+		answer, err := http.ReadResponse(r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.Status != status || answer.Header.Get("X-Host") != host {
+			t.Errorf("%.20q: %s from %q", text, answer.Status, answer.Header.Get("X-Host"))
+		}
+	}
+	ask("OPTIONS * HTTP/1.1\r\nHost: a:1\r\n\r\n", "200 OK", "a:1")
+	ask("GET / HTTP/1.0\r\n\r\n", "200 OK", "127.0.0.1")
+	ask("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", "405 Method Not Allowed", "")
+	s.spec.Kind = Classic
+	s.apply()
+	ask("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", "200 OK", "a")
+	ask(strings.Repeat("M", 128)+" / HTTP/1.1\r\nHost: a\r\n\r\n", "405 METHOD_NOT_ALLOWED", "")
+}
+
 func TestClientThatIsSilent(t *testing.T) {
 	s := newStand(t)
 	s.spec.Attributes.IdleTimeout = 200 * time.Millisecond

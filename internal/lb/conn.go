@@ -106,7 +106,7 @@ func ownAnswer(p []byte, k Kind) []byte {
 		return nil
 	}
 	head, _, ok := bytes.Cut(p, cannedTail)
-	if !ok {
+	if !ok || bytes.Contains(head, []byte("\r\n")) { // or these are a target's words
 		return nil
 	}
 	status := 400

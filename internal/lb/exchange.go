@@ -13,6 +13,10 @@ import (
 const (
 	maxLine   = 16 << 10
 	maxHeader = 64 << 10
+	// maxStreams is how many requests a connection of HTTP/2 may have under way.
+	maxStreams = 128
+	// maxMethod is the length of a method for a classic balancer.
+	maxMethod = 127
 	// maxForwarded is how many addresses X-Forwarded-For may hold.
 	maxForwarded = 30
 )
@@ -35,6 +39,7 @@ type exchange struct {
 func (b *balancer) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	front := frontOf(r.Context())
 	cfg := b.current.Load()
+	w = newPatient(w, cfg.Attributes.IdleTimeout)
 	x := &exchange{w: w, r: r, front: front, cfg: cfg, listener: cfg.streams[front.port], client: front.client(), counts: b.counts}
 	if x.listener == nil { // deleted while the connection lived on
 		x.listener = &listener{}
@@ -59,10 +64,13 @@ func (b *balancer) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// refused is the status of requests that are too large, or 0.
+// refused is the status of requests that are too large, or that no target gets, or 0.
 func (x *exchange) refused() int {
 	if len(x.r.RequestURI)+len(x.r.Method) > maxLine {
 		return http.StatusRequestURITooLong
+	}
+	if classic := x.cfg.Kind == Classic; classic && len(x.r.Method) > maxMethod || !classic && x.r.Method == http.MethodTrace {
+		return http.StatusMethodNotAllowed
 	}
 	addresses := 0
 	for name, values := range x.r.Header {

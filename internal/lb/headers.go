@@ -47,6 +47,9 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest, t *target, spec TargetGroup
 // host is the Host header for the target. An application balancer on a port of its
 // own adds it, unless it is to preserve what came.
 func (x *exchange) host() string {
+	if x.r.Host == "" { // of HTTP/1.0; it gets the node's address, as on AWS
+		return x.front.node.Addr.String()
+	}
 	if x.cfg.Kind == Classic || x.cfg.Attributes.PreserveHost {
 		return x.r.Host
 	}
@@ -162,6 +165,9 @@ func (x *exchange) modify(answer *http.Response) {
 	}
 	for name, value := range x.listener.Headers.Response {
 		answer.Header.Set(name, value)
+	}
+	if x.r.ProtoMajor != 1 && x.old() {
+		answer.Header.Set("Connection", "close") // becomes GOAWAY
 	}
 	if x.r.ProtoMajor == 1 && answer.StatusCode != http.StatusSwitchingProtocols {
 		answer.Header.Set("Connection", "keep-alive")

@@ -71,6 +71,27 @@ func TestHealthCheckReasons(t *testing.T) {
 }
 
 // TestThresholds: what it takes for a target to change, by a clock that stands still.
+// TestHealthCheckIsBounded: a target cannot answer without an end.
+func TestHealthCheckIsBounded(t *testing.T) {
+	s := newStand(t)
+	s.spec.Groups[0].Check.Timeout = 30 * time.Second
+	k := s.add("i-a", serve(t, func(w http.ResponseWriter, r *http.Request) {
+		c, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		for _, err = io.WriteString(c, "HTTP/1.1 200 OK\r\n"); err == nil; {
+			_, err = io.WriteString(c, "X-Y: "+strings.Repeat("z", 1000)+"\r\n")
+		}
+	}))
+	s.apply()
+	if h := s.await(k, Unhealthy); h.Reason != reasonFailed {
+		t.Errorf("it is %+v", h)
+	}
+}
+
 func TestThresholds(t *testing.T) {
 	var good atomic.Bool
 	asked := make(chan struct{}, 1)

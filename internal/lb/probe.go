@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -69,7 +70,7 @@ func probeHTTP(ctx context.Context, c net.Conn, at netip.AddrPort, spec HealthCh
 	if err != nil {
 		return failureOf(ctx, err)
 	}
-	answer, err := http.ReadResponse(bufio.NewReader(c), nil)
+	answer, err := http.ReadResponse(bufio.NewReader(io.LimitReader(c, maxHeader)), nil) // or a target could fill the memory
 	if err != nil {
 		return failureOf(ctx, err)
 	}

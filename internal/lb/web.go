@@ -38,7 +38,9 @@ func (b *balancer) newWeb(idle time.Duration) *web {
 		p.SetUnencryptedHTTP2(f == w.http2) // TLS, if any, has ended before
 		server := &http.Server{
 			Handler: http.HandlerFunc(b.serveHTTP), Protocols: &p,
-			ReadHeaderTimeout: idle, IdleTimeout: idle, MaxHeaderBytes: maxHeader,
+			DisableGeneralOptionsHandler: true, // OPTIONS * is the targets' to answer
+			HTTP2:                        &http.HTTP2Config{MaxConcurrentStreams: maxStreams, WriteByteTimeout: idle},
+			ReadHeaderTimeout:            idle, IdleTimeout: idle, MaxHeaderBytes: maxHeader,
 			ErrorLog: slog.NewLogLogger(b.plane.cfg.Log.Handler(), slog.LevelDebug),
 			ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 				return context.WithValue(ctx, frontKey{}, c)
