@@ -2,7 +2,7 @@
 # make demo    the tutorial, on a server of its own, until Ctrl-C
 # make test    all tests; suites that cannot run here are listed at the end
 # make lint    vet, staticcheck, formatting, law of imports
-# make e2e     stock clients (aws CLI, boto3, SDK v2) against a running server; a server killed 100 times
+# make e2e     stock clients (aws CLI, boto3, SDK v2) against a running server; whole fleets; a server killed 100 times
 # make bench   benchmarks; results belong in docs/performance.md
 # make fuzz    every fuzz target, FUZZTIME each
 # make generate  API tables from botocore, reference docs from the tables
@@ -35,11 +35,13 @@ test: build
 lint: check-go cmd/hardstand/guestbin/hardstand-guest
 	@test -z "$$(gofmt -l cmd internal test)" || { gofmt -l cmd internal test; echo 'gofmt: files above are not formatted'; exit 1; }
 	$(GO) vet ./...
+	$(GO) vet -tags e2e ./test/script
 	$(GO) tool staticcheck ./...
 	$(GO) test -count=1 ./internal/architecture/
 
 e2e: build
 	@scripts/e2e.sh
+	$(GO) test -tags e2e -count=1 -timeout 15m -run TestFleets ./test/script
 	@scripts/crash.sh
 
 bench: build

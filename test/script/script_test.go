@@ -1,5 +1,6 @@
 // Package script_test runs test/script/*.txtar: what a user types, against the real
-// hardstand binary with real instances, judged by the stock aws command.
+// hardstand binary with real instances, judged by the stock aws command. Those in
+// fleets take longer and run with the tag e2e.
 //
 // apart_test.go puts the run into namespaces of its own, server_test.go starts and
 // ends servers, commands_test.go has the commands that scripts may use beyond those

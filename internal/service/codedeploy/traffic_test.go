@@ -408,8 +408,8 @@ func TestTrafficControlBlueGreen(t *testing.T) {
 			w.lb.settle = false
 			id := w.deploy("v1", toGreen, func(in *api.CreateDeploymentInput) { in.DeploymentConfigName = &config })
 			// One step begins with all that may begin.
-			d := w.await(id, "traffic", func(*api.DeploymentInfo) bool { return len(w.inTraffic(id)) == most })
-			if ready := int(*d.DeploymentOverview.Ready); ready != 2-most {
+			w.await(id, "traffic", func(*api.DeploymentInfo) bool { return len(w.inTraffic(id)) == most })
+			if ready := int(*w.get(id).DeploymentOverview.Ready); ready != 2-most {
 				t.Errorf("%d are ready beside %q, want %d", ready, w.inTraffic(id), 2-most)
 			}
 			w.mu.Lock()
