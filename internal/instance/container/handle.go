@@ -18,13 +18,13 @@ import (
 
 // handle implements instance.Handle.
 type handle struct {
-	d    *Driver
-	id   string
+	d  *Driver
+	id string
 	// group is the name of its control group.
 	group string
 	proc  *process
-	done chan struct{}
-	exit instance.Exit
+	done  chan struct{}
+	exit  instance.Exit
 
 	mu   sync.Mutex
 	nics []string // that are connected; nil when the instance has ended
