@@ -39,6 +39,9 @@ func (s *Service) runChecks(ctx context.Context, asIs *api.RunInstancesInput) ([
 	if err != nil {
 		return nil, err
 	}
+	if image == "" { // a template that is not there, or names none
+		image = "*"
+	}
 	checks := append([]aws.Check{{Resource: arn.New("ec2", c.Region, "", "image/"+image)}}, made...)
 	if in.KeyName != nil {
 		checks = append(checks, aws.Check{Resource: ec2ARN(c, "key-pair/"+*in.KeyName)})
