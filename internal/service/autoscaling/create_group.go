@@ -50,7 +50,7 @@ func (s *Service) CreateAutoScalingGroup(ctx context.Context, in *api.CreateAuto
 		return nil
 	})
 	if err == nil {
-		s.work.wake(k)
+		s.work.Wake(k)
 	}
 	return &api.CreateAutoScalingGroupOutput{}, err
 }

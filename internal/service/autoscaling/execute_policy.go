@@ -80,7 +80,7 @@ func (s *Service) Alarmed(ctx context.Context, account, region, policyARN, alarm
 		return groups.Put(tx, k, g)
 	})
 	if err == nil {
-		s.work.wake(k)
+		s.work.Wake(k)
 	}
 	return err
 }

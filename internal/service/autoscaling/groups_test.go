@@ -286,8 +286,7 @@ func TestProtectedInstancesAreNotBalanced(t *testing.T) {
 func TestRunBeginsAgain(t *testing.T) {
 	l := newLab(t, wiretest.Gate{})
 	l.group(size(1))
-	k := key(aws.CallFrom(l.Ctx), "g")
-	l.svc.work.busy[k] = make(chan struct{}, 1) // as an earlier Run leaves it
+	wiretest.Run(t, l.svc.Run, nil)()
 	stop := wiretest.Run(t, l.svc.Run, nil)
 	defer stop()
 	for {

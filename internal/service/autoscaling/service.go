@@ -69,7 +69,7 @@ type Config struct {
 // Service implements the operations.
 type Service struct {
 	cfg  Config
-	work *worker
+	work *store.Keyed
 }
 
 // New returns the service. Run makes its groups what they shall be.

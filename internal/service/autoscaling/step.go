@@ -58,7 +58,7 @@ func (s *Service) step(ctx context.Context, k store.Key) (time.Time, error) {
 			return t.due, nil
 		}
 	}
-	return s.now().Add(firstRetry), nil
+	return s.now().Add(store.FirstRetry), nil
 }
 
 func (s *Service) load(ctx context.Context, k store.Key) (*turn, error) {

@@ -132,7 +132,7 @@ func (s *Service) changeGroup(ctx context.Context, k store.Key, cause string, ch
 		return groups.Put(tx, k, g)
 	})
 	if err == nil {
-		s.work.wake(k)
+		s.work.Wake(k)
 	}
 	return err
 }
@@ -206,7 +206,7 @@ func (s *Service) DeleteAutoScalingGroup(ctx context.Context, in *api.DeleteAuto
 	if err != nil {
 		return nil, err
 	}
-	s.work.wake(k)
+	s.work.Wake(k)
 	return &api.DeleteAutoScalingGroupOutput{}, nil
 }
 

@@ -43,7 +43,7 @@ func (s *Service) transition(ctx context.Context, ids []string, f func(tx *store
 		return nil
 	})
 	for _, k := range keys {
-		s.work.enqueue(k)
+		s.work.Wake(k)
 	}
 	return changes, err
 }

@@ -36,7 +36,7 @@ func (s *Service) RunInstances(ctx context.Context, in *api.RunInstancesInput) (
 		return nil, err
 	}
 	for _, r := range rows {
-		s.work.enqueue(key(c, r.ID))
+		s.work.Wake(key(c, r.ID))
 	}
 	names, err := s.names(ctx, c)
 	if err != nil {

@@ -105,7 +105,7 @@ type Service struct {
 	invoker    Invoker
 	publicCIDR netip.Prefix
 	fake       bool
-	work       *worker
+	work       *store.Keyed
 	cursors    cursors
 	// pushing is held from the reading of a row until the network has been told
 	// what it says, so that of two changes the later one wins there as well.

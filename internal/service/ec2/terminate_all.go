@@ -15,7 +15,7 @@ func (s *Service) TerminateAll(ctx context.Context) error {
 		return fmt.Errorf("terminate all instances: %w", err)
 	}
 	for _, k := range keys {
-		s.work.enqueue(k)
+		s.work.Wake(k)
 	}
 	for _, k := range keys {
 		if err := s.awaitGone(ctx, k); err != nil {

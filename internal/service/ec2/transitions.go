@@ -334,7 +334,7 @@ func (s *Service) Exited(id, why string) {
 		s.log.Error("instance exit", "instance", id, "err", err)
 		return
 	}
-	s.work.enqueue(k)
+	s.work.Wake(k)
 }
 
 // exitReason tells a shutdown from inside from an end that nobody asked for.

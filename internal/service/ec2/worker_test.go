@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hardstand/hardstand/internal/store"
+
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
 	hsinstance "github.com/hardstand/hardstand/internal/instance"
@@ -168,7 +170,7 @@ func TestStopIsRetried(t *testing.T) {
 		return nil
 	})
 	w.stop(id)
-	for _, wait := range []time.Duration{firstRetry, 2 * firstRetry} {
+	for _, wait := range []time.Duration{store.FirstRetry, 2 * store.FirstRetry} {
 		// The sweep for terminated instances hangs on the clock, too.
 		if err := w.clock.BlockUntil(t.Context(), 2); err != nil {
 			t.Fatal(err)
