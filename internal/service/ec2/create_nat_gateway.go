@@ -24,7 +24,7 @@ func (s *Service) CreateNatGateway(ctx context.Context, in *api.CreateNatGateway
 	}
 	made := g
 	err = s.db.Update(ctx, func(tx *store.Tx) error {
-		earlier, err := natByToken(tx, c, g)
+		earlier, err := madeWith(tx, c, &natGateways, g.Token, g.Hash, func(g *natGateway) string { return g.Hash })
 		if earlier != nil || err != nil {
 			made = earlier
 			return err
@@ -80,23 +80,8 @@ func wantedNAT(c aws.Call, in *api.CreateNatGatewayInput) (*natGateway, netip.Ad
 	}
 	copied := *in
 	copied.ClientToken, copied.DryRun = nil, nil
-	g.Token, g.Hash, err = maker(c, in.ClientToken, copied)
+	g.Token, g.Hash, err = creationToken(c, in.ClientToken, copied)
 	return g, address, err
-}
-
-// natByToken returns the gateway that an earlier call with the same token made.
-func natByToken(tx *store.Tx, c aws.Call, g *natGateway) (*natGateway, error) {
-	if g.Token == "" {
-		return nil, nil
-	}
-	rows, err := natGateways.Lookup(tx, "token", scoped(key(c, ""), g.Token))
-	if err != nil || len(rows) == 0 {
-		return nil, err
-	}
-	if rows[0].Value.Hash != g.Hash {
-		return nil, idempotentMismatch()
-	}
-	return rows[0].Value, nil
 }
 
 func (s *Service) insertNAT(tx *store.Tx, c aws.Call, g *natGateway, private netip.Addr) error {

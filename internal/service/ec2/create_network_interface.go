@@ -3,10 +3,6 @@ package ec2
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"fmt"
 	"net/netip"
 	"unicode/utf8"
 
@@ -30,7 +26,11 @@ func (s *Service) CreateNetworkInterface(ctx context.Context, in *api.CreateNetw
 	}
 	row := want
 	err = s.db.Update(ctx, func(tx *store.Tx) error {
-		made, err := madeBefore(tx, c, want.NIC.Made)
+		var token, hash string
+		if m := want.NIC.Made; m != nil {
+			token, hash = m.Token, m.Hash
+		}
+		made, err := madeWith(tx, c, &interfaces, token, hash, func(n *networkInterface) string { return n.NIC.Made.Hash })
 		if made != nil || err != nil {
 			row = made
 			return err
@@ -122,48 +122,11 @@ func primaryAddress(one *string, list []api.PrivateIpAddressSpecification) (neti
 func makerOf(c aws.Call, in api.CreateNetworkInterfaceInput) (*madeInterface, error) {
 	given := in.ClientToken
 	in.ClientToken, in.DryRun = nil, nil
-	t, hash, err := maker(c, given, in)
+	t, hash, err := creationToken(c, given, in)
 	if t == "" || err != nil {
 		return nil, err
 	}
 	return &madeInterface{Token: t, Hash: hash}, nil
-}
-
-// maker returns the token of a call, the stack engine's before the caller's, and a hash
-// of the request without it, which tells a repeat from another request.
-func maker(c aws.Call, given *string, request any) (t, hash string, err error) {
-	t = c.Token
-	if t == "" && aws.Val(given) != "" {
-		t = clientToken + *given
-	}
-	if t == "" {
-		return "", "", nil
-	}
-	b, err := json.Marshal(request)
-	if err != nil {
-		return "", "", fmt.Errorf("hash the request: %w", err)
-	}
-	sum := sha256.Sum256(b)
-	return t, hex.EncodeToString(sum[:]), nil
-}
-
-func idempotentMismatch() error {
-	return awserr.New("IdempotentParameterMismatch", "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).")
-}
-
-// madeBefore returns the interface that an earlier call with the same token made.
-func madeBefore(tx *store.Tx, c aws.Call, made *madeInterface) (*networkInterface, error) {
-	if made == nil {
-		return nil, nil
-	}
-	rows, err := interfaces.Lookup(tx, "token", scoped(key(c, ""), made.Token))
-	if err != nil || len(rows) == 0 {
-		return nil, err
-	}
-	if rows[0].Value.NIC.Made.Hash != made.Hash {
-		return nil, idempotentMismatch()
-	}
-	return rows[0].Value, nil
 }
 
 func (s *Service) insertInterface(tx *store.Tx, c aws.Call, row *networkInterface, in *api.CreateNetworkInterfaceInput, private netip.Addr) error {

@@ -2,12 +2,8 @@ package ec2
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -88,40 +84,6 @@ func insertTemplate(tx *store.Tx, c aws.Call, t *launchTemplate, version *templa
 	}
 	emitPart(tx, c, t.ID, "launch-template-created")
 	return templateVersions.Insert(tx, key(c, versionID(t.ID, version.Number)), version)
-}
-
-// creationToken returns what a creation is stored under, so that its repetition finds
-// it, and the hash of the request that tells a repetition from another request.
-func creationToken(c aws.Call, client *string, in any) (tok, hash string, err error) {
-	switch t := aws.Val(client); {
-	case t == "" && c.Token != "": // a stack names its updates itself
-		return "internal:" + c.Token, "", nil
-	case t == "":
-		return "", "", nil
-	case len(t) > 128:
-		return "", "", awserr.New("InvalidParameterValue", "Invalid value '%s' for clientToken. It must not be longer than 128 characters.", t)
-	}
-	b, err := json.Marshal(in)
-	if err != nil {
-		return "", "", fmt.Errorf("hash the request: %w", err)
-	}
-	sum := sha256.Sum256(b)
-	return clientToken + *client, hex.EncodeToString(sum[:]), nil
-}
-
-// madeWith returns the row that an earlier call with the token has made, or nil.
-func madeWith[T any](tx *store.Tx, c aws.Call, table *store.Table[T], tok, hash string, hashOf func(*T) string) (*T, error) {
-	if tok == "" {
-		return nil, nil
-	}
-	rows, err := table.Lookup(tx, "token", scoped(key(c, ""), tok))
-	if err != nil || len(rows) == 0 {
-		return nil, err
-	}
-	if hashOf(rows[0].Value) != hash {
-		return nil, idempotentMismatch()
-	}
-	return rows[0].Value, nil
 }
 
 // checkTemplateData judges the little that EC2 judges before a launch.
