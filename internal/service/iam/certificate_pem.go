@@ -23,13 +23,18 @@ func parseCertificate(body, chain, key string) (*x509.Certificate, error) {
 	if err != nil {
 		return nil, malformedCertificate("Unable to parse certificate. Please ensure the certificate is in PEM format.")
 	}
-	if block, _ := pem.Decode([]byte(key)); block == nil || !strings.HasSuffix(block.Type, "PRIVATE KEY") {
+	if block, _ := pem.Decode([]byte(key)); block == nil || !strings.HasSuffix(block.Type, "PRIVATE KEY") || encrypted(block) {
 		return nil, malformedCertificate("Unable to parse key; the body is encrypted or is not in PEM format.")
 	}
 	if _, err := tls.X509KeyPair([]byte(body), []byte(key)); err != nil {
 		return nil, awserr.New("KeyPairMismatch", "Private key doesn't match certificate")
 	}
 	return leaf, checkChain(leaf, chain)
+}
+
+// encrypted tells the two forms of keys that need a passphrase: PKCS #8's and OpenSSL's.
+func encrypted(block *pem.Block) bool {
+	return block.Type == "ENCRYPTED PRIVATE KEY" || strings.HasSuffix(block.Headers["Proc-Type"], ",ENCRYPTED")
 }
 
 // checkChain wants each certificate to have been signed by the next.

@@ -9,6 +9,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,6 +48,9 @@ func TestServerCertificatesAreChecked(t *testing.T) {
 		{"no PEM", p("x"), p(key), nil, "MalformedCertificate", "Unable to parse certificate. Please ensure the certificate is in PEM format."},
 		{"key for certificate", p(key), p(key), nil, "MalformedCertificate", "Unable to parse certificate. Please ensure the certificate is in PEM format."},
 		{"no key", p(body), p("x"), nil, "MalformedCertificate", "Unable to parse key; the body is encrypted or is not in PEM format."},
+		{"encrypted key", p(body), p(strings.ReplaceAll(key, "PRIVATE KEY", "ENCRYPTED PRIVATE KEY")), nil, "MalformedCertificate", "Unable to parse key; the body is encrypted or is not in PEM format."},
+		{"key encrypted by OpenSSL", p(body), p(strings.Replace(key, "PRIVATE KEY-----\n", "PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\n", 1)), nil, "MalformedCertificate",
+			"Unable to parse key; the body is encrypted or is not in PEM format."},
 		{"another's key", p(body), p(otherKey), nil, "KeyPairMismatch", "Private key doesn't match certificate"},
 		{"another's chain", p(body), p(key), p(other), "MalformedCertificate", "Unable to validate certificate chain. The certificate chain must start " +
 			"with the immediate signing certificate, followed by any intermediaries in order. The index within the chain of the invalid certificate is: 0"},
