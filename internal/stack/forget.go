@@ -28,7 +28,7 @@ func (e *Engine) Forget(ctx context.Context, s *Stack, more func(*store.Tx) erro
 			err = Members.Delete(tx, members[i].Key)
 		}
 		if err == nil {
-			err = forgetSignals(tx, s)
+			err = forgetSignals(tx, stackIndex, s.ID)
 		}
 		if err == nil {
 			err = more(tx)

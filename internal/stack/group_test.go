@@ -2,6 +2,8 @@ package stack_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"testing"
@@ -10,6 +12,7 @@ import (
 	"github.com/hardstand/hardstand/internal/clock"
 	"github.com/hardstand/hardstand/internal/stack"
 	"github.com/hardstand/hardstand/internal/stack/stacktest"
+	"github.com/hardstand/hardstand/internal/store"
 )
 
 // grouped is a type of groups: it may have an UpdatePolicy, which may replace it.
@@ -107,6 +110,60 @@ func TestUpdateInSteps(t *testing.T) {
 	l.want(got, "demo UPDATE_IN_PROGRESS stack User Initiated", "A UPDATE_IN_PROGRESS fake-A-1", "A UPDATE_IN_PROGRESS fake-A-1 one of two",
 		"A UPDATE_IN_PROGRESS fake-A-1 Received FAILURE signal with UniqueId i-1", "A UPDATE_COMPLETE fake-A-1",
 		"demo UPDATE_COMPLETE_CLEANUP_IN_PROGRESS stack", "demo UPDATE_COMPLETE stack")
+}
+
+// What has been signalled is forgotten when the resource is done, however it ends, and is
+// heard again in its next update.
+func TestSignalsEndWithTheUpdate(t *testing.T) {
+	const body = "Resources: {A: {Type: 'Test::Fake::Group', %sUpdatePolicy: {Pause: 1}, Properties: {Value: %s}}}"
+	l := newGroupLab(t, clock.System{})
+	none := func(when string) {
+		t.Helper()
+		err := l.db.View(t.Context(), func(tx *store.Tx) error {
+			rows, err := stack.Signals.List(tx, store.Scope{}, "", 0)
+			if len(rows) != 0 {
+				t.Errorf("%d signals %s", len(rows), when)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	created := make(chan struct{})
+	l.fake.Before = func(ctx context.Context, method string, r stack.Request) error {
+		switch {
+		case method == "Create":
+			close(created)
+			return nil
+		case method != "Update":
+			return nil
+		}
+		go l.signal("A", "i-1", "SUCCESS")
+		heard, err := r.Door.Await(ctx, []string{"i-1"}, time.Now().Add(time.Minute))
+		if heard["i-1"] != "SUCCESS" {
+			t.Errorf("heard %v", heard)
+		}
+		if r.Properties["Value"] == "bad" {
+			return errors.New("bad value")
+		}
+		return err
+	}
+	l.create(fmt.Sprintf(body, "CreationPolicy: {ResourceSignal: {Count: 1}}, ", "one"), nil)
+	<-created
+	l.signal("A", "i-1", "SUCCESS")
+	l.wait(stack.CreateComplete, "")
+	none("after the creation")
+	said := "A UPDATE_IN_PROGRESS fake-A-1 Received SUCCESS signal with UniqueId i-1"
+	if got := l.update(fmt.Sprintf(body, "", "two"), stack.UpdateComplete, ""); !slices.Contains(got, said) {
+		t.Errorf("no signal in %q", got)
+	}
+	none("after an update")
+	got := l.update(fmt.Sprintf(body, "", "bad"), stack.UpdateRollbackComplete, "")
+	if n := len(slices.DeleteFunc(got, func(s string) bool { return s != said })); n != 2 {
+		t.Errorf("%d signals heard by an update and its rollback", n)
+	}
+	none("after an update that was rolled back")
 }
 
 // An UpdatePolicy may ask for another resource.

@@ -180,6 +180,13 @@ func (r *run) record(m *Member, change func(), status, reason string) error {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		change()
+		if status != CreateInProgress && status != UpdateInProgress && r.e.Schema(m.Type).UpdatePolicy {
+			// Nobody waits for them any longer, and an update in steps brings as many as it
+			// launches instances.
+			if err := forgetSignals(tx, "target", signalTarget(m.StackID, m.LogicalID)); err != nil {
+				return err
+			}
+		}
 		return setMember(tx, r.stack, m, status, reason)
 	})
 }

@@ -69,7 +69,7 @@ func (r *run) removeAll(complete, failed string) error {
 			return nil
 		}
 		s.Deleted, s.Spec.Secrets, s.Next, s.Previous = tx.Now(), nil, nil, nil
-		return errors.Join(withdraw(tx, s, nil), forgetSignals(tx, s))
+		return errors.Join(withdraw(tx, s, nil), forgetSignals(tx, stackIndex, s.ID))
 	})
 }
 

@@ -23,8 +23,11 @@ type Signal struct {
 // Signals is the table of signals.
 var Signals = &store.Table[Signal]{Name: "cfn.signal", Version: 1, Indexes: []store.Index[Signal]{
 	{Name: stackIndex, Value: func(_ store.Key, s *Signal) []string { return []string{s.StackID} }},
-	{Name: "target", Value: func(_ store.Key, s *Signal) []string { return []string{s.StackID + "\x00" + s.LogicalID} }},
+	{Name: "target", Value: func(_ store.Key, s *Signal) []string { return []string{signalTarget(s.StackID, s.LogicalID)} }},
 }}
+
+// signalTarget is the value of the index target.
+func signalTarget(stackID, logicalID string) string { return stackID + "\x00" + logicalID }
 
 // Success and Failure are the statuses of signals.
 const (
@@ -74,9 +77,10 @@ func addSignal(tx *store.Tx, s *Stack, sig *Signal) (bool, error) {
 	return true, nil
 }
 
-// forgetSignals drops the signals of a stack that is gone.
-func forgetSignals(tx *store.Tx, s *Stack) error {
-	rows, err := Signals.Lookup(tx, stackIndex, s.ID)
+// forgetSignals drops the signals that index holds under value: those of a stack that is
+// gone, those of a resource that is done.
+func forgetSignals(tx *store.Tx, index, value string) error {
+	rows, err := Signals.Lookup(tx, index, value)
 	if err != nil {
 		return err
 	}
@@ -179,7 +183,7 @@ func (e *Engine) await(ctx context.Context, w waiting) ([]Signal, error) {
 // received returns the successes so far.
 func (e *Engine) received(ctx context.Context, w waiting) (out []Signal, err error) {
 	err = e.cfg.DB.View(ctx, func(tx *store.Tx) error {
-		rows, err := Signals.Lookup(tx, "target", w.stackID+"\x00"+w.logicalID)
+		rows, err := Signals.Lookup(tx, "target", signalTarget(w.stackID, w.logicalID))
 		if err != nil {
 			return err
 		}

@@ -67,7 +67,7 @@ func (e *Engine) untilSignals(ctx context.Context, w waiting, enough func(map[st
 func (e *Engine) statuses(ctx context.Context, w waiting) (map[string]string, error) {
 	out := map[string]string{}
 	return out, e.cfg.DB.View(ctx, func(tx *store.Tx) error {
-		rows, err := Signals.Lookup(tx, "target", w.stackID+"\x00"+w.logicalID)
+		rows, err := Signals.Lookup(tx, "target", signalTarget(w.stackID, w.logicalID))
 		for _, row := range rows {
 			if w.created == 0 || row.Value.Created == w.created {
 				out[row.Value.UniqueID] = row.Value.Status
