@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/cloudwatch"
@@ -42,6 +43,11 @@ func (s *Service) PutCompositeAlarm(ctx context.Context, in *api.PutCompositeAla
 	for _, name := range children {
 		if !slices.ContainsFunc(known, func(o *alarm) bool { return o.Name == name }) {
 			return nil, violation("Could not save the composite alarm as alarms [%s] in the alarm rule do not exist", name)
+		}
+	}
+	for _, target := range slices.Concat(a.OK, a.Alarm, a.Unsure) {
+		if strings.HasPrefix(target, scaling) { // it has no metric that could tell how far to go
+			return nil, violation("Invalid use of Auto Scaling action: a composite alarm cannot have %s", target)
 		}
 	}
 	if err := judgeActions(c.Region, nil, a.OK, a.Alarm, a.Unsure); err != nil {

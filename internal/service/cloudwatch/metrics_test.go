@@ -224,6 +224,8 @@ func TestErrors(t *testing.T) {
 		{"rule", "PutCompositeAlarm", &api.PutCompositeAlarmInput{AlarmName: aws.Ptr("c"), AlarmRule: aws.Ptr("ALARM(")}, "ValidationError: AlarmRule must not contain syntax errors: unexpected ''"},
 		{"rule of nothing", "PutCompositeAlarm", &api.PutCompositeAlarmInput{AlarmName: aws.Ptr("c"), AlarmRule: aws.Ptr("ALARM(none)")},
 			"ValidationError: Could not save the composite alarm as alarms [none] in the alarm rule do not exist"},
+		{"scaling by a composite alarm", "PutCompositeAlarm", &api.PutCompositeAlarmInput{AlarmName: aws.Ptr("c"), AlarmRule: aws.Ptr("TRUE"), OKActions: []string{"arn:aws:autoscaling:us-east-1:123456789012:scalingPolicy:x:autoScalingGroupName/g:policyName/p"}},
+			"ValidationError: Invalid use of Auto Scaling action: a composite alarm cannot have arn:aws:autoscaling:us-east-1:123456789012:scalingPolicy:x:autoScalingGroupName/g:policyName/p"},
 		{"dashboard", "GetDashboard", &api.GetDashboardInput{DashboardName: aws.Ptr("none")}, "ResourceNotFound: Dashboard none does not exist"},
 		{"dashboard body", "PutDashboard", &api.PutDashboardInput{DashboardName: aws.Ptr("d"), DashboardBody: aws.Ptr("{}")},
 			`InvalidParameterInput: The dashboard body is invalid, there are 1 validation errors: [{"dataPath":"/","message":"Should have required property 'widgets'"}]`},
