@@ -159,13 +159,13 @@ func (s *Service) viewOIDC(ctx context.Context, providerARN string) (*oidcProvid
 	return view(ctx, s, func(tx *store.Tx) (*oidcProvider, error) { return getOIDC(ctx, tx, providerARN) })
 }
 
-func (s *Service) editOIDC(ctx context.Context, providerARN string, edit func(*oidcProvider) error) error {
+func (s *Service) editOIDC(ctx context.Context, providerARN string, edit func(*store.Tx, *oidcProvider) error) error {
 	return s.change(ctx, func(tx *store.Tx) (string, error) {
 		p, err := getOIDC(ctx, tx, providerARN)
 		if err != nil {
 			return "", err
 		}
-		if err := edit(p); err != nil {
+		if err := edit(tx, p); err != nil {
 			return "", err
 		}
 		return providerARN, oidcProviders.Put(tx, oidcKey(accountOf(ctx), p.name()), p)
@@ -215,7 +215,7 @@ func (s *Service) UpdateOpenIDConnectProviderThumbprint(ctx context.Context, in 
 	if err := checkThumbprints(in.ThumbprintList); err != nil {
 		return nil, err
 	}
-	return &api.UpdateOpenIDConnectProviderThumbprintOutput{}, s.editOIDC(ctx, *in.OpenIDConnectProviderArn, func(p *oidcProvider) error {
+	return &api.UpdateOpenIDConnectProviderThumbprintOutput{}, s.editOIDC(ctx, *in.OpenIDConnectProviderArn, func(_ *store.Tx, p *oidcProvider) error {
 		p.Thumbprints = lowered(in.ThumbprintList)
 		return nil
 	})
@@ -223,7 +223,7 @@ func (s *Service) UpdateOpenIDConnectProviderThumbprint(ctx context.Context, in 
 
 // AddClientIDToOpenIDConnectProvider admits tokens for another audience.
 func (s *Service) AddClientIDToOpenIDConnectProvider(ctx context.Context, in *api.AddClientIDToOpenIDConnectProviderInput) (*api.AddClientIDToOpenIDConnectProviderOutput, error) {
-	return &api.AddClientIDToOpenIDConnectProviderOutput{}, s.editOIDC(ctx, *in.OpenIDConnectProviderArn, func(p *oidcProvider) error {
+	return &api.AddClientIDToOpenIDConnectProviderOutput{}, s.editOIDC(ctx, *in.OpenIDConnectProviderArn, func(_ *store.Tx, p *oidcProvider) error {
 		if slices.Contains(p.ClientIDs, *in.ClientID) {
 			return nil
 		}
@@ -238,7 +238,7 @@ func (s *Service) AddClientIDToOpenIDConnectProvider(ctx context.Context, in *ap
 // RemoveClientIDFromOpenIDConnectProvider no longer admits an audience; one that
 // is not there is success.
 func (s *Service) RemoveClientIDFromOpenIDConnectProvider(ctx context.Context, in *api.RemoveClientIDFromOpenIDConnectProviderInput) (*api.RemoveClientIDFromOpenIDConnectProviderOutput, error) {
-	return &api.RemoveClientIDFromOpenIDConnectProviderOutput{}, s.editOIDC(ctx, *in.OpenIDConnectProviderArn, func(p *oidcProvider) error {
+	return &api.RemoveClientIDFromOpenIDConnectProviderOutput{}, s.editOIDC(ctx, *in.OpenIDConnectProviderArn, func(_ *store.Tx, p *oidcProvider) error {
 		p.ClientIDs = slices.DeleteFunc(p.ClientIDs, func(id string) bool { return id == *in.ClientID })
 		return nil
 	})
@@ -246,18 +246,12 @@ func (s *Service) RemoveClientIDFromOpenIDConnectProvider(ctx context.Context, i
 
 // TagOpenIDConnectProvider adds tags to a provider or changes them.
 func (s *Service) TagOpenIDConnectProvider(ctx context.Context, in *api.TagOpenIDConnectProviderInput) (*api.TagOpenIDConnectProviderOutput, error) {
-	return &api.TagOpenIDConnectProviderOutput{}, s.editOIDC(ctx, *in.OpenIDConnectProviderArn, func(p *oidcProvider) (err error) {
-		p.Tags, err = newTags(ctx, oidcKind, p.Tags, in.Tags)
-		return err
-	})
+	return &api.TagOpenIDConnectProviderOutput{}, s.editOIDC(ctx, *in.OpenIDConnectProviderArn, addTags[*oidcProvider](ctx, oidcKind, in.Tags))
 }
 
 // UntagOpenIDConnectProvider removes tags by key.
 func (s *Service) UntagOpenIDConnectProvider(ctx context.Context, in *api.UntagOpenIDConnectProviderInput) (*api.UntagOpenIDConnectProviderOutput, error) {
-	return &api.UntagOpenIDConnectProviderOutput{}, s.editOIDC(ctx, *in.OpenIDConnectProviderArn, func(p *oidcProvider) error {
-		p.Tags = withoutTags(oidcKind, p.Tags, in.TagKeys)
-		return nil
-	})
+	return &api.UntagOpenIDConnectProviderOutput{}, s.editOIDC(ctx, *in.OpenIDConnectProviderArn, dropTags[*oidcProvider](oidcKind, in.TagKeys))
 }
 
 // ListOpenIDConnectProviderTags lists a provider's tags.

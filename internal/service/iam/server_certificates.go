@@ -74,14 +74,14 @@ func getCertificate(tx *store.Tx, account, name string) (*serverCertificate, err
 	return c, err
 }
 
-func (s *Service) editCertificate(ctx context.Context, name string, edit func(c *serverCertificate) error) error {
+func (s *Service) editCertificate(ctx context.Context, name string, edit func(*store.Tx, *serverCertificate) error) error {
 	account := accountOf(ctx)
 	return s.change(ctx, func(tx *store.Tx) (string, error) {
 		c, err := getCertificate(tx, account, name)
 		if err != nil {
 			return "", err
 		}
-		if err := edit(c); err != nil {
+		if err := edit(tx, c); err != nil {
 			return "", err
 		}
 		return c.arn(account), certificates.Put(tx, nameKey(account, name), c)
@@ -241,18 +241,12 @@ func (s *Service) DeleteServerCertificate(ctx context.Context, in *api.DeleteSer
 
 // TagServerCertificate adds tags to a certificate or changes them.
 func (s *Service) TagServerCertificate(ctx context.Context, in *api.TagServerCertificateInput) (*api.TagServerCertificateOutput, error) {
-	return &api.TagServerCertificateOutput{}, s.editCertificate(ctx, *in.ServerCertificateName, func(c *serverCertificate) (err error) {
-		c.Tags, err = newTags(ctx, certificateKind, c.Tags, in.Tags)
-		return err
-	})
+	return &api.TagServerCertificateOutput{}, s.editCertificate(ctx, *in.ServerCertificateName, addTags[*serverCertificate](ctx, certificateKind, in.Tags))
 }
 
 // UntagServerCertificate removes tags by key.
 func (s *Service) UntagServerCertificate(ctx context.Context, in *api.UntagServerCertificateInput) (*api.UntagServerCertificateOutput, error) {
-	return &api.UntagServerCertificateOutput{}, s.editCertificate(ctx, *in.ServerCertificateName, func(c *serverCertificate) error {
-		c.Tags = withoutTags(certificateKind, c.Tags, in.TagKeys)
-		return nil
-	})
+	return &api.UntagServerCertificateOutput{}, s.editCertificate(ctx, *in.ServerCertificateName, dropTags[*serverCertificate](certificateKind, in.TagKeys))
 }
 
 // ListServerCertificateTags lists a certificate's tags.

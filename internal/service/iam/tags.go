@@ -83,28 +83,41 @@ func tagPage(tags []tag, marker *string, limit *int32) (page[tag], error) {
 	return paginate(sorted, func(t tag) string { return t.Key }, marker, limit)
 }
 
-func (s *Service) tagEntity(ctx context.Context, kind, name string, add []api.Tag) error {
-	return s.editEntity(ctx, kind, name, func(_ *store.Tx, e *entity) (err error) {
-		e.Tags, err = newTags(ctx, kind, e.Tags, add)
+// tagged is a row that has tags.
+type tagged interface{ tagList() *[]tag }
+
+func (e *entity) tagList() *[]tag            { return &e.Tags }
+func (m *managed) tagList() *[]tag           { return &m.Tags }
+func (p *profile) tagList() *[]tag           { return &p.Tags }
+func (p *oidcProvider) tagList() *[]tag      { return &p.Tags }
+func (c *serverCertificate) tagList() *[]tag { return &c.Tags }
+
+// addTags is the edit that adds tags to a row or changes them.
+func addTags[T tagged](ctx context.Context, kind string, add []api.Tag) func(*store.Tx, T) error {
+	return func(_ *store.Tx, row T) (err error) {
+		list := row.tagList()
+		*list, err = newTags(ctx, kind, *list, add)
 		return err
-	})
+	}
 }
 
-func (s *Service) untagEntity(ctx context.Context, kind, name string, remove []string) error {
-	return s.editEntity(ctx, kind, name, func(_ *store.Tx, e *entity) error {
-		e.Tags = withoutTags(kind, e.Tags, remove)
+// dropTags is the edit that removes tags from a row by key.
+func dropTags[T tagged](kind string, remove []string) func(*store.Tx, T) error {
+	return func(_ *store.Tx, row T) error {
+		list := row.tagList()
+		*list = withoutTags(kind, *list, remove)
 		return nil
-	})
+	}
 }
 
 // TagUser adds tags to a user or changes them.
 func (s *Service) TagUser(ctx context.Context, in *api.TagUserInput) (*api.TagUserOutput, error) {
-	return &api.TagUserOutput{}, s.tagEntity(ctx, userKind, *in.UserName, in.Tags)
+	return &api.TagUserOutput{}, s.editEntity(ctx, userKind, *in.UserName, addTags[*entity](ctx, userKind, in.Tags))
 }
 
 // UntagUser removes tags by key.
 func (s *Service) UntagUser(ctx context.Context, in *api.UntagUserInput) (*api.UntagUserOutput, error) {
-	return &api.UntagUserOutput{}, s.untagEntity(ctx, userKind, *in.UserName, in.TagKeys)
+	return &api.UntagUserOutput{}, s.editEntity(ctx, userKind, *in.UserName, dropTags[*entity](userKind, in.TagKeys))
 }
 
 // ListUserTags lists a user's tags.
@@ -119,12 +132,12 @@ func (s *Service) ListUserTags(ctx context.Context, in *api.ListUserTagsInput) (
 
 // TagRole adds tags to a role or changes them.
 func (s *Service) TagRole(ctx context.Context, in *api.TagRoleInput) (*api.TagRoleOutput, error) {
-	return &api.TagRoleOutput{}, s.tagEntity(ctx, roleKind, *in.RoleName, in.Tags)
+	return &api.TagRoleOutput{}, s.editEntity(ctx, roleKind, *in.RoleName, addTags[*entity](ctx, roleKind, in.Tags))
 }
 
 // UntagRole removes tags by key.
 func (s *Service) UntagRole(ctx context.Context, in *api.UntagRoleInput) (*api.UntagRoleOutput, error) {
-	return &api.UntagRoleOutput{}, s.untagEntity(ctx, roleKind, *in.RoleName, in.TagKeys)
+	return &api.UntagRoleOutput{}, s.editEntity(ctx, roleKind, *in.RoleName, dropTags[*entity](roleKind, in.TagKeys))
 }
 
 // ListRoleTags lists a role's tags.
@@ -139,18 +152,12 @@ func (s *Service) ListRoleTags(ctx context.Context, in *api.ListRoleTagsInput) (
 
 // TagPolicy adds tags to a managed policy or changes them.
 func (s *Service) TagPolicy(ctx context.Context, in *api.TagPolicyInput) (*api.TagPolicyOutput, error) {
-	return &api.TagPolicyOutput{}, s.editPolicy(ctx, *in.PolicyArn, func(_ *store.Tx, m *managed) (err error) {
-		m.Tags, err = newTags(ctx, "policy", m.Tags, in.Tags)
-		return err
-	})
+	return &api.TagPolicyOutput{}, s.editPolicy(ctx, *in.PolicyArn, addTags[*managed](ctx, "policy", in.Tags))
 }
 
 // UntagPolicy removes tags by key.
 func (s *Service) UntagPolicy(ctx context.Context, in *api.UntagPolicyInput) (*api.UntagPolicyOutput, error) {
-	return &api.UntagPolicyOutput{}, s.editPolicy(ctx, *in.PolicyArn, func(_ *store.Tx, m *managed) error {
-		m.Tags = withoutTags("policy", m.Tags, in.TagKeys)
-		return nil
-	})
+	return &api.UntagPolicyOutput{}, s.editPolicy(ctx, *in.PolicyArn, dropTags[*managed]("policy", in.TagKeys))
 }
 
 // ListPolicyTags lists a managed policy's tags.
@@ -165,18 +172,12 @@ func (s *Service) ListPolicyTags(ctx context.Context, in *api.ListPolicyTagsInpu
 
 // TagInstanceProfile adds tags to an instance profile or changes them.
 func (s *Service) TagInstanceProfile(ctx context.Context, in *api.TagInstanceProfileInput) (*api.TagInstanceProfileOutput, error) {
-	return &api.TagInstanceProfileOutput{}, s.editProfile(ctx, *in.InstanceProfileName, func(_ *store.Tx, p *profile) (err error) {
-		p.Tags, err = newTags(ctx, "instance-profile", p.Tags, in.Tags)
-		return err
-	})
+	return &api.TagInstanceProfileOutput{}, s.editProfile(ctx, *in.InstanceProfileName, addTags[*profile](ctx, "instance-profile", in.Tags))
 }
 
 // UntagInstanceProfile removes tags by key.
 func (s *Service) UntagInstanceProfile(ctx context.Context, in *api.UntagInstanceProfileInput) (*api.UntagInstanceProfileOutput, error) {
-	return &api.UntagInstanceProfileOutput{}, s.editProfile(ctx, *in.InstanceProfileName, func(_ *store.Tx, p *profile) error {
-		p.Tags = withoutTags("instance-profile", p.Tags, in.TagKeys)
-		return nil
-	})
+	return &api.UntagInstanceProfileOutput{}, s.editProfile(ctx, *in.InstanceProfileName, dropTags[*profile]("instance-profile", in.TagKeys))
 }
 
 // ListInstanceProfileTags lists an instance profile's tags.
