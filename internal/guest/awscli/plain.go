@@ -36,12 +36,12 @@ func (p plain) run(ctx context.Context, c *call) error {
 	}
 	// Who says how many are to come gets one page, with the token of the next.
 	for p.pages != "" && !c.has("limit") && !c.has("max-results") {
-		key, token := nextToken(all)
+		key, as, token := nextToken(all)
 		if token == "" {
 			break
 		}
 		delete(all, key)
-		in[key] = token
+		in[as] = token
 		more, err := p.page(ctx, c, in)
 		if err != nil {
 			return err
@@ -59,13 +59,14 @@ func (p plain) run(ctx context.Context, c *call) error {
 	return c.print(all)
 }
 
-func nextToken(answer map[string]any) (key, token string) {
-	for _, key := range []string{"NextToken", "nextToken"} {
-		if token, _ := answer[key].(string); token != "" {
-			return key, token
+// nextToken finds what asks for the next page, and the member in which it is sent.
+func nextToken(answer map[string]any) (key, as, token string) {
+	for _, k := range [][2]string{{"NextToken", "NextToken"}, {"nextToken", "nextToken"}, {"NextMarker", "Marker"}} {
+		if token, _ := answer[k[0]].(string); token != "" {
+			return k[0], k[1], token
 		}
 	}
-	return "", ""
+	return "", "", ""
 }
 
 // input is what the options say, in the API's names.

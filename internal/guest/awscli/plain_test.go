@@ -89,6 +89,26 @@ func TestPlainPages(t *testing.T) {
 	}
 }
 
+// Load balancers are listed in pages of another kind.
+func TestPlainMarkers(t *testing.T) {
+	c := newCloud(t)
+	a := newAWS(t, c)
+	page := func(name, next string) {
+		c.answers["DescribeLoadBalancers"] = `{"DescribeLoadBalancersResponse":{"DescribeLoadBalancersResult":{"LoadBalancers":[{"LoadBalancerName":"` + name + `"}],"NextMarker":` + next + `}}}`
+	}
+	page("a", `"m"`)
+	turns := 0
+	c.Config.Handler = counted{c, func() {
+		if turns++; turns == 2 {
+			page("z", "null")
+		}
+	}}
+	a.run(t, "elbv2 describe-load-balancers --query [LoadBalancers[].LoadBalancerName,NextMarker] --output text", 0, "None\na\tz\n")
+	if last := c.seen[len(c.seen)-1]; turns != 2 || !strings.Contains(last, "&Marker=m") {
+		t.Errorf("%d requests, sent %s", turns, last)
+	}
+}
+
 // Who bounds an answer gets that one page.
 func TestPlainLimit(t *testing.T) {
 	c := newCloud(t)
