@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -68,8 +67,11 @@ func (n balancerNames) Answer(ctx context.Context, vpcID, name string, qtype uin
 		return n.next.Answer(ctx, vpcID, name, qtype)
 	}
 	addrs, known, err := n.w.balancerAddresses(ctx, plain)
-	if err != nil || !known {
+	if err != nil {
 		return network.ZoneAnswer{}, false, err
+	}
+	if !known { // somebody's private zone may hold it
+		return n.next.Answer(ctx, vpcID, name, qtype)
 	}
 	var a network.ZoneAnswer
 	if qtype == dns.TypeA || qtype == dns.TypeANY {
@@ -80,11 +82,13 @@ func (n balancerNames) Answer(ctx context.Context, vpcID, name string, qtype uin
 	return a, true, nil
 }
 
-// balancerAddresses are the addresses of the balancer that has a name.
+// balancerAddresses are the addresses of the balancer that has a name, also by the one
+// that the console gives to aliases.
 func (w *world) balancerAddresses(ctx context.Context, name string) ([]netip.Addr, bool, error) {
+	name = strings.TrimPrefix(strings.ToLower(name), "dualstack.")
 	addrs, known, err := w.elb.Addresses(ctx, name)
 	if err != nil || known {
-		return slices.Clone(addrs), known, err
+		return addrs, known, err
 	}
 	return w.elbv2.Addresses(ctx, name)
 }

@@ -202,7 +202,7 @@ func change[T any](ctx context.Context, s *Service, table *store.Table[T], kind,
 // Addresses are where a balancer's name leads: the nodes' public addresses where it
 // faces the internet, else their private ones. ok is false for other names.
 func (s *Service) Addresses(ctx context.Context, name string) (out []netip.Addr, ok bool, err error) {
-	name = strings.TrimPrefix(strings.TrimSuffix(strings.ToLower(name), "."), "dualstack.")
+	name = strings.ToLower(name)
 	err = s.cfg.DB.View(ctx, func(tx *store.Tx) error {
 		rows, err := balancers.Lookup(tx, "dns", name)
 		for _, r := range rows {
