@@ -99,6 +99,14 @@ func (p *planning) withdraw(ctx context.Context, made *cloudformation.CreateChan
 	if kind != types.ChangeSetTypeCreate {
 		return nil
 	}
+	st, err := p.currentStack(ctx, aws.ToString(made.StackId))
+	if err != nil {
+		return err
+	}
+	if st != nil && st.StackStatus != types.StackStatusReviewInProgress {
+		return &Failure{Exit: ExitStack, Cause: "somebody has made the stack " + p.Stack + " during the plan: it is " + string(st.StackStatus),
+			Fix: "wait for the end of that: " + p.command("status") + ", then plan again"}
+	}
 	if _, err := p.cfn.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: made.StackId}); err != nil {
 		return &Failure{Cause: "the stack under review could not be deleted", Exit: ExitStack, Err: err,
 			Fix: "`aws cloudformation delete-stack --stack-name " + p.Stack + "`"}

@@ -100,6 +100,20 @@ func TestPlanFromNothing(t *testing.T) {
 	}
 }
 
+// The shell is one change set's as well as another's: somebody may have executed his.
+func TestPlanLeavesStacksOfOthers(t *testing.T) {
+	aws := newFake(t)
+	aws.answers["DescribeChangeSet"] = changes
+	aws.stacks["shop"] = &fakeStack{name: "shop", states: []string{"DELETE_COMPLETE", "CREATE_IN_PROGRESS"}} // made behind the first look
+	_, f := outlook(t, good())
+	if f == nil || f.Exit != ExitStack || f.Cause != "somebody has made the stack shop during the plan: it is CREATE_IN_PROGRESS" {
+		t.Errorf("%v", f)
+	}
+	if aws.called("DeleteStack") > 0 || aws.called("DeleteChangeSet") != 1 {
+		t.Error("somebody's stack is deleted, or the change set is left")
+	}
+}
+
 func TestPlanRefused(t *testing.T) {
 	for _, op := range []string{"ValidateTemplate", "DescribeStacks", "CreateChangeSet", "DescribeChangeSet", "DeleteChangeSet"} {
 		aws := deployedFake(t, nil)
