@@ -2,8 +2,11 @@ package deploy
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 )
 
 // Report is how a project stands: what AWS says about each of its parts. A part that
@@ -179,6 +182,10 @@ func (i *inspection) lookAtURL(ctx context.Context) error {
 	if err != nil {
 		if f, ok := err.(*Failure); ok { //nolint:errorlint // expandURL's own
 			rep.Detail = f.Cause
+		}
+		// A stack that is not at rest may get the output yet, or is a problem itself.
+		if i.group.successful != nil && slices.Contains(goodStack, types.StackStatus(i.report.Stack.Status)) {
+			i.problem(ExitURL, rep.Detail)
 		}
 		return nil
 	}

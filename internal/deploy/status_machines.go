@@ -66,9 +66,15 @@ func (i *inspection) lookAtScaling(ctx context.Context) error {
 			i.noteScaling(g)
 		}
 		if in.NextToken = out.NextToken; in.NextToken == nil {
-			return nil
+			break
 		}
 	}
+	for _, name := range names { // AWS leaves out those that it does not have
+		if !slices.ContainsFunc(i.report.Scaling, func(g scaleReport) bool { return g.Name == name }) {
+			i.problem(ExitURL, "there is no Auto Scaling group "+name)
+		}
+	}
+	return nil
 }
 
 func (i *inspection) noteScaling(g autoscalingapi.AutoScalingGroup) {

@@ -70,6 +70,9 @@ func (i *inspection) lookAtTargets(ctx context.Context) error {
 
 // notePool takes a pool into the report, or why it is not known.
 func (i *inspection) notePool(p poolReport, err error) error {
+	if slices.Contains([]string{"TargetGroupNotFound", "LoadBalancerNotFound"}, errorCode(err)) {
+		i.problem(ExitURL, p.Name+" is not there: "+plain(err))
+	}
 	if p.Unread, err = unread(err); err != nil {
 		return err
 	}

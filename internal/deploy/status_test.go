@@ -197,6 +197,30 @@ func TestStatusOfFleets(t *testing.T) {
 	}
 }
 
+// What the deployment group names and AWS does not have is no matter of permissions.
+func TestStatusOfWhatIsGone(t *testing.T) {
+	for _, c := range []struct{ op, refusal, answer, verdict string }{
+		{"DescribeTargetGroups", "400 TargetGroupNotFound: One or more target groups not found", "", "pool is not there: TargetGroupNotFound: "},
+		{"DescribeTargetHealth", "400 TargetGroupNotFound: One or more target groups not found", "", "pool is not there: TargetGroupNotFound: "},
+		{"DescribeInstanceHealth", "400 LoadBalancerNotFound: There is no ACTIVE Load Balancer named 'classic'", "", "classic is not there: LoadBalancerNotFound: "},
+		{"DescribeAutoScalingGroups", "", "<AutoScalingGroups/>", "there is no Auto Scaling group fleet"},
+	} {
+		t.Run(c.op, func(t *testing.T) {
+			aws := deployedFake(t, nil, succeeded("one.zip"))
+			withFleet(aws)
+			aws.answers["DescribeTargetHealth"] = "<TargetHealthDescriptions/>"
+			if aws.refuse[c.op] = c.refusal; c.refusal == "" {
+				delete(aws.refuse, c.op)
+				aws.answers[c.op] = c.answer
+			}
+			report := lookAt(t)
+			if err := report.Verdict(); report.ExitCode != ExitURL || !strings.HasPrefix(err.Error(), "not well: "+c.verdict) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
 func TestStatusOfURLs(t *testing.T) {
 	aws := deployedFake(t, map[string]string{"Site": "http://127.0.0.1:1/"}, succeeded("one.zip"))
 	report := lookAt(t)
@@ -206,6 +230,22 @@ func TestStatusOfURLs(t *testing.T) {
 	}
 	aws.stacks["shop"].outputs = nil
 	wants(t, lookAt(t).Text(), "url          none is known")
+	look := func() *Report {
+		report, err := Status(t.Context(), Options{Dir: files(t, good()), URL: "http://{Nowhere}/"}, Settings{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return report
+	}
+	const missing = "url names the output Nowhere, which the stack does not have"
+	report = look()
+	if wants(t, report.Text(), missing); report.ExitCode != ExitURL || report.Verdict().Error() != "not well: "+missing {
+		t.Errorf("an output that is not there: %v", report.Verdict())
+	}
+	aws.stacks["shop"].states = []string{"UPDATE_IN_PROGRESS"}
+	if report = look(); report.State != stateChanging {
+		t.Errorf("an output that may come yet: %v", report.Verdict())
+	}
 }
 
 // What may not be read is said in its line, and the rest is shown.
