@@ -52,37 +52,51 @@ func (m *member) wait(tx *store.Tx, k store.Key, g *group, all []*hook, transiti
 }
 
 // awaitActions lets a member go on when its actions are complete, or their time is over.
+// One that waits to come into service and has ended meanwhile has nothing to wait for.
 func (t *turn) awaitActions(m *member) error {
-	open, abandoned := false, -1
-	for i := range m.Actions {
-		a := &m.Actions[i]
-		if a.Result == "" && !t.now.Before(a.ends()) {
-			a.Result, a.Expired = a.Default, true
-		}
-		switch a.Result {
-		case "":
-			open = true
-			t.at(a.ends())
-		case resultAbandon:
-			abandoned = i
-		}
+	if state := t.ec2State(m); m.State == api.LifecycleStatePendingWait && !alive(state) {
+		return t.diedOnTheWay(m, "the instance is "+state)
 	}
-	if open && abandoned < 0 {
+	if until, abandoned := m.verdict(t.now); !until.IsZero() && abandoned == nil {
+		t.at(until)
 		return nil
 	}
-	actions := m.Actions
 	return t.change(m, func(tx *store.Tx, g *group, m *member) error {
+		until, abandoned := m.verdict(t.now)
+		if !until.IsZero() && abandoned == nil {
+			return nil // a heartbeat has come since
+		}
 		m.Actions = nil
 		if m.State == api.LifecycleStateTerminatingWait {
 			m.enter(tx, t.k, api.LifecycleStateTerminatingProceed)
 			return progress(tx, t.k, m, func(a *activity) { a.Status, a.Progress = "InProgress", 80 })
 		}
-		if abandoned >= 0 {
-			return m.giveUp(tx, t.k, g, actions[abandoned].abandonment())
+		if abandoned != nil {
+			return m.giveUp(tx, t.k, g, abandoned.abandonment())
 		}
 		m.enter(tx, t.k, api.LifecycleStatePendingProceed)
 		return progress(tx, t.k, m, func(a *activity) { a.Status, a.Progress = preInService, 80 })
 	})
+}
+
+// verdict gives the actions whose time is over their default results. It returns until
+// when the first of the others waits, zero when none does, and the action that abandons.
+func (m *member) verdict(now time.Time) (until time.Time, abandoned *pendingAction) {
+	for i := range m.Actions {
+		a := &m.Actions[i]
+		if a.Result == "" && !now.Before(a.ends()) {
+			a.Result, a.Expired = a.Default, true
+		}
+		switch a.Result {
+		case "":
+			if end := a.ends(); until.IsZero() || end.Before(until) {
+				until = end
+			}
+		case resultAbandon:
+			abandoned = a
+		}
+	}
+	return until, abandoned
 }
 
 // ends is when an action is over without a word.

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/autoscaling"
 	"github.com/hardstand/hardstand/internal/wire/wiretest"
 )
@@ -113,4 +114,41 @@ func TestNotifications(t *testing.T) {
 	if told.Event != launchEvent || told.EC2InstanceId != instance(1) || told.Progress != 50 || told.Details["Availability Zone"] != "us-east-1a" || *all[1].Subject != `Auto Scaling: launch for group "g"` {
 		t.Errorf("%+v %s", told, *all[1].Subject)
 	}
+}
+
+// An instance that ends while it waits for its hook is given up at once.
+func TestInstanceEndsInItsHook(t *testing.T) {
+	l := newLab(t, wiretest.Gate{})
+	l.group(size(1), hooked(launching, "CONTINUE"))
+	l.settle("g")
+	l.expect("g", "1 Pending:Wait a")
+	l.fleet.kill(instance(1))
+	l.step("g")
+	l.expect("g", "")
+	if a := l.activity(0); a.StatusCode != "Cancelled" || !strings.HasSuffix(*a.StatusMessage, "Termination Reason: the instance is terminated") {
+		t.Errorf("%+v", a)
+	}
+}
+
+// The verdict is about the actions as they are when it takes effect: a heartbeat that comes
+// after the group was looked at counts.
+func TestHeartbeatOvertakesTheVerdict(t *testing.T) {
+	l := newLab(t, wiretest.Gate{})
+	l.group(size(1), hooked(launching, "ABANDON"))
+	l.settle("g")
+	l.Clock.Advance(30 * time.Second)
+	turn, err := l.svc.load(l.Ctx, key(aws.CallFrom(l.Ctx), "g"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := turn.observe(); err != nil {
+		t.Fatal(err)
+	}
+	wiretest.Must[api.RecordLifecycleActionHeartbeatOutput](l, "RecordLifecycleActionHeartbeat",
+		&api.RecordLifecycleActionHeartbeatInput{AutoScalingGroupName: ptr("g"), LifecycleHookName: ptr("hLAUNCHING"), InstanceId: ptr(instance(1))})
+	turn.now = turn.now.Add(40 * time.Second) // past the deadline that it has read
+	if err := turn.members(); err != nil {
+		t.Fatal(err)
+	}
+	l.expect("g", "1 Pending:Wait a")
 }

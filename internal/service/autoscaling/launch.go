@@ -62,9 +62,7 @@ func (t *turn) arrive(m *member) error {
 	if i := t.seen[m.Instance]; i != nil && i.StateReason != nil {
 		why = val(i.StateReason.Message)
 	}
-	return t.change(m, func(tx *store.Tx, g *group, m *member) error {
-		return m.giveUp(tx, t.k, g, "Instance became unhealthy while waiting for instance to be in InService state. Termination Reason: "+why)
-	})
+	return t.diedOnTheWay(m, why)
 }
 
 // giveUp ends the launch of an instance that is there already.

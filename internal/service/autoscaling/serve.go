@@ -10,10 +10,8 @@ import (
 
 // serve registers a member with the group's load balancers and puts it into service.
 func (t *turn) serve(m *member) error {
-	if state := t.ec2State(m); state != "running" && state != "pending" {
-		return t.change(m, func(tx *store.Tx, g *group, m *member) error {
-			return m.giveUp(tx, t.k, g, "Instance became unhealthy while waiting for instance to be in InService state. Termination Reason: the instance is "+state)
-		})
+	if state := t.ec2State(m); !alive(state) {
+		return t.diedOnTheWay(m, "the instance is "+state)
 	}
 	registered, err := t.register(m)
 	if err != nil {
@@ -40,6 +38,16 @@ func (t *turn) serve(m *member) error {
 		return notify(tx, t.k, g, launchEvent, a)
 	})
 }
+
+// diedOnTheWay ends the launch of an instance that has ended before it was in service.
+func (t *turn) diedOnTheWay(m *member, why string) error {
+	return t.change(m, func(tx *store.Tx, g *group, m *member) error {
+		return m.giveUp(tx, t.k, g, "Instance became unhealthy while waiting for instance to be in InService state. Termination Reason: "+why)
+	})
+}
+
+// alive reports whether an instance in a state of EC2's runs or comes up.
+func alive(state string) bool { return state == "running" || state == "pending" }
 
 // countServing counts the members that are in service.
 func countServing(list []*member) int {
@@ -90,7 +98,7 @@ const whyAge = "the instance reaching its maximum lifetime."
 
 // sick says why a member is unhealthy, "" when it is not.
 func (t *turn) sick(m *member) (string, error) {
-	if state := t.ec2State(m); state != "running" && state != "pending" {
+	if !alive(t.ec2State(m)) {
 		return whyEC2, nil
 	}
 	if !t.g.balancerHealth() || len(m.Registered) == 0 {
