@@ -3,6 +3,7 @@ package autoscaling
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -172,7 +173,7 @@ func cooling(tx *store.Tx, k store.Key, g *group, pause time.Duration) error {
 		}
 	}
 	if left := g.Scaled.Add(pause).Sub(tx.Now()); !g.Scaled.IsZero() && left > 0 {
-		return scalingInProgress("The group is in its cooldown for another %d seconds and that blocks this action.", int(left.Seconds())+1)
+		return scalingInProgress("The group is in its cooldown for another %d seconds and that blocks this action.", int(math.Ceil(left.Seconds())))
 	}
 	return nil
 }
