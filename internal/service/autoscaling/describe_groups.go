@@ -96,11 +96,14 @@ func describeGroup(k store.Key, g *group, list []*member) *api.AutoScalingGroup 
 		TrafficSources: []api.TrafficSourceIdentifier{}, AvailabilityZoneDistribution: g.Distribution,
 		CapacityReservationSpecification: &api.CapacityReservationSpecification{CapacityReservationPreference: "default"},
 	}
+	if g.Reservation != "" {
+		out.CapacityReservationSpecification.CapacityReservationPreference = g.Reservation
+	}
 	if g.Lifetime > 0 {
 		out.MaxInstanceLifetime = &g.Lifetime
 	}
 	if out.AvailabilityZoneDistribution == nil {
-		out.AvailabilityZoneDistribution = &api.AvailabilityZoneDistribution{CapacityDistributionStrategy: "balanced-best-effort"}
+		out.AvailabilityZoneDistribution = defaultDistribution()
 	}
 	for _, m := range list {
 		if m.Instance != "" {
@@ -122,6 +125,10 @@ func describeGroup(k store.Key, g *group, list []*member) *api.AutoScalingGroup 
 		}
 	}
 	return out
+}
+
+func defaultDistribution() *api.AvailabilityZoneDistribution {
+	return &api.AvailabilityZoneDistribution{CapacityDistributionStrategy: "balanced-best-effort"}
 }
 
 // shownTemplate fills in the version that no version means.

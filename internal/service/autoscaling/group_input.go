@@ -162,6 +162,9 @@ func (g *group) take(s *settings) {
 	if s.rebalance != nil {
 		g.Rebalance = s.rebalance
 	}
+	if s.reservation != nil {
+		g.Reservation = s.reservation.CapacityReservationPreference
+	}
 	if s.distribution != nil {
 		g.Distribution = s.distribution
 	}

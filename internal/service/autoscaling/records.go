@@ -128,6 +128,8 @@ type group struct {
 	Maintenance       *api.InstanceMaintenancePolicy
 	DeletionGuard     api.DeletionProtection            `json:",omitempty"`
 	Distribution      *api.AvailabilityZoneDistribution `json:",omitempty"`
+	// Reservation is the preference about capacity reservations, of which there are none.
+	Reservation api.CapacityReservationPreference `json:",omitempty"`
 	// Rebalance is CapacityRebalance. It is about spot instances, of which there are none.
 	Rebalance *bool             `json:",omitempty"`
 	Suspended map[string]string `json:",omitempty"` // process -> why
@@ -147,8 +149,8 @@ type group struct {
 	// Replacing counts the unhealthy instances that were taken out of service and have no
 	// successor yet.
 	Replacing int `json:",omitempty"`
-	// Rolling are the sizes that the group had when a rolling update made it larger, until
-	// that update or its rollback is over.
+	// Rolling is what the group had before a rolling update changed it, until that update
+	// or its rollback is over.
 	Rolling *sizes `json:",omitempty"`
 	// Count numbers the instances and activities of the group.
 	Count int `json:",omitempty"`
@@ -156,7 +158,12 @@ type group struct {
 	Avoid string `json:",omitempty"`
 }
 
-type sizes struct{ Min, Desired int32 }
+type sizes struct {
+	Min, Desired int32
+	// Processes are those that the update has suspended and lets go on at its end; what a
+	// user had suspended before is not among them.
+	Processes []string `json:",omitempty"`
+}
 
 const deleteInProgress = "Delete in progress"
 

@@ -101,85 +101,33 @@ func (u *roller) run() (err error) {
 	if u.least >= int(*g.MaxSize) {
 		return &stack.PropertyError{Message: "MinInstancesInService must be less than the autoscaling group's MaxSize"}
 	}
+	if err := u.mayLaunch(g); err != nil {
+		return err
+	}
 	u.total = len(old)
 	if err := u.announce(); err != nil {
 		return err
 	}
-	if len(u.policy.SuspendProcesses) > 0 {
-		if _, err := invoke[api.SuspendProcessesOutput](u.ctx, u.t.s, "SuspendProcesses", &api.SuspendProcessesInput{AutoScalingGroupName: u.name(), ScalingProcesses: u.policy.SuspendProcesses}); err != nil {
-			return err
-		}
-		defer func() { err = cmp.Or(err, u.resume()) }()
-	}
-	return u.replaceAll(g)
-}
-
-// resume lets the processes go on that the policy suspends, also when the update is stopped.
-func (u *roller) resume() error {
-	_, err := invoke[api.ResumeProcessesOutput](context.WithoutCancel(u.ctx), u.t.s, "ResumeProcesses",
-		&api.ResumeProcessesInput{AutoScalingGroupName: u.name(), ScalingProcesses: u.policy.SuspendProcesses})
-	return err
-}
-
-// before updates the group itself. After a rolling update that did not come to its end it
-// gets its own minimum back, and its own desired capacity when all is replaced: at once
-// where the policy does not replace anything.
-func (u *roller) before(in *groupUpdate) error {
-	k := key(aws.CallFrom(u.ctx), u.r.PhysicalID)
-	var was *sizes
-	err := u.t.s.update(u.ctx, func(tx *store.Tx) error {
-		g, err := getGroup(tx, k)
-		if err != nil || g.Rolling == nil {
-			return err
-		}
-		was = g.Rolling
-		set(&was.Min, in.MinSize)
-		set(&was.Desired, in.DesiredCapacity)
-		if in.MinSize, in.DesiredCapacity = &was.Min, nil; u.policy == nil {
-			in.DesiredCapacity = ptr(min(max(was.Desired, was.Min), *or(in.MaxSize, &g.Max)))
-		}
-		return groups.Put(tx, k, g)
-	})
+	was, err := u.remember(&sizes{Min: *g.MinSize, Desired: *g.DesiredCapacity})
 	if err != nil {
 		return err
 	}
-	_, err = invoke[api.UpdateAutoScalingGroupOutput](u.ctx, u.t.s, "UpdateAutoScalingGroup", &in.UpdateAutoScalingGroupInput)
-	if err == nil && was != nil && u.policy == nil {
-		_, err = u.remember(nil)
-	}
-	return err
-}
-
-// takeOver ends a rolling update that did not come to its end and has left nothing to
-// replace: the server ended before the last of it was done, or it failed, and is rolled
-// back, before it had replaced anything.
-func (u *roller) takeOver() error {
-	g, err := u.row()
-	if err != nil || g.Rolling == nil {
-		return err
-	}
-	if len(u.policy.SuspendProcesses) > 0 {
-		if err := u.resume(); err != nil {
+	defer func() { err = cmp.Or(err, u.resume()) }()
+	if len(was.Processes) > 0 {
+		if _, err := invoke[api.SuspendProcessesOutput](u.ctx, u.t.s, "SuspendProcesses", &api.SuspendProcessesInput{AutoScalingGroupName: u.name(), ScalingProcesses: was.Processes}); err != nil {
 			return err
 		}
 	}
-	return u.finish(g.Min, min(max(g.Rolling.Desired, g.Min), g.Max))
+	return u.replaceAll(g, was)
 }
 
-// finish gives the group the sizes that it has without a rolling update.
-func (u *roller) finish(low, desired int32) error {
-	if err := u.resize(&low, desired); err != nil {
-		return err
+// mayLaunch refuses to wait for instances that do not come.
+func (u *roller) mayLaunch(g *api.AutoScalingGroup) error {
+	isLaunch := func(p api.SuspendedProcess) bool { return *p.ProcessName == processLaunch }
+	if slices.ContainsFunc(g.SuspendedProcesses, isLaunch) || slices.Contains(u.policy.SuspendProcesses, processLaunch) {
+		return &stack.PropertyError{Message: "The rolling update cannot replace instances while the process Launch is suspended"}
 	}
-	_, err := u.remember(nil)
-	return err
-}
-
-func (u *roller) row() (g *group, err error) {
-	return g, u.t.s.view(u.ctx, func(tx *store.Tx) (err error) {
-		g, err = getGroup(tx, key(aws.CallFrom(u.ctx), u.r.PhysicalID))
-		return err
-	})
+	return nil
 }
 
 func (u *roller) announce() error {
@@ -249,11 +197,7 @@ func (u *roller) obsolete(g *api.AutoScalingGroup) ([]string, error) {
 
 // replaceAll replaces batch after batch. Where that would leave fewer in service than the
 // policy wants, the group is made larger meanwhile.
-func (u *roller) replaceAll(g *api.AutoScalingGroup) error {
-	was, err := u.remember(&sizes{Min: *g.MinSize, Desired: *g.DesiredCapacity})
-	if err != nil {
-		return err
-	}
+func (u *roller) replaceAll(g *api.AutoScalingGroup, was *sizes) error {
 	desired, low, high := int(was.Desired), was.Min, *g.MaxSize
 	known := idsOf(g)
 	if desired-min(u.batch, u.total) < u.least {
@@ -282,24 +226,6 @@ func (u *roller) replaceAll(g *api.AutoScalingGroup) error {
 			return u.finish(low, int32(desired))
 		}
 	}
-}
-
-// remember keeps the sizes of the group for the time when the update is over, also when
-// it fails and is rolled back, or the server ends meanwhile; nil forgets them. Those that
-// are kept already are returned.
-func (u *roller) remember(now *sizes) (*sizes, error) {
-	k := key(aws.CallFrom(u.ctx), u.r.PhysicalID)
-	return now, u.t.s.update(u.ctx, func(tx *store.Tx) error {
-		g, err := getGroup(tx, k)
-		if err != nil {
-			return err
-		}
-		if now != nil && g.Rolling != nil {
-			*now = sizes{Min: now.Min, Desired: min(max(g.Rolling.Desired, now.Min), g.Max)}
-		}
-		g.Rolling = now
-		return groups.Put(tx, k, g)
-	})
 }
 
 func (u *roller) resize(low *int32, desired int32) error {
@@ -369,7 +295,10 @@ func (u *roller) added(known []string, n int) error {
 	var fresh []string
 	err := u.t.until(u.ctx, u.r.PhysicalID, func(g *api.AutoScalingGroup) (bool, error) {
 		fresh = slices.DeleteFunc(idsOf(g), func(id string) bool { return slices.Contains(known, id) })
-		return len(fresh) >= n, u.launchesFail(began)
+		if len(fresh) >= n {
+			return true, u.launchesFail(began)
+		}
+		return false, cmp.Or(u.mayLaunch(g), u.launchesFail(began))
 	})
 	if err != nil {
 		return err
@@ -387,6 +316,14 @@ func (u *roller) added(known []string, n int) error {
 	if err != nil {
 		return err
 	}
+	if err := u.judgeSignals(fresh, statuses); err != nil {
+		return err
+	}
+	return u.t.stable(u.ctx, u.r.PhysicalID, began, 0)
+}
+
+// judgeSignals counts what new instances have signalled, and fails when too few succeed.
+func (u *roller) judgeSignals(fresh []string, statuses map[string]string) error {
 	missing := 0
 	for _, id := range fresh {
 		switch statuses[id] {
@@ -406,7 +343,7 @@ func (u *roller) added(known []string, n int) error {
 	if u.failures*100 > u.total*(100-u.share) {
 		return &stack.PropertyError{Message: fmt.Sprintf("Received %d FAILURE signal(s) out of %d. Unable to satisfy %d%% MinSuccessfulInstancesPercent requirement", u.failures, u.total, u.share)}
 	}
-	return u.t.stable(u.ctx, u.r.PhysicalID, began, 0)
+	return nil
 }
 
 // launchesFail is the error of a group whose launches fail again and again.

@@ -50,6 +50,7 @@ func (t resourceGroup) Update(ctx context.Context, r stack.Request) (stack.Resul
 	}
 	began := t.s.now()
 	in := p.updateInput(r.PhysicalID)
+	in.resetDropped(&before)
 	if a := policy.AutoScalingScheduledAction; a != nil && val(a.IgnoreUnmodifiedGroupSizeProperties) {
 		in.keepUnmodified(&p, &before)
 	}
@@ -96,6 +97,17 @@ func (p *groupProperties) updateInput(name string) *groupUpdate {
 		u.InstanceMaintenancePolicy = &api.InstanceMaintenancePolicy{MinHealthyPercentage: ptr[int32](-1), MaxHealthyPercentage: ptr[int32](-1)}
 	}
 	return u
+}
+
+// resetDropped gives back their defaults to what the template has said before and says no
+// more, and what a group shows only when it was said.
+func (u *groupUpdate) resetDropped(before *groupProperties) {
+	if before.CapacityRebalance != nil {
+		u.CapacityRebalance = or(u.CapacityRebalance, ptr(false))
+	}
+	if before.AvailabilityZoneDistribution != nil {
+		u.AvailabilityZoneDistribution = or(u.AvailabilityZoneDistribution, defaultDistribution())
+	}
 }
 
 // keepUnmodified leaves sizes alone that the template has not changed: scheduled actions
