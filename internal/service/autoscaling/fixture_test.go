@@ -2,6 +2,7 @@ package autoscaling
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -45,6 +46,7 @@ type fleet struct {
 	published []*sns.PublishInput
 	targets   map[string]elbv2.TargetHealthStateEnum
 	untagged  []string
+	unwelcome string // the instance that RegisterTargets fails for
 }
 
 func newLab(t *testing.T, g wire.Authorizer) *lab {
@@ -222,6 +224,9 @@ func (*fleet) describeTargetGroups(_ context.Context, in *elbv2.DescribeTargetGr
 const targetGroup = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/t/0123456789abcdef"
 
 func (f *fleet) registerTargets(_ context.Context, in *elbv2.RegisterTargetsInput) (*elbv2.RegisterTargetsOutput, error) {
+	if *in.Targets[0].Id == f.unwelcome {
+		return nil, errors.New("the balancer is broken")
+	}
 	f.targets[*in.Targets[0].Id] = "initial"
 	return &elbv2.RegisterTargetsOutput{}, nil
 }

@@ -328,3 +328,39 @@ func TestSuspendedWorkIsNotMadeUpFor(t *testing.T) {
 		t.Errorf("registered: %v", l.fleet.targets)
 	}
 }
+
+// One instance that cannot be registered does not keep the group from its others.
+func TestOneIllMemberHoldsUpNobody(t *testing.T) {
+	l := newLab(t, wiretest.Gate{})
+	l.group(size(2), func(in *api.CreateAutoScalingGroupInput) { in.TargetGroupARNs = []string{targetGroup} })
+	l.fleet.unwelcome = instance(1)
+	k := key(aws.CallFrom(l.Ctx), "g")
+	if _, err := l.svc.step(l.Ctx, k); err != nil {
+		t.Fatal(err)
+	}
+	l.fleet.boot()
+	if _, err := l.svc.step(l.Ctx, k); err == nil || !strings.Contains(err.Error(), instance(1)) {
+		t.Errorf("the failure is %v", err)
+	}
+	l.expect("g", "1 Pending:Proceed a, 2 InService b")
+	wiretest.Must[api.SetDesiredCapacityOutput](l, "SetDesiredCapacity", &api.SetDesiredCapacityInput{AutoScalingGroupName: ptr("g"), DesiredCapacity: ptr[int32](3)})
+	_, _ = l.svc.step(l.Ctx, k)
+	l.expect("g", "1 Pending:Proceed a, 2 InService b, 3 Pending a")
+	l.fleet.unwelcome = ""
+	l.settle("g")
+	l.expect("g", "1 InService a, 2 InService b, 3 InService a")
+}
+
+// A group shows the preference about capacity reservations that it was given.
+func TestReservationPreference(t *testing.T) {
+	l := newLab(t, wiretest.Gate{})
+	l.group()
+	for _, want := range []string{"default", "none", "default"} {
+		p := api.CapacityReservationPreference(want)
+		wiretest.Must[api.UpdateAutoScalingGroupOutput](l, "UpdateAutoScalingGroup", &api.UpdateAutoScalingGroupInput{AutoScalingGroupName: ptr("g"),
+			CapacityReservationSpecification: &api.CapacityReservationSpecification{CapacityReservationPreference: p}})
+		if got := l.describe("g").CapacityReservationSpecification.CapacityReservationPreference; got != p {
+			t.Errorf("the preference is %s, not %s", got, want)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package autoscaling
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -27,6 +28,8 @@ type turn struct {
 	seen map[string]*ec2.Instance
 	as   context.Context // acts with the group's role; see role
 	due  time.Time       // when something is to be done next, zero for nothing
+	// ill are the errors of single members, which do not keep the group from the others.
+	ill error
 	// moved says that a row has changed: another turn follows at once.
 	moved bool
 }
@@ -55,7 +58,7 @@ func (s *Service) step(ctx context.Context, k store.Key) (time.Time, error) {
 			}
 		}
 		if !t.moved {
-			return t.due, nil
+			return t.due, t.ill
 		}
 	}
 	return s.now().Add(store.FirstRetry), nil
@@ -159,8 +162,11 @@ func (t *turn) members() error {
 		case api.LifecycleStateTerminatingProceed:
 			err = t.end(m)
 		}
-		if err != nil {
+		if isNotFound(err) {
 			return err
+		}
+		if err != nil {
+			t.ill = errors.Join(t.ill, fmt.Errorf("member %s in %s: %w", m.Instance, m.State, err))
 		}
 	}
 	return nil
