@@ -131,12 +131,12 @@ func (v *vpc) connect(ns *os.File, nic NIC) error {
 	}
 	link, err := veth(v.route, name, gatewayMAC, nic.link(), mac, ns)
 	if errors.Is(err, unix.EEXIST) {
-		there, checkErr := v.connected(ns, nic.link(), mac)
+		there, checkErr := v.connected(ns, nic, mac)
 		if checkErr != nil || there {
 			return checkErr
 		}
-		// The link of an instance that ended: its namespace is still being
-		// taken down, or held by somebody.
+		// The link of an instance that ended, whose namespace is still being taken
+		// down, or held by somebody; or one that a server was killed over.
 		if err := disconnect(v.route, name); err != nil {
 			return err
 		}
@@ -146,6 +146,9 @@ func (v *vpc) connect(ns *os.File, nic NIC) error {
 		return err
 	}
 	err = errors.Join(v.prepareRouterEnd(link, nic, mac), prepareInstanceEnd(ns, nic))
+	if err == nil {
+		err = v.routeTo(link, nic)
+	}
 	if err == nil && nic.Forwards {
 		err = v.loosen(nic)
 	}
@@ -181,8 +184,13 @@ func (v *vpc) awaitActive(link netlink.Link) error {
 	return nil
 }
 
-// connected says whether ns has the interface with the hardware address mac.
-func (v *vpc) connected(ns *os.File, name string, mac net.HardwareAddr) (bool, error) {
+// connected says whether ns has the interface with the hardware address mac, and the
+// VPC the route to it, which comes when both ends are set up.
+func (v *vpc) connected(ns *os.File, nic NIC, mac net.HardwareAddr) (bool, error) {
+	if ready, err := v.hasRouteTo(nic); err != nil || !ready {
+		return false, err
+	}
+	name := nic.link()
 	h, err := handleIn(ns)
 	if err != nil {
 		return false, err
@@ -215,13 +223,38 @@ func (v *vpc) prepareRouterEnd(link netlink.Link, nic NIC, mac net.HardwareAddr)
 	if err := v.route.NeighSet(permanent(link, nic.Private, mac)); err != nil {
 		return fmt.Errorf("set neighbour on %s: %w", name, err)
 	}
-	err := v.route.RouteReplace(&netlink.Route{LinkIndex: link.Attrs().Index, Dst: ipNet(single(nic.Private)), Scope: netlink.SCOPE_LINK})
-	if err != nil {
-		return fmt.Errorf("route %v to %s: %w", nic.Private, name, err)
-	}
 	// Proxied ARP answers are delayed by up to 0.8 s otherwise. Unlike the
 	// other settings this one is not inherited from a default.
 	return inNamespace(v.ns, func() error { return sysctl("ipv4/neigh/"+name+"/proxy_delay", "0") })
+}
+
+// routeTo has the VPC send what is for an interface by its link. The route says that the
+// link is complete: it is the last of what is set up at both ends.
+func (v *vpc) routeTo(link netlink.Link, nic NIC) error {
+	err := v.route.RouteReplace(&netlink.Route{LinkIndex: link.Attrs().Index, Dst: ipNet(single(nic.Private)), Scope: netlink.SCOPE_LINK})
+	if err != nil {
+		return fmt.Errorf("route %v to %s: %w", nic.Private, link.Attrs().Name, err)
+	}
+	return nil
+}
+
+// hasRouteTo says whether routeTo has been done for the link that is there.
+func (v *vpc) hasRouteTo(nic NIC) (bool, error) {
+	link, err := v.route.LinkByName(v.linkName(nic))
+	if missing(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("find link %s: %w", v.linkName(nic), err)
+	}
+	routes, err := v.route.RouteGet(nic.Private.AsSlice()) // and not a list of all, of which there may be thousands
+	switch {
+	case errors.Is(err, unix.ENETUNREACH), errors.Is(err, unix.EHOSTUNREACH), errors.Is(err, unix.EINVAL): // no route, or one that leads nowhere
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("look for the route to %v: %w", nic.Private, err)
+	}
+	return len(routes) > 0 && routes[0].LinkIndex == link.Attrs().Index, nil
 }
 
 // prepareInstanceEnd sets up lo and the interface inside the instance.

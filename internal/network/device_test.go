@@ -2,6 +2,7 @@ package network
 
 import (
 	"context"
+	"net"
 	"testing"
 )
 
@@ -54,5 +55,42 @@ func TestSecondDevice(t *testing.T) {
 	same.Device = -1
 	if err := n.Attach(ctx, at.ns, same); err == nil {
 		t.Error("a device number below zero was taken")
+	}
+}
+
+// TestAttachCompletesWhatWasBrokenOff: a link that a server was killed over, before the
+// interface had its address, is made anew when the next one attaches it.
+func TestAttachCompletesWhatWasBrokenOff(t *testing.T) {
+	ctx := context.Background()
+	n := newServer(t)
+	setVPC(t, n, "vpc-1", true)
+	groups := []Group{{ID: "sg-1", Ingress: []Rule{tcp(80, anywhere)}, Egress: sendAll}}
+	setGroup(t, n, "vpc-1", "sg-1", groups[0].Ingress, groups[0].Egress)
+	at := attach(t, n, testNIC("vpc-1", 10, true, "sg-1"))
+	at.serve(t, 80)
+	hot := testNIC("vpc-1", 11, true, "sg-1")
+	hot.Device = 1
+	v := n.lock("vpc-1")
+	mac, err := net.ParseMAC(hot.MAC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	link, err := veth(v.route, v.linkName(hot), gatewayMAC, hot.link(), mac, at.ns)
+	if err == nil {
+		err = v.prepareRouterEnd(link, hot, mac)
+	}
+	v.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n = reopen(t, n)
+	if _, err := n.Adopt(ctx, []VPCState{{VPC: openVPC("vpc-1", true), Groups: groups, NICs: []NIC{at.nic, hot}}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, nic := range []NIC{at.nic, hot} {
+		if err := n.Attach(ctx, at.ns, nic); err != nil {
+			t.Fatal(err)
+		}
+		mustDial(t, nic.ID, nil, nic.Public, 80, "198.18.0.1")
 	}
 }
