@@ -29,13 +29,20 @@ import (
 // report, and to whom.
 type scaling struct {
 	Group, Instance, Hook string
-	// Beat is when Auto Scaling heard last; Reported that it knows the end.
+	// Beat is when Auto Scaling heard last; Reported that it knows the end, or waits
+	// for it no longer; Tried when it could not be told.
 	Beat     time.Time
-	Reported bool `json:",omitempty"`
+	Reported bool      `json:",omitempty"`
+	Tried    time.Time `json:",omitzero"`
 }
 
-// beatEvery is AWS's interval of heartbeats.
-const beatEvery = 5 * time.Minute
+const (
+	beatEvery = 5 * time.Minute // AWS's interval of heartbeats
+	// An end that could not be told, because the role may not, is told again so often,
+	// for as long as a hook may wait without a heartbeat.
+	tellEvery   = time.Minute
+	longestHook = 2 * time.Hour
+)
 
 // launch reports whether the deployment is to an instance that was launched.
 func (d *deployment) launch() bool {
@@ -53,13 +60,15 @@ func (s *Service) followScaling(ctx context.Context) error {
 		moved := s.db.Changed(store.Filter{Service: "autoscaling"})
 		mine := s.db.Changed(store.Filter{Service: "codedeploy", Kind: "group"})
 		ended := s.db.Changed(store.Filter{Service: "codedeploy", Kind: "deployment"})
-		if err := s.lookAtScaling(ctx); err != nil {
+		again, err := s.lookAtScaling(ctx)
+		if err != nil {
 			return err
 		}
 		due, err := s.reportScaling(ctx)
 		if err != nil {
 			return err
 		}
+		due = sooner(due, again)
 		var timer <-chan time.Time
 		if !due.IsZero() {
 			timer = s.clock.After(due.Sub(s.clock.Now()))
@@ -78,11 +87,20 @@ func (s *Service) followScaling(ctx context.Context) error {
 	}
 }
 
-// lookAtScaling meets the hooks and instances of all groups that have some.
-func (s *Service) lookAtScaling(ctx context.Context) error {
+// sooner returns the earlier of two times, of which zero is never.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// lookAtScaling meets the hooks and instances of all groups that have some; it returns
+// when to look again though nothing happens.
+func (s *Service) lookAtScaling(ctx context.Context) (again time.Time, err error) {
 	rows, err := view(ctx, s, func(tx *store.Tx) ([]store.Row[group], error) { return groups.Lookup(tx, "scaling", "yes") })
 	if err != nil {
-		return err
+		return again, err
 	}
 	for _, r := range rows {
 		g := r.Value
@@ -94,25 +112,31 @@ func (s *Service) lookAtScaling(ctx context.Context) error {
 		}
 		list, why, err := s.describeScaling(ctx, r.Key, g.Role, g.scalingNames())
 		if err != nil {
-			return err
+			return again, err
 		}
 		if why != nil {
 			s.log.Warn("cannot look at Auto Scaling groups", "group", g.Name, "cause", why.message)
 		}
 		for _, one := range list {
-			if err := s.meet(ctx, r.Key, g, one); err != nil {
-				return err
+			met, err := s.meet(ctx, r.Key, g, one)
+			if err != nil {
+				return again, err
+			}
+			if !met {
+				again = s.clock.Now().Add(tellEvery)
 			}
 		}
 	}
-	return nil
+	return again, nil
 }
 
-// meet begins the deployments that the instances of one Auto Scaling group wait for.
-func (s *Service) meet(ctx context.Context, k store.Key, g *group, a autoscaling.AutoScalingGroup) error {
+// meet begins the deployments that the instances of one Auto Scaling group wait for;
+// false when one waits for nothing and could not be told so.
+func (s *Service) meet(ctx context.Context, k store.Key, g *group, a autoscaling.AutoScalingGroup) (met bool, err error) {
+	met = true
 	i := slices.IndexFunc(g.Scaling, func(one scalingGroup) bool { return one.Name == aws.Val(a.AutoScalingGroupName) })
 	if i < 0 {
-		return nil
+		return met, nil
 	}
 	for _, inst := range a.Instances {
 		sc := &scaling{Group: g.Scaling[i].Name, Instance: aws.Val(inst.InstanceId)}
@@ -126,23 +150,26 @@ func (s *Service) meet(ctx context.Context, k store.Key, g *group, a autoscaling
 		if sc.Hook == "" {
 			continue
 		}
-		if err := s.deployTo(ctx, k, sc, creator); err != nil {
-			return err
+		done, err := s.deployTo(ctx, k, sc, creator)
+		if err != nil {
+			return met, err
 		}
+		met = met && done
 	}
-	return nil
+	return met, nil
 }
 
 // deployTo begins the deployment to one instance, once. A group without a successful
-// revision has nothing to deploy: the instance goes on.
-func (s *Service) deployTo(ctx context.Context, k store.Key, sc *scaling, creator api.DeploymentCreator) error {
+// revision has nothing to deploy: the instance goes on, unless Auto Scaling could not
+// be told (false).
+func (s *Service) deployTo(ctx context.Context, k store.Key, sc *scaling, creator api.DeploymentCreator) (done bool, err error) {
 	now := s.clock.Now()
 	// Alarms do not stop it: Auto Scaling would launch the next instance at once.
 	d := &deployment{ID: ids.Deployment(), Created: now, Status: api.DeploymentStatusCreated, Creator: creator, Scaling: sc, OverrideAlarms: true,
 		Config: oneAtATime, Token: joined("scaling", k.ID, sc.Instance, string(creator))}
 	sc.Beat = now
 	nothing, role := false, ""
-	err := s.db.Update(ctx, func(tx *store.Tx) error {
+	err = s.db.Update(ctx, func(tx *store.Tx) error {
 		nothing = false
 		if rows, err := deployments.Lookup(tx, "token", d.Token); err != nil || len(rows) > 0 {
 			return err
@@ -163,12 +190,12 @@ func (s *Service) deployTo(ctx context.Context, k store.Key, sc *scaling, creato
 		return s.insertDeployment(tx, store.Key{Account: k.Account, Region: k.Region, ID: d.ID}, d, app, g, now)
 	})
 	if isNotFound(err) {
-		return nil // the group was deleted meanwhile
+		return true, nil // the group was deleted meanwhile
 	}
 	if nothing {
 		return s.endAction(ctx, k, role, sc, true)
 	}
-	return err
+	return true, err
 }
 
 // reportScaling tells Auto Scaling what became of the deployments it waits for, and
@@ -180,61 +207,65 @@ func (s *Service) reportScaling(ctx context.Context) (due time.Time, err error) 
 	if err != nil {
 		return due, err
 	}
-	now := s.clock.Now()
 	for _, r := range rows {
-		d, next := r.Value, r.Value.Scaling.Beat.Add(beatEvery)
-		switch {
-		case d.ended():
-			ok := d.Status == api.DeploymentStatusSucceeded || !d.launch()
-			err = s.endAction(ctx, r.Key, d.Role, d.Scaling, ok)
-		case !now.Before(next):
-			err = s.beat(ctx, r.Key, d)
-			next = now.Add(beatEvery)
-		default:
-			if due.IsZero() || next.Before(due) {
-				due = next
-			}
-			continue
-		}
+		next, err := s.report(ctx, r.Key, r.Value)
 		if err != nil {
 			return due, err
 		}
-		if !d.ended() && (due.IsZero() || next.Before(due)) {
-			due = next
-		}
-		if err := s.noteReport(ctx, r.Key, d.ended(), now); err != nil {
-			return due, err
-		}
+		due = sooner(due, next)
 	}
 	return due, nil
 }
 
-func (s *Service) noteReport(ctx context.Context, k store.Key, ended bool, now time.Time) error {
-	return s.db.Update(ctx, func(tx *store.Tx) error {
+// report tells Auto Scaling of one deployment, when that is due; it returns when it is
+// again.
+func (s *Service) report(ctx context.Context, k store.Key, d *deployment) (next time.Time, err error) {
+	now, sc := s.clock.Now(), *d.Scaling
+	next = sc.Beat.Add(beatEvery)
+	if d.ended() {
+		next = sc.Tried.Add(tellEvery)
+	}
+	if now.Before(next) {
+		return next, nil
+	}
+	if d.ended() {
+		ok := d.Status == api.DeploymentStatusSucceeded || !d.launch()
+		sc.Reported, err = s.endAction(ctx, k, d.Role, d.Scaling, ok)
+		if sc.Tried, next = now, now.Add(tellEvery); sc.Reported || !next.Before(d.Completed.Add(longestHook)) {
+			sc.Reported, next = true, time.Time{}
+		}
+	} else {
+		err = s.beat(ctx, k, d)
+		sc.Beat, next = now, now.Add(beatEvery)
+	}
+	if err != nil {
+		return next, err
+	}
+	return next, s.db.Update(ctx, func(tx *store.Tx) error {
 		d, err := deployments.Get(tx, k)
 		if err != nil {
 			return err
 		}
-		d.Scaling.Beat, d.Scaling.Reported = now, ended
+		d.Scaling = &sc
 		return deployments.Put(tx, k, d)
 	})
 }
 
-// endAction ends an instance's wait at the hook. That it does not wait any more is
-// none of CodeDeploy's business.
-func (s *Service) endAction(ctx context.Context, k store.Key, role string, sc *scaling, ok bool) error {
+// endAction ends an instance's wait at the hook; told is false where the role may not.
+// That the instance does not wait any more is none of CodeDeploy's business.
+func (s *Service) endAction(ctx context.Context, k store.Key, role string, sc *scaling, ok bool) (told bool, err error) {
 	ctx, why := s.asRole(ctx, k, role, "CompleteLifecycleAction")
 	if why != nil {
-		s.log.Warn("cannot end a lifecycle action", "instance", sc.Instance, "cause", why.message)
-		return nil
+		s.log.Warn("cannot end a lifecycle action", "group", sc.Group, "instance", sc.Instance, "cause", why.message)
+		return false, nil
 	}
 	result := "ABANDON"
 	if ok {
 		result = "CONTINUE"
 	}
-	_, err := wire.Call[autoscaling.CompleteLifecycleActionOutput](ctx, s.invoker, "autoscaling", "CompleteLifecycleAction", &autoscaling.CompleteLifecycleActionInput{
+	_, err = wire.Call[autoscaling.CompleteLifecycleActionOutput](ctx, s.invoker, "autoscaling", "CompleteLifecycleAction", &autoscaling.CompleteLifecycleActionInput{
 		AutoScalingGroupName: &sc.Group, LifecycleHookName: &sc.Hook, InstanceId: &sc.Instance, LifecycleActionResult: &result})
-	return s.scalingTold(err, sc)
+	return !isRefused(err), s.scalingTold(err, sc)
 }
 
 // scalingTold lets errors pass that are the server's own.

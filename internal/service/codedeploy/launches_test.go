@@ -1,6 +1,7 @@
 package codedeploy
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -401,5 +402,75 @@ func TestCopyThatNeverComes(t *testing.T) {
 	d = w.awaitStatus(w.deploy("v2"), api.DeploymentStatusFailed)
 	if d.ErrorInformation.Code != api.ErrorCodeAutoScalingIamRolePermissions {
 		t.Errorf("error %+v", d.ErrorInformation)
+	}
+}
+
+// The end of a launch is told again while the role may not tell it, for as long as
+// Auto Scaling may wait.
+func TestEndIsToldAgain(t *testing.T) {
+	role := func(w *world, err error) { w.noRole = err }
+	permission := func(w *world, err error) { w.denied["autoscaling:CompleteLifecycleAction"] = err != nil }
+	for _, tc := range []struct {
+		name   string
+		refuse func(*world, error)
+		after  time.Duration // of refusals
+		told   bool
+	}{{"no role", role, 3 * tellEvery, true}, {"no permission", permission, 3 * tellEvery, true}, {"nobody waits any more", role, longestHook, false}} {
+		t.Run(tc.name, func(t *testing.T) {
+			w := scalingWorld(t)
+			w.agent("i-1", nil)
+			w.awaitStatus(w.deploy("v1"), api.DeploymentStatusSucceeded)
+			w.agent("i-2", nil)
+			w.scale("fleet", "i-2", autoscaling.LifecycleStatePendingWait)
+			w.awaitTold("CONTINUE i-2")
+			k := store.Key{Account: account, Region: region, ID: *w.launched(api.DeploymentCreatorAutoscaling, "i-2").DeploymentId}
+			w.stop()
+			w.told, w.scaling["fleet"].states["i-2"] = nil, autoscaling.LifecycleStatePendingWait
+			if err := w.db.Update(t.Context(), func(tx *store.Tx) error {
+				d, err := deployments.Get(tx, k)
+				if err != nil {
+					return err
+				}
+				d.Scaling.Reported, d.Completed = false, w.clock.Now()
+				return deployments.Put(tx, k, d)
+			}); err != nil {
+				t.Fatal(err)
+			}
+			report := func() time.Time {
+				t.Helper()
+				due, err := w.s.reportScaling(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				return due
+			}
+			tc.refuse(w, errors.New("refused"))
+			for end := w.clock.Now().Add(tc.after); w.clock.Now().Before(end); w.clock.Advance(tellEvery) {
+				due := report()
+				if again := w.clock.Now().Add(tellEvery); tc.told && !due.Equal(again) || len(w.told) > 0 {
+					t.Fatalf("due at %s, not at %s; told %q", due, again, w.told)
+				}
+			}
+			tc.refuse(w, nil)
+			if due := report(); !due.IsZero() || slices.Contains(w.told, "CONTINUE i-2") != tc.told {
+				t.Errorf("due at %s, told %q", due, w.told)
+			}
+		})
+	}
+}
+
+// Where nothing was deployed the instance goes on, though the role may say so only
+// later.
+func TestNothingToDeployIsToldAgain(t *testing.T) {
+	w := scalingWorld(t)
+	w.stop()
+	w.scale("fleet", "i-2", autoscaling.LifecycleStatePendingWait)
+	w.denied["autoscaling:CompleteLifecycleAction"] = true
+	if again, err := w.s.lookAtScaling(t.Context()); err != nil || !again.Equal(w.clock.Now().Add(tellEvery)) || len(w.told) > 0 {
+		t.Errorf("again at %s, told %q, %v", again, w.told, err)
+	}
+	delete(w.denied, "autoscaling:CompleteLifecycleAction")
+	if again, err := w.s.lookAtScaling(t.Context()); err != nil || !again.IsZero() || !slices.Contains(w.told, "CONTINUE i-2") {
+		t.Errorf("again at %s, told %q, %v", again, w.told, err)
 	}
 }
