@@ -337,6 +337,81 @@ func TestTerminationDeployment(t *testing.T) {
 	}
 }
 
+// The group's own deployment and one for an instance that ends take turns there,
+// whichever began.
+func TestTerminationTakesItsTurn(t *testing.T) {
+	termination := func(in *api.CreateDeploymentGroupInput) { in.TerminationHookEnabled = aws.Ptr(true) }
+	// hold starts an agent that stays at an event, which it runs more than once, from
+	// the time of arm on.
+	hold := func(w *world, instance, at string) (h *hostAgent, arm, proceed chan struct{}) {
+		arm, proceed = make(chan struct{}), make(chan struct{})
+		return w.agent(instance, func(key, event string) bool {
+			if key+" "+event == at {
+				select {
+				case <-arm:
+					<-proceed
+				default:
+				}
+			}
+			return false
+		}), arm, proceed
+	}
+	t.Run("the group's began", func(t *testing.T) {
+		w := scalingWorld(t, termination)
+		one, arm, proceed := hold(w, "i-1", "v2 Install")
+		close(arm)
+		w.awaitStatus(w.deploy("v1"), api.DeploymentStatusSucceeded)
+		id := w.deploy("v2")
+		w.awaitLifecycle(id, "i-1", "Install", api.LifecycleEventStatusInProgress)
+		w.scale("fleet", "i-1", autoscaling.LifecycleStateTerminatingWait)
+		w.awaitCount(3)
+		d := w.launched(api.DeploymentCreatorAutoscalingTermination, "i-1")
+		w.s.polls.begin(store.Key{Account: account, Region: region, ID: "i-1"}, false, w.clock.Now()) // its agent is there
+		for range 2 {                                                                                 // longer than an event may wait for its agent
+			w.clock.Advance(startTimeout)
+		}
+		if got := w.target(*d.DeploymentId, "i-1"); got.Status != api.TargetStatusPending {
+			t.Errorf("target %+v", got)
+		}
+		close(proceed)
+		w.awaitStatus(id, api.DeploymentStatusSucceeded)
+		w.clock.Advance(lookEvery)
+		w.awaitTold("CONTINUE i-1")
+		if ran := one.events(); len(ran) != 15 || ran[13] != "v2 ValidateService" || !strings.HasSuffix(ran[14], " ApplicationStop") {
+			t.Errorf("ran %q", ran)
+		}
+		w.awaitStatus(*d.DeploymentId, api.DeploymentStatusSucceeded)
+	})
+	t.Run("the instance's began", func(t *testing.T) {
+		w := scalingWorld(t, termination)
+		w.scale("fleet", "i-2", autoscaling.LifecycleStateInService)
+		_, arm, proceed := hold(w, "i-1", "v2 Install")
+		close(arm)
+		two, armTwo, proceedTwo := hold(w, "i-2", "v1 ApplicationStop")
+		w.awaitStatus(w.deploy("v1"), api.DeploymentStatusSucceeded)
+		id := w.deploy("v2")
+		w.awaitLifecycle(id, "i-1", "Install", api.LifecycleEventStatusInProgress)
+		close(armTwo)
+		w.scale("fleet", "i-2", autoscaling.LifecycleStateTerminatingWait)
+		w.awaitCount(3)
+		d := w.launched(api.DeploymentCreatorAutoscalingTermination, "i-2")
+		w.awaitLifecycle(*d.DeploymentId, "i-2", "ApplicationStop", api.LifecycleEventStatusInProgress)
+		close(proceed)
+		w.await(id, "the first", func(d *api.DeploymentInfo) bool { return *d.DeploymentOverview.Succeeded == 1 })
+		w.clock.Advance(lookEvery)
+		if got := w.target(id, "i-2"); got.Status != api.TargetStatusPending {
+			t.Errorf("target %+v", got)
+		}
+		close(proceedTwo)
+		w.awaitStatus(*d.DeploymentId, api.DeploymentStatusSucceeded)
+		w.clock.Advance(lookEvery)
+		w.awaitStatus(id, api.DeploymentStatusSucceeded)
+		if ran := two.events(); len(ran) != 15 || ran[7] != "v1 ApplicationStop" || ran[8] != "v2 ApplicationStop" {
+			t.Errorf("ran %q", ran)
+		}
+	})
+}
+
 func TestCopiedGroup(t *testing.T) {
 	w := scalingWorld(t, func(in *api.CreateDeploymentGroupInput) {
 		in.DeploymentStyle = &api.DeploymentStyle{DeploymentType: api.DeploymentTypeBlueGreen, DeploymentOption: api.DeploymentOptionWithoutTrafficControl}

@@ -53,20 +53,55 @@ func (s *Service) beginSome(tx *store.Tx, k store.Key, d *deployment, list []*ta
 	if next.End {
 		return due, nil
 	}
-	begin := next.Start
+	begin, waits := next.Start, false
 	for _, t := range list {
-		if begin > 0 && t.Status == from && next.in(t) {
-			begin--
-			if err := s.start(tx, k, d, t, now); err != nil {
-				return due, err
-			}
+		if begin == 0 || t.Status != from || !next.in(t) {
+			continue
+		}
+		busy, err := taken(tx, k, d, t)
+		if err != nil {
+			return due, err
+		}
+		if busy {
+			waits = true
+			continue
+		}
+		begin--
+		if err := s.start(tx, k, d, t, now); err != nil {
+			return due, err
 		}
 	}
 	due = s.nextDeadline(k, d, list, now)
+	if again := now.Add(lookEvery); waits && again.Before(due) {
+		due = again
+	}
 	if !next.Wait.IsZero() && next.Wait.Before(due) {
 		due = next.Wait
 	}
 	return due, nil
+}
+
+// taken reports whether another deployment of the group is at work on t's host: one
+// for an instance that ends runs beside the group's own, and the events of two would
+// mix there.
+func taken(tx *store.Tx, k store.Key, d *deployment, t *target) (bool, error) {
+	rows, err := targets.Lookup(tx, "host", joined(k.Account, k.Region, t.InstanceID))
+	if err != nil {
+		return false, err
+	}
+	for _, r := range rows {
+		if r.Value.DeploymentID == d.ID {
+			continue
+		}
+		other, err := deployments.Get(tx, store.Key{Account: k.Account, Region: k.Region, ID: r.Value.DeploymentID})
+		if err != nil && !isNotFound(err) {
+			return false, err
+		}
+		if err == nil && other.GroupID == d.GroupID && !other.ended() {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 func (h *health) count(t *target) {
