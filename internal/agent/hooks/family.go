@@ -28,11 +28,12 @@ type family struct {
 type process struct {
 	pid, parent, group int
 	since              uint64
+	ended              bool // and nobody has waited for it yet
 }
 
 func newFamily(leader int, env []string, group *controlGroup) *family {
 	f := &family{leader: leader, group: group}
-	if p, ok := readProcess(leader); ok {
+	if p, ok := readStat(leader); ok { // also if it has ended already
 		f.since = p.since
 	}
 	for _, kv := range env {
@@ -57,12 +58,12 @@ func (f *family) members() []int {
 			}
 		}
 	}
-	in := map[int]bool{f.leader: true}
+	in, replaced := map[int]bool{}, f.replaced()
 	for _, pid := range f.group.processes() {
 		in[pid] = true
 	}
 	for _, p := range all {
-		if p.group == f.leader || p.since >= f.since && f.marked(p.pid) {
+		if p.group == f.leader && !replaced || p.pid == f.leader && p.since == f.since || p.since >= f.since && f.marked(p.pid) {
 			in[p.pid] = true
 		}
 	}
@@ -83,18 +84,30 @@ func (f *family) members() []int {
 	return out
 }
 
+// replaced reports whether the leader has ended and its number is another process's,
+// which it can be once its group is empty.
+func (f *family) replaced() bool {
+	p, ok := readStat(f.leader)
+	return ok && p.since != f.since
+}
+
 // readProcess reads a process that has not ended.
 func readProcess(pid int) (process, bool) {
+	p, ok := readStat(pid)
+	return p, ok && !p.ended
+}
+
+func readStat(pid int) (process, bool) {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
 		return process{}, false
 	}
 	// The name stands in brackets and may hold anything.
 	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-	if len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
+	if len(fields) < 20 {
 		return process{}, false
 	}
-	p := process{pid: pid}
+	p := process{pid: pid, ended: fields[0] == "Z" || fields[0] == "X"}
 	p.parent, _ = strconv.Atoi(fields[1])
 	p.group, _ = strconv.Atoi(fields[2])
 	p.since, _ = strconv.ParseUint(fields[19], 10, 64)
@@ -141,9 +154,12 @@ func (f *family) end(c clock.Clock) {
 
 // signal reaches the process group at once, and those outside of it one by one.
 func (f *family) signal(pids []int, sig syscall.Signal) {
-	_ = syscall.Kill(-f.leader, sig)
+	replaced := f.replaced()
+	if !replaced {
+		_ = syscall.Kill(-f.leader, sig)
+	}
 	for _, pid := range pids {
-		if p, ok := readProcess(pid); ok && p.group != f.leader {
+		if p, ok := readProcess(pid); ok && (replaced || p.group != f.leader) {
 			_ = syscall.Kill(pid, sig)
 		}
 	}

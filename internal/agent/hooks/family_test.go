@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/hardstand/hardstand/internal/agent/appspec"
+	"github.com/hardstand/hardstand/internal/clock"
 )
 
 // alive reports whether a process has not ended.
@@ -195,5 +196,43 @@ func TestReadProcess(t *testing.T) {
 	}
 	if _, ok := readProcess(p.Pid); ok {
 		t.Error("an ended process is read")
+	}
+}
+
+// A script that has ended may have left its number to a stranger, which is left alone.
+func TestFamilyKnowsAStranger(t *testing.T) {
+	p, err := os.StartProcess("/bin/sleep", []string{"sleep", "600"}, &os.ProcAttr{Sys: &syscall.SysProcAttr{Setpgid: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFamily(p.Pid, nil, nil)
+	f.since--
+	if m := f.members(); len(m) > 0 {
+		t.Errorf("members %v", m)
+	}
+	f.end(clock.System{})
+	if !alive(t, strconv.Itoa(p.Pid)) {
+		t.Error("the stranger was ended")
+	}
+	f.since++
+	f.end(clock.System{})
+	state, err := p.Wait()
+	if err != nil || !state.Sys().(syscall.WaitStatus).Signaled() {
+		t.Errorf("%v, %v", state, err)
+	}
+}
+
+// A leader that ended before it was looked at has a start time all the same.
+func TestFamilyOfOneThatEnded(t *testing.T) {
+	p, err := os.StartProcess("/bin/true", []string{"true"}, &os.ProcAttr{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-ended([]int{p.Pid})
+	if f := newFamily(p.Pid, nil, nil); f.since == 0 || f.replaced() || len(f.members()) > 0 {
+		t.Errorf("%+v with %v", f, f.members())
+	}
+	if _, err := p.Wait(); err != nil {
+		t.Fatal(err)
 	}
 }
