@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hardstand/hardstand/internal/agent/lifecycle"
 	"github.com/hardstand/hardstand/internal/aws"
 	cd "github.com/hardstand/hardstand/internal/aws/api/codedeploy"
 	api "github.com/hardstand/hardstand/internal/aws/api/codedeploycommands"
@@ -60,20 +61,16 @@ func commandStatus(st cd.LifecycleEventStatus) api.CommandStatus {
 // out, and complete it.
 func (s *Service) PutHostCommandAcknowledgement(ctx context.Context, in *api.PutHostCommandAcknowledgementInput) (*api.PutHostCommandAcknowledgementOutput, error) {
 	out := &api.PutHostCommandAcknowledgementOutput{}
-	longest, err := longest(in.HostCommandMaxDurationInSeconds)
-	if err != nil {
-		return nil, err
-	}
 	noop := ours(aws.CallFrom(ctx)) && saysNoop(in.Diagnostics)
 	var ended store.Key // the host whose event that was
-	err = s.onCommand(ctx, "PutHostCommandAcknowledgement", in.HostCommandIdentifier, func(tx *store.Tx, k store.Key, t *target, index int) (err error) {
+	err := s.onCommand(ctx, "PutHostCommandAcknowledgement", in.HostCommandIdentifier, func(tx *store.Tx, k store.Key, t *target, index int) (err error) {
 		ended = store.Key{}
 		if noop && t.open(index) && t.Acked.IsZero() {
 			ended = store.Key{Account: k.Account, Region: k.Region, ID: t.InstanceID}
 			out.CommandStatus = api.CommandStatusSucceeded
 			return s.completeNoop(tx, k, t)
 		}
-		out.CommandStatus, err = s.acknowledge(tx, k, t, index, longest)
+		out.CommandStatus, err = s.acknowledge(tx, k, t, index, in.HostCommandMaxDurationInSeconds)
 		return err
 	})
 	if err != nil {
@@ -85,7 +82,7 @@ func (s *Service) PutHostCommandAcknowledgement(ctx context.Context, in *api.Put
 	return out, nil
 }
 
-func (s *Service) acknowledge(tx *store.Tx, k store.Key, t *target, index int, longest time.Duration) (api.CommandStatus, error) {
+func (s *Service) acknowledge(tx *store.Tx, k store.Key, t *target, index int, seconds *int32) (api.CommandStatus, error) {
 	e := &t.Events[index]
 	switch {
 	case !t.open(index) && e.Status == cd.LifecycleEventStatusPending:
@@ -95,16 +92,23 @@ func (s *Service) acknowledge(tx *store.Tx, k store.Key, t *target, index int, l
 	case !t.Acked.IsZero():
 		return api.CommandStatusInProgress, nil
 	}
+	longest, err := longest(e.Name, seconds)
+	if err != nil {
+		return "", err
+	}
 	now := s.clock.Now()
 	t.Acked, t.Longest, e.Start, e.Status = now, longest, now, cd.LifecycleEventStatusInProgress
 	return api.CommandStatusInProgress, s.putTarget(tx, k, t, "event", now)
 }
 
-// longest reads what an agent says that the scripts of an event take at most: some of
-// AWS's Ruby agents add up the time-outs in the appspec, within these bounds.
-func longest(seconds *int32) (time.Duration, error) {
+// longest reads what an agent says that the scripts of an event take at most. The
+// member is an inference from sources of AWS's Ruby agent that are public, which add up
+// the time-outs in the appspec and keep to these bounds; no published model has it. So
+// it counts for events with scripts alone, where its meaning is plain, and can only
+// shorten AWS's own time-out.
+func longest(event string, seconds *int32) (time.Duration, error) {
 	const least, most = 60, 4200
-	if seconds == nil {
+	if seconds == nil || !lifecycle.Scriptable(event) {
 		return 0, nil
 	}
 	if *seconds < least || *seconds > most {

@@ -177,10 +177,39 @@ func TestTimeOuts(t *testing.T) {
 			t.Fatalf("status %v", status)
 		}
 		began := w.clock.Now()
+		in["HostCommandMaxDurationInSeconds"] = 1 // the first acknowledgement counts
+		if status := r.ok("PutHostCommandAcknowledgement", in)["CommandStatus"]; status != "InProgress" {
+			t.Errorf("again: status %v", status)
+		}
 		alive(w, r, func() bool { return w.clock.Now().Sub(began) >= 5*time.Minute+reportTimeout })
 		d := w.awaitStatus(id, api.DeploymentStatusFailed)
 		if e := d.ErrorInformation; !strings.Contains(*e.Message, "ApplicationStop: ScriptTimedOut: ApplicationStop on instance i-1 did not end within 6m0s.") {
 			t.Errorf("%s: %s", e.Code, *e.Message)
+		}
+	})
+	// That an agent says so is an inference: it matters to nothing but scripts.
+	t.Run("an event without scripts says it too", func(t *testing.T) {
+		w := newWorld(t, "i-1")
+		w.setUp()
+		r := &recorder{flavour: flavours[0], t: t, endpoint: w.serve(), host: "i-1"}
+		id := w.deploy("v1")
+		first, _, _ := r.poll()
+		r.acknowledge(first, false)
+		r.complete(first, "Succeeded", 0, "Succeeded: ", "")
+		command, name, _ := r.poll()
+		in := map[string]any{"HostCommandIdentifier": first, "HostCommandMaxDurationInSeconds": 1}
+		if status := r.ok("PutHostCommandAcknowledgement", in)["CommandStatus"]; status != "Succeeded" {
+			t.Errorf("an ended command: status %v", status)
+		}
+		in["HostCommandIdentifier"], in["HostCommandMaxDurationInSeconds"] = command, 60
+		if status := r.ok("PutHostCommandAcknowledgement", in)["CommandStatus"]; name != "DownloadBundle" || status != "InProgress" {
+			t.Fatalf("%s: status %v", name, status)
+		}
+		began := w.clock.Now()
+		alive(w, r, func() bool { return w.clock.Now().Sub(began) >= 10*time.Minute })
+		r.complete(command, "Succeeded", 0, "Succeeded: ", "")
+		if got := eventStatus(w.target(id, "i-1"), "DownloadBundle"); got != api.LifecycleEventStatusSucceeded {
+			t.Errorf("DownloadBundle %s", got)
 		}
 	})
 	t.Run("a deployment", func(t *testing.T) {
