@@ -177,6 +177,23 @@ func TestAgentCommands(t *testing.T) {
 	}
 }
 
+// Who starts the agent reads what its configuration asks for in vain.
+func TestAgentWarns(t *testing.T) {
+	h := newHost(t)
+	text, err := os.ReadFile(h.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.write("agent.yml", string(text)+":restrict_log_dir_permissions: yes\n:log_aws_wire: true\n:enable_command_port: false\n")
+	const without = ": asks for what this agent does not have\n"
+	h.says("start", 0, "codedeploy-agent: warning: :log_aws_wire"+without+"codedeploy-agent: warning: :restrict_log_dir_permissions"+without+
+		"Starting codedeploy-agent: DIR/pid/codedeploy-agent.pid\n")
+	log, err := os.ReadFile(filepath.Join(h.dir, "log", "codedeploy-agent.log"))
+	if err != nil || !strings.Contains(string(log), "does not have key=restrict_log_dir_permissions") {
+		t.Errorf("log %v\n%s", err, log)
+	}
+}
+
 func TestAgentThatCannotStart(t *testing.T) {
 	h := newHost(t)
 	h.write("agent.yml", ":max_revisions: none\n")

@@ -46,15 +46,10 @@ func run(cfg config.Config, errs io.Writer) int {
 	}
 	defer file.Close()
 	writeVersion(cfg, log)
+	warn(cfg, log, errs)
 	hooks.TakeBack()
 	announce(file)
 	log.Info("agent started", "version", Version, "pid", os.Getpid())
-	for _, key := range cfg.Unknown {
-		log.Info("configuration key without effect", "key", key)
-	}
-	for _, key := range cfg.Unheeded {
-		log.Warn("configuration key asks for what this agent does not have", "key", key)
-	}
 	loop, err := connect(ctx, cfg, log)
 	if err == nil {
 		err = loop.Run(ctx)
@@ -65,6 +60,18 @@ func run(cfg config.Config, errs io.Writer) int {
 	}
 	log.Info("agent stopped")
 	return 0
+}
+
+// warn names the keys of the configuration that change nothing, to the user who starts
+// the agent those that ask for something.
+func warn(cfg config.Config, log *slog.Logger, errs io.Writer) {
+	for _, key := range cfg.Unknown {
+		log.Info("configuration key without effect", "key", key)
+	}
+	for _, key := range cfg.Unheeded {
+		log.Warn("configuration key asks for what this agent does not have", "key", key)
+		fmt.Fprintf(errs, "codedeploy-agent: warning: :%s: asks for what this agent does not have\n", key)
+	}
 }
 
 // connect finds out who the host is, trying until it is known, and builds the

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -91,7 +92,8 @@ func Parse(data []byte) (Config, error) {
 		return Config{}, err
 	}
 	c := Default()
-	for key, v := range raw {
+	for _, key := range slices.Sorted(maps.Keys(raw)) {
+		v := raw[key]
 		name := strings.Trim(key, ":")
 		if v == nil {
 			continue
@@ -145,7 +147,7 @@ func (c *Config) set(name, v string) error {
 		}
 		c.MaxExtractionSize = n
 	case slices.Contains(missing, name):
-		if v == "true" {
+		if on, err := strconv.ParseBool(v); err != nil || on {
 			c.Unheeded = append(c.Unheeded, name)
 		}
 	case !slices.Contains(settled, name):
