@@ -61,11 +61,15 @@ func (i *inspection) lookAtGroup(ctx context.Context) error {
 	g, rep := &i.group, &i.report.Group
 	rep.Application, rep.Name = i.Application, i.Group
 	rep.Unread, rep.DeploymentUnread, rep.RunningUnread = g.groupUnread, g.deploymentUnread, g.runningUnread
+	earlier := g.successful
+	if sameDeployment(earlier, g.attempted) || sameDeployment(earlier, g.rollback) {
+		earlier = nil // its targets are read once
+	}
 	// The oldest first: what an instance took last is what it runs.
 	for _, d := range []struct {
 		info *types.DeploymentInfo
 		to   **deploymentReport
-	}{{g.successful, &rep.Successful}, {g.attempted, &rep.Last}, {g.rollback, &rep.RolledBack}} {
+	}{{earlier, &rep.Successful}, {g.attempted, &rep.Last}, {g.rollback, &rep.RolledBack}} {
 		if d.info == nil {
 			continue
 		}
@@ -73,10 +77,16 @@ func (i *inspection) lookAtGroup(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		*d.to = r
+		if *d.to = r; sameDeployment(d.info, g.successful) {
+			rep.Successful = r
+		}
 	}
 	i.judgeGroup()
 	return nil
+}
+
+func sameDeployment(a, b *types.DeploymentInfo) bool {
+	return a != nil && b != nil && aws.ToString(a.DeploymentId) == aws.ToString(b.DeploymentId)
 }
 
 func (i *inspection) readGroup(ctx context.Context) (err error) {

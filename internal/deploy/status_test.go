@@ -59,7 +59,7 @@ func wants(t *testing.T, text string, all ...string) {
 func TestStatusWell(t *testing.T) {
 	page := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer page.Close()
-	deployedFake(t, map[string]string{"Site": page.URL, "Note": "no URL"}, succeeded("one.zip"))
+	aws := deployedFake(t, map[string]string{"Site": page.URL, "Note": "no URL"}, succeeded("one.zip"))
 	report := lookAt(t)
 	if report.State != stateWell || report.Verdict() != nil || !report.URL.Answers {
 		t.Errorf("%+v", report)
@@ -78,6 +78,9 @@ func TestStatusWell(t *testing.T) {
 		t.Fatal(err)
 	}
 	wants(t, string(text), `"state":"well"`, `"exitCode":0`, `"problems":[]`, `"autoScalingGroups":[]`, `"loadBalancerTargets":[]`, `"runs":"s3://b/one.zip"`)
+	if n := aws.called("ListDeploymentTargets"); n != 1 || report.Group.Successful == nil || report.Group.Successful.ID != report.Group.Last.ID {
+		t.Errorf("the targets of one deployment are read %d times: %+v", n, report.Group)
+	}
 }
 
 func TestStatusNotWell(t *testing.T) {
@@ -116,6 +119,12 @@ func TestStatusNotWell(t *testing.T) {
 			}
 			if c.verdict != "" && (err == nil || !strings.Contains(err.Error(), c.verdict)) {
 				t.Errorf("verdict %v", err)
+			}
+			if n := aws.called("ListDeploymentTargets"); n > len(c.history) {
+				t.Errorf("the targets of %d deployments are read %d times", len(c.history), n)
+			}
+			if good := report.Group.Successful; strings.HasPrefix(c.text, "last: d-000000002 Failed|rollback") && (good == nil || good.ID != deploymentID(3)) {
+				t.Errorf("the last successful deployment is %+v", good)
 			}
 		})
 	}
