@@ -3,6 +3,7 @@ package deploy
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"unicode"
 
@@ -153,6 +154,18 @@ func (f *Failure) recognise(endpoint string) {
 	if endpoint != "" {
 		f.Cause, f.Fix = "no server answers at "+endpoint, "start it with `sudo hardstand serve`, or correct AWS_ENDPOINT_URL"
 	}
+}
+
+// isFault reports whether AWS could not answer, rather than would not.
+func isFault(err error) bool {
+	status := 0
+	var answer *smithyhttp.ResponseError
+	if errors.As(err, &answer) {
+		status = answer.HTTPStatusCode()
+	} else if e := awserr.As(err); e != nil { // of internal/wire/client
+		status = e.HTTPStatus()
+	}
+	return status >= http.StatusInternalServerError && status != http.StatusNotImplemented
 }
 
 // ExitCode returns the exit code that err stands for.

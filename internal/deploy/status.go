@@ -140,9 +140,9 @@ func (i *inspection) look(ctx context.Context) error {
 }
 
 // unread returns what stands in a report's place of what AWS refuses to tell. Any
-// other error than an answer of AWS's ends the look.
+// other error, such as a fault of AWS's own, ends the look.
 func unread(err error) (string, error) {
-	if err == nil || errorCode(err) == "" {
+	if err == nil || errorCode(err) == "" || isFault(err) {
 		return "", err
 	}
 	return plain(err), nil

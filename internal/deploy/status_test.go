@@ -297,6 +297,21 @@ func TestStatusDenied(t *testing.T) {
 	wants(t, lookAt(t).Text(), "its events may not be read")
 }
 
+// A fault of AWS's own leaves open how the project stands.
+func TestStatusOfFaults(t *testing.T) {
+	for op, refusal := range map[string]string{"GetDeployment": "500 InternalFailure: not now", "DescribeInstances": "503 Unavailable: not now"} {
+		aws := deployedFake(t, nil, succeeded("one.zip"))
+		aws.refuse[op] = refusal
+		_, err := Status(t.Context(), Options{Dir: files(t, good())}, Settings{})
+		if ExitCode(err) != ExitUnexpected || !strings.Contains(err.Error(), "not now") {
+			t.Errorf("%s: %v", op, err)
+		}
+	}
+	aws := deployedFake(t, nil, succeeded("one.zip"))
+	aws.refuse["DescribeInstances"] = "501 NotImplemented: not here"
+	wants(t, lookAt(t).Text(), "states and addresses may not be read: NotImplemented: not here")
+}
+
 func TestStatusWithoutServer(t *testing.T) {
 	aws := newFake(t)
 	aws.Close()
