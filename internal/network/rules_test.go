@@ -125,9 +125,13 @@ func record(t *testing.T, text string) dns.RR {
 
 func TestZonesComeFirst(t *testing.T) {
 	zones := toldZones{
-		"ip-1-2-3-4.ec2.internal.": {Answer: []dns.RR{record(t, "ip-1-2-3-4.ec2.internal. A 10.0.0.1")}},
-		"out.corp.":                {Answer: []dns.RR{record(t, "out.corp. CNAME s3.amazonaws.com.")}},
-		"none.corp.":               {Rcode: dns.RcodeNameError, Authority: []dns.RR{record(t, "corp. SOA ns. host. 1 2 3 4 5")}},
+		"ip-1-2-3-4.ec2.internal.":           {Answer: []dns.RR{record(t, "ip-1-2-3-4.ec2.internal. A 10.0.0.1")}},
+		"out.corp.":                          {Answer: []dns.RR{record(t, "out.corp. CNAME s3.amazonaws.com.")}},
+		"web.corp.":                          {Answer: []dns.RR{record(t, "web.corp. CNAME Web-1.us-east-1.elb.amazonaws.com.")}},
+		"empty.corp.":                        {Answer: []dns.RR{record(t, "empty.corp. CNAME web-2.us-east-1.elb.amazonaws.com.")}},
+		"web-1.us-east-1.elb.amazonaws.com.": {Answer: []dns.RR{record(t, "web-1.us-east-1.elb.amazonaws.com. A 10.0.0.7")}},
+		"web-2.us-east-1.elb.amazonaws.com.": {},
+		"none.corp.":                         {Rcode: dns.RcodeNameError, Authority: []dns.RR{record(t, "corp. SOA ns. host. 1 2 3 4 5")}},
 	}
 	r := newResolver(ServicesConfig{Region: "us-east-1", Zones: zones})
 	for _, c := range []struct {
@@ -137,6 +141,8 @@ func TestZonesComeFirst(t *testing.T) {
 		{"ip-1-2-3-4.ec2.internal.", "10.0.0.1", dns.RcodeSuccess},
 		{"ip-1-2-3-5.ec2.internal.", "1.2.3.5", dns.RcodeSuccess},
 		{"out.corp.", "s3.amazonaws.com. 169.254.169.252", dns.RcodeSuccess},
+		{"web.corp.", "Web-1.us-east-1.elb.amazonaws.com. 10.0.0.7", dns.RcodeSuccess},
+		{"empty.corp.", "web-2.us-east-1.elb.amazonaws.com.", dns.RcodeSuccess},
 		{"none.corp.", "", dns.RcodeNameError},
 	} {
 		m := r.answer("vpc-1", new(dns.Msg).SetQuestion(c.name, dns.TypeA), make(chan struct{}, 1))

@@ -10,7 +10,7 @@ import (
 // Zones answers the names of hosted zones, those of a VPC and public ones.
 type Zones interface {
 	// Answer returns what a zone says of a name, following CNAMEs while they lead
-	// into zones; ok is false for names that no zone holds.
+	// into zones, and so to no name twice; ok is false for names that no zone holds.
 	Answer(ctx context.Context, vpcID, name string, qtype uint16) (a ZoneAnswer, ok bool, err error)
 }
 
@@ -41,7 +41,7 @@ func (r *resolver) zoned(vpcID string, q *dns.Msg, forwards chan struct{}) *dns.
 	if target := danglingTarget(a, question.Qtype); target != "" {
 		rest := q.Copy()
 		rest.Question[0].Name = target
-		found := r.elsewhere(vpcID, rest, forwards)
+		found := r.answer(vpcID, rest, forwards) // a load balancer's name is in no zone, yet known to Zones
 		m.Answer = append(m.Answer, found.Answer...)
 		m.Ns, m.Rcode = found.Ns, found.Rcode
 	}
