@@ -33,9 +33,11 @@ func TestCreation(t *testing.T) {
 	if len(spec.Nodes) != 2 || spec.Nodes[0].ID != "eni-1" || spec.Nodes[1].Zone != "us-east-1b" || spec.Kind != lb.Classic || len(spec.Listeners) != 1 || spec.Listeners[0].Port != 80 {
 		t.Errorf("spec %+v", spec)
 	}
-	addrs, known, err := l.svc.Addresses(t.Context(), strings.ToUpper(*d.DNSName))
-	if err != nil || !known || len(addrs) != 2 || addrs[0].String() != "198.51.100.1" {
-		t.Errorf("resolves to %v %v %v", addrs, known, err)
+	for _, name := range []string{strings.ToUpper(*d.DNSName), "dualstack." + *d.DNSName} {
+		addrs, known, err := l.svc.Addresses(t.Context(), name)
+		if err != nil || !known || len(addrs) != 2 || addrs[0].String() != "198.51.100.1" {
+			t.Errorf("%s resolves to %v %v %v", name, addrs, known, err)
+		}
 	}
 	wiretest.Must[api.CreateLoadBalancerOutput](l, "CreateLoadBalancer", &api.CreateLoadBalancerInput{LoadBalancerName: aws.Ptr("in"), Listeners: []api.Listener{web},
 		Subnets: []string{"subnet-a2"}, SecurityGroups: []string{"sg-web"}, Scheme: aws.Ptr("internal")})

@@ -252,12 +252,12 @@ func (i *instance) take(h lb.Health) bool {
 	return changed
 }
 
-// Addresses are the addresses that a balancer's name resolves to: public ones of an
-// internet-facing one, private ones of an internal one. known is false for names of
-// none.
+// Addresses are the addresses that a balancer's name resolves to, which aliases often name
+// with dualstack. before it: public ones of an internet-facing one, private ones of an
+// internal one. known is false for names of none.
 func (s *Service) Addresses(ctx context.Context, name string) (addrs []netip.Addr, known bool, err error) {
 	err = s.cfg.DB.View(ctx, func(tx *store.Tx) error {
-		rows, err := balancers.Lookup(tx, "dns", strings.ToLower(name))
+		rows, err := balancers.Lookup(tx, "dns", strings.TrimPrefix(strings.ToLower(name), "dualstack."))
 		if err != nil || len(rows) == 0 {
 			return err
 		}
