@@ -18,6 +18,9 @@ const (
 	actForward  = api.ActionTypeEnum("forward")
 	actRedirect = api.ActionTypeEnum("redirect")
 	actFixed    = api.ActionTypeEnum("fixed-response")
+	actOIDC     = api.ActionTypeEnum("authenticate-oidc")
+	actCognito  = api.ActionTypeEnum("authenticate-cognito")
+	actJWT      = api.ActionTypeEnum("jwt-validation")
 )
 
 const (
@@ -57,7 +60,7 @@ func (p place) settle(tx *store.Tx, asked []api.Action) ([]api.Action, error) {
 
 func (p place) judgeAction(a *api.Action) error {
 	switch a.Type {
-	case "authenticate-oidc", "authenticate-cognito", "jwt-validation":
+	case actOIDC, actCognito, actJWT:
 		return notBuilt("actions of the type %s", a.Type)
 	}
 	if p.b.Type == network && a.Type != actForward {
@@ -71,11 +74,13 @@ func (p place) judgeAction(a *api.Action) error {
 		of    api.ActionTypeEnum
 		word  string
 	}{
-		{a.TargetGroupArn != nil, actForward, "target group ARN"}, {a.ForwardConfig != nil, actForward, "forward config"},
-		{a.RedirectConfig != nil, actRedirect, "redirect config"}, {a.FixedResponseConfig != nil, actFixed, "fixed-response config"},
+		{a.TargetGroupArn != nil, actForward, "A target group ARN"}, {a.ForwardConfig != nil, actForward, "A forward config"},
+		{a.RedirectConfig != nil, actRedirect, "A redirect config"}, {a.FixedResponseConfig != nil, actFixed, "A fixed-response config"},
+		{a.AuthenticateOidcConfig != nil, actOIDC, "An authenticate-oidc config"}, {a.AuthenticateCognitoConfig != nil, actCognito, "An authenticate-cognito config"},
+		{a.JwtValidationConfig != nil, actJWT, "A jwt-validation config"},
 	} {
 		if given.there && a.Type != given.of {
-			return badAction("A %s cannot be specified for actions of type '%s'", given.word, a.Type)
+			return badAction("%s cannot be specified for actions of type '%s'", given.word, a.Type)
 		}
 	}
 	switch a.Type {

@@ -133,7 +133,7 @@ func judgePlain(l *listener, certificates []api.Certificate, alpn []string, mutu
 	case mutual != nil && aws.Val(mutual.Mode) != "off":
 		return invalid("Mutual authentication cannot be specified for %s listeners", l.Protocol)
 	}
-	return nil
+	return judgeMutual(mutual)
 }
 
 var alpnPolicies = []string{"HTTP1Only", "HTTP2Only", "HTTP2Optional", "HTTP2Preferred", "None"}

@@ -42,6 +42,10 @@ func TestListenerRefusals(t *testing.T) {
 			}
 		})
 	}
+	word := aws.Ptr("x")
+	oidc := &api.AuthenticateOidcActionConfig{Issuer: word, AuthorizationEndpoint: word, TokenEndpoint: word, UserInfoEndpoint: word, ClientId: word}
+	cognito := &api.AuthenticateCognitoActionConfig{UserPoolArn: word, UserPoolClientId: word, UserPoolDomain: word}
+	jwt := &api.JwtValidationActionConfig{JwksEndpoint: word, Issuer: word}
 	const make = "CreateListener"
 	l.refuse(t, []refusal{
 		{"no port", make, "ValidationError", "A listener port must be specified", with(func(i *in) { i.Port = nil })},
@@ -67,6 +71,15 @@ func TestListenerRefusals(t *testing.T) {
 		{"mutual", make, "NotImplemented", "", with(func(i *in) {
 			i.Protocol, i.Certificates, i.MutualAuthentication = "HTTPS", certified(certificate).Certificates, &api.MutualAuthenticationAttributes{Mode: aws.Ptr("verify")}
 		})},
+		{"trust store with mutual authentication off", make, "ValidationError", "Trust stores cannot be specified when the mutual authentication mode is 'off'", with(func(i *in) {
+			i.MutualAuthentication = &api.MutualAuthenticationAttributes{Mode: aws.Ptr("off"), TrustStoreArn: aws.Ptr("x")}
+		})},
+		{"sign-in by OIDC beside another action", make, "InvalidLoadBalancerAction", "An authenticate-oidc config cannot be specified for actions of type 'fixed-response'", acts(api.Action{Type: "fixed-response",
+			FixedResponseConfig: fixed()[0].FixedResponseConfig, AuthenticateOidcConfig: oidc})},
+		{"sign-in by Cognito beside another action", make, "InvalidLoadBalancerAction", "An authenticate-cognito config cannot be specified for actions of type 'fixed-response'", acts(api.Action{Type: "fixed-response",
+			FixedResponseConfig: fixed()[0].FixedResponseConfig, AuthenticateCognitoConfig: cognito})},
+		{"tokens beside another action", make, "InvalidLoadBalancerAction", "A jwt-validation config cannot be specified for actions of type 'fixed-response'", acts(api.Action{Type: "fixed-response",
+			FixedResponseConfig: fixed()[0].FixedResponseConfig, JwtValidationConfig: jwt})},
 		{"sign-in", make, "NotImplemented", "hardstand does not implement actions of the type authenticate-oidc.", acts(api.Action{Type: "authenticate-oidc"})},
 		{"forward to nothing", make, "InvalidLoadBalancerAction", "A target group ARN must be specified for actions of type 'forward'", acts(api.Action{Type: "forward"})},
 		{"no ARN of a group", make, "ValidationError", "'x' is not a valid target group ARN", acts(forward("x")...)},
