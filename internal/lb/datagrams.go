@@ -81,9 +81,13 @@ func (d *datagrams) flow(client net.Addr) net.Conn {
 }
 
 // back carries the target's answers until nothing has come for a while or the target
-// leaves.
+// leaves and takes its flows with it.
 func (d *datagrams) back(c net.Conn, client net.Addr, t *target) {
-	defer context.AfterFunc(t.life, func() { c.Close() })()
+	defer context.AfterFunc(t.life, func() {
+		if !t.outlived.Load() {
+			c.Close()
+		}
+	})()
 	defer func() {
 		d.mu.Lock()
 		delete(d.flows, addrPort(client))

@@ -59,8 +59,10 @@ func (g *group) set(spec TargetGroup, c *config) {
 		g.order = append(g.order, t)
 	}
 	for k, t := range left {
+		gone := g.targets[k] == t
+		t.outlived.Store(gone && spec.KeepDeregistered)
 		t.end()
-		if g.targets[k] == t {
+		if gone {
 			delete(g.targets, k)
 		}
 	}

@@ -200,6 +200,9 @@ type TargetGroup struct {
 	// KeepUnhealthy leaves connections of a network balancer open when their target
 	// becomes unhealthy.
 	KeepUnhealthy bool
+	// KeepDeregistered leaves connections open when their target leaves the Spec; they
+	// end when they are silent or with the balancer.
+	KeepDeregistered bool
 	// BackendCertificates are the only ones that targets may show (the classic
 	// balancer's back-end authentication), in DER; nil accepts any, as AWS does.
 	BackendCertificates [][]byte
@@ -217,7 +220,7 @@ type Target struct {
 	Addr     netip.Addr
 	Zone     string
 	// Draining gets no new clients; requests and connections it has live on until the
-	// service leaves it off the Spec.
+	// service leaves it off the Spec, or longer (KeepDeregistered).
 	Draining bool
 	// Unused are known and get nothing, not even checks: a stopped instance.
 	Unused bool

@@ -137,6 +137,36 @@ func TestStreamsOutliveTheirSpec(t *testing.T) {
 	}
 }
 
+// TestStreamsOutliveTheirTarget: where the group says so, what a target carries lives on
+// without it, and ends with the balancer.
+func TestStreamsOutliveTheirTarget(t *testing.T) {
+	s := newStand(t)
+	s.network(TCP, TCP)
+	s.spec.Groups[0].KeepDeregistered = true
+	k := s.add("i-a", &httptest.Server{Listener: lines(t, "a", nil)})
+	s.apply()
+	s.await(k, Healthy)
+	c, r := s.dial()
+	line(t, r)
+	s.spec.Groups[0].Targets = nil
+	s.apply()
+	fmt.Fprintln(c, "still here")
+	if got := line(t, r); got != "still here" {
+		t.Errorf("echo %s", got)
+	}
+	if _, other := s.dial(); true {
+		if text, err := other.ReadString('\n'); err == nil {
+			t.Errorf("a target that has left greets %s", text)
+		}
+	}
+	if err := s.plane.Remove(t.Context(), s.spec.ID); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := r.ReadString('\n'); err == nil {
+		t.Errorf("a balancer that was removed says %s", text)
+	}
+}
+
 // TestRequestsWhileNodesComeUp are answered by the nodes that are up.
 func TestRequestsWhileNodesComeUp(t *testing.T) {
 	s := newStand(t)
@@ -351,14 +381,15 @@ func TestStickyBySource(t *testing.T) {
 	}
 }
 
-func TestDatagrams(t *testing.T) {
+// answering is a UDP target that answers what it gets.
+func answering(t testing.TB) net.PacketConn {
 	target, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var running sync.WaitGroup
-	defer running.Wait()
-	defer target.Close()
+	t.Cleanup(running.Wait)
+	t.Cleanup(func() { target.Close() })
 	running.Go(func() {
 		buffer := make([]byte, 1500)
 		for {
@@ -369,7 +400,12 @@ func TestDatagrams(t *testing.T) {
 			target.WriteTo(append([]byte("re: "), buffer[:n]...), from) //nolint:errcheck // the client tells
 		}
 	})
-	s := newStand(t)
+	return target
+}
+
+// datagrams is a client of the stand's group of one UDP target.
+func (s *stand) datagrams(target net.PacketConn) net.Conn {
+	s.t.Helper()
 	s.network(UDP, UDP)
 	s.spec.Groups[0].Check.Disabled = true
 	at := addrPort(target.LocalAddr())
@@ -378,17 +414,56 @@ func TestDatagrams(t *testing.T) {
 	s.await(Key{"i-a", at.Port()}, Healthy)
 	c, err := net.Dial("udp4", fmt.Sprintf("127.0.0.1:%d", s.spec.Listeners[0].Port))
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	defer c.Close()
+	s.t.Cleanup(func() { c.Close() })
 	c.SetDeadline(time.Now().Add(10 * time.Second)) //nolint:errcheck // the read tells
-	for _, text := range []string{"one", "two"} {
-		io.WriteString(c, text) //nolint:errcheck // the read tells
-		buffer := make([]byte, 1500)
-		n, err := c.Read(buffer)
-		if err != nil || string(buffer[:n]) != "re: "+text {
-			t.Errorf("got %q, %v", buffer[:n], err)
-		}
+	return c
+}
+
+// told sends a datagram and wants its answer.
+func told(t *testing.T, c net.Conn, text string) {
+	t.Helper()
+	io.WriteString(c, text) //nolint:errcheck // the read tells
+	buffer := make([]byte, 1500)
+	n, err := c.Read(buffer)
+	if err != nil || string(buffer[:n]) != "re: "+text {
+		t.Errorf("got %q, %v", buffer[:n], err)
+	}
+}
+
+func TestDatagrams(t *testing.T) {
+	c := newStand(t).datagrams(answering(t))
+	told(t, c, "one")
+	told(t, c, "two")
+}
+
+// TestDatagramsOutliveTheirTarget: flows stay or go as the group says. What a client
+// whose flow has gone sends is lost: there is no target.
+func TestDatagramsOutliveTheirTarget(t *testing.T) {
+	for _, keep := range []bool{true, false} {
+		t.Run(fmt.Sprint("keep ", keep), func(t *testing.T) {
+			s := newStand(t)
+			s.spec.Groups[0].KeepDeregistered = keep
+			c := s.datagrams(answering(t))
+			told(t, c, "one")
+			s.spec.Groups[0].Targets = nil
+			s.apply()
+			if keep {
+				told(t, c, "two")
+				return
+			}
+			for tries := range 100 { // the flow ends a moment after the spec
+				c.SetDeadline(time.Now().Add(100 * time.Millisecond)) //nolint:errcheck // the read tells
+				io.WriteString(c, "two")                              //nolint:errcheck // the read tells
+				if _, err := c.Read(make([]byte, 10)); err != nil {
+					return
+				}
+				if tries == 99 {
+					t.Error("a target that has left still answers")
+				}
+			}
+		})
 	}
 }
 

@@ -38,6 +38,7 @@ type target struct {
 	stop context.CancelFunc
 
 	inFlight     atomic.Int64
+	outlived     atomic.Bool  // whether its connections live on when it ends
 	leaving      atomic.Bool  // Draining, for who does not hold the lock
 	breaks       atomic.Bool  // whether its streams end when it becomes unhealthy
 	healthySince atomic.Int64 // Unix nanoseconds, for the slow start; 0 is long ago
@@ -131,7 +132,8 @@ func (t *target) setHealth(h Health) {
 	}
 }
 
-// end lets go of everything: the target has left the spec.
+// end lets go of everything but the connections that outlive the target: it has left
+// the spec.
 func (t *target) end() {
 	t.stop()
 	t.mu.Lock()
@@ -143,7 +145,9 @@ func (t *target) end() {
 	if c != nil {
 		c.stop()
 	}
-	t.breakStreams()
+	if !t.outlived.Load() {
+		t.breakStreams()
+	}
 	for _, w := range ways {
 		w.CloseIdleConnections()
 	}

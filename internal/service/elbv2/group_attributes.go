@@ -81,7 +81,9 @@ func (g *group) scope() scope {
 	return ofNLB
 }
 
-func (g *group) attributes() (out []api.TargetGroupAttribute) {
+// settings are the attributes that were set, and those whose standard depends on the
+// group.
+func (g *group) settings() map[string]string {
 	set := maps.Clone(g.Attributes)
 	if set == nil {
 		set = map[string]string{}
@@ -92,6 +94,11 @@ func (g *group) attributes() (out []api.TargetGroupAttribute) {
 	if _, ok := set[keyEndDelayed]; !ok && (g.Protocol == udp || g.Protocol == tcpUDP) {
 		set[keyEndDelayed] = "true"
 	}
+	return set
+}
+
+func (g *group) attributes() (out []api.TargetGroupAttribute) {
+	set := g.settings()
 	for _, p := range groupAttributes.all(g.scope(), set) {
 		out = append(out, api.TargetGroupAttribute{Key: &p.Key, Value: &p.Value})
 	}

@@ -193,10 +193,11 @@ func groupSpecs(tx *store.Tx, k store.Key, b *balancer) (out []lb.TargetGroup, e
 }
 
 func (g *group) spec(k store.Key, b *balancer, rows []store.Row[target]) lb.TargetGroup {
-	set := g.Attributes
+	set := g.settings()
 	out := lb.TargetGroup{ID: groupARN(k), Protocol: string(g.Protocol), Version: g.Version, Algorithm: groupAttributes.value(set, keyAlgorithm),
 		SlowStart: seconds(groupAttributes.number(set, keySlowStart)), CrossZone: g.crossZone(b), KeepUnhealthy: !groupAttributes.on(set, keyEndUnhealthy),
 		FailOpenCount: groupAttributes.number(set, keyFailCount), FailOpenPercent: groupAttributes.number(set, keyFailPercent), Check: g.checkSpec()}
+	out.KeepDeregistered = g.scope() == ofNLB && !groupAttributes.on(set, keyEndDelayed)
 	if groupAttributes.on(set, keyProxy) {
 		out.ProxyProtocol = 2
 	}

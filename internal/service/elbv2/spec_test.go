@@ -106,3 +106,26 @@ func TestStandardChecks(t *testing.T) {
 		})
 	}
 }
+
+// The connections of targets that have left end by the attribute, which UDP has set
+// from the beginning.
+func TestConnectionsOfTargetsThatLeft(t *testing.T) {
+	l := newLab(t)
+	l.run()
+	b := l.balancer("net", network)
+	for i, c := range []struct {
+		protocol api.ProtocolEnum
+		set      string
+		keep     bool
+	}{{"TCP", "", true}, {"TCP", "true", false}, {"UDP", "", false}, {"UDP", "false", true}} {
+		g := l.group(string(c.protocol)+c.set, func(in *api.CreateTargetGroupInput) { in.Protocol = c.protocol })
+		if c.set != "" {
+			wiretest.Must[api.ModifyTargetGroupAttributesOutput](l, "ModifyTargetGroupAttributes", &api.ModifyTargetGroupAttributesInput{TargetGroupArn: &g,
+				Attributes: pairs(targetGroupAttribute, "deregistration_delay.connection_termination.enabled", c.set)})
+		}
+		l.listener(b, c.protocol, int32(80+i), forward(g))
+		l.until("the plane has it", func() bool {
+			return slices.ContainsFunc(l.plane.spec(b).Groups, func(have lb.TargetGroup) bool { return have.ID == g && have.KeepDeregistered == c.keep })
+		})
+	}
+}
