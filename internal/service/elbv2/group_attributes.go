@@ -91,11 +91,16 @@ func (g *group) settings() map[string]string {
 	if _, ok := set[keyStickyType]; !ok {
 		set[keyStickyType] = g.stickyType()
 	}
-	if _, ok := set[keyEndDelayed]; !ok && (g.Protocol == udp || g.Protocol == tcpUDP) {
-		set[keyEndDelayed] = "true"
+	if g.datagrams() {
+		if _, ok := set[keyEndDelayed]; !ok {
+			set[keyEndDelayed] = "true"
+		}
+		set[keyEndUnhealthy] = "false"
 	}
 	return set
 }
+
+func (g *group) datagrams() bool { return g.Protocol == udp || g.Protocol == tcpUDP }
 
 func (g *group) attributes() (out []api.TargetGroupAttribute) {
 	set := g.settings()
@@ -153,6 +158,9 @@ func (g *group) set(list []api.TargetGroupAttribute) error {
 		}
 		if _, err := groupAttributes.judge(key, value); err != nil {
 			return err
+		}
+		if key == keyEndUnhealthy && value == "true" && g.datagrams() {
+			return badRequest("You cannot enable the attribute %s on target groups with the %s protocol", key, g.Protocol)
 		}
 		g.Attributes[key] = value
 	}

@@ -104,7 +104,7 @@ func TestBalancerRefusals(t *testing.T) {
 
 func TestGroupRefusals(t *testing.T) {
 	l := newLab(t)
-	web, tcp := l.group("web"), l.group("tcp", streams)
+	web, tcp, udp := l.group("web"), l.group("tcp", streams), l.group("udp", func(in *api.CreateTargetGroupInput) { in.Protocol = "UDP" })
 	type in = api.CreateTargetGroupInput
 	with := func(edit func(*in)) *in {
 		i := &in{Name: aws.Ptr("new"), Protocol: "HTTP", Port: aws.Ptr[int32](80), VpcId: aws.Ptr("vpc-1")}
@@ -163,6 +163,8 @@ func TestGroupRefusals(t *testing.T) {
 		{"cookie of TCP", attribute, "InvalidConfigurationRequest", "Stickiness type 'lb_cookie' is not supported for target groups with the TCP protocol", set(tcp, "stickiness.type", "lb_cookie")},
 		{"gateway's stickiness", attribute, "ValidationError", "'Stickiness type' must be one of [app_cookie, lb_cookie, source_ip]", set(web, "stickiness.type", "source_ip_dest_ip")},
 		{"client's address", attribute, "NotImplemented", "", set(tcp, "preserve_client_ip.enabled", "true")},
+		{"end of datagrams", attribute, "InvalidConfigurationRequest", "You cannot enable the attribute target_health_state.unhealthy.connection_termination.enabled on target groups with the UDP protocol",
+			set(udp, "target_health_state.unhealthy.connection_termination.enabled", "true")},
 		{"anomalies", attribute, "NotImplemented", "", set(web, "load_balancing.algorithm.anomaly_mitigation", "on")},
 	})
 }

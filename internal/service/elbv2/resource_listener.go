@@ -80,7 +80,7 @@ func listenerResult(name string) stack.Result {
 
 func (t resourceListener) modify(ctx context.Context, name string, had, want []api.ListenerAttribute) error {
 	var list []api.ListenerAttribute
-	for _, p := range listenerAttributes.changed(settings(had), settings(want)) {
+	for _, p := range listenerAttributes.changed(nil, settings(had), settings(want)) {
 		list = append(list, api.ListenerAttribute{Key: &p.Key, Value: &p.Value})
 	}
 	if len(list) == 0 {

@@ -85,7 +85,7 @@ const maxAttributes = 20
 
 func (t resourceLoadBalancer) modify(ctx context.Context, name string, had, want []api.LoadBalancerAttribute) error {
 	var list []api.LoadBalancerAttribute
-	for _, p := range balancerAttributes.changed(settings(had), settings(want)) {
+	for _, p := range balancerAttributes.changed(nil, settings(had), settings(want)) {
 		if p.Key == keyCrossZone && p.Value == "" {
 			p.Value = "false"
 		}

@@ -63,7 +63,7 @@ func (t resourceTargetGroup) Create(ctx context.Context, r stack.Request, starte
 	}
 	r.PhysicalID = *out.TargetGroups[0].TargetGroupArn
 	started(r.PhysicalID)
-	if err := t.modify(ctx, r.PhysicalID, nil, p.TargetGroupAttributes); err != nil {
+	if err := t.modify(ctx, r.PhysicalID, nil, p); err != nil {
 		return stack.Result{}, err
 	}
 	if err := t.register(ctx, r.PhysicalID, nil, p.Targets); err != nil {
@@ -72,9 +72,10 @@ func (t resourceTargetGroup) Create(ctx context.Context, r stack.Request, starte
 	return t.Read(ctx, r)
 }
 
-func (t resourceTargetGroup) modify(ctx context.Context, name string, had, want []api.TargetGroupAttribute) error {
+func (t resourceTargetGroup) modify(ctx context.Context, name string, had []api.TargetGroupAttribute, p groupProperties) error {
+	start, want := (&group{Protocol: api.ProtocolEnum(aws.Val(p.Protocol))}).settings(), p.TargetGroupAttributes
 	var list []api.TargetGroupAttribute
-	for _, p := range groupAttributes.changed(settings(had), settings(want)) {
+	for _, p := range groupAttributes.changed(start, settings(had), settings(want)) {
 		list = append(list, api.TargetGroupAttribute{Key: &p.Key, Value: &p.Value})
 	}
 	if len(list) == 0 {
@@ -137,7 +138,7 @@ func (t resourceTargetGroup) Update(ctx context.Context, r stack.Request) (stack
 	if err := t.recheck(ctx, r.PhysicalID, p); err != nil {
 		return stack.Result{}, err
 	}
-	if err := t.modify(ctx, r.PhysicalID, old.TargetGroupAttributes, p.TargetGroupAttributes); err != nil {
+	if err := t.modify(ctx, r.PhysicalID, old.TargetGroupAttributes, p); err != nil {
 		return stack.Result{}, err
 	}
 	if err := t.register(ctx, r.PhysicalID, old.Targets, p.Targets); err != nil {

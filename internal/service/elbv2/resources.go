@@ -107,8 +107,9 @@ func pairOf(a any) pair {
 }
 
 // changed are the pairs to set so that a thing which had some attributes has others:
-// those gone from the template go back to what they were at the beginning.
-func (s attributeSet) changed(had, want map[string]string) (out []pair) {
+// those gone from the template go back to what they were at the beginning, which start
+// says where it is not the standard.
+func (s attributeSet) changed(start, had, want map[string]string) (out []pair) {
 	for _, key := range slices.Sorted(maps.Keys(want)) {
 		if value, ok := had[key]; !ok || value != want[key] {
 			out = append(out, pair{key, want[key]})
@@ -116,7 +117,7 @@ func (s attributeSet) changed(had, want map[string]string) (out []pair) {
 	}
 	for _, key := range slices.Sorted(maps.Keys(had)) {
 		if _, ok := want[key]; !ok {
-			out = append(out, pair{key, s.value(nil, key)})
+			out = append(out, pair{key, s.value(start, key)})
 		}
 	}
 	return out

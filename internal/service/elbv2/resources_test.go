@@ -1,6 +1,7 @@
 package elbv2_test
 
 import (
+	"slices"
 	"testing"
 
 	api "github.com/hardstand/hardstand/internal/aws/api/elbv2"
@@ -72,5 +73,43 @@ func TestAttributesOfResources(t *testing.T) {
 	r, _ := l.svc.Resources()["AWS::ElasticLoadBalancingV2::LoadBalancer"].Read(l.Ctx, stack.Request{PhysicalID: balancer})
 	if r.Attributes["DNSName"] != *b.DNSName || r.Attributes["CanonicalHostedZoneID"] != "Z35SXDOTRQ7X7K" {
 		t.Errorf("the attributes are %v", r.Attributes)
+	}
+}
+
+// Attributes that have gone from a template are what they were at the beginning, which
+// depends on the protocol.
+func TestAttributesThatHaveGone(t *testing.T) {
+	for _, protocol := range []string{"HTTP", "TCP", "UDP"} {
+		t.Run(protocol, func(t *testing.T) {
+			l := newLab(t)
+			attributes := func(name string) (out []string) {
+				for _, a := range wiretest.Must[api.DescribeTargetGroupAttributesOutput](l, "DescribeTargetGroupAttributes", &api.DescribeTargetGroupAttributesInput{TargetGroupArn: &name}).Attributes {
+					out = append(out, *a.Key+"="+*a.Value)
+				}
+				return out
+			}
+			resource := l.svc.Resources()["AWS::ElasticLoadBalancingV2::TargetGroup"]
+			plain := object{"Name": "g", "VpcId": "vpc-1", "Protocol": protocol, "Port": "80"}
+			made, err := resource.Create(l.Ctx, stack.Request{Properties: plain}, func(string) {})
+			if err != nil {
+				t.Fatal(err)
+			}
+			before := attributes(made.PhysicalID)
+			set := []any{object{"Key": "stickiness.type", "Value": "source_ip"}, object{"Key": "deregistration_delay.connection_termination.enabled", "Value": "false"},
+				object{"Key": "target_health_state.unhealthy.connection_termination.enabled", "Value": "false"}}
+			if protocol == "HTTP" {
+				set = []any{object{"Key": "stickiness.type", "Value": "lb_cookie"}}
+			}
+			more := object{"Name": "g", "VpcId": "vpc-1", "Protocol": protocol, "Port": "80", "TargetGroupAttributes": set}
+			for _, r := range []stack.Request{{OldProperties: plain, Properties: more}, {OldProperties: more, Properties: plain}} {
+				r.PhysicalID = made.PhysicalID
+				if _, err := resource.Update(l.Ctx, r); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if after := attributes(made.PhysicalID); !slices.Equal(before, after) {
+				t.Errorf("the attributes are %v, were %v", after, before)
+			}
+		})
 	}
 }
