@@ -58,7 +58,8 @@ func (c *counts) answered(group string, status int, after time.Duration) {
 	c.mu.Unlock()
 }
 
-// Counts returns what a balancer has done; false when the plane does not run it.
+// Counts returns what a balancer has done; false when the plane does not run it. A group
+// that has left is told of once more.
 func (p *Plane) Counts(balancer string) (Counts, bool) {
 	b := p.find(balancer)
 	if b == nil {
@@ -68,5 +69,9 @@ func (p *Plane) Counts(balancer string) (Counts, bool) {
 	defer b.counts.mu.Unlock()
 	sum := b.counts.sum
 	sum.Groups = maps.Clone(sum.Groups)
+	maps.DeleteFunc(b.counts.sum.Groups, func(id string, _ GroupCounts) bool {
+		c := b.current.Load()
+		return c == nil || c.groups[id] == nil
+	})
 	return sum, true
 }

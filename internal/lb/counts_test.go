@@ -26,6 +26,13 @@ func TestCounts(t *testing.T) {
 	if !ok || len(after.Groups) != 1 {
 		t.Errorf("the counts are %+v, %v", after, ok)
 	}
+	s.spec.Listeners[0].Default, s.spec.Groups[0].ID = forwardTo("next"), "next"
+	s.apply()
+	for _, want := range []int{1, 0} {
+		if left, ok := s.plane.Counts(s.spec.ID); !ok || len(left.Groups) != want {
+			t.Errorf("%d groups are told of after one has left: %+v", len(left.Groups), left)
+		}
+	}
 	if _, ok := s.plane.Counts("nobody"); ok {
 		t.Error("a balancer that does not run has counts")
 	}
