@@ -126,10 +126,18 @@ func traceID(now time.Time) string {
 	return string(hex.AppendEncode(append(text, '-'), raw[4:]))
 }
 
-// addTLS tells the target about the client's session.
+// addTLS tells the target about the client's session. What the client says of it by
+// the same names never reaches a target that relies on the balancer.
 func (x *exchange) addTLS(h http.Header) {
-	version, cipher := "X-Amzn-Tls-Version", "X-Amzn-Tls-Cipher-Suite"
-	if x.front.tls == nil || !x.cfg.Attributes.TLSHeaders {
+	if !x.cfg.Attributes.TLSHeaders {
+		return
+	}
+	const version, cipher = "X-Amzn-Tls-Version", "X-Amzn-Tls-Cipher-Suite"
+	for _, name := range []string{version, cipher} {
+		h.Del(name)
+		h.Del(x.renamed(name))
+	}
+	if x.front.tls == nil {
 		return
 	}
 	h.Set(x.renamed(version), strings.Replace(tls.VersionName(x.front.tls.Version), "TLS 1", "TLSv1", 1))

@@ -72,6 +72,42 @@ func TestForwardedHeaders(t *testing.T) {
 	}
 }
 
+// TestTLSHeadersAreTheBalancers: where it adds them, clients cannot.
+func TestTLSHeadersAreTheBalancers(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		adds   bool
+		rename map[string]string
+		want   string
+	}{
+		{"not added", false, nil, "TLSv1.3"},
+		{"added", true, nil, ""},
+		{"renamed", true, map[string]string{"X-Amzn-Tls-Version": "X-Version"}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newStand(t)
+			s.spec.Attributes.TLSHeaders, s.spec.Listeners[0].Headers.Rename = c.adds, c.rename
+			k := s.add("i-a", echo(t))
+			s.apply()
+			s.await(k, Healthy)
+			sent := []string{"X-Amzn-Tls-Version", "X-Amzn-Tls-Cipher-Suite"}
+			for _, name := range c.rename {
+				sent = append(sent, name)
+			}
+			var headers []string
+			for _, name := range sent {
+				headers = append(headers, name, "TLSv1.3")
+			}
+			got := s.seen("/", headers...)
+			for _, name := range sent {
+				if got.Header.Get(name) != c.want {
+					t.Errorf("%s is %q, want %q", name, got.Header.Get(name), c.want)
+				}
+			}
+		})
+	}
+}
+
 func TestForwardedClientPort(t *testing.T) {
 	s := newStand(t)
 	s.spec.Attributes.ForwardedClientPort = true
