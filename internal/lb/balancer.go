@@ -92,6 +92,7 @@ func (b *balancer) setNodes(ctx context.Context, next *config) error {
 		wanted[spec.ID] = true
 		n := b.nodes[spec.ID]
 		if n == nil {
+			b.plane.toLower(b.id, spec.ID, false)
 			sockets, err := b.plane.cfg.Nodes.Up(ctx, spec.ID)
 			if err != nil {
 				errs = append(errs, fmt.Errorf("bring up node %s: %w", spec.ID, err))
@@ -104,10 +105,12 @@ func (b *balancer) setNodes(ctx context.Context, next *config) error {
 	}
 	for id, n := range b.nodes {
 		if !wanted[id] {
-			errs = append(errs, n.close(), b.plane.cfg.Nodes.Down(ctx, id))
+			errs = append(errs, n.close())
 			delete(b.nodes, id)
+			b.plane.toLower(b.id, id, true)
 		}
 	}
+	errs = append(errs, b.plane.lower(ctx, b.id))
 	b.setWays()
 	return errors.Join(errs...)
 }
@@ -134,16 +137,15 @@ func (b *balancer) health(id string) map[Key]Health {
 	return c.groups[id].health(c)
 }
 
-// remove ends the balancer and takes its nodes down.
-func (b *balancer) remove(ctx context.Context) error {
-	errs := []error{b.close()}
+// remove ends the balancer; its nodes are to go down.
+func (b *balancer) remove() error {
+	err := b.close()
 	b.applying.Lock()
 	defer b.applying.Unlock()
 	for id := range b.nodes {
-		errs = append(errs, b.plane.cfg.Nodes.Down(ctx, id))
+		b.plane.toLower(b.id, id, true)
 	}
-	b.nodes = map[string]*node{}
-	return errors.Join(errs...)
+	return err
 }
 
 // close ends everything and waits for it; the nodes stay up.

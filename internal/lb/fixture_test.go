@@ -24,7 +24,7 @@ type loopback struct {
 	net.Dialer
 	mu   sync.Mutex
 	up   map[string]bool
-	fail map[string]error
+	fail map[string]error // of coming up and going down
 	// coming is called before a node comes up.
 	coming func(id string)
 }
@@ -45,6 +45,9 @@ func (l *loopback) Up(_ context.Context, id string) (Sockets, error) {
 func (l *loopback) Down(_ context.Context, id string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err := l.fail[id]; err != nil {
+		return err
+	}
 	delete(l.up, id)
 	return nil
 }

@@ -338,3 +338,43 @@ func TestNodesThatDoNotComeUp(t *testing.T) {
 		t.Errorf("removed again: %v", err)
 	}
 }
+
+// TestNodesThatDoNotGoDown are taken down by the next Apply or Remove, and one that is
+// wanted again is not.
+func TestNodesThatDoNotGoDown(t *testing.T) {
+	s := newStand(t)
+	broken := errors.New("busy")
+	both := append(s.spec.Nodes, Node{ID: "eni-2", Zone: "b", Addr: netip.MustParseAddr("127.0.0.2")})
+	one := both[:1]
+	apply := func(nodes []Node, fails, up bool) {
+		t.Helper()
+		s.spec.Nodes = nodes
+		if err := s.plane.Apply(t.Context(), s.spec); fails != errors.Is(err, broken) {
+			t.Errorf("apply: %v", err)
+		}
+		if s.nodes.up["eni-2"] != up {
+			t.Errorf("the node is up: %v", !up)
+		}
+	}
+	apply(both, false, true)
+	s.nodes.fail["eni-2"] = broken
+	apply(one, true, true)
+	apply(one, true, true)
+	delete(s.nodes.fail, "eni-2")
+	apply(one, false, false)
+	apply(both, false, true)
+	s.nodes.fail["eni-2"] = broken
+	apply(one, true, true)
+	delete(s.nodes.fail, "eni-2")
+	apply(both, false, true)
+	s.nodes.fail["eni-2"] = broken
+	for range 2 {
+		if err := s.plane.Remove(t.Context(), s.spec.ID); !errors.Is(err, broken) || len(s.nodes.up) != 1 {
+			t.Errorf("removed: %v, up: %v", err, s.nodes.up)
+		}
+	}
+	delete(s.nodes.fail, "eni-2")
+	if err := s.plane.Remove(t.Context(), s.spec.ID); err != nil || len(s.nodes.up) != 0 || len(s.plane.lowering) != 0 {
+		t.Errorf("removed: %v, up: %v, to go down: %v", err, s.nodes.up, s.plane.lowering)
+	}
+}

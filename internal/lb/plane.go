@@ -3,8 +3,11 @@ package lb
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/hardstand/hardstand/internal/clock"
@@ -34,6 +37,8 @@ type Plane struct {
 	mu        sync.Mutex
 	closed    bool
 	balancers map[string]*balancer
+	// lowering are the nodes, by balancer, that are to be down and perhaps are not.
+	lowering map[string]map[string]bool
 }
 
 // ErrClosed is what Apply returns after Close.
@@ -47,7 +52,7 @@ func New(cfg Config) *Plane {
 	if cfg.Clock == nil {
 		cfg.Clock = clock.System{}
 	}
-	return &Plane{cfg: cfg, balancers: map[string]*balancer{}}
+	return &Plane{cfg: cfg, balancers: map[string]*balancer{}, lowering: map[string]map[string]bool{}}
 }
 
 // Apply makes a balancer run as spec says, starting it if need be. What can be done
@@ -87,16 +92,51 @@ func (p *Plane) find(id string) *balancer {
 }
 
 // Remove ends a balancer with its connections and brings its nodes down. One that
-// does not run is no error.
+// does not run is no error. Nodes that did not go down do when it is repeated.
 func (p *Plane) Remove(ctx context.Context, id string) error {
 	p.mu.Lock()
 	b := p.balancers[id]
 	delete(p.balancers, id)
 	p.mu.Unlock()
-	if b == nil {
-		return nil
+	var err error
+	if b != nil {
+		err = b.remove()
 	}
-	return b.remove(ctx)
+	return errors.Join(err, p.lower(ctx, id))
+}
+
+// toLower notes that a node of a balancer is to go down, or that it is not.
+func (p *Plane) toLower(balancer, node string, down bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	nodes := p.lowering[balancer]
+	switch {
+	case !down:
+		delete(nodes, node)
+	case nodes == nil:
+		p.lowering[balancer] = map[string]bool{node: true}
+	default:
+		nodes[node] = true
+	}
+	if len(p.lowering[balancer]) == 0 {
+		delete(p.lowering, balancer)
+	}
+}
+
+// lower takes down the nodes of a balancer that are to be.
+func (p *Plane) lower(ctx context.Context, balancer string) error {
+	p.mu.Lock()
+	nodes := slices.Collect(maps.Keys(p.lowering[balancer]))
+	p.mu.Unlock()
+	var errs []error
+	for _, node := range nodes {
+		if err := p.cfg.Nodes.Down(ctx, node); err != nil {
+			errs = append(errs, fmt.Errorf("take down node %s: %w", node, err))
+			continue
+		}
+		p.toLower(balancer, node, false)
+	}
+	return errors.Join(errs...)
 }
 
 // Health returns how the targets of a group are now; nil when the plane does not run
