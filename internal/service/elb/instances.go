@@ -63,14 +63,19 @@ func idsOf(list []api.Instance) []string {
 	return ids
 }
 
+// named looks up what an operation names: the balancer, and its instances in EC2.
+func (s *Service) named(ctx context.Context, name *string, list []api.Instance) (b *balancer, ids []string, found map[string]machine, err error) {
+	if b, err = s.view(ctx, name); err != nil {
+		return nil, nil, nil, err
+	}
+	ids = idsOf(list)
+	found, err = s.machines(ctx, keyOf(ctx, aws.Val(name)), ids)
+	return b, ids, found, err
+}
+
 // RegisterInstancesWithLoadBalancer adds instances. One that is draining stays.
 func (s *Service) RegisterInstancesWithLoadBalancer(ctx context.Context, in *api.RegisterInstancesWithLoadBalancerInput) (*api.RegisterInstancesWithLoadBalancerOutput, error) {
-	now, err := s.view(ctx, in.LoadBalancerName)
-	if err != nil {
-		return nil, err
-	}
-	ids := idsOf(in.Instances)
-	found, err := s.machines(ctx, keyOf(ctx, aws.Val(in.LoadBalancerName)), ids)
+	now, ids, found, err := s.named(ctx, in.LoadBalancerName, in.Instances)
 	if err != nil {
 		return nil, err
 	}
@@ -106,12 +111,7 @@ func (s *Service) RegisterInstancesWithLoadBalancer(ctx context.Context, in *api
 // DeregisterInstancesFromLoadBalancer takes instances away. With connection draining
 // they stay until they have nothing under way, or for the time that is set.
 func (s *Service) DeregisterInstancesFromLoadBalancer(ctx context.Context, in *api.DeregisterInstancesFromLoadBalancerInput) (*api.DeregisterInstancesFromLoadBalancerOutput, error) {
-	now, err := s.view(ctx, in.LoadBalancerName)
-	if err != nil {
-		return nil, err
-	}
-	ids := idsOf(in.Instances)
-	found, err := s.machines(ctx, keyOf(ctx, aws.Val(in.LoadBalancerName)), ids)
+	now, ids, found, err := s.named(ctx, in.LoadBalancerName, in.Instances)
 	if err != nil {
 		return nil, err
 	}
