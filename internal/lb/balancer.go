@@ -20,7 +20,10 @@ type balancer struct {
 	// current is nil until the first apply.
 	current atomic.Pointer[config]
 	// web serves HTTP; a new one takes over when its time-outs change.
-	web atomic.Pointer[web]
+	web      atomic.Pointer[web]
+	retiring sync.WaitGroup // the servers before it
+	// ending says that the plane closes: nothing new is taken.
+	ending atomic.Bool
 
 	applying sync.Mutex // held while a spec is applied
 	nodes    map[string]*node
@@ -38,7 +41,7 @@ func newBalancer(p *Plane, id string) *balancer {
 func (b *balancer) apply(ctx context.Context, next *config) error {
 	b.applying.Lock()
 	defer b.applying.Unlock()
-	if b.life.Err() != nil {
+	if b.life.Err() != nil || b.ending.Load() {
 		return ErrClosed
 	}
 	previous := b.current.Load()
@@ -146,6 +149,23 @@ func (b *balancer) remove() error {
 		b.plane.toLower(b.id, id, true)
 	}
 	return err
+}
+
+// drain takes no more connections and waits for the requests under way, until ctx ends.
+func (b *balancer) drain(ctx context.Context) error {
+	b.applying.Lock()
+	b.ending.Store(true)
+	var errs []error
+	for _, n := range b.nodes {
+		errs = append(errs, n.deafen())
+	}
+	b.applying.Unlock()
+	if w := b.web.Load(); w != nil {
+		w.retire(ctx)
+	}
+	defer context.AfterFunc(ctx, b.end)()
+	b.retiring.Wait()
+	return errors.Join(errs...)
 }
 
 // close ends everything and waits for it; the nodes stay up.

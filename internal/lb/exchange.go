@@ -112,7 +112,9 @@ func (x *exchange) scheme() string {
 }
 
 // old says that the connection has lived as long as it may.
-func (x *exchange) old() bool { return time.Since(x.front.since) > x.cfg.Attributes.ClientKeepAlive }
+func (x *exchange) old() bool {
+	return x.front.node.balancer.ending.Load() || time.Since(x.front.since) > x.cfg.Attributes.ClientKeepAlive
+}
 
 // forward sends the request to a target of the group that the action chooses.
 func (x *exchange) forward(f *Forward) {

@@ -140,7 +140,7 @@ func (n *node) serve(c net.Conn, number uint16) {
 	}
 	// A server that has been replaced takes none any more.
 	for !n.balancer.web.Load().take(front) {
-		if n.balancer.life.Err() != nil {
+		if n.balancer.life.Err() != nil || n.balancer.ending.Load() {
 			front.Close()
 			return
 		}
@@ -165,21 +165,31 @@ func (n *node) drop(c net.Conn) error {
 	return c.Close()
 }
 
-// close ends the node's sockets and connections.
-func (n *node) close() error {
+// deafen closes the node's sockets; connections that were accepted stay.
+func (n *node) deafen() error {
 	n.mu.Lock()
-	n.closed = true
-	sockets, open := n.sockets, n.open
-	n.sockets, n.open = map[port]io.Closer{}, map[net.Conn]struct{}{}
+	sockets := n.sockets
+	n.sockets = map[port]io.Closer{}
 	n.mu.Unlock()
 	var errs []error
 	for _, s := range sockets {
 		errs = append(errs, s.Close())
 	}
+	return errors.Join(errs...)
+}
+
+// close ends the node's sockets and connections.
+func (n *node) close() error {
+	n.mu.Lock()
+	n.closed = true
+	open := n.open
+	n.open = map[net.Conn]struct{}{}
+	n.mu.Unlock()
+	err := n.deafen()
 	for c := range open {
 		c.Close() // may have ended by itself
 	}
-	return errors.Join(errs...)
+	return err
 }
 
 // dial connects to a target.

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/hardstand/hardstand/internal/clock"
 )
@@ -168,16 +169,29 @@ func (p *Plane) Busy(balancer, targetID string) bool {
 	return false
 }
 
-// Close ends all balancers. Their nodes stay up: the next server applies the specs
-// again.
+// grace is how long requests under way may take to end when the plane closes.
+const grace = 3 * time.Second
+
+// Close ends all balancers: they take no more connections, requests under way have a
+// moment to end, and what is left then is cut. The nodes stay up: the next server
+// applies the specs again.
 func (p *Plane) Close() error {
 	p.mu.Lock()
-	all := p.balancers
+	all := slices.Collect(maps.Values(p.balancers))
 	p.balancers, p.closed = map[string]*balancer{}, true
 	p.mu.Unlock()
-	var errs []error
-	for _, b := range all {
-		errs = append(errs, b.close())
+	ctx, cancel := context.WithCancel(context.Background())
+	var limit, closing sync.WaitGroup
+	limit.Go(func() {
+		clock.Sleep(ctx, p.cfg.Clock, grace) //nolint:errcheck // all have closed already
+		cancel()
+	})
+	errs := make([]error, len(all))
+	for i, b := range all {
+		closing.Go(func() { errs[i] = errors.Join(b.drain(ctx), b.close()) })
 	}
+	closing.Wait()
+	cancel()
+	limit.Wait()
 	return errors.Join(errs...)
 }

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/hardstand/hardstand/internal/clock"
 )
 
 // lines is a TCP target, or one over TLS, that greets with a name and echoes lines.
@@ -536,6 +538,76 @@ func TestRequestsOutliveDraining(t *testing.T) {
 		if got := <-answers; got != want && !remove || remove && got != want && got != 200 {
 			t.Errorf("removed %v: %d", remove, got)
 		}
+	}
+}
+
+// TestCloseLetsRequestsEnd: what is under way ends well, though nothing new is taken, and
+// what does not end in time is cut.
+func TestCloseLetsRequestsEnd(t *testing.T) {
+	for _, c := range []struct {
+		name         string
+		ends, before bool // before: the balancer has got another server meanwhile
+	}{{"ends", true, false}, {"ends on the server before", true, true}, {"does not end", false, false}, {"does not end on the server before", false, true}} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newStand(t)
+			now := clock.NewManual(time.Now())
+			began, release := make(chan struct{}), make(chan struct{})
+			k := s.add("i-a", serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path != "/long" {
+					return
+				}
+				close(began)
+				select {
+				case <-release:
+				case <-r.Context().Done():
+				}
+				io.WriteString(w, "done") //nolint:errcheck // the client tells
+			}))
+			s.apply()
+			s.await(k, Healthy)
+			s.plane.cfg.Clock = now
+			conn, r := s.dial()
+			fmt.Fprint(conn, "GET /long HTTP/1.1\r\nHost: a\r\n\r\n")
+			<-began
+			if c.before {
+				s.spec.Attributes.IdleTimeout = time.Minute + time.Second
+				s.apply()
+			}
+			closed := make(chan error)
+			go func() { closed <- s.plane.Close() }()
+			if err := now.BlockUntil(t.Context(), 1); err != nil {
+				t.Fatal(err)
+			}
+			for { // until nobody listens
+				more, err := net.Dial("tcp4", fmt.Sprintf("127.0.0.1:%d", s.spec.Listeners[0].Port))
+				if err != nil {
+					break
+				}
+				more.Close()
+			}
+			if !c.ends {
+				now.Advance(grace)
+			} else {
+				close(release)
+			}
+			answer, err := http.ReadResponse(r, nil)
+			switch {
+			case !c.ends && err == nil && answer.StatusCode == http.StatusOK:
+				t.Error("a request that takes too long was answered")
+			case c.ends && err != nil:
+				t.Error(err)
+			case c.ends:
+				if body, _ := io.ReadAll(answer.Body); string(body) != "done" || !answer.Close {
+					t.Errorf("got %q, to be closed: %v", body, answer.Close)
+				}
+			}
+			if err := <-closed; err != nil {
+				t.Error(err)
+			}
+			if err := s.plane.Apply(t.Context(), s.spec); !errors.Is(err, ErrClosed) {
+				t.Errorf("apply: %v", err)
+			}
+		})
 	}
 }
 

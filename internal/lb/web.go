@@ -26,7 +26,11 @@ func (b *balancer) serveWeb(next *config) {
 	}
 	b.web.Store(b.newWeb(next.Attributes.IdleTimeout))
 	if old != nil {
-		b.running.Go(func() { old.retire(b.life) })
+		b.retiring.Add(1)
+		b.running.Go(func() {
+			defer b.retiring.Done()
+			old.retire(b.life)
+		})
 	}
 }
 
@@ -60,11 +64,13 @@ func (w *web) take(c *frontConn) bool {
 	return w.http1.push(c)
 }
 
-// retire lets what is under way end; when the balancer's life does, at once.
-func (w *web) retire(life context.Context) {
+// retire lets what is under way end; when ctx does, at once.
+func (w *web) retire(ctx context.Context) {
+	var ending sync.WaitGroup
 	for _, s := range w.servers {
-		s.Shutdown(life) //nolint:errcheck // then close does it
+		ending.Go(func() { s.Shutdown(ctx) }) //nolint:errcheck // then close does it
 	}
+	ending.Wait()
 	w.close()
 }
 
