@@ -20,18 +20,28 @@ import (
 // machine that has what the README asks for.
 func needs(t *testing.T, programs ...string) {
 	t.Helper()
-	if os.Getenv(roleVariable) != roleTests {
-		t.Skip("instances need root: run the tests with sudo")
-	}
-	for _, program := range programs {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skip(program + " is not on PATH (the aws command: pip install awscli)")
-		}
+	if reason := lacking(programs); reason != "" {
+		t.Skip(reason)
 	}
 }
 
+// lacking says what keeps scripts from running, if anything does.
+func lacking(programs []string) string {
+	if os.Getenv(roleVariable) != roleTests {
+		return "instances need root: run the tests with sudo"
+	}
+	for _, program := range programs {
+		if _, err := exec.LookPath(program); err != nil {
+			return program + " is not on PATH (the aws command: pip install awscli)"
+		}
+	}
+	return ""
+}
+
+var tools = []string{"aws", "curl", "zip", "ssh", "ssh-keygen", "python3"}
+
 func TestScripts(t *testing.T) {
-	needs(t, "aws", "curl", "zip", "ssh", "ssh-keygen", "python3")
+	needs(t, tools...)
 	testscript.Run(t, testscript.Params{
 		Dir: ".", Setup: setup, Cmds: commands, RequireUniqueNames: true,
 	})
