@@ -151,10 +151,19 @@ func TestRollbackVerifies(t *testing.T) {
 		t.Errorf("%v", f)
 	}
 	// Without the stack's outputs the URL cannot be known.
-	aws.refuse["DescribeStacks"] = "403 AccessDenied: no"
-	r, f, out := goBack(t, Options{URL: "http://{Site}/"}, Back{To: deploymentID(1)})
-	if f != nil || r.URL != "" || !strings.Contains(out, "the outputs may not be read: DescribeStacks: AccessDenied: no") {
-		t.Errorf("%v\n%s", f, out)
+	for refusal, text := range map[string]string{
+		"403 AccessDenied: no":         "the outputs may not be read: DescribeStacks: AccessDenied: no",
+		"500 InternalFailure: not now": "InternalFailure: not now", // nor does a fault of CloudFormation's keep anybody from going back
+	} {
+		aws.refuse["DescribeStacks"] = refusal
+		r, f, out := goBack(t, Options{URL: "http://{Site}/"}, Back{To: deploymentID(1)})
+		if f != nil || r.URL != "" || !strings.Contains(out, text) {
+			t.Errorf("%v\n%s", f, out)
+		}
+	}
+	aws.Close()
+	if _, f, _ := goBack(t, Options{}, Back{To: deploymentID(1)}); f == nil || f.Exit != ExitUnexpected {
+		t.Errorf("without a server: %v", f)
 	}
 }
 
