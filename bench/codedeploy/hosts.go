@@ -137,10 +137,12 @@ func (b *bench) rollout(ctx context.Context) error {
 	if err := b.setUp(ctx); err != nil {
 		return err
 	}
+	var lost <-chan error
 	if b.others > 0 {
 		others, cancel := context.WithCancel(ctx)
 		defer cancel()
-		if _, err := b.waiting(others, b.others); err != nil {
+		var err error
+		if lost, err = b.waiting(others, b.others); err != nil {
 			return err
 		}
 	}
@@ -169,6 +171,11 @@ func (b *bench) rollout(ctx context.Context) error {
 	}
 	if _, err := b.await(ctx, id); err != nil {
 		return err
+	}
+	select {
+	case err := <-lost:
+		return fmt.Errorf("the idle hosts were not there all the time: %w", err)
+	default:
 	}
 	close(waits)
 	var all []time.Duration
