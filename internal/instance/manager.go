@@ -318,14 +318,12 @@ func (m *Manager) Unplug(ctx context.Context, id, nicID string) error {
 	e := m.entry(id)
 	e.op.Lock()
 	defer e.op.Unlock()
+	if h := e.running(); h != nil {
+		if err := h.Unplug(ctx, nicID); err != nil {
+			return fmt.Errorf("unplug %s from %s: %w", nicID, id, err)
+		}
+	}
 	e.others(nicID)
-	h := e.running()
-	if h == nil {
-		return nil
-	}
-	if err := h.Unplug(ctx, nicID); err != nil {
-		return fmt.Errorf("unplug %s from %s: %w", nicID, id, err)
-	}
 	return nil
 }
 

@@ -31,6 +31,7 @@ type scriptedHandle struct {
 	stubborn bool
 	asked    chan struct{}
 	plugged  []string
+	stuck    string // the interface that cannot be unplugged
 }
 
 func newScripted() *scripted {
@@ -94,6 +95,9 @@ func (h *scriptedHandle) Plug(_ context.Context, nic network.NIC) error {
 	return nil
 }
 func (h *scriptedHandle) Unplug(_ context.Context, nic string) error {
+	if nic == h.stuck {
+		return errors.New("it is stuck")
+	}
 	h.plugged = append(h.plugged, "-"+nic)
 	return nil
 }
@@ -415,6 +419,10 @@ func TestPlug(t *testing.T) {
 		if err := f.Plug(ctx, "i-1", network.NIC{ID: id}); err != nil {
 			t.Fatal(err)
 		}
+	}
+	f.driver.of("i-1").stuck = "eni-2"
+	if err := f.Unplug(ctx, "i-1", "eni-2"); err == nil {
+		t.Error("what could not be unplugged was")
 	}
 	if err := f.Unplug(ctx, "i-1", "eni-1"); err != nil {
 		t.Fatal(err)

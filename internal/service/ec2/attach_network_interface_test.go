@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
 )
@@ -66,6 +68,34 @@ func TestAttachNetworkInterface(t *testing.T) {
 		t.Errorf("%v, the machine was told %v", err, w.machines.log[told:])
 	}
 	do[api.DeleteNetworkInterfaceOutput](w, "DeleteNetworkInterface", &api.DeleteNetworkInterfaceInput{NetworkInterfaceId: &nic})
+}
+
+// TestDetachAgain: an interface that cannot be unplugged stays attached, and the next call
+// unplugs it.
+func TestDetachAgain(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	l := w.lan()
+	id := w.running(inSubnet(l.public))
+	nic := *w.newInterface(l.private, nil).NetworkInterfaceId
+	in := &api.DetachNetworkInterfaceInput{AttachmentId: aws.Ptr(w.attachInterface(id, nic, 1))}
+	before := w.networkInterface(nic)
+	w.machines.set(func(what, _ string) error {
+		if what == "unplug" {
+			return errBroken
+		}
+		return nil
+	})
+	refused(w, "DetachNetworkInterface", in)
+	if diff := cmp.Diff(before, w.networkInterface(nic)); diff != "" {
+		t.Errorf("after a detachment that failed (-want +got):\n%s", diff)
+	}
+	w.machines.set(nil)
+	in.Force = aws.Ptr(true)
+	do[api.DetachNetworkInterfaceOutput](w, "DetachNetworkInterface", in)
+	if n := w.networkInterface(nic); n.Status != "available" || w.machines.count("unplug "+nic+" "+id) != 1 {
+		t.Errorf("the interface is %+v, the machine was told %v", n, w.machines.log)
+	}
 }
 
 // TestLaunchWithInterfaces: a launch takes interfaces that are there and makes others;

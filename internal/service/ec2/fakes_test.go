@@ -22,7 +22,7 @@ type machines struct {
 	// used is what Usage tells.
 	used map[string]hsinstance.Usage
 	// before runs ahead of each call ("start", "stop", "reboot", "terminate",
-	// "adopt"), without locks; an error ends the call.
+	// "unplug", "adopt"), without locks; an error ends the call.
 	before func(what, id string) error
 }
 
@@ -150,6 +150,9 @@ func (m *machines) Plug(_ context.Context, id string, nic network.NIC) error {
 }
 
 func (m *machines) Unplug(_ context.Context, id, nicID string) error {
+	if err := m.ask("unplug", id); err != nil {
+		return err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.did("unplug "+nicID, id)
