@@ -133,19 +133,34 @@ func versionNumber(version string) (int64, error) {
 	return n, nil
 }
 
-// ModifyLaunchTemplate chooses the default version.
+// ModifyLaunchTemplate chooses the default version. A repetition of an earlier call, by
+// its token, does not undo what came in between.
 func (s *Service) ModifyLaunchTemplate(ctx context.Context, in *api.ModifyLaunchTemplateInput) (*api.ModifyLaunchTemplateOutput, error) {
 	c := aws.CallFrom(ctx)
-	if in.DefaultVersion == nil { // the same call again changes nothing, with a token or without
+	if in.DefaultVersion == nil {
 		return nil, missing("SetDefaultVersion")
 	}
+	copied := *in
+	copied.ClientToken, copied.DryRun = nil, nil
+	tok, hash, err := creationToken(c, in.ClientToken, copied)
+	if err != nil {
+		return nil, err
+	}
 	var t *launchTemplate
-	err := s.db.Update(ctx, func(tx *store.Tx) (err error) {
+	err = s.db.Update(ctx, func(tx *store.Tx) (err error) {
+		ref := templateRef{in.LaunchTemplateId, in.LaunchTemplateName, in.DefaultVersion}
+		if t, err = ref.find(tx, c); err != nil {
+			return err
+		}
+		if done, err := t.modifiedWith(tok, hash); done || err != nil {
+			return err
+		}
 		var v *templateVersion
-		if t, v, err = (templateRef{in.LaunchTemplateId, in.LaunchTemplateName, in.DefaultVersion}).findVersion(tx, c); err != nil {
+		if t, v, err = ref.findVersion(tx, c); err != nil {
 			return err
 		}
 		t.Default = v.Number
+		t.noteModification(tok, hash)
 		emitPart(tx, c, t.ID, "launch-template-modified")
 		return launchTemplates.Put(tx, key(c, t.ID), t)
 	})

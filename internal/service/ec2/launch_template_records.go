@@ -2,6 +2,7 @@ package ec2
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hardstand/hardstand/internal/aws"
@@ -26,6 +27,34 @@ type launchTemplate struct {
 	Default, Latest, Made int64
 	Tags                  map[string]string
 	Token, TokenHash      string
+	// Modified are the last modifications that had a token, the latest last.
+	Modified []modification `json:",omitempty"`
+}
+
+// modification is a call of ModifyLaunchTemplate: its token and the hash of its request.
+type modification struct{ Token, Hash string }
+
+// maxModifications is how many modifications a template remembers by their tokens.
+const maxModifications = 16
+
+// modifiedWith reports whether a call with the token has modified the template already.
+func (t *launchTemplate) modifiedWith(tok, hash string) (bool, error) {
+	i := slices.IndexFunc(t.Modified, func(m modification) bool { return tok != "" && m.Token == tok })
+	if i < 0 {
+		return false, nil
+	}
+	if t.Modified[i].Hash != hash {
+		return false, idempotentMismatch()
+	}
+	return true, nil
+}
+
+func (t *launchTemplate) noteModification(tok, hash string) {
+	if tok == "" {
+		return
+	}
+	t.Modified = append(t.Modified, modification{tok, hash})
+	t.Modified = t.Modified[max(0, len(t.Modified)-maxModifications):]
 }
 
 var launchTemplates = store.Table[launchTemplate]{

@@ -2,6 +2,7 @@ package ec2
 
 import (
 	"encoding/base64"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/hardstand/hardstand/internal/aws"
 	api "github.com/hardstand/hardstand/internal/aws/api/ec2"
+	"github.com/hardstand/hardstand/internal/store"
 )
 
 // template makes a launch template and returns its id.
@@ -248,4 +250,50 @@ func TestLaunchFromTemplateRefused(t *testing.T) {
 			in.LaunchTemplate.LaunchTemplateId, in.LaunchTemplate.LaunchTemplateName, in.LaunchTemplate.Version = nil, aws.Ptr("none"), aws.Ptr("2")
 		}, "InvalidLaunchTemplateName.NotFoundException: The specified launch template, with template name none, does not exist."},
 	})
+}
+
+// TestModifyLaunchTemplateToken: a repetition does not undo what came after the first
+// call, and a token is for one request.
+func TestModifyLaunchTemplateToken(t *testing.T) {
+	w := newWorld(t)
+	id := w.template("web", api.RequestLaunchTemplateData{ImageId: aws.Ptr(testImage)})
+	for range 2 {
+		do[api.CreateLaunchTemplateVersionOutput](w, "CreateLaunchTemplateVersion", &api.CreateLaunchTemplateVersionInput{LaunchTemplateId: &id, LaunchTemplateData: &api.RequestLaunchTemplateData{KeyName: aws.Ptr("k")}})
+	}
+	modify := func(version, token string) *api.ModifyLaunchTemplateInput {
+		return &api.ModifyLaunchTemplateInput{LaunchTemplateId: &id, DefaultVersion: &version, ClientToken: &token}
+	}
+	for i, c := range []struct {
+		version, token string
+		want           int64
+	}{{"2", "a", 2}, {"3", "b", 3}, {"2", "a", 3}, {"2", "c", 2}, {"3", "", 3}, {"2", "", 2}} {
+		if got := *do[api.ModifyLaunchTemplateOutput](w, "ModifyLaunchTemplate", modify(c.version, c.token)).LaunchTemplate.DefaultVersionNumber; got != c.want {
+			t.Errorf("call %d: the default is %d, not %d", i, got, c.want)
+		}
+	}
+	if got := refused(w, "ModifyLaunchTemplate", modify("1", "a")); !strings.HasPrefix(got, "IdempotentParameterMismatch: ") {
+		t.Error(got)
+	}
+	long := strings.Repeat("x", 129)
+	if got := refused(w, "ModifyLaunchTemplate", modify("1", long)); got != "InvalidParameterValue: Invalid value '"+long+"' for clientToken. It must not be longer than 128 characters." {
+		t.Error(got)
+	}
+	for i := range 2 * maxModifications {
+		do[api.ModifyLaunchTemplateOutput](w, "ModifyLaunchTemplate", modify("1", fmt.Sprint(i)))
+	}
+	if row := w.templateRow(id); len(row.Modified) != maxModifications || row.Default != 1 {
+		t.Errorf("the template remembers %d modifications", len(row.Modified))
+	}
+}
+
+func (w *world) templateRow(id string) (row *launchTemplate) {
+	w.t.Helper()
+	err := w.svc.db.View(w.ctx, func(tx *store.Tx) (err error) {
+		row, err = launchTemplates.Get(tx, key(aws.CallFrom(w.ctx), id))
+		return err
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return row
 }
