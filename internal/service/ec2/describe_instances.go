@@ -27,7 +27,9 @@ var instanceFilters = []string{
 	"requester-id", "source-dest-check", "state-reason-code",
 }
 
-// DescribeInstances lists instances, grouped by reservation, oldest id first.
+// DescribeInstances lists instances, grouped by reservation, oldest id first. Here and in
+// the other descriptions IncludeManagedResources changes nothing: it is about resources
+// that are hidden because a service manages them, and none is hidden.
 func (s *Service) DescribeInstances(ctx context.Context, in *api.DescribeInstancesInput) (*api.DescribeInstancesOutput, error) {
 	c := aws.CallFrom(ctx)
 	if err := checkFilters(in.Filters, slices.Concat(instanceFilters, instanceDetails, neverInstance)...); err != nil {
